@@ -1,0 +1,17 @@
+// Runs a function that may crash, in this thread, and survives SIGILL, SIGSEGV, SIGBUS and SIGFPE
+// raised by it. For freshly generated code: CPUID can promise instructions that a hypervisor then
+// refuses.
+//
+// Handlers are installed once for the process, at the first use; a signal that is not ours goes on
+// to whatever handler was there before. Thread-safe. The guarded function must not own anything:
+// when it crashes, no destructor of its frames runs.
+#pragma once
+
+namespace bitnetc {
+
+using GuardedFunction = void (*)(void* state);
+
+// Returns 0 if `function` returned, else the number of the signal that stopped it.
+int run_guarded(GuardedFunction function, void* state);
+
+}  // namespace bitnetc

@@ -1,0 +1,143 @@
+#include "codegen/kernel_builder.h"
+
+#include <chrono>
+
+#include "runtime/options.h"
+
+namespace bitnetc {
+
+#define BITNETC_GENERATOR(factory) std::unique_ptr<Generator> factory();
+#include "codegen/kernels.inc"
+#undef BITNETC_GENERATOR
+
+namespace {
+
+// Any fixed seed will do: a failure must be seen again on the next run.
+constexpr uint64_t kProofSeed = 0x62697473;
+
+int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// The reference needs no proof: it is what proofs compare with.
+bool needs_proof(const Generator& generator) { return generator.name() != "reference"; }
+
+Result<BuiltKernel> build_and_prove(const Generator& generator, const KernelRequest& request,
+                                    KernelCache& cache) {
+  BuiltKernel built{.generator = std::string(generator.name())};
+  const std::string name = kernel_name(request, generator);
+  auto kernel = cache.get_or_build(name, [&]() -> Result<Kernel> {
+    const int64_t start = now_ns();
+    auto fresh = generator.build(request, name);
+    built.build_ns = now_ns() - start;
+    if (!fresh.ok()) return fresh;
+    if (needs_proof(generator)) {
+      BITNETC_RETURN_IF_ERROR(prove(request.spec, *fresh, kProofSeed));
+      built.proof_ns = now_ns() - start - built.build_ns;
+    }
+    return fresh;
+  });
+  if (!kernel.ok()) return kernel.status();
+  built.kernel = *std::move(kernel);
+  return built;
+}
+
+}  // namespace
+
+std::string Selection::describe() const {
+  std::string text;
+  for (const Entry& entry : entries)
+    fmt::format_to(std::back_inserter(text), "{}{}: {}", text.empty() ? "" : "; ", entry.generator,
+                   entry.outcome);
+  return text;
+}
+
+const std::vector<std::unique_ptr<Generator>>& KernelBuilder::generators() {
+  static const std::vector<std::unique_ptr<Generator>> all = [] {
+    std::vector<std::unique_ptr<Generator>> list;
+#define BITNETC_GENERATOR(factory) list.push_back(factory());
+#include "codegen/kernels.inc"
+#undef BITNETC_GENERATOR
+    return list;
+  }();
+  return all;
+}
+
+std::string kernel_name(const KernelRequest& request, const Generator& generator) {
+  std::string name = spec_name(request.spec);
+  // Only matmuls have anything to plan.
+  if (std::holds_alternative<MatmulSpec>(request.spec)) name += "_" + plan_name(request.plan);
+  return fmt::format("{}_{}", name, generator.suffix());
+}
+
+Result<KernelIdentity> parse_kernel_name(std::string_view name) {
+  KernelIdentity identity;
+  if (auto spec = parse_spec(name); spec.ok()) {
+    identity.spec = *spec;
+    return identity;
+  }
+  // A full name is spec _ plan _ suffix; several generators may share a suffix, so each is tried.
+  for (const auto& generator : KernelBuilder::generators()) {
+    const std::string tail = fmt::format("_{}", generator->suffix());
+    if (!name.ends_with(tail)) continue;
+    std::string_view rest = name.substr(0, name.size() - tail.size());
+    if (const size_t cut = rest.rfind('_'); cut != std::string_view::npos) {
+      if (auto plan = parse_plan(rest.substr(cut + 1)); plan.ok()) {
+        identity.plan = *plan;
+        rest = rest.substr(0, cut);
+      }
+    }
+    auto spec = parse_spec(rest);
+    if (!spec.ok()) continue;
+    identity.spec = *spec;
+    const KernelRequest request{.spec = *spec,
+                                .plan = identity.plan.value_or(KernelPlan()),
+                                .target = target_for(Isa::kAvx512Vnni)};
+    if (generator->accepts(request).ok()) {
+      identity.generator = generator->name();
+      return identity;
+    }
+  }
+  return parse_spec(name).status();
+}
+
+Result<BuiltKernel> KernelBuilder::build(const KernelRequest& request) {
+  BITNETC_RETURN_IF_ERROR(validate(request.spec));
+  Selection selection;
+  for (const auto& generator : generators()) {
+    const std::string name(generator->name());
+    if (const Status accepts = generator->accepts(request); !accepts.ok()) {
+      selection.entries.push_back({name, accepts.message()});
+      continue;
+    }
+    auto built = build_and_prove(*generator, request, cache_);
+    if (!built.ok()) {
+      selection.entries.push_back({name, built.status().message()});
+      continue;
+    }
+    selection.entries.push_back({name, "taken"});
+    built->selection = std::move(selection);
+    if (options().explain)
+      fmt::print(stderr, "explain: {}: {}\n", built->kernel.name(), built->selection.describe());
+    return built;
+  }
+  return make_error(StatusCode::kUnsupported, "no kernel for {}: {}", spec_name(request.spec),
+                    selection.describe());
+}
+
+Result<BuiltKernel> KernelBuilder::build_with(std::string_view generator_name,
+                                              const KernelRequest& request) {
+  BITNETC_RETURN_IF_ERROR(validate(request.spec));
+  for (const auto& generator : generators()) {
+    if (generator->name() != generator_name) continue;
+    BITNETC_RETURN_IF_ERROR(generator->accepts(request).with_context(std::string(generator_name)));
+    auto built = build_and_prove(*generator, request, cache_);
+    if (built.ok()) built->selection.entries.push_back({std::string(generator_name), "taken"});
+    return built;
+  }
+  return make_error(StatusCode::kNotFound, "generator '{}' is not part of this build", generator_name);
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,92 @@
+// The only door into code generation: spec + plan + target in, a proven Kernel out.
+//
+// Generators are tried in the order of codegen/kernels.inc, best first, reference last. Each either
+// declines with a reason, fails to build, fails its start-up proof, or is taken; the Selection keeps what
+// each one said. The start-up proof runs the fresh kernel on a small random problem against
+// codegen/reference and compares bits; SIGILL and SIGSEGV inside it are caught and disqualify the kernel.
+// Thread-safe; kernels are built once per name (runtime/kernel_cache.h).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codegen/kernel_plan.h"
+#include "codegen/kernel_spec.h"
+#include "runtime/kernel.h"
+#include "runtime/kernel_cache.h"
+#include "runtime/status.h"
+#include "runtime/target.h"
+
+namespace bitnetc {
+
+struct KernelRequest {
+  KernelSpec spec;
+  KernelPlan plan;
+  Target target;
+};
+
+// One family x tier. Stateless apart from toolchain handles; build() may be called from any thread.
+class Generator {
+ public:
+  virtual ~Generator() = default;
+  virtual std::string_view name() const = 0;     // "x64_i2s_gemv_avx2", as in kernels.inc
+  virtual std::string_view suffix() const = 0;   // tier or back-end at the end of kernel names: "avx2"
+  virtual int revision() const = 0;              // raised when the emitted code changes
+  // Whether this generator can serve the request; if not, the reason with its numbers.
+  virtual Status accepts(const KernelRequest& request) const = 0;
+  // Makes the kernel. Called only after accepts() said yes.
+  virtual Result<Kernel> build(const KernelRequest& request, const std::string& kernel_name) const = 0;
+};
+
+// What each candidate said, in order; the last one was taken (if any was).
+struct Selection {
+  struct Entry {
+    std::string generator;
+    std::string outcome;  // "taken", or the reason it was not
+  };
+  std::vector<Entry> entries;
+  std::string describe() const;
+};
+
+struct BuiltKernel {
+  Kernel kernel;
+  std::string generator;
+  Selection selection;
+  int64_t build_ns = 0;  // generation, without the proof
+  int64_t proof_ns = 0;
+};
+
+class KernelBuilder {
+ public:
+  // All generators of this build, in the order of kernels.inc.
+  static const std::vector<std::unique_ptr<Generator>>& generators();
+
+  // Error: kUnsupported listing every candidate with its reason.
+  Result<BuiltKernel> build(const KernelRequest& request);
+  // As build(), but only this generator (tests, `kernel check`). Error: kNotFound, or its own refusal.
+  Result<BuiltKernel> build_with(std::string_view generator, const KernelRequest& request);
+
+ private:
+  KernelCache cache_;
+};
+
+// "matmul_i8_i2s_f32_n3840_k2560_m1_scale_t1u4p0_avx2"
+std::string kernel_name(const KernelRequest& request, const Generator& generator);
+
+// What a kernel name says. The plan is missing from a bare spec name, the generator too.
+struct KernelIdentity {
+  KernelSpec spec;
+  std::optional<KernelPlan> plan;
+  std::string generator;  // empty: any
+};
+// Reads a full kernel name or a bare spec name. Error: kInvalidArgument, as parse_spec.
+Result<KernelIdentity> parse_kernel_name(std::string_view name);
+
+// Runs `kernel` on a small random problem of its spec against the reference and compares bits.
+// Error: kDisqualified saying which output differed first, or which signal was raised.
+Status prove(const KernelSpec& spec, const Kernel& kernel, uint64_t seed);
+
+}  // namespace bitnetc

@@ -1,0 +1,25 @@
+// How a kernel computes: all that a tuner may change without changing a bit of the result. Every field has
+// a name in the kernel's full name, so a plan can be read off a log line.
+#pragma once
+
+#include <compare>
+#include <string>
+#include <string_view>
+
+#include "runtime/status.h"
+
+namespace bitnetc {
+
+struct KernelPlan {
+  int tiles_per_step = 1;   // row tiles (of kTileRows) carried through one pass over K
+  int k_unroll = 4;         // 16-column groups per loop iteration
+  int prefetch_bytes = 0;   // software prefetch distance into the weight stream; 0: none
+
+  auto operator<=>(const KernelPlan&) const = default;
+};
+
+std::string plan_name(const KernelPlan& plan);  // "t1u4p0"
+// Error: kInvalidArgument naming the text and the form that was expected.
+Result<KernelPlan> parse_plan(std::string_view name);
+
+}  // namespace bitnetc

@@ -1,0 +1,242 @@
+#include "codegen/kernel_spec.h"
+
+#include <charconv>
+#include <limits>
+#include <vector>
+
+#include "runtime/buffer.h"
+
+namespace bitnetc {
+namespace {
+
+constexpr Epilogue kEpilogues[] = {Epilogue::kScale, Epilogue::kResidual, Epilogue::kRelu2Mul};
+constexpr int64_t kMaxDimension = int64_t{1} << 31;
+
+// Reads the '_'-separated parts of a spec name from left to right; the first part that does not fit
+// stops it.
+class NameReader {
+ public:
+  explicit NameReader(std::string_view text) : rest_(text) {}
+
+  // The next part must be exactly `word`.
+  void expect(std::string_view word) {
+    if (next() != word) fail(word);
+  }
+  // The next part must be `prefix` followed by a number.
+  template <typename Number>
+  Number number(std::string_view prefix) {
+    const std::string_view part = next();
+    Number value{};
+    if (part.substr(0, prefix.size()) != prefix) return fail(prefix), value;
+    const char* end = part.data() + part.size();
+    auto [stop, error] = std::from_chars(part.data() + prefix.size(), end, value);
+    if (error != std::errc() || stop != end) fail(prefix);
+    return value;
+  }
+  std::string_view next() {
+    const size_t end = rest_.find('_');
+    const std::string_view part = rest_.substr(0, end);
+    rest_ = end == std::string_view::npos ? std::string_view() : rest_.substr(end + 1);
+    last_ = part;
+    return part;
+  }
+  void fail(std::string_view expected) {
+    if (failed_.empty()) failed_ = fmt::format("'{}' where '{}...' was expected", last_, expected);
+  }
+  bool at_end() const { return rest_.empty(); }
+  const std::string& failure() const { return failed_; }
+
+ private:
+  std::string_view rest_, last_;
+  std::string failed_;
+};
+
+FloatType read_float_type(NameReader& reader) {
+  const auto type = parse_float_type(reader.next());
+  if (!type) reader.fail("f32, f16 or bf16");
+  return type.value_or(FloatType::kF32);
+}
+
+MatmulSpec read_matmul(NameReader& reader) {
+  MatmulSpec spec;
+  reader.expect("i8");
+  if (auto layout = parse_layout(reader.next())) {
+    spec.layout = *layout;
+  } else {
+    reader.fail("a layout such as i2s");
+  }
+  reader.expect("f32");
+  spec.n = reader.number<int64_t>("n");
+  spec.k = reader.number<int64_t>("k");
+  spec.m = reader.number<int>("m");
+  const std::string_view word = reader.next();
+  for (Epilogue epilogue : kEpilogues) {
+    if (word == epilogue_name(epilogue)) {
+      spec.epilogue = epilogue;
+      return spec;
+    }
+  }
+  reader.fail("scale, residual or relu2mul");
+  return spec;
+}
+
+KernelSpec read_spec(std::string_view op, NameReader& reader) {
+  if (op == "matmul") return read_matmul(reader);
+  reader.expect("f32");
+  if (op == "normquant") {
+    reader.expect("i8");
+    NormQuantizeSpec spec;
+    spec.k = reader.number<int64_t>("k");
+    spec.eps = reader.number<float>("eps");
+    return spec;
+  }
+  if (op == "rmsnorm") {
+    RmsNormSpec spec;
+    spec.k = reader.number<int64_t>("k");
+    spec.eps = reader.number<float>("eps");
+    return spec;
+  }
+  if (op == "ropeappend") {
+    RopeAppendSpec spec;
+    spec.q_heads = reader.number<int64_t>("q");
+    spec.kv_heads = reader.number<int64_t>("kv");
+    spec.head_dim = reader.number<int64_t>("d");
+    return spec;
+  }
+  if (op == "attention") {
+    AttentionSpec spec;
+    spec.head_dim = reader.number<int64_t>("d");
+    spec.scale = reader.number<float>("scale");
+    return spec;
+  }
+  if (op == "embed") {
+    EmbedSpec spec;
+    spec.type = read_float_type(reader);
+    spec.k = reader.number<int64_t>("k");
+    return spec;
+  }
+  if (op == "head") {
+    HeadSpec spec;
+    spec.type = read_float_type(reader);
+    spec.n = reader.number<int64_t>("n");
+    spec.k = reader.number<int64_t>("k");
+    return spec;
+  }
+  reader.fail("matmul, normquant, rmsnorm, ropeappend, attention, embed or head");
+  return {};
+}
+
+Status check_dimension(const KernelSpec& spec, const char* field, int64_t value) {
+  if (value > 0 && value < kMaxDimension) return {};
+  return make_error(StatusCode::kInvalidArgument, "{}: {} = {}, expected 1..{}", spec_name(spec), field,
+                    value, kMaxDimension - 1);
+}
+
+}  // namespace
+
+std::string_view epilogue_name(Epilogue epilogue) {
+  switch (epilogue) {
+    case Epilogue::kScale: return "scale";
+    case Epilogue::kResidual: return "residual";
+    case Epilogue::kRelu2Mul: return "relu2mul";
+  }
+  return "?";
+}
+
+int64_t NormQuantizeSpec::padded_k() const { return static_cast<int64_t>(round_up(k, kQuantPad)); }
+
+int64_t RopeAppendSpec::k_offset() const {
+  return static_cast<int64_t>(round_up(q_heads * head_dim, kTileRows));
+}
+int64_t RopeAppendSpec::v_offset() const {
+  return k_offset() + static_cast<int64_t>(round_up(kv_heads * head_dim, kTileRows));
+}
+int64_t RopeAppendSpec::qkv_columns() const {
+  return v_offset() + static_cast<int64_t>(round_up(kv_heads * head_dim, kTileRows));
+}
+
+std::string spec_name(const KernelSpec& spec) {
+  struct Printer {
+    std::string operator()(const MatmulSpec& s) const {
+      return fmt::format("matmul_i8_{}_f32_n{}_k{}_m{}_{}", layout_name(s.layout), s.n, s.k, s.m,
+                         epilogue_name(s.epilogue));
+    }
+    std::string operator()(const NormQuantizeSpec& s) const {
+      return fmt::format("normquant_f32_i8_k{}_eps{}", s.k, s.eps);
+    }
+    std::string operator()(const RmsNormSpec& s) const {
+      return fmt::format("rmsnorm_f32_k{}_eps{}", s.k, s.eps);
+    }
+    std::string operator()(const RopeAppendSpec& s) const {
+      return fmt::format("ropeappend_f32_q{}_kv{}_d{}", s.q_heads, s.kv_heads, s.head_dim);
+    }
+    std::string operator()(const AttentionSpec& s) const {
+      return fmt::format("attention_f32_d{}_scale{}", s.head_dim, s.scale);
+    }
+    std::string operator()(const EmbedSpec& s) const {
+      return fmt::format("embed_f32_{}_k{}", float_type_name(s.type), s.k);
+    }
+    std::string operator()(const HeadSpec& s) const {
+      return fmt::format("head_f32_{}_n{}_k{}", float_type_name(s.type), s.n, s.k);
+    }
+  };
+  return std::visit(Printer{}, spec);
+}
+
+Result<KernelSpec> parse_spec(std::string_view name) {
+  NameReader reader(name);
+  const std::string_view op = reader.next();
+  KernelSpec spec = read_spec(op, reader);
+  if (reader.failure().empty() && !reader.at_end()) {
+    reader.next();
+    reader.fail("the end of the name");
+  }
+  if (!reader.failure().empty()) {
+    return make_error(StatusCode::kInvalidArgument,
+                      "kernel spec '{}': {} (a spec looks like {})", name, reader.failure(),
+                      spec_name(MatmulSpec{.n = 2560, .k = 6912}));
+  }
+  BITNETC_RETURN_IF_ERROR(validate(spec));
+  return spec;
+}
+
+Status validate(const KernelSpec& spec) {
+  struct Checker {
+    const KernelSpec& whole;
+    Status operator()(const MatmulSpec& s) const {
+      BITNETC_RETURN_IF_ERROR(check_dimension(whole, "n", s.n));
+      BITNETC_RETURN_IF_ERROR(check_dimension(whole, "k", s.k));
+      const int64_t multiple = s.epilogue == Epilogue::kRelu2Mul ? 2 * kTileRows : kTileRows;
+      if (s.n % multiple != 0) {
+        return make_error(StatusCode::kInvalidArgument, "{}: n = {} is not a multiple of {}",
+                          spec_name(whole), s.n, multiple);
+      }
+      if (s.m < 1 || s.m > kMaxSmallM) {
+        return make_error(StatusCode::kInvalidArgument, "{}: m = {}, expected 1..{}", spec_name(whole),
+                          s.m, kMaxSmallM);
+      }
+      return {};
+    }
+    Status operator()(const NormQuantizeSpec& s) const { return check_dimension(whole, "k", s.k); }
+    Status operator()(const RmsNormSpec& s) const { return check_dimension(whole, "k", s.k); }
+    Status operator()(const RopeAppendSpec& s) const {
+      BITNETC_RETURN_IF_ERROR(check_dimension(whole, "q", s.q_heads));
+      BITNETC_RETURN_IF_ERROR(check_dimension(whole, "kv", s.kv_heads));
+      BITNETC_RETURN_IF_ERROR(check_dimension(whole, "d", s.head_dim));
+      if (s.head_dim % 2 != 0) {
+        return make_error(StatusCode::kInvalidArgument, "{}: d = {} is odd; RoPE rotates halves",
+                          spec_name(whole), s.head_dim);
+      }
+      return {};
+    }
+    Status operator()(const AttentionSpec& s) const { return check_dimension(whole, "d", s.head_dim); }
+    Status operator()(const EmbedSpec& s) const { return check_dimension(whole, "k", s.k); }
+    Status operator()(const HeadSpec& s) const {
+      BITNETC_RETURN_IF_ERROR(check_dimension(whole, "n", s.n));
+      return check_dimension(whole, "k", s.k);
+    }
+  };
+  return std::visit(Checker{spec}, spec);
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,94 @@
+// What a kernel computes: the operation and every number that is baked into its code. One struct per
+// operation, plain values with defaulted comparison; `spec_name` prints one and `parse_spec` reads it
+// back, so a name in a log, a .bnc file or on the command line is a spec.
+//
+//   matmul_i8_i2s_f32_n3840_k2560_m1_scale
+//   normquant_f32_i8_k2560_eps1e-05
+//   attention_f32_d128_scale0.088388346
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "codegen/weight_layout.h"
+#include "runtime/float_type.h"
+#include "runtime/status.h"
+
+namespace bitnetc {
+
+enum class Epilogue {
+  kScale,     // y = f(sum)
+  kResidual,  // y = residual + f(sum)
+  kRelu2Mul,  // rows alternate gate tile, up tile: y = relu(gate)^2 * up, n/2 columns
+};
+std::string_view epilogue_name(Epilogue epilogue);  // "scale", "residual", "relu2mul"
+
+// i8 x ternary -> f32 (MatmulArgs). n counts packed rows: a multiple of kTileRows.
+struct MatmulSpec {
+  int64_t n = 0, k = 0;
+  int m = 1;  // tokens per call, 1..kMaxSmallM
+  LayoutId layout = LayoutId::kI2S;
+  Epilogue epilogue = Epilogue::kScale;
+
+  WeightLayout weight_layout() const { return {.id = layout, .n = n, .k = k}; }
+  int64_t output_columns() const { return epilogue == Epilogue::kRelu2Mul ? n / 2 : n; }
+  auto operator<=>(const MatmulSpec&) const = default;
+};
+inline constexpr int kMaxSmallM = 8;
+
+struct NormQuantizeSpec {  // NormQuantizeArgs
+  int64_t k = 0;
+  float eps = 0;
+  auto operator<=>(const NormQuantizeSpec&) const = default;
+  int64_t padded_k() const;  // columns of q that are written: k rounded up to kQuantPad
+};
+// Quantised rows are padded with zeros to a multiple of this, which every layout's padded_k divides.
+inline constexpr int64_t kQuantPad = 64;
+
+struct RmsNormSpec {  // RmsNormArgs
+  int64_t k = 0;
+  float eps = 0;
+  auto operator<=>(const RmsNormSpec&) const = default;
+};
+
+// Rotate-half RoPE on q and k, then fp16 append to the cache (RopeAppendArgs).
+struct RopeAppendSpec {
+  int64_t q_heads = 0, kv_heads = 0, head_dim = 0;
+  auto operator<=>(const RopeAppendSpec&) const = default;
+  // Column where the k and v parts of the fused qkv row start: parts begin at whole tiles.
+  int64_t k_offset() const;
+  int64_t v_offset() const;
+  int64_t qkv_columns() const;
+};
+
+struct AttentionSpec {  // AttentionArgs
+  int64_t head_dim = 0;
+  float scale = 0;
+  auto operator<=>(const AttentionSpec&) const = default;
+};
+
+struct EmbedSpec {  // EmbedArgs
+  int64_t k = 0;
+  FloatType type = FloatType::kBf16;
+  auto operator<=>(const EmbedSpec&) const = default;
+};
+
+struct HeadSpec {  // HeadArgs
+  int64_t n = 0, k = 0;
+  FloatType type = FloatType::kBf16;
+  auto operator<=>(const HeadSpec&) const = default;
+};
+
+using KernelSpec = std::variant<MatmulSpec, NormQuantizeSpec, RmsNormSpec, RopeAppendSpec,
+                                AttentionSpec, EmbedSpec, HeadSpec>;
+
+std::string spec_name(const KernelSpec& spec);
+// Error: kInvalidArgument naming the text, the part that does not parse and the form that was expected.
+Result<KernelSpec> parse_spec(std::string_view name);
+// Numbers that no kernel of the operation can have (n not a multiple of 16, m outside 1..8, k <= 0 ...).
+Status validate(const KernelSpec& spec);
+
+}  // namespace bitnetc

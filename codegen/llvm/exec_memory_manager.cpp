@@ -1,0 +1,97 @@
+#include "codegen/llvm/exec_memory_manager.h"
+
+#include <llvm/ExecutionEngine/JITLink/JITLink.h>
+
+#include "runtime/buffer.h"
+#include "runtime/exec_memory.h"
+
+namespace bitnetc {
+namespace {
+
+LLVM_ENABLE_BITMASK_ENUMS_IN_NAMESPACE();
+using llvm::orc::ExecutorAddr;
+using llvm::orc::MemProt;
+
+llvm::Error refuse(const Status& status) {
+  const std::errc code = status.code() == StatusCode::kOutOfMemory ? std::errc::not_enough_memory
+                                                                   : std::errc::not_supported;
+  return llvm::createStringError(std::make_error_code(code), status.message());
+}
+
+// A block between allocation and the end of relocation.
+class Allocation final : public llvm::jitlink::JITLinkMemoryManager::InFlightAlloc {
+ public:
+  explicit Allocation(std::unique_ptr<ExecMemory> memory) : memory_(std::move(memory)) {}
+
+  void abandon(OnAbandonedFunction on_abandoned) override {
+    memory_.reset();
+    on_abandoned(llvm::Error::success());
+  }
+  // From here on the block belongs to the FinalizedAlloc, whose address is that of the ExecMemory object.
+  void finalize(OnFinalizedFunction on_finalized) override {
+    memory_->publish();
+    on_finalized(llvm::jitlink::JITLinkMemoryManager::FinalizedAlloc(
+        ExecutorAddr::fromPtr(memory_.release())));
+  }
+
+ private:
+  std::unique_ptr<ExecMemory> memory_;
+};
+
+bool holds_instructions(const llvm::orc::AllocGroup& group) {
+  return (group.getMemProt() & MemProt::Exec) != MemProt::None;
+}
+
+// Gives every segment its place behind the one before it.
+//   Error  a segment that the code would write to (kernels keep no state), or one aligned beyond a block
+llvm::Expected<size_t> place_segments(llvm::jitlink::BasicLayout& layout) {
+  size_t size_bytes = 0;
+  for (auto& [group, segment] : layout.segments()) {
+    if ((group.getMemProt() & MemProt::Write) != MemProt::None) {
+      return llvm::createStringError(std::make_error_code(std::errc::not_supported),
+                                     "the object has a writable section; kernels keep no state");
+    }
+    if (segment.Alignment.value() > ExecMemory::kPaddingBytes) {
+      return llvm::createStringError(
+          std::make_error_code(std::errc::not_supported),
+          "the object has a section aligned to %zu bytes, expected <= %zu",
+          size_t{segment.Alignment.value()}, ExecMemory::kPaddingBytes);
+    }
+    size_bytes = round_up(size_bytes, segment.Alignment.value());
+    segment.Addr = ExecutorAddr(size_bytes);
+    size_bytes += segment.ContentSize + segment.ZeroFillSize;
+  }
+  return size_bytes;
+}
+
+}  // namespace
+
+void ExecMemoryManager::allocate(const llvm::jitlink::JITLinkDylib*,
+                                 llvm::jitlink::LinkGraph& graph,
+                                 OnAllocatedFunction on_allocated) {
+  llvm::jitlink::BasicLayout layout(graph);
+  llvm::Expected<size_t> size_bytes = place_segments(layout);
+  if (!size_bytes) return on_allocated(size_bytes.takeError());
+
+  auto memory = ExecMemory::allocate(*size_bytes);
+  if (!memory.ok()) return on_allocated(refuse(memory.status()));
+  const CodeSpan& block = (*memory)->span();
+  for (auto& [group, segment] : layout.segments()) {
+    const uint64_t offset = segment.Addr.getValue();
+    segment.WorkingMem = reinterpret_cast<char*>(block.rw + offset);
+    segment.Addr = ExecutorAddr::fromPtr(block.rx + offset);
+    if (holds_instructions(group)) latest_code_ = {block.rx + offset, segment.ContentSize};
+  }
+  if (llvm::Error error = layout.apply()) return on_allocated(std::move(error));
+  on_allocated(std::make_unique<Allocation>(*std::move(memory)));
+}
+
+void ExecMemoryManager::deallocate(std::vector<FinalizedAlloc> allocations,
+                                   OnDeallocatedFunction on_deallocated) {
+  for (FinalizedAlloc& allocation : allocations) {
+    delete allocation.release().toPtr<ExecMemory*>();
+  }
+  on_deallocated(llvm::Error::success());
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,74 @@
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "codegen/reference/reference.h"
+#include "runtime/kv_cache.h"
+#include "runtime/math.h"
+
+namespace bitnetc::reference {
+
+namespace {
+
+constexpr int64_t kChunkPositions = 256;
+
+void rotate(float* head, int64_t head_dim, const float* cos, const float* sin) {
+  const int64_t half = head_dim / 2;
+  for (int64_t i = 0; i < half; ++i) {
+    const float first = head[i], second = head[i + half];
+    head[i] = std::fma(first, cos[i], -(second * sin[i]));
+    head[i + half] = std::fma(second, cos[i], first * sin[i]);
+  }
+}
+
+}  // namespace
+
+void rope_append(const RopeAppendSpec& spec, const RopeAppendArgs& args) {
+  const KvLayout layout{.head_dim = spec.head_dim};
+  for (int64_t h = 0; h < spec.q_heads; ++h)
+    rotate(args.qkv + h * spec.head_dim, spec.head_dim, args.cos, args.sin);
+  for (int64_t h = 0; h < spec.kv_heads; ++h) {
+    float* k = args.qkv + spec.k_offset() + h * spec.head_dim;
+    const float* v = args.qkv + spec.v_offset() + h * spec.head_dim;
+    rotate(k, spec.head_dim, args.cos, args.sin);
+    uint16_t* k_cache = args.k_cache + h * args.head_stride;
+    uint16_t* v_cache = args.v_cache + h * args.head_stride;
+    for (int64_t d = 0; d < spec.head_dim; ++d) {
+      k_cache[layout.k_index(args.position, d)] = math::round_to_f16(k[d]);
+      v_cache[layout.v_index(args.position, d)] = math::round_to_f16(v[d]);
+    }
+  }
+}
+
+void attention(const AttentionSpec& spec, const AttentionArgs& args) {
+  const KvLayout layout{.head_dim = spec.head_dim};
+  const int64_t keys = args.position + 1;
+  float* scores = args.scratch;
+  for (int64_t p = 0; p < keys; ++p) {
+    float dot = 0;
+    for (int64_t d = 0; d < spec.head_dim; ++d)
+      dot = std::fma(args.q[d], math::widen_f16(args.k_cache[layout.k_index(p, d)]), dot);
+    scores[p] = dot * spec.scale;
+  }
+  const float max = *std::max_element(scores, scores + keys);
+
+  float sum = 0;
+  std::fill(args.out, args.out + spec.head_dim, 0.0f);
+  std::vector<float> chunk_out(static_cast<size_t>(spec.head_dim));
+  for (int64_t begin = 0; begin < keys; begin += kChunkPositions) {
+    float chunk_sum = 0;
+    std::fill(chunk_out.begin(), chunk_out.end(), 0.0f);
+    for (int64_t p = begin; p < std::min(begin + kChunkPositions, keys); ++p) {
+      const float e = math::exp_f32(scores[p] - max);
+      chunk_sum += e;
+      const uint16_t* v = args.v_cache + layout.v_index(p, 0);
+      for (size_t d = 0; d < chunk_out.size(); ++d)
+        chunk_out[d] = std::fma(e, math::widen_f16(v[d]), chunk_out[d]);
+    }
+    sum += chunk_sum;
+    for (size_t d = 0; d < chunk_out.size(); ++d) args.out[d] += chunk_out[d];
+  }
+  for (int64_t d = 0; d < spec.head_dim; ++d) args.out[d] /= sum;
+}
+
+}  // namespace bitnetc::reference

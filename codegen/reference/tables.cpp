@@ -1,0 +1,37 @@
+#include <cmath>
+
+#include "codegen/reference/reference.h"
+#include "runtime/math.h"
+
+namespace bitnetc::reference {
+
+namespace {
+
+float widened(const void* table, FloatType type, int64_t at) {
+  switch (type) {
+    case FloatType::kF32: return static_cast<const float*>(table)[at];
+    case FloatType::kF16: return math::widen_f16(static_cast<const uint16_t*>(table)[at]);
+    case FloatType::kBf16: return math::widen_bf16(static_cast<const uint16_t*>(table)[at]);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void embed(const EmbedSpec& spec, const EmbedArgs& args) {
+  for (int64_t i = 0; i < spec.k; ++i)
+    args.h[i] = widened(args.table, spec.type, args.token * spec.k + i);
+}
+
+void head(const HeadSpec& spec, const HeadArgs& args) {
+  for (int64_t n = args.row_begin; n < args.row_end; ++n) {
+    float lanes[math::kLanes] = {};
+    for (int64_t k = 0; k < spec.k; ++k) {
+      float& lane = lanes[k % math::kLanes];
+      lane = std::fma(args.hidden[k], widened(args.table, spec.type, n * spec.k + k), lane);
+    }
+    args.logits[n] = math::fold_lanes(lanes);
+  }
+}
+
+}  // namespace bitnetc::reference

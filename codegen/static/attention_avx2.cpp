@@ -1,0 +1,135 @@
+// attention_avx2     out = softmax(q K^T * scale) V, one query head, one token
+//
+// Shapes     q, out f32[d], d >= 8    K fp16 [block][d][16]    V fp16 [position][d]    any position
+// Scores     SIMD lanes are keys: 4 blocks = 64 keys = 8 accumulators per pass over d, then single
+// blocks.
+//            A block is read whole: cache capacity is a multiple of 16. Scores of absent keys are
+//            unused.
+// Values     SIMD lanes are d: up to 8 vectors of out per pass over all positions. When d is no
+// multiple
+//            of 8 the last vector overlaps the one before it and computes the same bits again.
+// Reference  codegen/reference/attention.cpp
+
+#include "codegen/static/static_kernels.h"
+#include "codegen/static/vectors_avx2.h"
+#include "runtime/kv_cache.h"
+
+namespace bitnetc {
+
+namespace {
+
+constexpr int64_t kChunkPositions = 256;
+constexpr int64_t kKeys = KvLayout::kKeyBlock;
+
+// scores[0 .. 16 * kBlocks) of the key blocks from `keys` on.
+template <int kBlocks>
+void score_blocks(const AttentionSpec& spec, const float* q, const uint16_t* keys, float* scores) {
+  __m256 dot[2 * kBlocks];
+  for (__m256& lanes : dot) lanes = _mm256_setzero_ps();
+  const int64_t block_elements = spec.head_dim * kKeys;
+  for (int64_t d = 0; d < spec.head_dim; ++d) {
+    const __m256 q_d = _mm256_broadcast_ss(q + d);
+    for (int b = 0; b < kBlocks; ++b) {
+      const int64_t at = b * block_elements + d * kKeys;
+      dot[2 * b] = _mm256_fmadd_ps(q_d, load_widened<FloatType::kF16>(keys, at), dot[2 * b]);
+      dot[2 * b + 1] =
+          _mm256_fmadd_ps(q_d, load_widened<FloatType::kF16>(keys, at + kVector), dot[2 * b + 1]);
+    }
+  }
+  const __m256 scale = _mm256_set1_ps(spec.scale);
+  for (int j = 0; j < 2 * kBlocks; ++j)
+    _mm256_storeu_ps(scores + j * kVector, _mm256_mul_ps(dot[j], scale));
+}
+
+void score_keys(const AttentionSpec& spec, const AttentionArgs& args) {
+  constexpr int kBlocksPerPass = 4;
+  const int64_t blocks = args.position / kKeys + 1;
+  const int64_t block_elements = spec.head_dim * kKeys;
+  int64_t block = 0;
+  for (; block + kBlocksPerPass <= blocks; block += kBlocksPerPass)
+    score_blocks<kBlocksPerPass>(spec, args.q, args.k_cache + block * block_elements,
+                                 args.scratch + block * kKeys);
+  for (; block < blocks; ++block)
+    score_blocks<1>(spec, args.q, args.k_cache + block * block_elements,
+                    args.scratch + block * kKeys);
+}
+
+float max_score(const float* scores, int64_t count) {
+  float max = scores[0];
+  int64_t p = 0;
+  if (count >= kVector) {
+    __m256 lanes = _mm256_loadu_ps(scores);
+    for (p = kVector; p + kVector <= count; p += kVector)
+      lanes = _mm256_max_ps(lanes, _mm256_loadu_ps(scores + p));
+    float each[kVector];
+    _mm256_storeu_ps(each, lanes);
+    for (const float lane : each) max = lane > max ? lane : max;
+  }
+  for (; p < count; ++p) max = scores[p] > max ? scores[p] : max;
+  return max;
+}
+
+// scores -> e^(score - max). Runs to the end of the last vector; scratch is padded to whole chunks.
+void exponentiate(float* scores, int64_t count, float max) {
+  const __m256 max_each = _mm256_set1_ps(max);
+  for (int64_t p = 0; p < count; p += kVector)
+    _mm256_storeu_ps(scores + p, exp_each(_mm256_sub_ps(_mm256_loadu_ps(scores + p), max_each)));
+}
+
+// kVectors vectors of out, at columns `column`, `column` + 8, ... and the last one at
+// `last_column`.
+template <int kVectors>
+void weigh_values(int64_t head_dim, const AttentionArgs& args, int64_t column,
+                  int64_t last_column) {
+  const float* e = args.scratch;
+  const int64_t count = args.position + 1;
+  __m256 total[kVectors];
+  for (__m256& vector : total) vector = _mm256_setzero_ps();
+  __m128 total_sum = _mm_setzero_ps();
+  for (int64_t begin = 0; begin < count; begin += kChunkPositions) {
+    const int64_t end = begin + kChunkPositions < count ? begin + kChunkPositions : count;
+    __m256 chunk[kVectors];
+    for (__m256& vector : chunk) vector = _mm256_setzero_ps();
+    __m128 chunk_sum = _mm_setzero_ps();
+    for (int64_t p = begin; p < end; ++p) {
+      const __m256 e_p = _mm256_broadcast_ss(e + p);
+      const uint16_t* v = args.v_cache + p * head_dim;
+      chunk_sum = _mm_add_ss(chunk_sum, _mm256_castps256_ps128(e_p));
+      for (int j = 0; j < kVectors - 1; ++j)
+        chunk[j] =
+            _mm256_fmadd_ps(e_p, load_widened<FloatType::kF16>(v, column + j * kVector), chunk[j]);
+      chunk[kVectors - 1] =
+          _mm256_fmadd_ps(e_p, load_widened<FloatType::kF16>(v, last_column), chunk[kVectors - 1]);
+    }
+    for (int j = 0; j < kVectors; ++j) total[j] = _mm256_add_ps(total[j], chunk[j]);
+    total_sum = _mm_add_ss(total_sum, chunk_sum);
+  }
+  const __m256 divisor = _mm256_broadcastss_ps(total_sum);
+  for (int j = 0; j < kVectors - 1; ++j)
+    _mm256_storeu_ps(args.out + column + j * kVector, _mm256_div_ps(total[j], divisor));
+  _mm256_storeu_ps(args.out + last_column, _mm256_div_ps(total[kVectors - 1], divisor));
+}
+
+using WeighValues = void (*)(int64_t, const AttentionArgs&, int64_t, int64_t);
+constexpr int64_t kMostVectors = 8;
+constexpr WeighValues kWeighValues[kMostVectors] = {
+    weigh_values<1>, weigh_values<2>, weigh_values<3>, weigh_values<4>,
+    weigh_values<5>, weigh_values<6>, weigh_values<7>, weigh_values<8>};
+
+}  // namespace
+
+void attention_avx2(const AttentionSpec& spec, const AttentionArgs& args) {
+  score_keys(spec, args);
+  const int64_t count = args.position + 1;
+  exponentiate(args.scratch, count, max_score(args.scratch, count));
+
+  const int64_t d = spec.head_dim;
+  for (int64_t column = 0; column < d; column += kMostVectors * kVector) {
+    const int64_t left = (d - column + kVector - 1) / kVector;
+    const int64_t vectors = left < kMostVectors ? left : kMostVectors;
+    const int64_t last = column + (vectors - 1) * kVector;
+    kWeighValues[vectors - 1](d, args, column, last + kVector <= d ? last : d - kVector);
+  }
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,48 @@
+// Which bit of which byte holds weight (n, k). A layout is a function of (N, K) and its own parameters
+// only, never of the CPU that packs or runs it. Each has a page in docs/layouts/.
+//
+// Orientation everywhere: Y[M,N] = X[M,K] * W[N,K]^T. Rows are stored in tiles of kTileRows, tile after
+// tile, so a row tile is one contiguous run of `tile_bytes`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "runtime/kernel.h"
+#include "runtime/status.h"
+
+namespace bitnetc {
+
+enum class LayoutId {
+  kI2S,  // two-bit codes w+1, 16 rows x 16 columns in 64 bytes: docs/layouts/i2_s.md
+};
+
+std::string_view layout_name(LayoutId id);                       // "i2s", as in kernel names
+std::optional<LayoutId> parse_layout(std::string_view name);
+
+struct WeightLayout {
+  LayoutId id = LayoutId::kI2S;
+  int64_t n = 0;  // rows
+  int64_t k = 0;  // columns
+
+  int64_t padded_n() const;       // n rounded up to whole tiles; pad rows hold weight 0
+  int64_t padded_k() const;       // k rounded up to the layout's column group; pad columns hold weight 0
+  int64_t tiles() const { return padded_n() / kTileRows; }
+  int64_t tile_bytes() const;
+  int64_t total_bytes() const { return tiles() * tile_bytes(); }
+  double bits_per_weight() const;
+};
+
+// Packs ternary weights.
+//   trits  i8[n][k], each -1, 0 or +1
+//   out    layout.total_bytes() bytes, all of them written
+//   Error  kInvalidArgument naming the first (n, k) outside {-1, 0, +1}
+Status pack(const WeightLayout& layout, std::span<const int8_t> trits, std::span<uint8_t> out);
+
+// The exact inverse, pads dropped.
+//   Error  kDataCorrupt naming the first (n, k) whose code is not one of -1, 0, +1
+Status unpack(const WeightLayout& layout, std::span<const uint8_t> packed, std::span<int8_t> trits);
+
+}  // namespace bitnetc

@@ -1,0 +1,114 @@
+// What every i2_s matmul program shares: registers, the walk over tiles, token groups and K, and
+// the epilogue. A tier adds the microkernel: decode and accumulate.
+//
+//   Y[M,N] = epilogue( float( Σk x[m][k]·code[n,k] − x_sum[m] ) · (x_step[m] · tile_scale[tile]) )
+//
+//   for each step of T row tiles            T = tiles_per_step; what is left over runs with T = 1
+//     for each pass                         all M tokens; all rows of the tiles, or half when
+//     registers are few
+//       begin
+//       for each k_unroll cells: cells      one emitted loop, then the remainder in straight line
+//       end                                 leaves Σ x·code as i32 in the scratch
+//     epilogue for all tokens of the step
+//
+// With relu2mul a step is a whole number of (gate tile, up tile) pairs; when T = 1 it has passes
+// for the gate tile, then passes for the up tile.
+//
+// A cell is 16 rows x 16 columns in 64 bytes. Each int32 lane of an accumulator is one output row,
+// so there are no horizontal sums: activations are broadcast four columns at a time.
+//
+// Reads    x up to padded K, w inside the tile range, x_step, x_sum, tile_scale, residual as args
+// say Writes   y inside the tile range's columns
+#pragma once
+
+#include "codegen/kernel_plan.h"
+#include "codegen/kernel_spec.h"
+#include "codegen/layout/i2_s.h"
+#include "codegen/x64/x64_code.h"
+
+namespace bitnetc::x64 {
+
+// The general registers of a matmul program.
+struct MatmulRegs {
+  using Reg64 = Xbyak::Reg64;
+  Reg64 args = Xbyak::util::rdi;
+  // Inner loops.
+  Reg64 w = Xbyak::util::rsi;         // current cell of the step's first tile
+  Reg64 x = Xbyak::util::rdx;         // current columns of token 0
+  Reg64 x_token4 = Xbyak::util::rcx;  // the same of token 4, when M > 4
+  Reg64 x_stride = Xbyak::util::r8;   // bytes
+  Reg64 x_stride3 = Xbyak::util::r9;  // 3 * x_stride
+  Reg64 k_iterations = Xbyak::util::r10;
+  // Tile loop.
+  Reg64 tiles_left = Xbyak::util::r11;
+  Reg64 y = Xbyak::util::rbx;               // first output column of the step, token 0
+  Reg64 tile_scale = Xbyak::util::r12;      // of the step's first tile
+  Reg64 y_stride = Xbyak::util::r13;        // bytes
+  Reg64 residual_delta = Xbyak::util::r14;  // residual - y, bytes
+  // Epilogue: the inner loops' registers are free by then.
+  Reg64 y_token = Xbyak::util::rdx;
+  Reg64 x_step = Xbyak::util::rcx;
+  Reg64 x_sum = Xbyak::util::r10;
+  Reg64 scratch = Xbyak::util::rsp;  // i32 [tile of the step][token][16], then the tier's own bytes
+};
+
+inline constexpr int kEpilogueVectors = 4;
+
+class MatmulI2s : public X64Code {
+ protected:
+  // What one run over K computes, for all tokens. A tile is kCellBytes / vector bytes parts: groups
+  // of rows that one vector covers.
+  struct Pass {
+    int tiles, parts;
+    int first_tile, first_part;  // within the step, within the tile
+  };
+
+  // `parts_per_pass`: as many as the tier's registers hold accumulators for. `tier_scratch_bytes`:
+  // room after the sums.
+  MatmulI2s(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan, int parts_per_pass,
+            int tier_scratch_bytes);
+
+  // The microkernel. May use all vector registers; they keep their values from load_constants() to
+  // the last end() except across the epilogue, which uses the last four.
+  virtual void load_constants() = 0;
+  virtual void begin(const Pass& pass) = 0;
+  // The next `count` cells of every tile of the pass.
+  virtual void cells(const Pass& pass, int count) = 0;
+  virtual void end(const Pass& pass) = 0;
+
+  // Operands of the microkernel. `cell` counts from the current position, `tile` and `part` within
+  // the pass.
+  Xbyak::Address codes(const Pass& pass, int tile, int part, int cell) const;
+  Xbyak::RegExp activations(int token, int cell, int plane) const;
+  Xbyak::Address sums(const Pass& pass, int tile, int token, int part) const;
+  Xbyak::RegExp tier_scratch() const;
+  // Emits the prefetches for one cell of every tile of the pass.
+  void prefetch(const Pass& pass, int cell);
+
+  const MatmulRegs regs_;
+  const MatmulSpec spec_;
+  const KernelPlan plan_;
+
+ private:
+  void generate() final;
+  void load_arguments();
+  void run_steps(int tiles_per_pass);
+  void run_step(int tiles_per_pass);
+  void accumulate_k(const Pass& pass, int64_t w_advance_bytes);
+  void epilogue();
+  void scaled_sums(const Xbyak::Xmm& to, int tile, int token, int part);
+  void store_output(int output_tile, int token, int part);
+
+  int tiles_per_step(int tiles_per_pass) const;
+  int64_t tile_bytes() const { return i2s::tile_bytes(spec_.k); }
+  Xbyak::Address step_sums(int tile, int token, int part) const;
+  int parts_per_tile() const { return static_cast<int>(i2s::kCellBytes) / vector_bytes_; }
+
+  const int vector_bytes_;
+  const int vector_count_;
+  const int parts_per_pass_;
+  const int tier_scratch_bytes_;
+  int step_tiles_ = 0;  // of the step being emitted
+};
+
+}  // namespace bitnetc::x64

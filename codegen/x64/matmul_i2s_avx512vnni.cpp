@@ -1,0 +1,78 @@
+// matmul_i2s_avx512vnni.cpp     i2_s matrix products for M = 1..8 with AVX-512 VNNI: 512-bit
+// vpdpbusd
+//
+// Shapes     MatmulArgs; any N % 16 == 0, any K < 2^19
+// Tile       1, 2 or 4 tiles of 16 rows, one zmm each; all tokens at once.
+//            M = 1, 4 tiles: 16 accumulators + 4 masks + 4 codes + plane + activations = 26 of 32
+//            zmm. With one tile the dot products broadcast the activations themselves; with more, a
+//            broadcast is loaded once for all tiles. One tile alone waits for vpdpbusd: four chains
+//            of 5 cycles against 4 cycles of work a cell on two ports.
+// Work, exactness   codegen/x64/matmul_i2s_vnni.h
+// Layout     docs/layouts/i2_s.md          Reference  codegen/reference/matmul.cpp
+#include "codegen/x64/matmul_i2s_vnni.h"
+#include "codegen/x64/x64_generator.h"
+#include "codegen/x64/x64_generators.h"
+
+namespace bitnetc {
+namespace x64 {
+namespace {
+
+using Xbyak::Operand;
+using Xbyak::Xmm;
+
+constexpr VectorFile kZmm{.count = 32, .bytes = 64};
+
+class MatmulI2sAvx512Vnni final : public MatmulI2sVnni {
+ public:
+  MatmulI2sAvx512Vnni(const MatmulSpec& spec, const KernelPlan& plan)
+      : MatmulI2sVnni(kZmm, spec, plan) {}
+
+ private:
+  void zero(const Xmm& to) override { vpxord(to, to, to); }
+  void mask_plane(const Xmm& to, const Xmm& from, const Xmm& mask) override {
+    vpandd(to, from, mask);
+  }
+  void dot(const Xmm& sum, const Xmm& codes, const Operand& activations) override {
+    vpdpbusd(sum, codes, activations, Xbyak::EvexEncoding);
+  }
+  bool dot_broadcasts() const override { return true; }
+};
+
+Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
+  return check_vnni_registers(kZmm, spec, plan);
+}
+
+std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan) {
+  return std::make_unique<MatmulI2sAvx512Vnni>(spec, plan);
+}
+
+constexpr MatmulFamily kGemv{.name = "x64_gemv_i2s_avx512vnni",
+                             .word = "gemv",
+                             .isa = Isa::kAvx512Vnni,
+                             .revision = 1,
+                             .min_m = 1,
+                             .max_m = 1,
+                             .k_limit = kVnniKLimit,
+                             .accepts = accepts,
+                             .program = program};
+constexpr MatmulFamily kSmallM{.name = "x64_small_m_i2s_avx512vnni",
+                               .word = "small_m",
+                               .isa = Isa::kAvx512Vnni,
+                               .revision = 1,
+                               .min_m = 2,
+                               .max_m = kMaxSmallM,
+                               .k_limit = kVnniKLimit,
+                               .accepts = accepts,
+                               .program = program};
+
+}  // namespace
+}  // namespace x64
+
+std::unique_ptr<Generator> make_x64_gemv_i2s_avx512vnni() {
+  return x64::make_matmul_generator(x64::kGemv);
+}
+std::unique_ptr<Generator> make_x64_small_m_i2s_avx512vnni() {
+  return x64::make_matmul_generator(x64::kSmallM);
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,77 @@
+// matmul_i2s_avxvnni.cpp     i2_s matrix products for M = 1..8 with AVX-VNNI: 256-bit VEX vpdpbusd
+//
+// Shapes     MatmulArgs; any N % 16 == 0, any K < 2^19
+// Tile       1 tile of 16 rows as two ymm (rows 0-7 and 8-15) that share each broadcast; 2 tiles at
+// M = 1.
+//            M = 1: 8 accumulators + 4 masks + 2 codes + plane + activations = 16 ymm.
+//            M = 2 has two scales, M = 3..5 one; M = 6..8 pass over the tile twice, 8 rows each
+//            time.
+// Work, exactness   codegen/x64/matmul_i2s_vnni.h
+// Layout     docs/layouts/i2_s.md          Reference  codegen/reference/matmul.cpp
+#include "codegen/x64/matmul_i2s_vnni.h"
+#include "codegen/x64/x64_generator.h"
+#include "codegen/x64/x64_generators.h"
+
+namespace bitnetc {
+namespace x64 {
+namespace {
+
+using Xbyak::Operand;
+using Xbyak::Xmm;
+
+constexpr VectorFile kYmm{.count = 16, .bytes = 32};
+
+class MatmulI2sAvxVnni final : public MatmulI2sVnni {
+ public:
+  MatmulI2sAvxVnni(const MatmulSpec& spec, const KernelPlan& plan)
+      : MatmulI2sVnni(kYmm, spec, plan) {}
+
+ private:
+  void zero(const Xmm& to) override { vpxor(to, to, to); }
+  void mask_plane(const Xmm& to, const Xmm& from, const Xmm& mask) override {
+    vpand(to, from, mask);
+  }
+  void dot(const Xmm& sum, const Xmm& codes, const Operand& activations) override {
+    vpdpbusd(sum, codes, activations, Xbyak::VexEncoding);
+  }
+  bool dot_broadcasts() const override { return false; }
+};
+
+Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
+  return check_vnni_registers(kYmm, spec, plan);
+}
+
+std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan) {
+  return std::make_unique<MatmulI2sAvxVnni>(spec, plan);
+}
+
+constexpr MatmulFamily kGemv{.name = "x64_gemv_i2s_avxvnni",
+                             .word = "gemv",
+                             .isa = Isa::kAvxVnni,
+                             .revision = 1,
+                             .min_m = 1,
+                             .max_m = 1,
+                             .k_limit = kVnniKLimit,
+                             .accepts = accepts,
+                             .program = program};
+constexpr MatmulFamily kSmallM{.name = "x64_small_m_i2s_avxvnni",
+                               .word = "small_m",
+                               .isa = Isa::kAvxVnni,
+                               .revision = 1,
+                               .min_m = 2,
+                               .max_m = kMaxSmallM,
+                               .k_limit = kVnniKLimit,
+                               .accepts = accepts,
+                               .program = program};
+
+}  // namespace
+}  // namespace x64
+
+std::unique_ptr<Generator> make_x64_gemv_i2s_avxvnni() {
+  return x64::make_matmul_generator(x64::kGemv);
+}
+std::unique_ptr<Generator> make_x64_small_m_i2s_avxvnni() {
+  return x64::make_matmul_generator(x64::kSmallM);
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,60 @@
+#include "codegen/x64/x64_code.h"
+
+#include "runtime/options.h"
+
+namespace bitnetc::x64 {
+namespace {
+
+// The largest program (m = 8, k_unroll = 16, two loop widths) takes about a tenth of this; pages
+// that are not written cost nothing.
+constexpr size_t kMaxCodeBytes = 1 << 20;
+constexpr int kFrameAlignment = 64;
+
+// A quiet NaN as a float, far from any sum as an integer.
+constexpr uint32_t kPoison = 0x7fedbad1;
+
+}  // namespace
+
+X64Code::X64Code(VectorFile vectors)
+    : X64Code(vectors, std::make_unique_for_overwrite<uint8_t[]>(kMaxCodeBytes)) {}
+
+X64Code::X64Code(VectorFile vectors, std::unique_ptr<uint8_t[]> buffer)
+    : Xbyak::CodeGenerator(kMaxCodeBytes, buffer.get()),
+      vectors_(vectors),
+      buffer_(std::move(buffer)) {}
+
+std::span<const uint8_t> X64Code::emit() {
+  generate();
+  ready();  // throws if a label was used and never placed
+  return {getCode(), getSize()};
+}
+
+void X64Code::prologue(int scratch_bytes) {
+  push(rbp);
+  mov(rbp, rsp);
+  for (const Xbyak::Reg64& saved : {rbx, r12, r13, r14, r15}) push(saved);
+  sub(rsp, scratch_bytes);
+  and_(rsp, -kFrameAlignment);
+  if (options().poison) poison_vectors();
+}
+
+void X64Code::finish() {
+  vzeroupper();
+  lea(rsp, ptr[rbp - 5 * 8]);
+  for (const Xbyak::Reg64& saved : {r15, r14, r13, r12, rbx}) pop(saved);
+  pop(rbp);
+  ret();
+}
+
+void X64Code::broadcast(const Xbyak::Xmm& to, uint32_t pattern) {
+  const Xbyak::Xmm low(to.getIdx());
+  mov(eax, pattern);
+  vmovd(low, eax);
+  vpbroadcastd(to, low);
+}
+
+void X64Code::poison_vectors() {
+  for (int i = 0; i < vectors_.count; ++i) broadcast(vec(i), kPoison);
+}
+
+}  // namespace bitnetc::x64

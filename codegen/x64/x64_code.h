@@ -1,0 +1,80 @@
+// One program of x86-64 machine code while it is being written: Xbyak's assembler plus the few
+// steps that every generator here shares (frame, counted loops, constants). A program is written
+// once, by one thread, into an ordinary heap buffer; it must be position-independent, because it
+// runs elsewhere.
+//
+// The only header that includes Xbyak; private to codegen/x64.
+#pragma once
+
+#include <xbyak/xbyak.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace bitnetc::x64 {
+
+// Vector registers a tier has, and how wide it uses them.
+struct VectorFile {
+  int count;  // 16 or 32
+  int bytes;  // 32: ymm, 64: zmm
+};
+
+class X64Code : protected Xbyak::CodeGenerator {
+ public:
+  virtual ~X64Code() = default;
+
+  // Writes the program. Throws Xbyak::Error, which to_kernel() in x64_generator.cpp turns into a
+  // Status.
+  std::span<const uint8_t> emit();
+
+ protected:
+  explicit X64Code(VectorFile vectors);
+
+  virtual void generate() = 0;
+
+  // Vector register `i` at the width this program uses.
+  Xbyak::Xmm vec(int i) const {
+    return Xbyak::Xmm(vectors_.bytes == 64 ? Xbyak::Operand::ZMM : Xbyak::Operand::YMM, i);
+  }
+
+  // Saves every callee-saved register and leaves `scratch_bytes` at rsp, aligned to a cache line.
+  // rbp holds the frame and is not to be touched. With BITNETC_POISON=1 all vector registers get a
+  // pattern, so that reading one before writing it is loud.
+  void prologue(int scratch_bytes);
+  // Undoes prologue(), cleans the upper vector halves and returns to the caller.
+  void finish();
+
+  // Emits `body` once and a branch that runs it `count` times, counted down in `counter`; for count
+  // 0 nothing, for 1 no branch.
+  template <typename Body>
+  void repeat(const Xbyak::Reg64& counter, int64_t count, Body body) {
+    if (count == 0) return;
+    Xbyak::Label top;
+    if (count > 1) {
+      mov(counter.cvt32(), static_cast<uint32_t>(count));
+      align(kLoopAlignment);
+      L(top);
+    }
+    body();
+    if (count > 1) {
+      dec(counter);
+      jnz(top, T_NEAR);
+    }
+  }
+
+  // Fills every dword of `to` with `pattern`, by way of eax.
+  void broadcast(const Xbyak::Xmm& to, uint32_t pattern);
+
+ private:
+  static constexpr int kLoopAlignment = 32;
+
+  void poison_vectors();
+
+  X64Code(VectorFile vectors, std::unique_ptr<uint8_t[]> buffer);
+
+  VectorFile vectors_;
+  std::unique_ptr<uint8_t[]> buffer_;
+};
+
+}  // namespace bitnetc::x64

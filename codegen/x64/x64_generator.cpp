@@ -1,0 +1,97 @@
+#include "codegen/x64/x64_generator.h"
+
+#include "runtime/exec_memory.h"
+#include "runtime/jit_observer.h"
+
+namespace bitnetc::x64 {
+namespace {
+
+constexpr int kMaxUnroll = 16;
+constexpr int kMaxPrefetchBytes = 1 << 16;
+constexpr int kMaxTilesPerStep = 4;
+
+// The only place where a failure of the assembler becomes a Status.
+Result<Kernel> to_kernel(X64Code& program, const KernelRequest& request, const std::string& name) {
+  std::span<const uint8_t> code;
+  try {
+    code = program.emit();
+  } catch (const Xbyak::Error& error) {
+    return make_error(StatusCode::kUnsupported, "{}: Xbyak: {}", name, error.what());
+  }
+  BITNETC_ASSIGN_OR_RETURN(std::shared_ptr<const ExecMemory> memory, publish_code(code));
+  const uint8_t* const address = memory->span().rx;
+  notify_published({.name = name,
+                    .spec_text = spec_name(request.spec),
+                    .plan_text = plan_name(request.plan),
+                    .assembly = {},
+                    .code = {address, code.size()}});
+  const auto entry = reinterpret_cast<Kernel::Entry>(reinterpret_cast<uintptr_t>(address));
+  return Kernel(name, entry, nullptr, std::move(memory));
+}
+
+Status check_plan(const KernelPlan& plan) {
+  const int tiles = plan.tiles_per_step;
+  if (tiles != 1 && tiles != 2 && tiles != kMaxTilesPerStep) {
+    return make_error(StatusCode::kUnsupported, "tiles_per_step = {}, expected 1, 2 or 4", tiles);
+  }
+  if (plan.k_unroll < 1 || plan.k_unroll > kMaxUnroll) {
+    return make_error(StatusCode::kUnsupported, "k_unroll = {}, expected 1..{}", plan.k_unroll,
+                      kMaxUnroll);
+  }
+  if (plan.prefetch_bytes < 0 || plan.prefetch_bytes > kMaxPrefetchBytes) {
+    return make_error(StatusCode::kUnsupported, "prefetch_bytes = {}, expected 0..{}",
+                      plan.prefetch_bytes, kMaxPrefetchBytes);
+  }
+  return {};
+}
+
+class MatmulGenerator final : public Generator {
+ public:
+  explicit MatmulGenerator(const MatmulFamily& family) : family_(family) {}
+
+  std::string_view name() const override { return family_.name; }
+  std::string_view suffix() const override { return isa_name(family_.isa); }
+  int revision() const override { return family_.revision; }
+
+  Status accepts(const KernelRequest& request) const override {
+    const auto* spec = std::get_if<MatmulSpec>(&request.spec);
+    if (!spec) return {StatusCode::kUnsupported, "makes matmul kernels only"};
+    if (spec->layout != LayoutId::kI2S) {
+      return make_error(StatusCode::kUnsupported, "reads layout i2s, the matrix is {}",
+                        layout_name(spec->layout));
+    }
+    if (!request.target.supports(family_.isa)) {
+      return make_error(StatusCode::kUnsupported, "needs {}, target is {}", isa_name(family_.isa),
+                        request.target.describe());
+    }
+    if (spec->m < family_.min_m || spec->m > family_.max_m) {
+      return make_error(StatusCode::kUnsupported, "m = {}: {} serves m = {}", spec->m, family_.word,
+                        family_.min_m == family_.max_m
+                            ? fmt::format("{}", family_.min_m)
+                            : fmt::format("{}..{}", family_.min_m, family_.max_m));
+    }
+    if (spec->k >= family_.k_limit) {
+      return make_error(StatusCode::kUnsupported, "k = {}: an int32 sum may overflow from {} on",
+                        spec->k, family_.k_limit);
+    }
+    BITNETC_RETURN_IF_ERROR(validate(request.spec));
+    BITNETC_RETURN_IF_ERROR(check_plan(request.plan));
+    return family_.accepts(*spec, request.plan);
+  }
+
+  Result<Kernel> build(const KernelRequest& request, const std::string& name) const override {
+    const auto program = family_.program(std::get<MatmulSpec>(request.spec), request.plan);
+    return to_kernel(*program, request, name);
+  }
+
+ private:
+  MatmulFamily family_;
+};
+
+}  // namespace
+
+std::unique_ptr<Generator> make_matmul_generator(const MatmulFamily& family) {
+  return std::make_unique<MatmulGenerator>(family);
+}
+
+}  // namespace bitnetc::x64

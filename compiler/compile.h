@@ -1,0 +1,38 @@
+// Graph in, .bnc out. Weights are packed and written matrix by matrix, so the peak memory is one matrix
+// and its packed form, whatever the size of the model.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "codegen/weight_layout.h"
+#include "compiler/graph.h"
+#include "compiler/plan_source.h"
+#include "runtime/program.h"
+#include "runtime/status.h"
+#include "runtime/target.h"
+
+namespace bitnetc {
+
+struct CompileOptions {
+  Target target;
+  LayoutId layout = LayoutId::kI2S;
+  const PlanSource* plans = nullptr;  // required
+  std::string bitnetc_version;
+  // Told after each step's weights are written; `done` of `total` steps. A false answer stops the
+  // compilation with kCancelled.
+  std::function<bool(int done, int total, const std::string& step)> progress;
+};
+
+struct CompileReport {
+  int64_t file_bytes = 0;
+  int64_t ternary_weights = 0;
+  int64_t packed_bytes = 0;
+  int steps = 0;
+};
+
+// Writes `output_path` through a temporary file; a failure leaves what was there before.
+Result<CompileReport> compile(const Graph& graph, const std::string& output_path,
+                              const CompileOptions& options);
+
+}  // namespace bitnetc

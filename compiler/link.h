@@ -1,0 +1,44 @@
+// Compiled model + this machine -> Executable. Every step's spec gets a proven kernel; the sections a step
+// names are checked against the sizes its spec implies.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "codegen/kernel_builder.h"
+#include "compiler/plan_source.h"
+#include "runtime/executable.h"
+#include "runtime/status.h"
+
+namespace bitnetc {
+
+// One kernel the program uses, and how it came to be chosen.
+struct LinkedKernel {
+  std::string name;
+  std::string generator;
+  std::string step;       // the first step that uses it
+  int steps = 0;          // how many use it
+  Selection selection;
+  int64_t build_ns = 0, proof_ns = 0;
+};
+
+struct LinkReport {
+  std::vector<LinkedKernel> kernels;
+  int64_t build_ns = 0, proof_ns = 0;  // sums over kernels
+
+  // One line per operation that runs on the reference kernels although faster ones were wanted, with the
+  // reasons: what a user must be told.
+  std::vector<std::string> fallbacks() const;
+};
+
+struct LinkOptions {
+  Target target;
+  const PlanSource* plans = nullptr;  // asked when the artifact was planned for another tier
+};
+
+Result<std::shared_ptr<const Executable>> link(std::shared_ptr<const CompiledModel> model,
+                                               KernelBuilder& builder, const LinkOptions& options,
+                                               LinkReport* report);
+
+}  // namespace bitnetc

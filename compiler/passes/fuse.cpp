@@ -1,0 +1,216 @@
+#include "compiler/passes/fuse.h"
+
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "runtime/buffer.h"
+
+namespace bitnetc {
+namespace {
+
+int64_t padded_rows(int64_t rows) {
+  return static_cast<int64_t>(round_up(static_cast<size_t>(rows), kTileRows));
+}
+
+class Fuser {
+ public:
+  Fuser(const Graph& graph, LayoutId layout) : graph_(graph), layout_(layout) {
+    producers_.assign(graph.value_columns.size(), nullptr);
+    consumers_.resize(graph.value_columns.size());
+    for (const Node& node : graph.nodes) {
+      producers_[index(node.output)] = &node;
+      for (ValueId input : node.inputs) consumers_[index(input)].push_back(&node);
+    }
+  }
+
+  Result<FusedGraph> run() {
+    for (const Node& node : graph_.nodes) BITNETC_RETURN_IF_ERROR(fuse_node(node));
+    for (const Node& node : graph_.nodes) {
+      if (node.op == GraphOp::kBitLinear && !fused_.count(&node))
+        return unsupported(node, "its output is used by none of attention, relu2mul or add");
+    }
+    return std::move(fused_graph_);
+  }
+
+ private:
+  static size_t index(ValueId value) { return static_cast<size_t>(value); }
+
+  static Status unsupported(const Node& node, const std::string& why) {
+    return make_error(StatusCode::kUnsupported, "{} ({}): no fusion pattern applies: {}", node.name,
+                      graph_op_name(node.op), why);
+  }
+
+  // Linear layers and rotations wait for the node that consumes them.
+  Status fuse_node(const Node& node) {
+    switch (node.op) {
+      case GraphOp::kEmbed: return fuse_embed(node);
+      case GraphOp::kRmsNorm: return fuse_norm(node);
+      case GraphOp::kAttention: return fuse_attention(node);
+      case GraphOp::kRelu2Mul: return fuse_relu2mul(node);
+      case GraphOp::kAdd: return fuse_add(node);
+      case GraphOp::kHead: return fuse_head(node);
+      case GraphOp::kBitLinear:
+      case GraphOp::kRope: return {};
+    }
+    return {};
+  }
+
+  Status fuse_embed(const Node& node) {
+    const FloatTable& table = graph_.tables[index(node.weight)];
+    add({.kind = StepKind::kEmbed,
+         .name = node.name,
+         .output = define(node, padded_rows(table.columns)),
+         .weights = {node.weight},
+         .spec = EmbedSpec{.k = table.columns, .type = table.type}});
+    return {};
+  }
+
+  // A norm feeds either linear layers, which want it quantised, or the head, which does not.
+  Status fuse_norm(const Node& node) {
+    const auto k = static_cast<int64_t>(graph_.vectors[index(node.weight)].values.size());
+    const auto& users = consumers_[index(node.output)];
+    const auto all_are = [&](GraphOp op) {
+      for (const Node* user : users)
+        if (user->op != op) return false;
+      return !users.empty();
+    };
+    FusedOp op{.name = node.name, .input = fused_value(node.inputs[0]), .weights = {node.weight}};
+    if (all_are(GraphOp::kBitLinear)) {
+      const NormQuantizeSpec spec{.k = k, .eps = node.eps};
+      op.kind = StepKind::kNormQuantize;
+      op.spec = spec;
+      op.output = define(node, spec.padded_k(), BufferKind::kQuantized);
+    } else if (all_are(GraphOp::kHead)) {
+      op.kind = StepKind::kRmsNorm;
+      op.spec = RmsNormSpec{.k = k, .eps = node.eps};
+      op.output = define(node, padded_rows(k));
+    } else {
+      return unsupported(node, "its users are neither all linear layers nor all heads");
+    }
+    add(std::move(op));
+    return {};
+  }
+
+  Status fuse_attention(const Node& node) {
+    const Node* parts[3];
+    for (size_t i = 0; i < 3; ++i) {
+      parts[i] = producers_[index(node.inputs[i])];
+      if (i < 2 && parts[i] != nullptr && parts[i]->op == GraphOp::kRope)
+        parts[i] = producers_[index(parts[i]->inputs[0])];
+    }
+    const ModelConfig& config = graph_.config;
+    const RopeAppendSpec rope{
+        .q_heads = config.q_heads, .kv_heads = config.kv_heads, .head_dim = config.head_dim};
+    const std::string prefix = fmt::format("layers.{}.", node.layer);
+    BITNETC_ASSIGN_OR_RETURN(const int qkv, fuse_matmul(node, prefix + "qkv_proj", parts, Epilogue::kScale));
+    add({.kind = StepKind::kRopeAppend,
+         .name = prefix + "rope",
+         .input = qkv,
+         .layer = node.layer,
+         .spec = rope});
+    const AttentionSpec attention{
+        .head_dim = config.head_dim,
+        .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.head_dim)))};
+    add({.kind = StepKind::kAttention,
+         .name = node.name,
+         .input = qkv,
+         .output = define(node, padded_rows(config.q_heads * config.head_dim)),
+         .layer = node.layer,
+         .spec = attention});
+    return {};
+  }
+
+  Status fuse_relu2mul(const Node& node) {
+    const Node* parts[] = {producers_[index(node.inputs[0])], producers_[index(node.inputs[1])]};
+    const std::string name = fmt::format("layers.{}.gate_up_proj", node.layer);
+    BITNETC_ASSIGN_OR_RETURN(const int output, fuse_matmul(node, name, parts, Epilogue::kRelu2Mul));
+    fused_values_[node.output] = output;
+    return {};
+  }
+
+  Status fuse_add(const Node& node) {
+    for (size_t i = 0; i < 2; ++i) {
+      const Node* linear = producers_[index(node.inputs[i])];
+      const bool only_user = consumers_[index(node.inputs[i])].size() == 1;
+      if (linear == nullptr || linear->op != GraphOp::kBitLinear || !only_user) continue;
+      const Node* parts[] = {linear};
+      const int residual = fused_value(node.inputs[1 - i]);
+      BITNETC_ASSIGN_OR_RETURN(const int output,
+                               fuse_matmul(node, linear->name, parts, Epilogue::kResidual));
+      fused_graph_.ops.back().residual = residual;
+      fused_values_[node.output] = output;
+      return {};
+    }
+    return unsupported(node, "neither input is a linear layer used only here");
+  }
+
+  Status fuse_head(const Node& node) {
+    const FloatTable& table = graph_.tables[index(node.weight)];
+    add({.kind = StepKind::kHead,
+         .name = node.name,
+         .input = fused_value(node.inputs[0]),
+         .weights = {node.weight},
+         .spec = HeadSpec{.n = table.rows, .k = table.columns, .type = table.type}});
+    return {};
+  }
+
+  // One matmul out of linear layers that share their input. Returns its output value.
+  Result<int> fuse_matmul(const Node& user, const std::string& name, std::span<const Node* const> parts,
+                          Epilogue epilogue) {
+    MatmulSpec spec{.layout = layout_, .epilogue = epilogue};
+    FusedOp op{.kind = StepKind::kMatmul, .name = name, .layer = user.layer};
+    int64_t first_part_rows = 0;
+    for (const Node* part : parts) {
+      if (part == nullptr || part->op != GraphOp::kBitLinear)
+        return unsupported(user, "an input is not a linear layer");
+      if (part->inputs[0] != parts[0]->inputs[0])
+        return unsupported(user, "its linear layers do not share their input");
+      const TernarySource& source = graph_.ternary[index(part->weight)];
+      if (op.weights.empty()) first_part_rows = source.n;
+      if (epilogue == Epilogue::kRelu2Mul && source.n != first_part_rows)
+        return unsupported(user, "gate and up differ in their number of rows");
+      spec.k = source.k;
+      spec.n += padded_rows(source.n);
+      op.weights.push_back(part->weight);
+      fused_.insert(part);
+    }
+    op.input = fused_value(parts[0]->inputs[0]);
+    if (fused_graph_.values[static_cast<size_t>(op.input)].kind != BufferKind::kQuantized)
+      return unsupported(user, "the input of its linear layers is not a norm");
+    op.output = new_value(name, spec.output_columns(), BufferKind::kF32);
+    op.spec = spec;
+    const int output = op.output;
+    add(std::move(op));
+    return output;
+  }
+
+  void add(FusedOp op) { fused_graph_.ops.push_back(std::move(op)); }
+
+  int new_value(const std::string& name, int64_t columns, BufferKind kind) {
+    fused_graph_.values.push_back({.name = name, .kind = kind, .columns = columns});
+    return static_cast<int>(fused_graph_.values.size()) - 1;
+  }
+  int define(const Node& node, int64_t columns, BufferKind kind = BufferKind::kF32) {
+    return fused_values_[node.output] = new_value(node.name, columns, kind);
+  }
+  int fused_value(ValueId value) const {
+    const auto found = fused_values_.find(value);
+    BITNETC_CHECK(found != fused_values_.end(), "graph value {} was not fused yet", value);
+    return found->second;
+  }
+
+  const Graph& graph_;
+  const LayoutId layout_;
+  std::vector<const Node*> producers_;
+  std::vector<std::vector<const Node*>> consumers_;
+  std::map<ValueId, int> fused_values_;
+  std::set<const Node*> fused_;
+  FusedGraph fused_graph_;
+};
+
+}  // namespace
+
+Result<FusedGraph> fuse(const Graph& graph, LayoutId layout) { return Fuser(graph, layout).run(); }
+
+}  // namespace bitnetc

@@ -1,0 +1,42 @@
+// Graph -> fused operations, the steps of the program before they have memory or code:
+//   q, k, v projections of one input      one matmul, parts one after another, each at a whole tile
+//   gate, up and relu2mul                 one matmul whose gate and up tiles alternate
+//   projection and add                    one matmul with a residual epilogue
+//   norm and the quantisation after it    one step
+//   rope of q and k, cache append         one step in place on the fused row
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "codegen/kernel_spec.h"
+#include "compiler/graph.h"
+#include "runtime/program.h"
+
+namespace bitnetc {
+
+// A value of the fused program: one row per token.
+struct FusedValue {
+  std::string name;
+  BufferKind kind = BufferKind::kF32;
+  int64_t columns = 0;  // padded
+};
+
+struct FusedOp {
+  StepKind kind = StepKind::kEmbed;
+  std::string name;
+  int input = -1, output = -1, residual = -1;  // fused values
+  int layer = -1;
+  std::vector<int> weights;  // indices into the graph's ternary matrices, vectors or tables, by kind
+  KernelSpec spec;
+};
+
+struct FusedGraph {
+  std::vector<FusedValue> values;
+  std::vector<FusedOp> ops;
+};
+
+// Error: kUnsupported naming the node whose surroundings match none of the patterns above.
+Result<FusedGraph> fuse(const Graph& graph, LayoutId layout);
+
+}  // namespace bitnetc

@@ -1,0 +1,42 @@
+#include "compiler/passes/pack.h"
+
+#include <algorithm>
+
+namespace bitnetc {
+
+Result<PackedMatmul> pack_matmul(const Graph& graph, const FusedOp& op) {
+  const auto& spec = std::get<MatmulSpec>(op.spec);
+  const WeightLayout whole = spec.weight_layout();
+  PackedMatmul packed;
+  packed.bytes.resize(static_cast<size_t>(whole.total_bytes()));
+  packed.tile_scales.resize(static_cast<size_t>(whole.tiles()));
+
+  // Where tile t of a part goes: first + t * stride.
+  const auto parts = static_cast<int64_t>(op.weights.size());
+  const int64_t stride = spec.epilogue == Epilogue::kRelu2Mul ? parts : 1;
+  int64_t first = 0;
+  for (int weight : op.weights) {
+    const TernarySource& source = graph.ternary[static_cast<size_t>(weight)];
+    BITNETC_ASSIGN_OR_RETURN(const TernaryMatrix matrix, source.load());
+    const int64_t tiles = WeightLayout{.id = spec.layout, .n = matrix.n, .k = matrix.k}.tiles();
+    for (int64_t t = 0; t < tiles; ++t) {
+      const int64_t row = t * kTileRows;
+      const WeightLayout tile{
+          .id = spec.layout, .n = std::min<int64_t>(kTileRows, matrix.n - row), .k = matrix.k};
+      const auto slot = static_cast<size_t>(first + t * stride);
+      const Status status = pack(
+          tile,
+          std::span(matrix.trits)
+              .subspan(static_cast<size_t>(row * matrix.k), static_cast<size_t>(tile.n * matrix.k)),
+          std::span(packed.bytes).subspan(slot * static_cast<size_t>(whole.tile_bytes()),
+                                          static_cast<size_t>(whole.tile_bytes())));
+      BITNETC_RETURN_IF_ERROR(status.with_context(fmt::format("{}, rows from {}", source.name, row)));
+      packed.tile_scales[slot] = matrix.scale;
+    }
+    packed.weights += matrix.n * matrix.k;
+    first += stride == 1 ? tiles : 1;
+  }
+  return packed;
+}
+
+}  // namespace bitnetc

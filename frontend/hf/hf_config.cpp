@@ -1,0 +1,279 @@
+#include "frontend/hf/hf_config.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "frontend/json/object_reader.h"
+#include "frontend/json/strict_json.h"
+
+namespace bitnetc {
+namespace {
+
+using Json = nlohmann::json;
+
+// No dimension may exceed this: an int32 sum over K products of int8 and a trit then cannot overflow.
+constexpr int64_t kMaxDimension = (int64_t{1} << 24) - 1;
+constexpr double kFloatMin = std::numeric_limits<float>::min();
+constexpr double kFloatMax = std::numeric_limits<float>::max();
+constexpr NumberRange kPositive{kFloatMin, kFloatMax, "a positive number"};
+constexpr NumberRange kNotNegative{0, kFloatMax, "a number, at least 0"};
+constexpr NumberRange kFraction{0, 1, "a number from 0 to 1"};
+
+// Keys that leave the result alone, whatever their value.
+constexpr std::string_view kHarmlessKeys[] = {
+    "_name_or_path",
+    "attention_dropout",
+    "auto_map",
+    "dtype",
+    "hidden_dropout",
+    "id2label",
+    "initializer_range",
+    "is_decoder",
+    "label2id",
+    "pad_token_id",
+    "pretraining_tp",
+    "problem_type",
+    "resid_pdrop",
+    "return_dict",
+    "torch_dtype",
+    "transformers_version",
+    "unk_token_id",
+    "use_cache",
+    "output_attentions",
+    "output_hidden_states",
+    "_attn_implementation",
+};
+constexpr std::string_view kHarmless = "cannot change the result";
+
+// Keys that must be absent or have the one value that is implemented.
+Status check_fixed_keys(ObjectReader* config) {
+  const std::pair<const char*, Json> fixed[] = {
+      {"attention_bias", false},
+      {"mlp_bias", false},
+      {"sliding_window", nullptr},
+      {"use_sliding_window", false},
+      {"partial_rotary_factor", 1},
+      {"add_cross_attention", false},
+      {"is_encoder_decoder", false},
+      {"attn_logit_softcapping", nullptr},
+      {"final_logit_softcapping", nullptr},
+      {"clip_qkv", nullptr},
+      {"use_qk_norm", false},
+      {"qk_layernorm", false},
+      {"weight_bits", 1},
+      {"input_bits", 8},
+      {"architectures", Json::array({"BitNetForCausalLM"})},
+  };
+  for (const auto& [key, only_value] : fixed)
+    BITNETC_RETURN_IF_ERROR(config->expect(key, only_value));
+
+  if (const Json* types = config->find("layer_types")) {
+    const bool all_full =
+        types->is_array() && std::all_of(types->begin(), types->end(),
+                                         [](const Json& type) { return type == "full_attention"; });
+    if (!all_full)
+      return config->error(StatusCode::kUnsupported,
+                           "layer_types = {} is not supported, only \"full_attention\" layers are",
+                           json_excerpt(*types));
+  }
+  BITNETC_ASSIGN_OR_RETURN(const std::string act, config->required_text("hidden_act"));
+  if (act != "relu2")
+    return config->error(StatusCode::kUnsupported,
+                         "hidden_act = \"{}\" is not supported, only \"relu2\" is", act);
+  return {};
+}
+
+Status read_shapes(ObjectReader* config, ModelConfig* model) {
+  const struct {
+    const char* key;
+    int64_t* value;
+  } required[] = {
+      {"vocab_size", &model->vocab_size},
+      {"hidden_size", &model->hidden_size},
+      {"intermediate_size", &model->intermediate_size},
+      {"num_hidden_layers", &model->layers},
+      {"num_attention_heads", &model->q_heads},
+      {"max_position_embeddings", &model->max_positions},
+  };
+  for (const auto& field : required) {
+    BITNETC_ASSIGN_OR_RETURN(*field.value, config->required_integer(field.key, 1, kMaxDimension));
+  }
+
+  BITNETC_ASSIGN_OR_RETURN(const auto kv_heads,
+                           config->integer("num_key_value_heads", 1, kMaxDimension));
+  model->kv_heads = kv_heads.value_or(model->q_heads);
+  if (model->q_heads % model->kv_heads != 0)
+    return config->error(StatusCode::kDataCorrupt,
+                         "num_key_value_heads = {} does not divide num_attention_heads = {}",
+                         model->kv_heads, model->q_heads);
+
+  BITNETC_ASSIGN_OR_RETURN(const auto head_dim, config->integer("head_dim", 1, kMaxDimension));
+  if (!head_dim && model->hidden_size % model->q_heads != 0)
+    return config->error(StatusCode::kDataCorrupt,
+                         "head_dim is missing and hidden_size = {} is not a multiple of "
+                         "num_attention_heads = {}",
+                         model->hidden_size, model->q_heads);
+  model->head_dim = head_dim.value_or(model->hidden_size / model->q_heads);
+  if (model->head_dim % 2 != 0)
+    return config->error(StatusCode::kDataCorrupt, "head_dim = {} is odd; RoPE turns pairs",
+                         model->head_dim);
+  if (model->head_dim * model->q_heads > kMaxDimension)
+    return config->error(StatusCode::kDataCorrupt,
+                         "num_attention_heads * head_dim = {} * {} exceeds {}", model->q_heads,
+                         model->head_dim, kMaxDimension);
+
+  BITNETC_ASSIGN_OR_RETURN(const double eps, config->required_number("rms_norm_eps", kPositive));
+  model->norm_eps = static_cast<float>(eps);
+  return {};
+}
+
+// rope_theta stands at the top or, in newer files, inside rope_parameters; scaling of any kind is refused.
+Status read_rope(ObjectReader* config, ModelConfig* model, LoadReport* report) {
+  BITNETC_ASSIGN_OR_RETURN(auto theta, config->number("rope_theta", kPositive));
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    BITNETC_ASSIGN_OR_RETURN(auto rope, config->object(key));
+    if (!rope) continue;
+    for (const char* type_key : {"rope_type", "type"})
+      BITNETC_RETURN_IF_ERROR(rope->expect(type_key, "default"));
+    for (const char* unit_key : {"factor", "partial_rotary_factor", "attention_factor"})
+      BITNETC_RETURN_IF_ERROR(rope->expect(unit_key, 1));
+    BITNETC_ASSIGN_OR_RETURN(const auto inner, rope->number("rope_theta", kPositive));
+    if (theta && inner && *theta != *inner)
+      return rope->error(StatusCode::kDataCorrupt,
+                         "rope_theta = {} contradicts the other rope_theta = {}", *inner, *theta);
+    if (inner) theta = inner;
+    rope->report_rest({}, kHarmless, &report->ignored_keys);
+  }
+  if (!theta) return config->error(StatusCode::kDataCorrupt, "rope_theta is missing");
+  model->rope_theta = *theta;
+  return {};
+}
+
+Status check_unconverted_modules(ObjectReader* quantization) {
+  const Json* modules = quantization->find("modules_to_not_convert");
+  if (modules == nullptr) return {};
+  // These are never ternary, so naming them says nothing new. Any other name could match a projection.
+  const Json harmless = {"lm_head", "embed_tokens", "model.embed_tokens"};
+  if (!modules->is_array())
+    return quantization->error(StatusCode::kDataCorrupt,
+                               "modules_to_not_convert is {}, expected a list",
+                               json_excerpt(*modules));
+  for (const Json& module : *modules)
+    if (std::find(harmless.begin(), harmless.end(), module) == harmless.end())
+      return quantization->error(
+          StatusCode::kUnsupported,
+          "modules_to_not_convert names {}: float projections are not supported",
+          json_excerpt(module));
+  return {};
+}
+
+Status read_quantization(ObjectReader* config, HfConfig* result, LoadReport* report) {
+  BITNETC_ASSIGN_OR_RETURN(auto quantization, config->object("quantization_config"));
+  if (!quantization) {
+    result->storage = WeightStorage::kMasters;
+    report->notes.push_back("no quantization_config: float weights are taken as masters");
+    return {};
+  }
+  BITNETC_RETURN_IF_ERROR(quantization->expect("quant_method", "bitnet"));
+  BITNETC_RETURN_IF_ERROR(quantization->expect("use_rms_norm", false));
+  BITNETC_RETURN_IF_ERROR(check_unconverted_modules(&*quantization));
+
+  BITNETC_ASSIGN_OR_RETURN(const auto linear_class, quantization->text("linear_class"));
+  const std::string linear = linear_class.value_or("bitlinear");
+  if (linear != "bitlinear" && linear != "autobitlinear")
+    return quantization->error(
+        StatusCode::kUnsupported,
+        "linear_class = \"{}\" is not supported: expected \"autobitlinear\" (weight_scale "
+        "multiplies) or \"bitlinear\" (weight_scale divides)",
+        linear);
+  result->scale_rule = linear == "autobitlinear" ? ScaleRule::kMultiply : ScaleRule::kDivide;
+
+  BITNETC_ASSIGN_OR_RETURN(const auto quantization_mode, quantization->text("quantization_mode"));
+  const std::string mode = quantization_mode.value_or("offline");
+  if (mode != "offline" && mode != "online")
+    return quantization->error(StatusCode::kUnsupported,
+                               "quantization_mode = \"{}\" is not supported: expected \"offline\" "
+                               "(packed weights) or \"online\" (float masters)",
+                               mode);
+  result->storage = mode == "offline" ? WeightStorage::kPacked : WeightStorage::kMasters;
+  if (result->storage == WeightStorage::kPacked && result->scale_rule == ScaleRule::kDivide)
+    report->notes.push_back("linear_class bitlinear: stored weight scales are inverted");
+  constexpr std::string_view kUnused[] = {"rms_norm_eps"};
+  quantization->report_rest(kUnused, "use_rms_norm is off", &report->ignored_keys);
+  return {};
+}
+
+Result<std::vector<int32_t>> read_bos(ObjectReader* reader, int64_t vocab_size) {
+  BITNETC_ASSIGN_OR_RETURN(auto ids, reader->token_ids("bos_token_id", vocab_size));
+  if (ids.size() > 1)
+    return reader->error(StatusCode::kUnsupported, "bos_token_id lists {} ids, expected one",
+                         ids.size());
+  return ids;
+}
+
+}  // namespace
+
+Result<HfConfig> read_hf_config(std::string_view json, const std::string& origin,
+                                LoadReport* report) {
+  BITNETC_ASSIGN_OR_RETURN(const Json document, parse_strict_json(json, origin));
+  BITNETC_ASSIGN_OR_RETURN(ObjectReader config, ObjectReader::open(document, origin));
+  HfConfig result;
+  BITNETC_ASSIGN_OR_RETURN(result.model.family, config.required_text("model_type"));
+  if (result.model.family != "bitnet")
+    return config.error(StatusCode::kUnsupported,
+                        "model_type = \"{}\" is not supported; supported: \"bitnet\" "
+                        "(the BitNet-b1.58-2B-4T family)",
+                        result.model.family);
+  BITNETC_RETURN_IF_ERROR(check_fixed_keys(&config));
+  BITNETC_RETURN_IF_ERROR(read_shapes(&config, &result.model));
+  BITNETC_RETURN_IF_ERROR(read_rope(&config, &result.model, report));
+  BITNETC_RETURN_IF_ERROR(read_quantization(&config, &result, report));
+  // Absent means untied, as in the Hugging Face class.
+  BITNETC_ASSIGN_OR_RETURN(const auto tied, config.boolean("tie_word_embeddings"));
+  result.tied_head = tied.value_or(false);
+  BITNETC_ASSIGN_OR_RETURN(result.bos_ids, read_bos(&config, result.model.vocab_size));
+  BITNETC_ASSIGN_OR_RETURN(result.stop_ids,
+                           config.token_ids("eos_token_id", result.model.vocab_size));
+  config.report_rest(kHarmlessKeys, kHarmless, &report->ignored_keys);
+  return result;
+}
+
+GenerationDefaults generation_defaults(const HfConfig& config) {
+  GenerationDefaults defaults;
+  if (!config.bos_ids.empty()) defaults.bos_id = config.bos_ids.front();
+  for (int32_t id : config.stop_ids)
+    if (std::find(defaults.stop_ids.begin(), defaults.stop_ids.end(), id) ==
+        defaults.stop_ids.end())
+      defaults.stop_ids.push_back(id);
+  return defaults;
+}
+
+Result<GenerationDefaults> read_generation_config(std::string_view json, const std::string& origin,
+                                                  const HfConfig& config, LoadReport* report) {
+  BITNETC_ASSIGN_OR_RETURN(const Json document, parse_strict_json(json, origin));
+  BITNETC_ASSIGN_OR_RETURN(ObjectReader reader, ObjectReader::open(document, origin));
+  HfConfig joined = config;
+  BITNETC_ASSIGN_OR_RETURN(const auto bos, read_bos(&reader, config.model.vocab_size));
+  if (!bos.empty()) joined.bos_ids = bos;
+  BITNETC_ASSIGN_OR_RETURN(const auto eos,
+                           reader.token_ids("eos_token_id", config.model.vocab_size));
+  joined.stop_ids.insert(joined.stop_ids.end(), eos.begin(), eos.end());
+
+  GenerationDefaults defaults = generation_defaults(joined);
+  BITNETC_ASSIGN_OR_RETURN(const auto do_sample, reader.boolean("do_sample"));
+  defaults.do_sample = do_sample.value_or(false);
+  BITNETC_ASSIGN_OR_RETURN(defaults.temperature, reader.number("temperature", kNotNegative));
+  BITNETC_ASSIGN_OR_RETURN(defaults.top_p, reader.number("top_p", kFraction));
+  BITNETC_ASSIGN_OR_RETURN(defaults.min_p, reader.number("min_p", kFraction));
+  BITNETC_ASSIGN_OR_RETURN(defaults.repetition_penalty,
+                           reader.number("repetition_penalty", kPositive));
+  BITNETC_ASSIGN_OR_RETURN(const auto top_k, reader.integer("top_k", 0, kMaxDimension));
+  if (top_k) defaults.top_k = static_cast<int>(*top_k);
+  constexpr std::string_view kUnused[] = {"_from_model_config",   "max_length",
+                                          "max_new_tokens",       "pad_token_id",
+                                          "transformers_version", "use_cache"};
+  reader.report_rest(kUnused, "not a default of sampling", &report->ignored_keys);
+  return defaults;
+}
+
+}  // namespace bitnetc

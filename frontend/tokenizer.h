@@ -1,0 +1,67 @@
+// Text to token ids and back, from a Hugging Face tokenizer.json. Immutable once made: any thread may use
+// one; a StreamDecoder belongs to one stream.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/status.h"
+
+namespace bitnetc {
+
+class Tokenizer {
+ public:
+  // Parses and checks a whole tokenizer.json. `origin` is used in messages ("model/tokenizer.json").
+  // Error: kDataCorrupt / kUnsupported naming the key and value (an unknown component kind, a merge whose
+  // parts are not in the vocabulary, a regex PCRE2 refuses, ...).
+  static Result<std::unique_ptr<const Tokenizer>> from_json(std::string_view json,
+                                                            const std::string& origin);
+  ~Tokenizer();
+
+  // `add_special` applies the post-processor's template (for example the leading begin-of-text token).
+  // Special tokens written out in the text are recognised. Invalid UTF-8: kInvalidArgument with the offset.
+  Result<std::vector<int32_t>> encode(std::string_view text, bool add_special = true) const;
+  // Whole-sequence decode. Bytes that are not valid UTF-8 become U+FFFD. An id outside the vocabulary is an
+  // error naming it.
+  Result<std::string> decode(std::span<const int32_t> ids, bool skip_special = true) const;
+
+  int32_t vocab_size() const;                                // highest id + 1
+  std::optional<std::string> token_text(int32_t id) const;   // as written in the vocabulary
+  std::optional<int32_t> token_id(std::string_view text) const;
+  bool is_special(int32_t id) const;
+
+ private:
+  friend class StreamDecoder;
+  struct Impl;
+  explicit Tokenizer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// What a StreamDecoder remembers between two tokens.
+struct DecodeState {
+  bool is_first = true;
+  int32_t strip_left = 0;  // leading characters that may still be stripped from the text
+  std::string pending;     // bytes of an unfinished character, or of an unfinished run of byte tokens
+};
+
+// Decodes token by token. What push() returns is always whole UTF-8 characters; an unfinished one waits for
+// the next token. The concatenation of all pushes and finish() equals Tokenizer::decode of all the ids.
+// An id outside the vocabulary, which decode() refuses, shows as U+FFFD here.
+class StreamDecoder {
+ public:
+  explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = true);
+  std::string push(int32_t id);
+  std::string finish();
+
+ private:
+  const Tokenizer& tokenizer_;
+  bool skip_special_;
+  DecodeState state_;
+};
+
+}  // namespace bitnetc

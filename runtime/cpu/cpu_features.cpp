@@ -1,0 +1,148 @@
+#include "runtime/cpu_features.h"
+
+#include <cstring>
+
+#include "runtime/cpu/cpuid.h"
+#include "runtime/options.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace bitnetc {
+namespace {
+
+constexpr bool bit(uint32_t word, int index) {
+  return (word >> index & 1) != 0;
+}
+
+// Register state the operating system saves, as bits of XCR0.
+constexpr uint64_t kYmmState = 0x06;      // xmm, ymm
+constexpr uint64_t kZmmState = 0xe6;      // and opmask, the upper halves, zmm16-31
+constexpr uint64_t kTileState = 0x60000;  // AMX tile configuration and data
+
+std::string register_text(std::initializer_list<uint32_t> words) {
+  std::string text;
+  for (uint32_t word : words) {
+    char bytes[4];
+    std::memcpy(bytes, &word, sizeof(bytes));
+    text.append(bytes, sizeof(bytes));
+  }
+  return text;
+}
+
+std::string read_vendor(const CpuidSource& source) {
+  const CpuidRegisters r = source.cpuid(0, 0);
+  return register_text({r.ebx, r.edx, r.ecx});
+}
+
+std::string read_brand(const CpuidSource& source) {
+  constexpr uint32_t kFirst = 0x80000002, kLast = 0x80000004;
+  if (source.cpuid(0x80000000, 0).eax < kLast) return "";
+  std::string text;
+  for (uint32_t leaf = kFirst; leaf <= kLast; ++leaf) {
+    const CpuidRegisters r = source.cpuid(leaf, 0);
+    text += register_text({r.eax, r.ebx, r.ecx, r.edx});
+  }
+  text = text.substr(0, text.find('\0'));
+  const size_t first = text.find_first_not_of(' ');
+  if (first == std::string::npos) return "";
+  return text.substr(first, text.find_last_not_of(' ') - first + 1);
+}
+
+// Family and model as the vendors print them: the extended fields count for family 15 (and, for the
+// model, Intel's family 6).
+void read_signature(uint32_t eax, CpuFeatures& features) {
+  const int base_family = static_cast<int>(eax >> 8 & 0xf);
+  const int base_model = static_cast<int>(eax >> 4 & 0xf);
+  features.stepping = static_cast<int>(eax & 0xf);
+  features.family =
+      base_family == 0xf ? base_family + static_cast<int>(eax >> 20 & 0xff) : base_family;
+  const bool extended_model = base_family == 0xf || base_family == 0x6;
+  features.model = base_model | (extended_model ? static_cast<int>(eax >> 12 & 0xf0) : 0);
+}
+
+CpuFeatures detect() {
+#if defined(__x86_64__)
+  return decode_cpuid({
+      .cpuid =
+          [](uint32_t leaf, uint32_t subleaf) {
+            CpuidRegisters r;
+            __cpuid_count(leaf, subleaf, r.eax, r.ebx, r.ecx, r.edx);
+            return r;
+          },
+      .xcr0 =
+          [] {
+            uint32_t low, high;
+            __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+            return uint64_t{high} << 32 | low;
+          },
+  });
+#else
+  return {.vendor = "unknown", .brand = "not x86-64"};
+#endif
+}
+
+}  // namespace
+
+CpuFeatures decode_cpuid(const CpuidSource& source) {
+  CpuFeatures features;
+  features.vendor = read_vendor(source);
+  features.brand = read_brand(source);
+  const uint32_t last_leaf = source.cpuid(0, 0).eax;
+  if (last_leaf < 1) return features;
+
+  const CpuidRegisters leaf1 = source.cpuid(1, 0);
+  read_signature(leaf1.eax, features);
+  const bool os_uses_xsave = bit(leaf1.ecx, 27);
+  const uint64_t state = os_uses_xsave ? source.xcr0() : 0;
+  const bool ymm = (state & kYmmState) == kYmmState && bit(leaf1.ecx, 28);
+  const bool zmm = (state & kZmmState) == kZmmState && ymm;
+  const bool tile = (state & kTileState) == kTileState;
+
+  features.fma = ymm && bit(leaf1.ecx, 12);
+  features.f16c = ymm && bit(leaf1.ecx, 29);
+  if (last_leaf < 7) return features;
+
+  const CpuidRegisters leaf7 = source.cpuid(7, 0);
+  features.avx2 = ymm && bit(leaf7.ebx, 5);
+  features.avx512f = zmm && bit(leaf7.ebx, 16);
+  features.avx512dq = zmm && bit(leaf7.ebx, 17);
+  features.avx512bw = zmm && bit(leaf7.ebx, 30);
+  features.avx512vl = zmm && bit(leaf7.ebx, 31);
+  features.avx512_vbmi = zmm && bit(leaf7.ecx, 1);
+  features.avx512_vnni = zmm && bit(leaf7.ecx, 11);
+  features.gfni = bit(leaf7.ecx, 8);
+  features.amx_int8 = tile && bit(leaf7.edx, 24) && bit(leaf7.edx, 25);
+  const uint32_t last_subleaf = leaf7.eax;
+  if (last_subleaf >= 1) features.avx_vnni = ymm && bit(source.cpuid(7, 1).eax, 4);
+  return features;
+}
+
+const CpuFeatures& cpu_features() {
+  static const CpuFeatures features = detect();
+  return features;
+}
+
+Target target_of(const CpuFeatures& f) {
+  Target target;
+  if (!(f.avx2 && f.fma && f.f16c)) return target;
+  target.best_isa = f.avx_vnni ? Isa::kAvxVnni : Isa::kAvx2;
+  target.has_avx_vnni = f.avx_vnni;
+  if (f.avx512f && f.avx512bw && f.avx512dq && f.avx512vl && f.avx512_vnni)
+    target.best_isa = Isa::kAvx512Vnni;
+  return target;
+}
+
+Target host_target() {
+  return cap_target(target_of(cpu_features()), options().isa_cap);
+}
+
+Status check_isa_cap(const Target& machine, std::optional<Isa> cap) {
+  if (!cap || machine.supports(*cap)) return {};
+  return make_error(StatusCode::kUnsupported,
+                    "BITNETC_ISA={}: this machine has no such tier; {} is used instead",
+                    isa_name(*cap), cap_target(machine, cap).describe());
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,35 @@
+// What this machine's CPU reports, read from CPUID and XGETBV (a feature whose register state the
+// operating system does not save does not count). Detected once; any thread may ask.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "runtime/status.h"
+#include "runtime/target.h"
+
+namespace bitnetc {
+
+struct CpuFeatures {
+  std::string vendor;  // "AuthenticAMD"
+  std::string brand;   // "AMD EPYC 7B13"
+  int family = 0, model = 0, stepping = 0;
+  bool avx2 = false, fma = false, f16c = false;
+  bool avx512f = false, avx512bw = false, avx512dq = false, avx512vl = false;
+  bool avx512_vnni = false, avx_vnni = false;
+  bool avx512_vbmi = false, gfni = false, amx_int8 = false;
+};
+
+const CpuFeatures& cpu_features();
+
+// The tiers those features make up, before any cap.
+Target target_of(const CpuFeatures& features);
+
+// This machine's target with the BITNETC_ISA cap of runtime/options.h applied.
+Target host_target();
+
+// Ok unless `cap` names a tier `machine` lacks; then what is used instead, for a warning (`bitnetc
+// doctor` asks with target_of(cpu_features()) and options().isa_cap).
+Status check_isa_cap(const Target& machine, std::optional<Isa> cap);
+
+}  // namespace bitnetc

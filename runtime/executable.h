@@ -1,0 +1,46 @@
+// A compiled model linked with kernels for this machine: everything a Session needs, nothing it must
+// search for. Immutable and shared; made by compiler/link.h.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/compiled_model.h"
+#include "runtime/kernel.h"
+
+namespace bitnetc {
+
+inline constexpr int kMaxTokensPerCall = 8;  // tokens one matmul kernel call can serve
+
+struct LinkedStep {
+  StepKind kind;
+  std::string name;
+  int input = -1, output = -1, residual = -1, layer = -1;
+  const uint8_t* weights = nullptr;       // the mapped section
+  const float* scales = nullptr;
+  int64_t weight_bytes = 0;               // bytes of `weights` a full pass reads
+  int64_t tiles = 0, tiles_per_unit = 1;  // matmul: row tiles; 2 a unit where gate and up alternate
+  int64_t tile_bytes = 0;
+  int64_t rows = 0;                       // head: vocabulary rows
+  std::array<Kernel, kMaxTokensPerCall + 1> kernels;  // [m]; other kinds use [1] for every token
+
+  const Kernel& kernel() const { return kernels[1]; }
+};
+
+struct Executable {
+  std::shared_ptr<const CompiledModel> model;
+  std::vector<LinkedStep> steps;
+  const float* rope_cos = nullptr;
+  const float* rope_sin = nullptr;
+  // Columns of the k and v parts in the fused qkv buffer are the kernels' business; these are the
+  // session's.
+  int64_t q_heads = 0, kv_heads = 0, head_dim = 0;
+
+  // Bytes of weights, scales and tables that one generated token reads.
+  int64_t bytes_per_token() const;
+};
+
+}  // namespace bitnetc

@@ -1,0 +1,73 @@
+#include "runtime/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "runtime/buffer.h"
+
+namespace bitnetc {
+namespace {
+
+Status system_error(const std::string& path, const char* action, int error) {
+  const bool absent = error == ENOENT || error == ENOTDIR;
+  return make_error(absent ? StatusCode::kNotFound : StatusCode::kIoError, "{}: cannot {}: {}",
+                    path, action, std::strerror(error));
+}
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  ~FileDescriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& path) {
+  // O_NONBLOCK: opening a pipe must fail below, not wait for a writer. Regular files do not heed it.
+  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (fd.get() < 0) return system_error(path, "open", errno);
+  struct stat info = {};
+  if (::fstat(fd.get(), &info) != 0) return system_error(path, "stat", errno);
+  if (!S_ISREG(info.st_mode))
+    return make_error(StatusCode::kIoError, "{}: is not a regular file", path);
+
+  const size_t size_bytes = static_cast<size_t>(info.st_size);
+  const uint8_t* data = nullptr;
+  if (size_bytes > 0) {
+    void* address = ::mmap(nullptr, size_bytes, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+    if (address == MAP_FAILED) return system_error(path, "map", errno);
+    data = static_cast<const uint8_t*>(address);
+  }
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size_bytes));
+}
+
+MappedFile::~MappedFile() {
+  if (size_bytes_ > 0) ::munmap(const_cast<uint8_t*>(data_), size_bytes_);
+}
+
+void MappedFile::forget(std::span<const uint8_t> part) const {
+  if (part.empty()) return;
+  BITNETC_CHECK(part.data() >= data_ && part.data() + part.size() <= data_ + size_bytes_,
+                "{}: {} bytes outside the mapping", path_, part.size());
+  const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t begin = round_up(static_cast<size_t>(part.data() - data_), page);
+  const size_t end = static_cast<size_t>(part.data() - data_) + part.size();
+  const size_t last = end == size_bytes_ ? end : end / page * page;
+  // Advice only: where it is refused the pages merely stay.
+  if (begin < last) ::madvise(const_cast<uint8_t*>(data_) + begin, last - begin, MADV_DONTNEED);
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,276 @@
+#include "runtime/bnc_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "runtime/buffer.h"
+
+namespace bitnetc {
+namespace {
+
+using nlohmann::json;
+
+// The first bytes of the file. A byte above 127, a CR-LF pair and a Ctrl-Z make transfers that mangle text
+// or strip bits show at once.
+constexpr uint8_t kMagic[8] = {0x89, 'B', 'N', 'C', '\r', '\n', 0x1a, '\n'};
+constexpr uint32_t kByteOrderMark = 0x01020304;
+constexpr uint64_t kMaxDescriptionBytes = uint64_t{1} << 30;
+
+// docs/bnc-format.md. Fills the first page together with zeros; `header_checksum` is XXH3-64 of that page
+// with this field zero.
+struct Header {
+  uint8_t magic[8];
+  uint32_t version;
+  uint32_t byte_order;
+  uint64_t total_bytes;
+  uint64_t description_offset;
+  uint64_t description_bytes;
+  uint64_t description_checksum;
+  uint64_t header_checksum;
+};
+static_assert(sizeof(Header) == 56);
+
+uint64_t page_checksum(std::span<const uint8_t> page) {
+  uint8_t copy[kBncAlignment];
+  std::memcpy(copy, page.data(), kBncAlignment);
+  std::memset(copy + offsetof(Header, header_checksum), 0, sizeof(uint64_t));
+  return XXH3_64bits(copy, kBncAlignment);
+}
+
+Status io_error(const char* what, const std::string& path) {
+  return make_error(StatusCode::kIoError, "{}: {}: {}", path, what, std::strerror(errno));
+}
+
+Status write_all(int fd, std::span<const uint8_t> bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return io_error("cannot write", path);
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return {};
+}
+
+}  // namespace
+
+struct BncWriter::Impl {
+  std::string path, temporary_path;
+  int fd = -1;
+  uint64_t offset = kBncAlignment;
+  std::vector<BncSection> sections;
+  bool finished = false;
+};
+
+BncWriter::BncWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+BncWriter::~BncWriter() {
+  if (impl_->fd >= 0) ::close(impl_->fd);
+  if (!impl_->finished) ::unlink(impl_->temporary_path.c_str());
+}
+
+Result<std::unique_ptr<BncWriter>> BncWriter::create(const std::string& path) {
+  auto impl = std::make_unique<Impl>();
+  impl->path = path;
+  impl->temporary_path = fmt::format("{}.tmp-{}", path, ::getpid());
+  impl->fd = ::open(impl->temporary_path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+  if (impl->fd < 0) return io_error("cannot create", impl->temporary_path);
+  std::unique_ptr<BncWriter> writer(new BncWriter(std::move(impl)));
+  const std::vector<uint8_t> empty_page(kBncAlignment);
+  BITNETC_RETURN_IF_ERROR(write_all(writer->impl_->fd, empty_page, path));
+  return writer;
+}
+
+Status BncWriter::add_section(const std::string& name, std::span<const uint8_t> bytes) {
+  const std::vector<uint8_t> pad(round_up(bytes.size(), kBncAlignment) - bytes.size());
+  XXH3_state_t* state = XXH3_createState();
+  XXH3_64bits_reset(state);
+  XXH3_64bits_update(state, bytes.data(), bytes.size());
+  XXH3_64bits_update(state, pad.data(), pad.size());
+  const uint64_t checksum = XXH3_64bits_digest(state);
+  XXH3_freeState(state);
+
+  BITNETC_RETURN_IF_ERROR(write_all(impl_->fd, bytes, impl_->path));
+  BITNETC_RETURN_IF_ERROR(write_all(impl_->fd, pad, impl_->path));
+  impl_->sections.push_back(
+      {.name = name, .offset = impl_->offset, .size_bytes = bytes.size(), .checksum = checksum});
+  impl_->offset += bytes.size() + pad.size();
+  return {};
+}
+
+Status BncWriter::finish(std::string_view description_json) {
+  json table = json::array();
+  for (const BncSection& section : impl_->sections) {
+    table.push_back({{"name", section.name},
+                     {"offset", section.offset},
+                     {"size_bytes", section.size_bytes},
+                     {"checksum", fmt::format("{:016x}", section.checksum)}});
+  }
+  const std::string text =
+      fmt::format("{{\"sections\":{},\"description\":{}}}", table.dump(), description_json);
+  const std::span<const uint8_t> text_bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+  BITNETC_RETURN_IF_ERROR(write_all(impl_->fd, text_bytes, impl_->path));
+
+  std::vector<uint8_t> page(kBncAlignment);
+  Header header{.magic = {},
+                .version = kBncVersion,
+                .byte_order = kByteOrderMark,
+                .total_bytes = impl_->offset + text.size(),
+                .description_offset = impl_->offset,
+                .description_bytes = text.size(),
+                .description_checksum = XXH3_64bits(text.data(), text.size()),
+                .header_checksum = 0};
+  std::memcpy(header.magic, kMagic, sizeof kMagic);
+  std::memcpy(page.data(), &header, sizeof header);
+  header.header_checksum = page_checksum(page);
+  std::memcpy(page.data(), &header, sizeof header);
+  if (::lseek(impl_->fd, 0, SEEK_SET) != 0) return io_error("cannot seek", impl_->temporary_path);
+  BITNETC_RETURN_IF_ERROR(write_all(impl_->fd, page, impl_->path));
+  if (::fsync(impl_->fd) != 0) return io_error("cannot sync", impl_->temporary_path);
+  if (::rename(impl_->temporary_path.c_str(), impl_->path.c_str()) != 0)
+    return io_error("cannot rename into place", impl_->path);
+  impl_->finished = true;
+  return {};
+}
+
+uint64_t BncWriter::bytes_written() const { return impl_->offset; }
+
+Result<std::shared_ptr<const BncReader>> BncReader::open(const std::string& path) {
+  BITNETC_ASSIGN_OR_RETURN(auto file, MappedFile::open(path));
+  auto reader = std::make_shared<BncReader>();
+  reader->origin_ = path;
+  reader->bytes_ = file->bytes();
+  reader->file_ = std::move(file);
+  BITNETC_RETURN_IF_ERROR(reader->parse());
+  return std::shared_ptr<const BncReader>(std::move(reader));
+}
+
+Result<std::shared_ptr<const BncReader>> BncReader::from_bytes(std::span<const uint8_t> bytes,
+                                                               const std::string& origin) {
+  auto reader = std::make_shared<BncReader>();
+  reader->origin_ = origin;
+  reader->bytes_ = bytes;
+  BITNETC_RETURN_IF_ERROR(reader->parse());
+  return std::shared_ptr<const BncReader>(std::move(reader));
+}
+
+namespace {
+
+Status check_header(const Header& header, std::span<const uint8_t> bytes, const std::string& origin) {
+  if (header.byte_order != kByteOrderMark) {
+    return make_error(StatusCode::kUnsupported, "{}: byte order mark is {:08x}, expected {:08x}", origin,
+                      header.byte_order, kByteOrderMark);
+  }
+  if (header.version != kBncVersion) {
+    return make_error(StatusCode::kUnsupported,
+                      "{}: format version is {}, this bitnetc reads version {}; compile the model again "
+                      "with this bitnetc{}",
+                      origin, header.version, kBncVersion,
+                      header.version > kBncVersion ? ", or use the newer one that wrote it" : "");
+  }
+  if (header.total_bytes != bytes.size()) {
+    return make_error(StatusCode::kDataCorrupt,
+                      "{}: file has {} bytes, its header says {}: it is truncated or was appended to",
+                      origin, bytes.size(), header.total_bytes);
+  }
+  if (const uint64_t sum = page_checksum(bytes.first(kBncAlignment)); sum != header.header_checksum) {
+    return make_error(StatusCode::kDataCorrupt, "{}: header checksum is {:016x}, expected {:016x}",
+                      origin, sum, header.header_checksum);
+  }
+  if (header.description_offset < kBncAlignment || header.description_bytes > kMaxDescriptionBytes ||
+      header.description_offset > bytes.size() ||
+      header.description_bytes != bytes.size() - header.description_offset) {
+    return make_error(StatusCode::kDataCorrupt,
+                      "{}: description at {} + {} bytes does not end the file of {} bytes", origin,
+                      header.description_offset, header.description_bytes, bytes.size());
+  }
+  return {};
+}
+
+// One row of the section table, checked against the part of the file that may hold sections.
+Result<BncSection> parse_section(const json& row, uint64_t sections_end, const std::string& origin) {
+  BncSection section{.name = row.at("name").get<std::string>(),
+                     .offset = row.at("offset").get<uint64_t>(),
+                     .size_bytes = row.at("size_bytes").get<uint64_t>(),
+                     .checksum = std::stoull(row.at("checksum").get<std::string>(), nullptr, 16)};
+  if (section.offset % kBncAlignment != 0 || section.offset < kBncAlignment ||
+      section.offset > sections_end || section.size_bytes > sections_end - section.offset ||
+      round_up(section.size_bytes, kBncAlignment) > sections_end - section.offset) {
+    return make_error(StatusCode::kDataCorrupt,
+                      "{}: section {} at {} + {} bytes is outside the sections' part of the file, {}..{}",
+                      origin, section.name, section.offset, section.size_bytes, kBncAlignment,
+                      sections_end);
+  }
+  return section;
+}
+
+}  // namespace
+
+Status BncReader::parse() {
+  if (bytes_.size() < sizeof kMagic || std::memcmp(bytes_.data(), kMagic, sizeof kMagic) != 0) {
+    return make_error(StatusCode::kDataCorrupt, "{}: not a .bnc file (it does not begin with the .bnc magic)",
+                      origin_);
+  }
+  if (bytes_.size() < kBncAlignment) {
+    return make_error(StatusCode::kDataCorrupt, "{}: truncated: {} bytes, the header alone has {}",
+                      origin_, bytes_.size(), kBncAlignment);
+  }
+  Header header;
+  std::memcpy(&header, bytes_.data(), sizeof header);
+  BITNETC_RETURN_IF_ERROR(check_header(header, bytes_, origin_));
+
+  const auto text = bytes_.subspan(header.description_offset);
+  if (const uint64_t sum = XXH3_64bits(text.data(), text.size()); sum != header.description_checksum) {
+    return make_error(StatusCode::kDataCorrupt, "{}: description checksum is {:016x}, expected {:016x}",
+                      origin_, sum, header.description_checksum);
+  }
+  try {
+    const json document = json::parse(text.begin(), text.end());
+    description_ = document.at("description").dump();
+    for (const json& row : document.at("sections")) {
+      BITNETC_ASSIGN_OR_RETURN(BncSection section,
+                               parse_section(row, header.description_offset, origin_));
+      if (!by_name_.emplace(section.name, sections_.size()).second) {
+        return make_error(StatusCode::kDataCorrupt, "{}: section {} is listed twice", origin_,
+                          section.name);
+      }
+      sections_.push_back(std::move(section));
+    }
+  } catch (const std::exception& error) {
+    return make_error(StatusCode::kDataCorrupt, "{}: section table: {}", origin_, error.what());
+  }
+  for (const BncSection& section : sections_) {
+    const uint64_t sum = XXH3_64bits(bytes_.data() + section.offset,
+                                     round_up(section.size_bytes, kBncAlignment));
+    if (sum != section.checksum) {
+      return make_error(StatusCode::kDataCorrupt, "{}: section {}: checksum is {:016x}, expected {:016x}",
+                        origin_, section.name, sum, section.checksum);
+    }
+  }
+  return {};
+}
+
+Result<std::span<const uint8_t>> BncReader::section(const std::string& name) const {
+  const auto found = by_name_.find(name);
+  if (found == by_name_.end())
+    return make_error(StatusCode::kDataCorrupt, "{}: section {} is missing", origin_, name);
+  const BncSection& section = sections_[found->second];
+  return bytes_.subspan(section.offset, section.size_bytes);
+}
+
+bool looks_like_bnc(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  uint8_t first[sizeof kMagic] = {};
+  const ssize_t count = ::read(fd, first, sizeof first);
+  ::close(fd);
+  return count == sizeof first && std::memcmp(first, kMagic, sizeof kMagic) == 0;
+}
+
+}  // namespace bitnetc

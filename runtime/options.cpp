@@ -1,0 +1,122 @@
+#include "runtime/options.h"
+
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+namespace bitnetc {
+namespace {
+
+// Empty counts as unset.
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+Status malformed(std::string_view name, std::string_view value, std::string_view expected) {
+  return make_error(StatusCode::kInvalidArgument, "{}={}: expected {}", name, value, expected);
+}
+
+// Reads a variable that is one of two words; `flag` keeps its default when the variable is unset.
+Status read_switch(const char* name, std::string_view off, std::string_view on, bool& flag) {
+  const std::string value = environment(name);
+  if (value.empty()) return {};
+  if (value != off && value != on) return malformed(name, value, fmt::format("{} or {}", on, off));
+  flag = value == on;
+  return {};
+}
+
+Status read_isa(Options& options) {
+  const std::string value = environment("BITNETC_ISA");
+  if (value.empty()) return {};
+  options.isa_cap = parse_isa(value);
+  if (options.isa_cap) return {};
+  return malformed("BITNETC_ISA", value, "scalar, avx2, avxvnni or avx512vnni");
+}
+
+Status read_perf(Options& options) {
+  const std::string value = environment("BITNETC_PERF");
+  if (!value.empty() && value != "map") return malformed("BITNETC_PERF", value, "map");
+  options.perf_map = !value.empty();
+  return {};
+}
+
+Status read_threads(Options& options) {
+  constexpr int kMaxThreads = 1024;
+  const std::string value = environment("BITNETC_THREADS");
+  if (value.empty()) return {};
+  const char* end = value.data() + value.size();
+  const auto [stop, error] = std::from_chars(value.data(), end, options.threads);
+  if (error == std::errc() && stop == end && options.threads >= 1 && options.threads <= kMaxThreads)
+    return {};
+  return malformed("BITNETC_THREADS", value,
+                   fmt::format("a whole number from 1 to {}", kMaxThreads));
+}
+
+// The XDG base directory rules: a relative XDG_CACHE_HOME is to be ignored.
+std::string find_cache_dir() {
+  const std::string xdg = environment("XDG_CACHE_HOME");
+  if (xdg.starts_with('/')) return xdg + "/bitnetc";
+  const std::string home = environment("HOME");
+  return home.empty() ? "" : home + "/.cache/bitnetc";
+}
+
+// Empty where /proc is not mounted.
+std::string find_program_dir() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path().string();
+}
+
+Options& current() {
+  static Options options;
+  return options;
+}
+
+}  // namespace
+
+Result<Options> read_options() {
+  Options options;
+  BITNETC_RETURN_IF_ERROR(read_isa(options));
+  options.dump_dir = environment("BITNETC_DUMP");
+  BITNETC_RETURN_IF_ERROR(read_switch("BITNETC_EXPLAIN", "0", "1", options.explain));
+  BITNETC_RETURN_IF_ERROR(read_perf(options));
+  BITNETC_RETURN_IF_ERROR(read_switch("BITNETC_JIT", "off", "on", options.jit));
+  BITNETC_RETURN_IF_ERROR(read_switch("BITNETC_POISON", "0", "1", options.poison));
+  BITNETC_RETURN_IF_ERROR(read_threads(options));
+  options.cache_dir = find_cache_dir();
+  options.program_dir = find_program_dir();
+  return options;
+}
+
+void set_options(Options options) {
+  current() = std::move(options);
+}
+
+const Options& options() {
+  return current();
+}
+
+std::vector<OptionValue> describe_options(const Options& options) {
+  const auto or_unset = [](const std::string& text) { return text.empty() ? "(unset)" : text; };
+  return {
+      {"BITNETC_ISA", options.isa_cap ? std::string(isa_name(*options.isa_cap)) : "(unset)",
+       "highest tier to use: scalar, avx2, avxvnni or avx512vnni"},
+      {"BITNETC_DUMP", or_unset(options.dump_dir),
+       "folder that receives spec, plan and code of every generated kernel"},
+      {"BITNETC_EXPLAIN", options.explain ? "1" : "0",
+       "1 prints every kernel selection: who declined and why"},
+      {"BITNETC_PERF", options.perf_map ? "map" : "(unset)",
+       "map writes /tmp/perf-<pid>.map, so that perf names generated code"},
+      {"BITNETC_JIT", options.jit ? "on" : "off",
+       "off takes no executable memory: only kernels compiled ahead of time run"},
+      {"BITNETC_POISON", options.poison ? "1" : "0",
+       "1 fills unused vector registers in kernel prologues with a pattern"},
+      {"BITNETC_THREADS", options.threads ? std::to_string(options.threads) : "(unset)",
+       "default thread count; unset: every CPU this process may use"},
+      {"XDG_CACHE_HOME", or_unset(options.cache_dir), "cache folder in use"},
+  };
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,41 @@
+// Every setting that comes from the environment, read once. Nothing else in the project calls
+// getenv.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/status.h"
+#include "runtime/target.h"
+
+namespace bitnetc {
+
+struct Options {
+  std::optional<Isa> isa_cap;  // BITNETC_ISA=avx2      caps the tier
+  std::string dump_dir;        // BITNETC_DUMP=DIR      one folder per kernel: spec, plan, code
+  bool explain = false;        // BITNETC_EXPLAIN=1     every selection: who declined and why
+  bool perf_map = false;       // BITNETC_PERF=map      /tmp/perf-<pid>.map for `perf report`
+  bool jit = true;             // BITNETC_JIT=off       no executable memory: no generated kernels
+  bool poison = false;         // BITNETC_POISON=1      prologues fill unused vector registers
+  int threads = 0;             // BITNETC_THREADS=N     thread count; 0: all this process may use
+  std::string cache_dir;       // $XDG_CACHE_HOME/bitnetc, else $HOME/.cache/bitnetc, else empty
+  std::string program_dir;     // folder of the running executable, for the bundled model
+};
+
+// The value of one setting, for `bitnetc doctor`.
+struct OptionValue {
+  std::string name, value, meaning;
+};
+
+// Reads the environment. A malformed value is an error that names the variable, the value and what
+// was expected.
+Result<Options> read_options();
+
+// The process-wide settings, set once by main() before anything else runs (tests may set them too).
+void set_options(Options options);
+const Options& options();
+
+std::vector<OptionValue> describe_options(const Options& options);
+
+}  // namespace bitnetc

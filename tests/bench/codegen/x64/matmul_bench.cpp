@@ -1,0 +1,181 @@
+// Speed of the i2_s matmul kernels of every tier this CPU has, on the shapes of BitNet-b1.58-2B-4T.
+//
+//   L2/...      tiles that fit in a quarter megabyte, over and over: what the arithmetic allows
+//   memory/...  copies of the matrix far larger than the last-level cache: what a token costs
+//
+// Counters: GB/s of weights, Gweights/s (times tokens), and for memory the percentage of this machine's
+// pure read bandwidth with the same number of threads, measured in this process. Each kernel's output is
+// compared with the reference before it is timed. Run on a quiet machine, for example
+//   bitnetc_bench --benchmark_filter=memory --benchmark_repetitions=5
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <map>
+
+#include "autotune/machine.h"
+#include "codegen/kernel_builder.h"
+#include "runtime/buffer.h"
+#include "runtime/cpu_features.h"
+#include "runtime/thread_pool.h"
+#include "tests/support/problem.h"
+
+namespace bitnetc {
+namespace {
+
+constexpr int64_t kL2Bytes = 256 << 10;
+constexpr int64_t kMemoryBytes = 256 << 20;
+
+struct Case {
+  std::string generator;
+  MatmulSpec spec;
+  KernelPlan plan;
+  int threads = 1;
+};
+
+// Builds through the door, proof included, and compares a few tiles more.
+Result<Kernel> checked_kernel(const Case& c) {
+  KernelBuilder builder;
+  const Isa isa = *parse_isa(c.generator.substr(c.generator.rfind('_') + 1));
+  BITNETC_ASSIGN_OR_RETURN(
+      BuiltKernel built,
+      builder.build_with(c.generator, {.spec = c.spec, .plan = c.plan, .target = target_for(isa)}));
+  test::MatmulProblem problem(c.spec, {});
+  const int64_t tiles = std::min<int64_t>(problem.tiles(), 6);
+  built.kernel(problem.args(0, tiles));
+  const std::string difference = problem.check(0, tiles);
+  if (!difference.empty()) return Status(StatusCode::kDisqualified, difference);
+  return built.kernel;
+}
+
+// Operands that need not mean anything: only their addresses matter for time.
+struct Operands {
+  explicit Operands(const MatmulSpec& spec, int64_t weight_bytes)
+      : x(static_cast<size_t>(spec.m) * round_up(static_cast<size_t>(spec.k), kQuantPad)),
+        y(static_cast<size_t>(spec.m * spec.n)),
+        x_step(static_cast<size_t>(spec.m)),
+        tile_scale(static_cast<size_t>(spec.weight_layout().tiles())),
+        x_sum(static_cast<size_t>(spec.m)),
+        w(static_cast<size_t>(weight_bytes)) {
+    std::fill(w.begin(), w.end(), uint8_t{0b10'01'00'01});
+    std::fill(x.begin(), x.end(), int8_t{3});
+  }
+  MatmulArgs args(const MatmulSpec& spec, int64_t offset, Range tiles) const {
+    return {.x = x.data(),
+            .w = w.data() + offset,
+            .y = const_cast<float*>(y.data()),
+            .x_step = x_step.data(),
+            .x_sum = x_sum.data(),
+            .tile_scale = tile_scale.data(),
+            .residual = nullptr,
+            .x_stride = static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad)),
+            .y_stride = spec.n,
+            .tile_begin = tiles.begin,
+            .tile_end = tiles.end};
+  }
+
+  Buffer<int8_t> x;
+  Buffer<float> y, x_step, tile_scale;
+  Buffer<int32_t> x_sum;
+  Buffer<uint8_t> w;
+};
+
+double read_bandwidth(int threads) {
+  static std::map<int, double> measured;
+  if (!measured.contains(threads)) measured[threads] = measure_read_bandwidth(threads);
+  return measured[threads];
+}
+
+void report(benchmark::State& state, const Case& c, int64_t bytes_per_iteration) {
+  const double bytes =
+      static_cast<double>(bytes_per_iteration) * static_cast<double>(state.iterations());
+  const double weights = 4 * bytes * c.spec.m;
+  state.counters["GB/s"] = benchmark::Counter(bytes * 1e-9, benchmark::Counter::kIsRate);
+  state.counters["Gweights/s"] = benchmark::Counter(weights * 1e-9, benchmark::Counter::kIsRate);
+}
+
+// Each thread has its own tiles in its own second-level cache.
+void run_l2(benchmark::State& state, const Case& c) {
+  const auto kernel = checked_kernel(c);
+  if (!kernel.ok()) return state.SkipWithError(kernel.status().message().c_str());
+  const int64_t tile_bytes = c.spec.weight_layout().tile_bytes();
+  const int64_t tiles = std::clamp<int64_t>(kL2Bytes / tile_bytes / 4 * 4, 4, c.spec.n / kTileRows);
+  const Operands operands(c.spec, c.spec.weight_layout().total_bytes());
+  const MatmulArgs args = operands.args(c.spec, 0, {0, tiles});
+  for (auto _ : state) (*kernel)(args);
+  report(state, c, tiles * tile_bytes);
+}
+
+// The threads share each matrix by rows and meet after it, as a token does.
+void run_memory(benchmark::State& state, const Case& c) {
+  const auto kernel = checked_kernel(c);
+  if (!kernel.ok()) return state.SkipWithError(kernel.status().message().c_str());
+  const WeightLayout layout = c.spec.weight_layout();
+  const int64_t copies = kMemoryBytes / layout.total_bytes() + 1;
+  const Operands operands(c.spec, copies * layout.total_bytes());
+  ThreadPool pool(c.threads, true);
+  const auto pass = [&](int member) {
+    for (int64_t copy = 0; copy < copies; ++copy) {
+      const Range tiles = share(layout.tiles(), member, c.threads);
+      (*kernel)(operands.args(c.spec, copy * layout.total_bytes(), tiles));
+      pool.barrier();
+    }
+  };
+  for (auto _ : state) pool.run(pass);
+  report(state, c, copies * layout.total_bytes());
+  const double read = read_bandwidth(c.threads) * 1e-9;
+  state.counters["read_GB/s"] = read;
+  const double bytes = static_cast<double>(copies * layout.total_bytes());
+  state.counters["%read"] = benchmark::Counter(
+      bytes * static_cast<double>(state.iterations()) * 1e-7 / read, benchmark::Counter::kIsRate);
+}
+
+const std::vector<KernelPlan>& plans() {
+  static const std::vector<KernelPlan> all = {
+      {.tiles_per_step = 1, .k_unroll = 8},
+      {.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 3072},
+      {.tiles_per_step = 2, .k_unroll = 8},
+      {.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 16384},
+      {.tiles_per_step = 4, .k_unroll = 4},
+  };
+  return all;
+}
+
+void register_case(const Case& c) {
+  const std::string name =
+      fmt::format("{}_{}/{}", spec_name(c.spec), plan_name(c.plan), c.generator);
+  benchmark::RegisterBenchmark(("L2/" + name).c_str(), run_l2, c);
+  for (const int threads : {1, 2}) {
+    if (threads > usable_cpu_count()) continue;
+    Case shared = c;
+    shared.threads = threads;
+    benchmark::RegisterBenchmark(fmt::format("memory/{}/{}_threads", name, threads).c_str(),
+                                 run_memory, shared)
+        ->UseRealTime()
+        ->MeasureProcessCPUTime();
+  }
+}
+
+bool register_all() {
+  const Target target = target_of(cpu_features());
+  for (const auto& generator : KernelBuilder::generators()) {
+    const std::string name(generator->name());
+    const auto isa = parse_isa(generator->suffix());
+    if (name.find("i2s") == std::string::npos || !isa || !target.supports(*isa)) continue;
+    for (const MatmulSpec shape :
+         {MatmulSpec{.n = 2560, .k = 2560}, MatmulSpec{.n = 6912, .k = 2560},
+          MatmulSpec{.n = 2560, .k = 6912}}) {
+      for (const int m : {1, 2, 4, 8}) {
+        MatmulSpec spec = shape;
+        spec.m = m;
+        for (const KernelPlan& plan : plans())
+          if (generator->accepts({spec, plan, target}).ok()) register_case({name, spec, plan});
+      }
+    }
+  }
+  return true;
+}
+
+const bool kRegistered = register_all();
+
+}  // namespace
+}  // namespace bitnetc

@@ -1,0 +1,166 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "codegen/reference/reference.h"
+#include "runtime/buffer.h"
+#include "runtime/kv_cache.h"
+#include "runtime/math.h"
+#include "tests/support/random_values.h"
+
+namespace bitnetc {
+namespace {
+
+struct Cache {
+  Cache(int64_t head_dim, int64_t positions)
+      : layout{.kv_heads = 1,
+               .head_dim = head_dim,
+               .capacity = static_cast<int64_t>(round_up(static_cast<size_t>(positions), 16))},
+        k(static_cast<size_t>(layout.layer_elements())),
+        v(static_cast<size_t>(layout.layer_elements())) {}
+
+  uint16_t& key(int64_t position, int64_t d) {
+    return k[static_cast<size_t>(layout.k_index(position, d))];
+  }
+  uint16_t& value(int64_t position, int64_t d) {
+    return v[static_cast<size_t>(layout.v_index(position, d))];
+  }
+  std::vector<float> attend(const std::vector<float>& q, float scale, int64_t position) const {
+    std::vector<float> out(q.size());
+    std::vector<float> scratch(round_up(static_cast<size_t>(position + 1), 256));
+    reference::attention({.head_dim = layout.head_dim, .scale = scale}, {.q = q.data(),
+                                                                         .k_cache = k.data(),
+                                                                         .v_cache = v.data(),
+                                                                         .out = out.data(),
+                                                                         .scratch = scratch.data(),
+                                                                         .position = position});
+    return out;
+  }
+
+  KvLayout layout;
+  std::vector<uint16_t> k, v;
+};
+
+TEST(ReferenceAttentionTest, OneKeyGivesItsValue) {
+  Cache cache(4, 1);
+  const float values[] = {1.5f, -2.0f, 0.0f, 1000.0f};
+  for (int64_t d = 0; d < 4; ++d) {
+    cache.key(0, d) = math::round_to_f16(static_cast<float>(d) - 1.5f);
+    cache.value(0, d) = math::round_to_f16(values[d]);
+  }
+  EXPECT_EQ(cache.attend({3, 1, 4, 1}, 0.5f, 0), (std::vector<float>{1.5f, -2.0f, 0.0f, 1000.0f}));
+}
+
+TEST(ReferenceAttentionTest, TwoKeysWorkedByHand) {
+  Cache cache(2, 2);
+  cache.key(0, 0) = math::round_to_f16(1);  // score 2 * 1 * 0.5 = 1, the maximum
+  cache.key(1, 1) = math::round_to_f16(1);  // score 0
+  cache.value(0, 0) = math::round_to_f16(1);
+  cache.value(1, 1) = math::round_to_f16(1);
+  const float e = math::exp_f32(-1.0f);
+  EXPECT_EQ(cache.attend({2, 0}, 0.5f, 1), (std::vector<float>{1 / (1 + e), e / (1 + e)}));
+}
+
+TEST(ReferenceAttentionTest, LaterPositionsAreNotSeen) {
+  Cache cache(2, 3);
+  for (int64_t d = 0; d < 2; ++d) {
+    cache.key(2, d) = math::round_to_f16(60000);
+    cache.value(2, d) = 0x7e00;  // NaN
+  }
+  cache.value(0, 0) = cache.value(1, 0) = math::round_to_f16(2);
+  EXPECT_EQ(cache.attend({1, 1}, 1.0f, 1), (std::vector<float>{2, 0}));
+}
+
+// All scores equal, so e = 1 everywhere and the sums of V show the order of accumulation.
+std::vector<float> attend_flat(Cache& cache, int64_t positions) {
+  return cache.attend(std::vector<float>(static_cast<size_t>(cache.layout.head_dim), 0.0f), 1.0f,
+                      positions - 1);
+}
+
+// fma chains of ones and products of 1 are plain sums: chunks of 256, added in order.
+float chunked_mean(Cache& cache, int64_t positions) {
+  float total = 0, count = 0;
+  for (int64_t begin = 0; begin < positions; begin += 256) {
+    float chunk = 0, ones = 0;
+    for (int64_t p = begin; p < std::min(begin + 256, positions); ++p) {
+      chunk += math::widen_f16(cache.value(p, 0));
+      ones += 1;
+    }
+    total += chunk;
+    count += ones;
+  }
+  return total / count;
+}
+
+TEST(ReferenceAttentionTest, ChunksEndAt256Positions) {
+  // 1 + 255 ones after 2^15: what a chunk sums on its own is not what one long chain sums.
+  for (const int64_t positions : {255, 256, 257, 511, 512, 513}) {
+    Cache cache(1, positions);
+    test::RandomValues random(static_cast<uint64_t>(positions));
+    random.fill_f16(cache.v, 100.0f);
+    EXPECT_EQ(attend_flat(cache, positions)[0], chunked_mean(cache, positions)) << positions;
+  }
+}
+
+TEST(ReferenceAttentionTest, TheSecondChunkIsSummedBeforeItIsAdded) {
+  constexpr int64_t kPositions = 512;
+  Cache cache(1, kPositions);
+  // First chunk: 256 * 65504 = 2^24 - 8192. Second: 256 quarters. One by one each quarter would be
+  // lost (the last place there is 1); as a chunk they add 64.
+  for (int64_t p = 0; p < kPositions; ++p)
+    cache.value(p, 0) = math::round_to_f16(p < 256 ? 65504.0f : 0.25f);
+  EXPECT_EQ(attend_flat(cache, kPositions)[0], (256.0f * 65504.0f + 64.0f) / 512.0f);
+}
+
+TEST(ReferenceRopeAppendTest, RotatesHalvesAndAppends) {
+  const RopeAppendSpec spec{.q_heads = 1, .kv_heads = 1, .head_dim = 4};
+  std::vector<float> qkv(static_cast<size_t>(spec.qkv_columns()));
+  ASSERT_EQ(spec.k_offset(), 16);
+  ASSERT_EQ(spec.v_offset(), 32);
+  const float in[] = {1, 2, 3, 4};
+  for (size_t i = 0; i < 4; ++i) qkv[i] = qkv[16 + i] = in[i];
+  for (size_t i = 0; i < 4; ++i) qkv[32 + i] = static_cast<float>(i) + 0.1f;
+  const float cos[] = {0, 0.5f}, sin[] = {1, 0.25f};
+  KvLayout layout{.kv_heads = 1, .head_dim = 4, .capacity = 32};
+  std::vector<uint16_t> k(128, 0xffff), v(128, 0xffff);
+  reference::rope_append(spec, {.qkv = qkv.data(),
+                                .cos = cos,
+                                .sin = sin,
+                                .k_cache = k.data(),
+                                .v_cache = v.data(),
+                                .position = 17,
+                                .head_stride = layout.head_stride()});
+  const float rotated[] = {-3, 2 * 0.5f - 4 * 0.25f, 1, 4 * 0.5f + 2 * 0.25f};
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(qkv[i], rotated[i]);
+    EXPECT_EQ(qkv[16 + i], rotated[i]);
+    EXPECT_EQ(k[64 + i * 16 + 1], math::round_to_f16(rotated[i]));
+    EXPECT_EQ(v[17 * 4 + i], math::round_to_f16(static_cast<float>(i) + 0.1f));
+  }
+  EXPECT_EQ(std::count(k.begin(), k.end(), 0xffff), 124);
+  EXPECT_EQ(std::count(v.begin(), v.end(), 0xffff), 124);
+}
+
+TEST(ReferenceRopeAppendTest, OneProductIsRoundedTheOtherFused) {
+  const RopeAppendSpec spec{.q_heads = 1, .kv_heads = 1, .head_dim = 2};
+  std::vector<float> qkv(static_cast<size_t>(spec.qkv_columns()));
+  const float a = 0x1.000002p+0f, b = 0x1.fffffep-1f, c = 0x1.6a09e6p-1f, s = 0x1.6a09e8p-1f;
+  qkv[0] = a;
+  qkv[1] = b;
+  std::vector<uint16_t> k(32), v(32);
+  reference::rope_append(spec, {.qkv = qkv.data(),
+                                .cos = &c,
+                                .sin = &s,
+                                .k_cache = k.data(),
+                                .v_cache = v.data(),
+                                .position = 0,
+                                .head_stride = 32});
+  EXPECT_EQ(qkv[0], std::fma(a, c, -(b * s)));
+  EXPECT_EQ(qkv[1], std::fma(b, c, a * s));
+  EXPECT_NE(qkv[0], a * c - b * s) << "the example does not tell fused from unfused";
+}
+
+}  // namespace
+}  // namespace bitnetc

@@ -1,0 +1,91 @@
+#include "codegen/reference/reference.h"
+#include "runtime/buffer.h"
+#include "runtime/kv_cache.h"
+#include "tests/codegen/static/static_kernel_test.h"
+
+namespace bitnetc::test {
+namespace {
+
+size_t count_of(int64_t value) {
+  return static_cast<size_t>(value);
+}
+
+void expect_same_bits(int64_t head_dim, int64_t position, float score_scale, Edge edge) {
+  SCOPED_TRACE(fmt::format("d = {}, position = {}, score scale {}, edge {}", head_dim, position,
+                           score_scale, static_cast<int>(edge)));
+  RandomValues random(static_cast<uint64_t>(head_dim * 100003 + position));
+  const KvLayout layout{.kv_heads = 1,
+                        .head_dim = head_dim,
+                        .capacity = static_cast<int64_t>(round_up(count_of(position + 1), 16))};
+  GuardedBuffer<float> q(count_of(head_dim), edge), out(count_of(head_dim), edge);
+  GuardedBuffer<uint16_t> k(count_of(layout.layer_elements()), edge);
+  GuardedBuffer<uint16_t> v(count_of(layout.layer_elements()), edge);
+  GuardedBuffer<float> scratch(round_up(count_of(position + 1), 256), edge);
+  random.fill(q, score_scale);
+  random.fill_f16(k, 1.0f);
+  random.fill_f16(v, 1.0f);
+  // Positions that are not there yet hold the worst there is.
+  for (int64_t p = position + 1; p < layout.capacity; ++p) {
+    for (int64_t d = 0; d < head_dim; ++d) {
+      k[count_of(layout.k_index(p, d))] = 0x7e00;
+      v[count_of(layout.v_index(p, d))] = 0x7e00;
+    }
+  }
+  const AttentionSpec spec{.head_dim = head_dim,
+                           .scale = 1.0f / std::sqrt(static_cast<float>(head_dim))};
+  std::vector<float> expected(out.size()), expected_scratch(scratch.size());
+  reference::attention(spec, {.q = q.data(),
+                              .k_cache = k.data(),
+                              .v_cache = v.data(),
+                              .out = expected.data(),
+                              .scratch = expected_scratch.data(),
+                              .position = position});
+  build_static(*make_static_attention_avx2(), spec)(AttentionArgs{.q = q.data(),
+                                                                  .k_cache = k.data(),
+                                                                  .v_cache = v.data(),
+                                                                  .out = out.data(),
+                                                                  .scratch = scratch.data(),
+                                                                  .position = position});
+  EXPECT_EQ(first_difference<float>(out, expected), -1);
+  EXPECT_TRUE(out.slack_intact() && scratch.slack_intact());
+}
+
+TEST(StaticAttentionAvx2Test, SameBitsForEveryPositionUpToFiveBlocks) {
+  BITNETC_SKIP_WITHOUT_AVX2();
+  for (int64_t position = 0; position < 80; ++position)
+    for (const Edge edge : kBothEdges) expect_same_bits(64, position, 1.0f, edge);
+}
+
+TEST(StaticAttentionAvx2Test, SameBitsForEveryHeadDim) {
+  BITNETC_SKIP_WITHOUT_AVX2();
+  for (const int64_t head_dim : {8, 9, 10, 15, 16, 17, 48, 63, 64, 65, 80, 96, 100, 128, 130, 256})
+    for (const Edge edge : kBothEdges) expect_same_bits(head_dim, 37, 1.0f, edge);
+}
+
+TEST(StaticAttentionAvx2Test, SameBitsAroundTheChunks) {
+  BITNETC_SKIP_WITHOUT_AVX2();
+  for (const int64_t positions : {255, 256, 257, 511, 512, 513, 777, 2000})
+    expect_same_bits(100, positions - 1, 1.0f, Edge::kEnd);
+}
+
+TEST(StaticAttentionAvx2Test, SameBitsWhenScoresSpreadOverTheWholeRangeOfExp) {
+  BITNETC_SKIP_WITHOUT_AVX2();
+  for (const float score_scale : {1e-3f, 10.0f, 100.0f, 3000.0f})
+    expect_same_bits(128, 300, score_scale, Edge::kEnd);
+}
+
+TEST(StaticAttentionAvx2Test, DeclinesWithTheReason) {
+  const auto generator = make_static_attention_avx2();
+  const auto reason = [&](const KernelSpec& spec, Isa isa) {
+    return generator->accepts({.spec = spec, .plan = {}, .target = target_for(isa)}).message();
+  };
+  EXPECT_EQ(reason(AttentionSpec{.head_dim = 128, .scale = 1}, Isa::kScalar),
+            "needs avx2, the target is scalar");
+  EXPECT_EQ(reason(AttentionSpec{.head_dim = 6, .scale = 1}, Isa::kAvx2),
+            "head_dim = 6 is less than one vector of 8");
+  EXPECT_EQ(reason(RmsNormSpec{.k = 8, .eps = 0}, Isa::kAvx2),
+            spec_name(RmsNormSpec{.k = 8, .eps = 0}) + " is another operation");
+}
+
+}  // namespace
+}  // namespace bitnetc::test

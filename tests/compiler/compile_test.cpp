@@ -1,0 +1,183 @@
+// From a model folder through a .bnc file to a linked program and its logits, and what linking refuses.
+#include "compiler/compile.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <fstream>
+
+#include "compiler/link.h"
+#include "frontend/load.h"
+#include "runtime/cpu_features.h"
+#include "tests/support/engine_fixture.h"
+#include "tests/support/model_folder.h"
+
+namespace bitnetc::test {
+namespace {
+
+std::vector<float> logits_of(const std::string& bnc_path, const Target& target,
+                             std::span<const int32_t> tokens) {
+  auto session = make_session(link_file(bnc_path, target), {.threads = 2});
+  const Status status = session->append(tokens);
+  EXPECT_TRUE(status.ok()) << status.message();
+  return {session->logits().begin(), session->logits().end()};
+}
+
+class Compile : public testing::Test {
+ protected:
+  std::string compile_model(const ModelFiles& files, const std::string& name,
+                            const Target& target = host_target()) {
+    const auto source = folder_.path() / name;
+    write_model(files, source);
+    const std::string path = folder_.file(name + ".bnc");
+    compile_folder(source.string(), path, target);
+    return path;
+  }
+
+  TempFolder folder_;
+  const std::vector<int32_t> tokens_ = {318, 72, 101, 108, 108, 111, 33, 10, 0, 255, 99};
+};
+
+// Packed and master folders, shapes with and without pads, every tier this machine has: one set of bits.
+TEST_F(Compile, SameBitsFromMastersPackedAndEveryTier) {
+  const ModelShape shapes[] = {
+      {},
+      {.hidden = 36, .intermediate = 52, .layers = 1, .q_heads = 6, .kv_heads = 3, .head_dim = 6},
+      {.hidden = 200, .intermediate = 300, .q_heads = 2, .kv_heads = 1, .head_dim = 100},
+      {.tied_head = false},
+  };
+  int number = 0;
+  for (const ModelShape& shape : shapes) {
+    const std::string name = "model" + std::to_string(number++);
+    const std::string packed = compile_model(make_packed_model(shape, 5), name + "p");
+    const std::string master = compile_model(make_master_model(shape, 5), name + "m");
+    const auto expected = logits_of(packed, target_for(Isa::kScalar), tokens_);
+    const auto same = [&](const std::vector<float>& logits) {
+      return std::memcmp(logits.data(), expected.data(), expected.size() * sizeof(float)) == 0;
+    };
+    EXPECT_TRUE(same(logits_of(master, target_for(Isa::kScalar), tokens_))) << name << " masters";
+    for (Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
+      if (!host_target().supports(isa)) continue;
+      EXPECT_TRUE(same(logits_of(packed, target_for(isa), tokens_))) << name << " " << isa_name(isa);
+    }
+  }
+}
+
+TEST_F(Compile, TheArtifactIsAFunctionOfTheModel) {
+  const ModelFiles files = make_packed_model({}, 7);
+  const std::string path = compile_model(files, "one");
+  const std::string first = read_file(path);
+  compile_folder((folder_.path() / "one").string(), path, host_target());
+  EXPECT_EQ(read_file(path), first);
+}
+
+TEST_F(Compile, CancelledLeavesNothing) {
+  write_model(make_packed_model({}, 7), folder_.path() / "m");
+  const auto loaded = load_model((folder_.path() / "m").string());
+  ASSERT_TRUE(loaded.ok());
+  const HeuristicPlanSource plans;
+  const std::string path = folder_.file("cancelled.bnc");
+  const auto report = compile(loaded->graph, path,
+                              {.target = host_target(),
+                               .plans = &plans,
+                               .progress = [](int done, int, const std::string&) { return done < 3; }});
+  EXPECT_EQ(report.status().code(), StatusCode::kCancelled);
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+// Rewrites the description of a compiled model (with good checksums) and links it.
+class LinkRefuses : public Compile {
+ protected:
+  Status link_with(const std::function<void(nlohmann::json&)>& change) {
+    const std::string path = compile_model(make_packed_model({.layers = 1}, 3), "m");
+    const auto reader = BncReader::open(path).value();
+    nlohmann::json description = nlohmann::json::parse(reader->description_json());
+    change(description);
+    const std::string changed = folder_.file("changed.bnc");
+    auto writer = BncWriter::create(changed).value();
+    for (const BncSection& section : reader->sections())
+      EXPECT_TRUE(writer->add_section(section.name, reader->section(section.name).value()).ok());
+    EXPECT_TRUE(writer->finish(description.dump()).ok());
+    auto model = CompiledModel::open(changed);
+    if (!model.ok()) return model.status();
+    KernelBuilder builder;
+    const HeuristicPlanSource plans;
+    LinkReport report;
+    return link(*model, builder, {.target = host_target(), .plans = &plans}, &report).status();
+  }
+
+  void expect_refused(const std::string& expected, const std::function<void(nlohmann::json&)>& change) {
+    const Status status = link_with(change);
+    EXPECT_FALSE(status.ok());
+    EXPECT_NE(status.message().find(expected), std::string::npos) << status.message();
+  }
+};
+
+TEST_F(LinkRefuses, WhatDoesNotFit) {
+  EXPECT_TRUE(link_with([](nlohmann::json&) {}).ok());
+  expect_refused("hidden_size", [](auto& d) { d["config"].erase("hidden_size"); });
+  expect_refused("layers = 0", [](auto& d) { d["config"]["layers"] = 0; });
+  expect_refused("section rope.cos has", [](auto& d) { d["config"]["max_positions"] = 4000; });
+  expect_refused("input = 99", [](auto& d) { d["program"]["steps"][2]["input"] = 99; });
+  expect_refused("of the wrong kind", [](auto& d) {
+    d["program"]["steps"][2]["output"] = d["program"]["steps"][2]["input"];
+  });
+  expect_refused("layer = 7", [](auto& d) { d["program"]["steps"][3]["layer"] = 7; });
+  expect_refused("kind = 'dance'", [](auto& d) { d["program"]["steps"][3]["kind"] = "dance"; });
+  expect_refused("kernel spec 'nonsense'", [](auto& d) { d["program"]["steps"][2]["kernel"] = "nonsense"; });
+  expect_refused("does not belong to a matmul step", [](auto& d) {
+    d["program"]["steps"][2]["kernel"] = "rmsnorm_f32_k64_eps1e-05";
+  });
+  expect_refused("has fewer columns", [](auto& d) {
+    d["program"]["steps"][2]["kernel"] = "matmul_i8_i2s_f32_n4096_k64_m1_scale";
+  });
+  expect_refused("section layers.0.qkv_proj.weight has", [](auto& d) {
+    d["program"]["steps"][2]["kernel"] = "matmul_i8_i2s_f32_n112_k64_m1_scale";
+  });
+  expect_refused("residual operand does not match", [](auto& d) {
+    d["program"]["steps"][2]["kernel"] = "matmul_i8_i2s_f32_n128_k64_m1_residual";
+  });
+  expect_refused("section nowhere is missing",
+                 [](auto& d) { d["program"]["steps"][2]["weights"] = "nowhere"; });
+  expect_refused("differ from the model's", [](auto& d) {
+    d["program"]["steps"][3]["kernel"] = "ropeappend_f32_q2_kv2_d16";
+  });
+  expect_refused("differ from the vocabulary", [](auto& d) {
+    for (auto& step : d["program"]["steps"])
+      if (step["kind"] == "head") step["kernel"] = "head_f32_bf16_n16_k64";
+  });
+  expect_refused("kernel plan 'fast'", [](auto& d) { d["program"]["steps"][2]["plans"]["1"] = "fast"; });
+}
+
+TEST_F(Compile, SessionRefusesWhatCannotBe) {
+  const auto executable = link_file(compile_model(make_packed_model({}, 3), "m"), host_target());
+  auto session = make_session(executable, {.context_tokens = 4});
+  EXPECT_EQ(session->append(std::vector<int32_t>{320}).message(), "token 0 has id 320, expected 0..319");
+  EXPECT_EQ(session->append(std::vector<int32_t>{-1}).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(session->append(std::vector<int32_t>(5, 1)).message(),
+            "5 tokens do not fit: 0 of 4 positions of the context are taken");
+  EXPECT_TRUE(session->append(std::vector<int32_t>(4, 1)).ok());
+  EXPECT_FALSE(session->append(std::vector<int32_t>(1, 1)).ok());
+  EXPECT_NE(Session::create(executable, {.context_tokens = 65}).status().message().find("at most 64"),
+            std::string::npos);
+  EXPECT_FALSE(Session::create(executable, {.threads = 0}).ok());
+}
+
+// A model whose weights overflow says so instead of printing noise.
+TEST_F(Compile, NonFiniteLogitsAreAnError) {
+  ModelFiles files = make_packed_model({}, 3);
+  for (auto& [name, tensor] : files.tensors) {
+    if (name != "model.norm.weight") continue;
+    for (size_t i = 0; i + 1 < tensor.bytes.size(); i += 2) {
+      tensor.bytes[i] = 0x7f;
+      tensor.bytes[i + 1] = 0x7f;  // the largest bf16
+    }
+  }
+  auto session = make_session(link_file(compile_model(files, "big"), host_target()));
+  const Status status = session->append(tokens_);
+  EXPECT_EQ(status.code(), StatusCode::kDataCorrupt);
+  EXPECT_NE(status.message().find("not finite"), std::string::npos) << status.message();
+}
+
+}  // namespace
+}  // namespace bitnetc::test

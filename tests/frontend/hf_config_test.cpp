@@ -1,0 +1,285 @@
+// config.json and generation_config.json, key by key. A valid configuration is changed in one place; what
+// is refused must name the key and the value.
+#include "frontend/hf/hf_config.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/support/expect_error.h"
+#include "tests/support/model_folder.h"
+
+namespace bitnetc::test {
+namespace {
+
+using Json = nlohmann::json;
+
+Json valid_config() {
+  return make_packed_model({.layers = 0}, 0).config;
+}
+
+// The valid configuration with one layer and `changes` laid over it; a null value removes nothing but reads
+// as absent.
+Result<HfConfig> read_with(const Json& changes, LoadReport* report = nullptr) {
+  Json config = valid_config();
+  config["num_hidden_layers"] = 1;
+  config.update(changes);
+  LoadReport local;
+  return read_hf_config(config.dump(), "m/config.json", report != nullptr ? report : &local);
+}
+
+Result<HfConfig> read_without(const std::string& key) {
+  Json config = valid_config();
+  config["num_hidden_layers"] = 1;
+  config.erase(key);
+  LoadReport report;
+  return read_hf_config(config.dump(), "m/config.json", &report);
+}
+
+Result<HfConfig> read_quantization(const Json& changes) {
+  Json quantization = valid_config()["quantization_config"];
+  quantization.update(changes);
+  return read_with({{"quantization_config", quantization}});
+}
+
+bool mentions(const std::vector<std::string>& lines, const std::string& part) {
+  return std::any_of(lines.begin(), lines.end(),
+                     [&](const std::string& line) { return line.find(part) != std::string::npos; });
+}
+
+TEST(HfConfig, ReadsAValidOne) {
+  const auto config = read_with(Json::object());
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  EXPECT_EQ(config->model.hidden_size, 64);
+  EXPECT_EQ(config->model.intermediate_size, 96);
+  EXPECT_EQ(config->model.head_dim, 16);
+  EXPECT_EQ(config->storage, WeightStorage::kPacked);
+  EXPECT_EQ(config->scale_rule, ScaleRule::kMultiply);
+  EXPECT_TRUE(config->tied_head);
+  EXPECT_EQ(config->stop_ids, std::vector<int32_t>{319});
+}
+
+TEST(HfConfig, RefusesWhatIsNotAnObject) {
+  LoadReport report;
+  for (const char* text :
+       {"", "{", "{]}", "hidden_size: 3", "{\"a\":1,}", "\xef\xbb\xbf{", "{\"a\":1e999}"})
+    expect_error(read_hf_config(text, "m/config.json", &report), StatusCode::kDataCorrupt,
+                 {"m/config.json", "not valid JSON"});
+  expect_error(read_hf_config("[1]", "m/config.json", &report), StatusCode::kDataCorrupt,
+               {"m/config.json", "[1]", "expected an object"});
+  expect_error(read_hf_config(R"({"a":1,"a":2})", "m/config.json", &report),
+               StatusCode::kDataCorrupt, {"m/config.json", "duplicate key \"a\""});
+  expect_error(read_hf_config(std::string(100'000, '['), "m/config.json", &report),
+               StatusCode::kDataCorrupt, {"m/config.json", "nested deeper"});
+}
+
+TEST(HfConfig, NamesMissingKeys) {
+  for (const char* key : {"model_type", "vocab_size", "hidden_size", "intermediate_size",
+                          "num_hidden_layers", "num_attention_heads", "max_position_embeddings",
+                          "hidden_act", "rms_norm_eps", "rope_theta"}) {
+    expect_error(read_without(key), StatusCode::kDataCorrupt,
+                 {"m/config.json", std::string(key) + " is missing"});
+    expect_error(read_with({{key, nullptr}}), StatusCode::kDataCorrupt,
+                 {std::string(key) + " is missing"});
+  }
+}
+
+TEST(HfConfig, NamesWrongTypesAndRanges) {
+  const struct {
+    const char* key;
+    Json value;
+  } wrong[] = {
+      {"model_type", 7},          {"hidden_size", "64"},
+      {"hidden_size", 64.0},      {"hidden_size", -64},
+      {"hidden_size", 0},         {"vocab_size", 99999999999},
+      {"vocab_size", UINT64_MAX}, {"num_hidden_layers", Json::array()},
+      {"hidden_act", true},       {"rms_norm_eps", "1e-5"},
+      {"rms_norm_eps", 0},        {"rms_norm_eps", -1e-5},
+      {"rms_norm_eps", 1e300},    {"rope_theta", 0},
+      {"rope_theta", false},      {"tie_word_embeddings", 1},
+      {"head_dim", 15},           {"quantization_config", "bitnet"},
+      {"rope_scaling", 2},        {"eos_token_id", 320},
+      {"eos_token_id", -1},       {"eos_token_id", Json::array({1, "x"})},
+      {"bos_token_id", 1.5},
+  };
+  for (const auto& [key, value] : wrong)
+    expect_error(read_with({{key, value}}), StatusCode::kDataCorrupt,
+                 {"m/config.json", key, value.dump()});
+}
+
+TEST(HfConfig, RefusesUnknownFamilies) {
+  expect_error(read_with({{"model_type", "llama"}}), StatusCode::kUnsupported,
+               {"model_type", "llama", "supported: \"bitnet\""});
+}
+
+TEST(HfConfig, RefusesWhatWouldChangeTheComputation) {
+  const struct {
+    const char* key;
+    Json value;
+  } unsupported[] = {
+      {"hidden_act", "silu"},
+      {"attention_bias", true},
+      {"mlp_bias", true},
+      {"sliding_window", 512},
+      {"use_sliding_window", true},
+      {"partial_rotary_factor", 0.5},
+      {"attn_logit_softcapping", 50.0},
+      {"weight_bits", 2},
+      {"architectures", {"BitnetForCausalLM"}},
+      {"layer_types", {"sliding_attention"}},
+  };
+  for (const auto& [key, value] : unsupported)
+    expect_error(read_with({{key, value}}), StatusCode::kUnsupported,
+                 {"m/config.json", key, value.dump()});
+  EXPECT_TRUE(read_with({{"sliding_window", nullptr},
+                         {"partial_rotary_factor", 1.0},
+                         {"layer_types", {"full_attention"}},
+                         {"mlp_bias", false}})
+                  .ok());
+}
+
+TEST(HfConfig, ReadsRopeInBothSpellings) {
+  const auto theta_of = [](const Json& changes) -> Result<double> {
+    const auto config = read_with(changes);
+    if (!config.ok()) return config.status();
+    return config->model.rope_theta;
+  };
+  EXPECT_EQ(*theta_of({{"rope_theta", 10000}}), 10000.0);
+  EXPECT_EQ(*theta_of({{"rope_theta", nullptr},
+                       {"rope_parameters", {{"rope_theta", 1e6}, {"rope_type", "default"}}}}),
+            1e6);
+  EXPECT_EQ(*theta_of({{"rope_theta", 1e6}, {"rope_parameters", {{"rope_theta", 1e6}}}}), 1e6);
+  EXPECT_TRUE(theta_of({{"rope_scaling", nullptr}}).ok());
+  expect_error(theta_of({{"rope_theta", 1e4}, {"rope_parameters", {{"rope_theta", 1e6}}}}),
+               StatusCode::kDataCorrupt, {"rope_parameters", "1000000", "10000"});
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    expect_error(theta_of({{key, {{"rope_type", "yarn"}, {"factor", 4.0}}}}),
+                 StatusCode::kUnsupported, {key, "rope_type", "yarn"});
+    expect_error(theta_of({{key, {{"type", "linear"}}}}), StatusCode::kUnsupported,
+                 {key, "type", "linear"});
+    expect_error(theta_of({{key, {{"factor", 2.0}}}}), StatusCode::kUnsupported,
+                 {key, "factor", "2.0"});
+    expect_error(theta_of({{key, {{"partial_rotary_factor", 0.25}}}}), StatusCode::kUnsupported,
+                 {key, "partial_rotary_factor", "0.25"});
+  }
+}
+
+TEST(HfConfig, DerivesHeads) {
+  EXPECT_EQ(read_without("num_key_value_heads")->model.kv_heads, 4);
+  EXPECT_EQ(read_without("head_dim")->model.head_dim, 16);
+  EXPECT_EQ(read_with({{"head_dim", 32}})->model.head_dim, 32);
+  expect_error(read_with({{"num_key_value_heads", 3}}), StatusCode::kDataCorrupt,
+               {"num_key_value_heads = 3", "num_attention_heads = 4"});
+  expect_error(read_with({{"head_dim", nullptr}, {"hidden_size", 66}}), StatusCode::kDataCorrupt,
+               {"hidden_size = 66", "num_attention_heads = 4"});
+  expect_error(read_with({{"head_dim", 1 << 23}}), StatusCode::kDataCorrupt,
+               {"num_attention_heads * head_dim", "exceeds"});
+}
+
+TEST(HfConfig, ReadsQuantization) {
+  EXPECT_EQ(read_quantization({{"quantization_mode", "online"}})->storage, WeightStorage::kMasters);
+  EXPECT_EQ(read_quantization({{"quantization_mode", nullptr}})->storage, WeightStorage::kPacked);
+  EXPECT_EQ(read_quantization({{"linear_class", "bitlinear"}})->scale_rule, ScaleRule::kDivide);
+  EXPECT_EQ(read_quantization({{"linear_class", nullptr}})->scale_rule, ScaleRule::kDivide);
+  EXPECT_TRUE(read_quantization({{"modules_to_not_convert", {"lm_head"}}}).ok());
+  LoadReport report;
+  EXPECT_EQ(read_with({{"quantization_config", nullptr}}, &report)->storage,
+            WeightStorage::kMasters);
+  EXPECT_TRUE(mentions(report.notes, "no quantization_config"));
+
+  const struct {
+    const char* key;
+    Json value;
+  } unsupported[] = {
+      {"quant_method", "gptq"},
+      {"linear_class", "biglinear"},
+      {"use_rms_norm", true},
+      {"quantization_mode", "sideways"},
+      {"modules_to_not_convert", {"lm_head", "q_proj"}},
+      {"modules_to_not_convert", {"model.layers.3"}},
+  };
+  for (const auto& [key, value] : unsupported)
+    expect_error(read_quantization({{key, value}}), StatusCode::kUnsupported,
+                 {"m/config.json: quantization_config", key,
+                  value.is_array() ? value.back().dump() : value.dump()});
+  expect_error(read_quantization({{"modules_to_not_convert", "q_proj"}}), StatusCode::kDataCorrupt,
+               {"modules_to_not_convert", "q_proj", "list"});
+}
+
+TEST(HfConfig, ReportsIgnoredKeys) {
+  LoadReport report;
+  ASSERT_TRUE(
+      read_with({{"use_cache", true}, {"dtype", "float32"}, {"flux_capacitor", {1, 2}}}, &report)
+          .ok());
+  EXPECT_TRUE(
+      mentions(report.ignored_keys, "m/config.json: use_cache = true (cannot change the result)"));
+  EXPECT_TRUE(mentions(report.ignored_keys, "dtype = \"float32\" (cannot change the result)"));
+  EXPECT_TRUE(mentions(report.ignored_keys, "m/config.json: flux_capacitor = [1,2] (unknown key)"));
+  EXPECT_FALSE(mentions(report.ignored_keys, "hidden_size"));
+}
+
+TEST(HfConfig, TakesOneBosId) {
+  EXPECT_EQ(read_with({{"bos_token_id", {5}}})->bos_ids, std::vector<int32_t>{5});
+  EXPECT_TRUE(read_with({{"bos_token_id", nullptr}})->bos_ids.empty());
+  expect_error(read_with({{"bos_token_id", {5, 6}}}), StatusCode::kUnsupported,
+               {"bos_token_id", "2 ids"});
+}
+
+class GenerationConfig : public ::testing::Test {
+ protected:
+  Result<GenerationDefaults> read(const Json& generation) {
+    const auto config = read_with({{"bos_token_id", 1}, {"eos_token_id", {2, 3, 2}}});
+    EXPECT_TRUE(config.ok()) << config.status().message();
+    return read_generation_config(generation.dump(), "m/generation_config.json", *config, &report_);
+  }
+  LoadReport report_;
+};
+
+TEST_F(GenerationConfig, JoinsStopIdsAndPrefersItsBos) {
+  const auto both = read({{"bos_token_id", 9}, {"eos_token_id", {3, 4}}});
+  ASSERT_TRUE(both.ok()) << both.status().message();
+  EXPECT_EQ(both->bos_id, 9);
+  EXPECT_EQ(both->stop_ids, (std::vector<int32_t>{2, 3, 4}));
+  const auto fallback = read(Json::object());
+  ASSERT_TRUE(fallback.ok()) << fallback.status().message();
+  EXPECT_EQ(fallback->bos_id, 1);
+  EXPECT_EQ(fallback->stop_ids, (std::vector<int32_t>{2, 3}));
+  EXPECT_EQ(read({{"eos_token_id", 7}})->stop_ids, (std::vector<int32_t>{2, 3, 7}));
+}
+
+TEST_F(GenerationConfig, ReadsSampling) {
+  const auto defaults = read({{"do_sample", true},
+                              {"temperature", 0.6},
+                              {"top_p", 0.9},
+                              {"top_k", 40},
+                              {"min_p", 0.05},
+                              {"repetition_penalty", 1.1},
+                              {"max_length", 100},
+                              {"num_beams", 4}});
+  ASSERT_TRUE(defaults.ok()) << defaults.status().message();
+  EXPECT_TRUE(defaults->do_sample);
+  EXPECT_EQ(defaults->temperature, 0.6);
+  EXPECT_EQ(defaults->top_p, 0.9);
+  EXPECT_EQ(defaults->top_k, 40);
+  EXPECT_EQ(defaults->min_p, 0.05);
+  EXPECT_EQ(defaults->repetition_penalty, 1.1);
+  EXPECT_TRUE(mentions(report_.ignored_keys, "max_length = 100"));
+  EXPECT_TRUE(mentions(report_.ignored_keys, "num_beams = 4 (unknown key)"));
+}
+
+TEST_F(GenerationConfig, NamesWrongValues) {
+  const struct {
+    const char* key;
+    Json value;
+  } wrong[] = {
+      {"temperature", -0.5}, {"temperature", "hot"}, {"top_p", 1.5},   {"min_p", -1},
+      {"top_k", 1.5},        {"top_k", -1},          {"do_sample", 1}, {"repetition_penalty", 0},
+      {"eos_token_id", 320},
+  };
+  for (const auto& [key, value] : wrong)
+    expect_error(read({{key, value}}), StatusCode::kDataCorrupt,
+                 {"m/generation_config.json", key, value.dump()});
+}
+
+}  // namespace
+}  // namespace bitnetc::test

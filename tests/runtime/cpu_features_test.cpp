@@ -1,0 +1,154 @@
+#include "runtime/cpu_features.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <map>
+#include <utility>
+
+#include "runtime/cpu/cpuid.h"
+
+namespace bitnetc {
+namespace {
+
+// A CPU written down leaf by leaf; what is not written answers zero.
+struct FakeCpu {
+  std::map<std::pair<uint32_t, uint32_t>, CpuidRegisters> leaves;
+  uint64_t xcr0 = 0;
+  bool xgetbv_used = false;
+
+  CpuFeatures decode() {
+    return decode_cpuid({
+        .cpuid =
+            [this](uint32_t leaf, uint32_t subleaf) {
+              const auto found = leaves.find({leaf, subleaf});
+              return found == leaves.end() ? CpuidRegisters{} : found->second;
+            },
+        .xcr0 =
+            [this] {
+              xgetbv_used = true;
+              return xcr0;
+            },
+    });
+  }
+};
+
+uint32_t word(const char* four) {
+  uint32_t value;
+  std::memcpy(&value, four, sizeof(value));
+  return value;
+}
+
+constexpr uint32_t kFma = 1u << 12, kXsave = 1u << 27, kAvx = 1u << 28, kF16c = 1u << 29;
+constexpr uint32_t kAvx2Bit = 1u << 5, kAvx512fBit = 1u << 16, kAvx512dqBit = 1u << 17,
+                   kAvx512bwBit = 1u << 30, kAvx512vlBit = 1u << 31;
+constexpr uint32_t kVbmi = 1u << 1, kGfni = 1u << 8, kAvx512VnniBit = 1u << 11;
+constexpr uint32_t kAmxTile = 1u << 24, kAmxInt8 = 1u << 25, kAvxVnniBit = 1u << 4;
+constexpr uint64_t kXmmYmm = 0x7, kZmm = 0xe7, kZmmTiles = 0x600e7;
+
+// Everything this project looks at, all of it saved by the operating system.
+FakeCpu sapphire_rapids() {
+  FakeCpu cpu;
+  cpu.leaves[{0, 0}] = {0x20, word("Genu"), word("ntel"), word("ineI")};
+  cpu.leaves[{1, 0}] = {0x000806f8, 0, kFma | kXsave | kAvx | kF16c, 0};
+  cpu.leaves[{7, 0}] = {2, kAvx2Bit | kAvx512fBit | kAvx512dqBit | kAvx512bwBit | kAvx512vlBit,
+                        kVbmi | kGfni | kAvx512VnniBit, kAmxTile | kAmxInt8};
+  cpu.leaves[{7, 1}] = {kAvxVnniBit, 0, 0, 0};
+  cpu.leaves[{0x80000000, 0}] = {0x80000008, 0, 0, 0};
+  cpu.leaves[{0x80000002, 0}] = {word("   A"), word(" CPU"), word(" of "), word("some")};
+  cpu.leaves[{0x80000003, 0}] = {word(" kin"), word("d   "), 0, 0};
+  cpu.xcr0 = kZmmTiles;
+  return cpu;
+}
+
+TEST(CpuFeatures, ReadsVendorBrandFamilyAndModel) {
+  const CpuFeatures f = sapphire_rapids().decode();
+  EXPECT_EQ(f.vendor, "GenuineIntel");
+  EXPECT_EQ(f.brand, "A CPU of some kind");
+  EXPECT_EQ(f.family, 6);
+  EXPECT_EQ(f.model, 0x8f);
+  EXPECT_EQ(f.stepping, 8);
+}
+
+TEST(CpuFeatures, AddsTheExtendedFamilyOfAmd) {
+  FakeCpu cpu = sapphire_rapids();
+  cpu.leaves[{1, 0}].eax = 0x00a00f11;  // Milan
+  const CpuFeatures f = cpu.decode();
+  EXPECT_EQ(f.family, 25);
+  EXPECT_EQ(f.model, 1);
+  EXPECT_EQ(f.stepping, 1);
+}
+
+TEST(CpuFeatures, AFullMachineHasEveryTier) {
+  const CpuFeatures f = sapphire_rapids().decode();
+  EXPECT_TRUE(f.amx_int8 && f.gfni && f.avx512_vbmi);
+  EXPECT_EQ(target_of(f), target_for(Isa::kAvx512Vnni));
+}
+
+TEST(CpuFeatures, StateTheSystemDoesNotSaveDoesNotCount) {
+  FakeCpu cpu = sapphire_rapids();
+  cpu.xcr0 = kZmm;
+  EXPECT_FALSE(cpu.decode().amx_int8);
+  EXPECT_TRUE(cpu.decode().avx512f);
+
+  cpu.xcr0 = kXmmYmm;
+  EXPECT_FALSE(cpu.decode().avx512f);
+  EXPECT_FALSE(cpu.decode().avx512_vnni);
+  EXPECT_EQ(target_of(cpu.decode()), target_for(Isa::kAvxVnni));
+
+  cpu.xcr0 = 0x3;  // xmm only
+  EXPECT_FALSE(cpu.decode().avx2);
+  EXPECT_EQ(target_of(cpu.decode()), target_for(Isa::kScalar));
+}
+
+TEST(CpuFeatures, XgetbvIsNotExecutedWithoutOsxsave) {
+  FakeCpu cpu = sapphire_rapids();
+  cpu.leaves[{1, 0}].ecx &= ~kXsave;
+  EXPECT_EQ(target_of(cpu.decode()).best_isa, Isa::kScalar);
+  EXPECT_FALSE(cpu.xgetbv_used);
+}
+
+TEST(CpuFeatures, Leaf7IsNotReadWhereItDoesNotExist) {
+  FakeCpu cpu = sapphire_rapids();
+  cpu.leaves[{0, 0}].eax = 6;
+  EXPECT_FALSE(cpu.decode().avx2);
+  cpu = sapphire_rapids();
+  cpu.leaves[{7, 0}].eax = 0;  // no subleaf 1
+  EXPECT_FALSE(cpu.decode().avx_vnni);
+}
+
+TEST(CpuFeatures, EveryPartOfATierIsNeeded) {
+  CpuFeatures f = sapphire_rapids().decode();
+  f.f16c = false;
+  EXPECT_EQ(target_of(f), target_for(Isa::kScalar));
+  f = sapphire_rapids().decode();
+  f.avx512bw = false;
+  EXPECT_EQ(target_of(f), target_for(Isa::kAvxVnni));
+  f.avx_vnni = false;
+  EXPECT_EQ(target_of(f), target_for(Isa::kAvx2));
+}
+
+TEST(CpuFeatures, IceLakeDoesNotClaimAvxVnni) {
+  CpuFeatures f = sapphire_rapids().decode();
+  f.avx_vnni = false;
+  const Target ice_lake = target_of(f);
+  EXPECT_TRUE(ice_lake.supports(Isa::kAvx512Vnni));
+  EXPECT_FALSE(ice_lake.supports(Isa::kAvxVnni));
+  EXPECT_TRUE(ice_lake.supports(Isa::kAvx2));
+}
+
+TEST(CpuFeatures, ThisMachineIsConsistent) {
+  const CpuFeatures& f = cpu_features();
+  EXPECT_FALSE(f.vendor.empty());
+#if defined(__x86_64__)
+  EXPECT_EQ(f.vendor.size(), 12u);
+  EXPECT_EQ(f.avx2, __builtin_cpu_supports("avx2") != 0);
+  EXPECT_EQ(f.fma, __builtin_cpu_supports("fma") != 0);
+  EXPECT_EQ(f.avx512f, __builtin_cpu_supports("avx512f") != 0);
+  EXPECT_EQ(f.avx512_vnni, __builtin_cpu_supports("avx512vnni") != 0);
+#endif
+  EXPECT_TRUE(target_of(f).supports(Isa::kScalar));
+}
+
+}  // namespace
+}  // namespace bitnetc

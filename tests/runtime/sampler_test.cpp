@@ -1,0 +1,297 @@
+#include "runtime/sampler.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <vector>
+
+namespace bitnetc {
+namespace {
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInf = std::numeric_limits<float>::infinity();
+
+int32_t sample_once(const SamplingParams& params, const std::vector<float>& logits,
+                    const std::vector<int32_t>& history = {}) {
+  return Sampler(params).sample(logits, history);
+}
+
+// Pseudo-random logits, some of them equal.
+std::vector<float> make_logits(size_t count, uint64_t seed) {
+  Pcg32 rng(seed);
+  std::vector<float> logits(count);
+  for (float& logit : logits) logit = static_cast<float>(rng.next() % 4096) / 256.0f - 8.0f;
+  return logits;
+}
+
+std::vector<double> frequencies(const SamplingParams& params, const std::vector<float>& logits,
+                                int draws) {
+  Sampler sampler(params);
+  std::vector<double> counts(logits.size());
+  for (int i = 0; i < draws; ++i) counts[static_cast<size_t>(sampler.sample(logits, {}))] += 1.0;
+  for (double& count : counts) count /= draws;
+  return counts;
+}
+
+// Expected values from an independent implementation of the published algorithm.
+TEST(Pcg32, KnownSequences) {
+  const std::map<uint64_t, std::vector<uint32_t>> expected = {
+      {0, {0xe823a24e, 0x7a7ecbd9, 0x89fd6c06, 0xae646aa8, 0xcd3cf945, 0x6204b303}},
+      {1, {0x54352d7f, 0x6ac20236, 0x0768dd4c, 0x75560a43, 0x4065d452, 0x99b2e260}},
+      {42, {0xc2f57bd6, 0x6b07c4a9, 0x72b7b29b, 0x44215383, 0xf5af5ead, 0x68beb632}},
+      {~uint64_t{0}, {0xd9313036, 0xcd4b6992, 0x7b8ec69e, 0x999dd010, 0x5c4eb9ab, 0xb7673059}}};
+  for (const auto& [seed, values] : expected) {
+    Pcg32 rng(seed);
+    for (uint32_t value : values) EXPECT_EQ(rng.next(), value) << "seed " << seed;
+  }
+}
+
+TEST(Pcg32, KnownUnits) {
+  Pcg32 rng(42);
+  EXPECT_EQ(rng.next_unit(), 0x1.85eaf79ac1f12p-1);
+  EXPECT_EQ(rng.next_unit(), 0x1.cadeca2210a9cp-2);
+  EXPECT_EQ(rng.next_unit(), 0x1.eb5ebd5a2fad8p-1);
+  for (int i = 0; i < 100000; ++i) {
+    const double u = rng.next_unit();
+    ASSERT_TRUE(u >= 0.0 && u < 1.0);
+  }
+}
+
+TEST(Sampler, GreedyTakesTheGreatestAndTheLowestIdOfEquals) {
+  EXPECT_EQ(sample_once({}, {1.0f, 5.0f, -2.0f}), 1);
+  EXPECT_EQ(sample_once({}, {1.0f, 5.0f, 5.0f, 5.0f}), 1);
+  EXPECT_EQ(sample_once({}, {-1.0f}), 0);
+}
+
+TEST(Sampler, OddLogitsDoNotCrash) {
+  for (double temperature : {0.0, 0.7}) {
+    const SamplingParams params = {.temperature = temperature};
+    EXPECT_EQ(sample_once(params, {kNan, -3.0f, kNan}), 1);
+    EXPECT_EQ(sample_once(params, {-kInf, -kInf, 2.0f}), 2);
+    EXPECT_EQ(sample_once(params, {0.0f, kInf, 3.0f}), 1);
+    EXPECT_EQ(sample_once(params, {-kNan, kInf}), 1);
+    const int32_t any = sample_once(params, {kNan, kNan, kNan});
+    EXPECT_TRUE(any >= 0 && any < 3);
+  }
+  EXPECT_EQ(sample_once({}, {kNan, kNan}), 0);
+}
+
+TEST(Sampler, TopKOfOneIsGreedy) {
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    const std::vector<float> logits = make_logits(1000, seed);
+    EXPECT_EQ(sample_once({.temperature = 1.5, .top_k = 1, .seed = seed}, logits),
+              sample_once({}, logits));
+  }
+}
+
+TEST(Sampler, ATinyTemperatureIsGreedy) {
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    std::vector<float> logits = make_logits(1000, seed);
+    const int32_t greedy = sample_once({}, logits);
+    logits[static_cast<size_t>(greedy)] += 0.5f;  // no ties
+    for (double temperature : {1e-3, 1e-300, std::numeric_limits<double>::denorm_min()})
+      EXPECT_EQ(sample_once({.temperature = temperature, .seed = seed}, logits), greedy);
+  }
+}
+
+TEST(Sampler, ATinyTopPOrAMinPOfOneIsGreedyWithoutTies) {
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    std::vector<float> logits = make_logits(1000, seed);
+    const int32_t greedy = sample_once({}, logits);
+    logits[static_cast<size_t>(greedy)] += 0.5f;
+    EXPECT_EQ(sample_once({.temperature = 1.0, .top_p = 1e-9, .seed = seed}, logits), greedy);
+    EXPECT_EQ(sample_once({.temperature = 1.0, .min_p = 1.0, .seed = seed}, logits), greedy);
+  }
+}
+
+TEST(Sampler, TheSameSeedGivesTheSameTokens) {
+  const std::vector<float> logits = make_logits(5000, 3);
+  const SamplingParams params = {
+      .temperature = 0.8, .top_k = 40, .top_p = 0.95, .min_p = 0.01, .seed = 9};
+  Sampler a(params), b(params);
+  SamplingParams other_params = params;
+  other_params.seed = 10;
+  Sampler other(other_params);
+  int different = 0;
+  for (int i = 0; i < 200; ++i) {
+    const int32_t token = a.sample(logits, {});
+    ASSERT_EQ(token, b.sample(logits, {}));
+    different += token != other.sample(logits, {});
+  }
+  EXPECT_GT(different, 50);
+}
+
+// Agreed with an independent implementation; these must not change, on any machine, ever.
+TEST(Sampler, KnownTokens) {
+  const std::vector<float> logits = make_logits(300, 1);
+  const auto tokens = [&](SamplingParams params) {
+    params.seed = 2026;
+    Sampler sampler(params);
+    std::vector<int32_t> drawn;
+    for (int i = 0; i < 8; ++i) drawn.push_back(sampler.sample(logits, drawn));
+    return drawn;
+  };
+  EXPECT_EQ(tokens({.temperature = 1.0}),
+            (std::vector<int32_t>{142, 179, 57, 142, 29, 135, 173, 70}));
+  EXPECT_EQ(tokens({.temperature = 0.7, .top_k = 20}),
+            (std::vector<int32_t>{297, 201, 86, 297, 201, 57, 184, 179}));
+  EXPECT_EQ(tokens({.temperature = 2.0, .top_p = 0.9, .repeat_penalty = 1.3}),
+            (std::vector<int32_t>{191, 227, 119, 268, 207, 76, 178, 60}));
+}
+
+TEST(Sampler, FrequenciesFollowTheSoftmax) {
+  const std::vector<double> wanted = {0.5, 0.25, 0.15, 0.07, 0.03};
+  std::vector<float> logits;
+  for (double p : wanted) logits.push_back(static_cast<float>(std::log(p)));
+  constexpr int kDraws = 200000;
+  const std::vector<double> got = frequencies({.temperature = 1.0, .seed = 5}, logits, kDraws);
+  for (size_t i = 0; i < wanted.size(); ++i)  // five standard deviations
+    EXPECT_NEAR(got[i], wanted[i], 5 * std::sqrt(wanted[i] * (1 - wanted[i]) / kDraws)) << i;
+}
+
+TEST(Sampler, TemperatureFlattens) {
+  const std::vector<float> logits = {2.0f, 0.0f};
+  for (double temperature : {0.5, 1.0, 4.0}) {
+    const double wanted = 1.0 / (1.0 + std::exp(-2.0 / temperature));
+    EXPECT_NEAR(frequencies({.temperature = temperature, .seed = 6}, logits, 100000)[0], wanted,
+                0.008);
+  }
+}
+
+TEST(Sampler, TopKKeepsTheFirstKByScoreThenId) {
+  const std::vector<float> logits = {1.0f, 3.0f, 2.0f, 3.0f, 2.0f, 2.0f};
+  const std::vector<double> got =
+      frequencies({.temperature = 1.0, .top_k = 3, .seed = 7}, logits, 20000);
+  for (size_t id : {0u, 4u, 5u}) EXPECT_EQ(got[id], 0.0) << id;
+  for (size_t id : {1u, 2u, 3u}) EXPECT_GT(got[id], 0.1) << id;
+}
+
+TEST(Sampler, TopPKeepsTheShortestPrefix) {
+  std::vector<float> logits;  // 1/2, 1/4, 1/8, 1/8
+  for (double p : {0.125, 0.5, 0.125, 0.25}) logits.push_back(static_cast<float>(std::log(p)));
+  const auto kept = [&](double top_p) {
+    const std::vector<double> got =
+        frequencies({.temperature = 1.0, .top_p = top_p, .seed = 8}, logits, 20000);
+    return std::count_if(got.begin(), got.end(), [](double f) { return f > 0; });
+  };
+  EXPECT_EQ(kept(0.3), 1);
+  EXPECT_EQ(kept(0.6), 2);
+  EXPECT_EQ(kept(0.8), 3);
+  EXPECT_EQ(kept(0.95), 4);
+  // What is left keeps its proportions.
+  EXPECT_NEAR(frequencies({.temperature = 1.0, .top_p = 0.6, .seed = 8}, logits, 100000)[1],
+              2.0 / 3, 0.01);
+}
+
+TEST(Sampler, MinPIsRelativeToTheGreatest) {
+  std::vector<float> logits;
+  for (double p : {0.5, 0.26, 0.24}) logits.push_back(static_cast<float>(std::log(p)));
+  const std::vector<double> got =
+      frequencies({.temperature = 1.0, .min_p = 0.5, .seed = 9}, logits, 20000);
+  EXPECT_GT(got[1], 0.0);
+  EXPECT_EQ(got[2], 0.0);
+}
+
+TEST(Sampler, LooksFarBeyondTheFirstSortedPart) {
+  const std::vector<float> logits(5000, 1.0f);  // uniform
+  const std::vector<double> got = frequencies({.temperature = 1.0, .seed = 11}, logits, 2000);
+  double mean = 0.0;
+  for (size_t id = 0; id < got.size(); ++id) mean += got[id] * static_cast<double>(id);
+  EXPECT_NEAR(mean, 2499.5, 5 * 1443.4 / std::sqrt(2000.0));
+  EXPECT_GT(std::accumulate(got.begin() + 4000, got.end(), 0.0), 0.15);
+}
+
+// A slow, whole sort of everything must choose the same tokens as the sampler's partial ones.
+TEST(Sampler, PartialSortingChangesNothing) {
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    const std::vector<float> logits = make_logits(3000, 100 + seed);
+    const SamplingParams params = {.temperature = 3.0, .top_p = 0.97, .seed = seed};
+    std::vector<int32_t> ids(logits.size());
+    std::iota(ids.begin(), ids.end(), 0);
+    std::sort(ids.begin(), ids.end(), [&](int32_t a, int32_t b) {
+      const float logit_a = logits[static_cast<size_t>(a)],
+                  logit_b = logits[static_cast<size_t>(b)];
+      return logit_a != logit_b ? logit_a > logit_b : a < b;
+    });
+    const auto weight = [&](int32_t id) {
+      return std::exp((static_cast<double>(logits[static_cast<size_t>(id)]) -
+                       static_cast<double>(logits[static_cast<size_t>(ids[0])])) /
+                      params.temperature);
+    };
+    double total = 0.0, kept = 0.0;
+    for (int32_t id : ids) total += weight(id);
+    size_t count = 0;
+    while (kept < params.top_p * total) kept += weight(ids[count++]);
+    const double target = Pcg32(seed).next_unit() * kept;
+    double sum = 0.0;
+    size_t rank = 0;
+    while ((sum += weight(ids[rank])) <= target) ++rank;
+    EXPECT_EQ(sample_once(params, logits), ids[rank]) << "seed " << seed;
+  }
+}
+
+TEST(Sampler, ThePenaltyDividesPositiveAndMultipliesNegativeScores) {
+  SamplingParams params;
+  params.repeat_penalty = 2.0;
+  EXPECT_EQ(sample_once(params, {4.0f, 3.0f}, {0}), 1);    // 4 / 2 < 3
+  EXPECT_EQ(sample_once(params, {4.0f, 1.0f}, {0}), 0);    // 4 / 2 > 1
+  EXPECT_EQ(sample_once(params, {-1.0f, -1.5f}, {0}), 1);  // -1 * 2 < -1.5
+  EXPECT_EQ(sample_once(params, {4.0f, 1.5f}, {0, 0, 0}),
+            0);  // once, however often it stands there
+}
+
+TEST(Sampler, ThePenaltyLooksAtTheLastTokensOnly) {
+  SamplingParams params;
+  params.repeat_penalty = 2.0;
+  params.repeat_last_n = 2;
+  const std::vector<float> logits = {4.0f, 3.0f, 0.0f};
+  EXPECT_EQ(sample_once(params, logits, {0, 2, 2}), 0);
+  EXPECT_EQ(sample_once(params, logits, {2, 0, 2}), 1);
+  params.repeat_last_n = 0;
+  EXPECT_EQ(sample_once(params, logits, {0, 0}), 0);
+  params.repeat_last_n = 100;  // more than there are
+  EXPECT_EQ(sample_once(params, logits, {0}), 1);
+}
+
+TEST(Sampler, IdsWithoutALogitArePassedOver) {
+  SamplingParams params;
+  params.repeat_penalty = 2.0;
+  EXPECT_EQ(sample_once(params, {4.0f, 3.0f}, {-1, 2, 1000000}), 0);
+}
+
+std::string complaint(void (*change)(SamplingParams&)) {
+  SamplingParams params;
+  change(params);
+  const Status status = validate(params);
+  EXPECT_TRUE(status.ok() || status.code() == StatusCode::kInvalidArgument);
+  return status.message();
+}
+
+TEST(Sampler, ValidateNamesTheParameter) {
+  using P = SamplingParams;
+  EXPECT_EQ(complaint([](P&) {}), "");
+  EXPECT_EQ(complaint([](P& p) { p = {0.7, 40, 0.9, 0.05, 1.1, 0, 1}; }), "");
+  EXPECT_EQ(complaint([](P& p) { p.temperature = -0.5; }),
+            "temperature=-0.5: expected a finite number, 0 (greedy) or more");
+  EXPECT_EQ(complaint([](P& p) { p.temperature = NAN; }),
+            "temperature=nan: expected a finite number, 0 (greedy) or more");
+  EXPECT_EQ(complaint([](P& p) { p.temperature = INFINITY; }),
+            "temperature=inf: expected a finite number, 0 (greedy) or more");
+  EXPECT_EQ(complaint([](P& p) { p.top_k = -1; }), "top_k=-1: expected 0 (off) or more");
+  EXPECT_EQ(complaint([](P& p) { p.top_p = 0.0; }),
+            "top_p=0: expected more than 0, at most 1 (off)");
+  EXPECT_EQ(complaint([](P& p) { p.top_p = 1.5; }),
+            "top_p=1.5: expected more than 0, at most 1 (off)");
+  EXPECT_EQ(complaint([](P& p) { p.min_p = 2.0; }), "min_p=2: expected a number from 0 (off) to 1");
+  EXPECT_EQ(complaint([](P& p) { p.repeat_penalty = 0.0; }),
+            "repeat_penalty=0: expected a finite number above 0 (1: off)");
+  EXPECT_EQ(complaint([](P& p) { p.repeat_last_n = -1; }),
+            "repeat_last_n=-1: expected 0 (off) or more");
+}
+
+}  // namespace
+}  // namespace bitnetc

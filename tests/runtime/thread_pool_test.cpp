@@ -1,0 +1,217 @@
+#include "runtime/thread_pool.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <numeric>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "runtime/exec/cpu_quota.h"
+
+namespace bitnetc {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+TEST(ThreadPool, EveryMemberRunsOnceARun) {
+  for (int threads : {1, 2, 3, 7}) {
+    ThreadPool pool(threads, false);
+    ASSERT_EQ(pool.size(), threads);
+    std::vector<int> counts(static_cast<size_t>(threads));  // plain: run() orders what it does
+    for (int run = 0; run < 200; ++run)
+      pool.run([&](int member) { ++counts[static_cast<size_t>(member)]; });
+    for (int count : counts) EXPECT_EQ(count, 200);
+  }
+}
+
+TEST(ThreadPool, TheCallerIsMemberZero) {
+  ThreadPool pool(3, false);
+  std::vector<std::thread::id> ids(3);
+  pool.run([&](int member) { ids[static_cast<size_t>(member)] = std::this_thread::get_id(); });
+  EXPECT_EQ(ids[0], std::this_thread::get_id());
+  EXPECT_NE(ids[1], ids[0]);
+  EXPECT_NE(ids[2], ids[0]);
+  EXPECT_NE(ids[1], ids[2]);
+}
+
+// Each round every member reads what its neighbour wrote in the round before, through plain memory.
+void pass_values_round(ThreadPool& pool, int rounds) {
+  const size_t size = static_cast<size_t>(pool.size());
+  std::vector<int> front(size), back(size);
+  pool.run([&](int member) {
+    const size_t me = static_cast<size_t>(member), neighbour = (me + 1) % size;
+    for (int round = 1; round <= rounds; ++round) {
+      back[me] = front[neighbour] + 1;
+      pool.barrier();
+      front[me] = back[me];
+      pool.barrier();
+    }
+  });
+  for (int value : front) ASSERT_EQ(value, rounds);
+}
+
+TEST(ThreadPool, ABarrierMakesWritesVisible) {
+  for (int threads : {1, 2, 4}) {
+    ThreadPool pool(threads, false);
+    pass_values_round(pool, 2000);
+  }
+}
+
+// With spinning waiters this would take the length of a time slice each; see the decision record.
+TEST(ThreadPool, MoreThreadsThanCpusDoNotCollapse) {
+  const int threads = 3 * usable_cpu_count() + 1;
+  ThreadPool pool(threads, true);
+  const Clock::time_point start = Clock::now();
+  pass_values_round(pool, 5000);
+  EXPECT_LT(Clock::now() - start, std::chrono::seconds(60));
+}
+
+TEST(ThreadPool, ParkedMembersWakeUp) {
+  ThreadPool pool(4, false);
+  std::atomic<int> runs{0};
+  for (int run = 0; run < 20; ++run) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    pool.run([&](int) { ++runs; });
+  }
+  EXPECT_EQ(runs, 80);
+}
+
+TEST(ThreadPool, ASlowMemberIsWaitedFor) {
+  ThreadPool pool(3, false);
+  std::atomic<int> done{0};
+  pool.run([&](int member) {
+    if (member == 1) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ++done;
+    pool.barrier();
+    EXPECT_EQ(done, 3);
+  });
+  pool.run([&](int member) {
+    if (member == 2) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ++done;
+  });
+  EXPECT_EQ(done, 6);
+}
+
+TEST(ThreadPool, PinningBindsMembersAndIsUndone) {
+  cpu_set_t before, after;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
+  const int threads = std::min(2, CPU_COUNT(&before));
+  {
+    ThreadPool pool(threads, true);
+    std::vector<int> widths(static_cast<size_t>(threads)), cpus(static_cast<size_t>(threads));
+    pool.run([&](int member) {
+      cpu_set_t mask;
+      sched_getaffinity(0, sizeof(mask), &mask);
+      widths[static_cast<size_t>(member)] = CPU_COUNT(&mask);
+      cpus[static_cast<size_t>(member)] = sched_getcpu();
+    });
+    for (int width : widths) EXPECT_EQ(width, 1);
+    if (threads == 2) {
+      EXPECT_NE(cpus[0], cpus[1]);
+    }
+    EXPECT_GE(usable_cpu_count(), 1);
+  }
+  ASSERT_EQ(sched_getaffinity(0, sizeof(after), &after), 0);
+  EXPECT_TRUE(CPU_EQUAL(&before, &after));
+}
+
+TEST(ThreadPoolDeathTest, AnExceptionEndsTheProgram) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  for (int member : {0, 1}) {
+    EXPECT_DEATH(
+        {
+          ThreadPool pool(2, false);
+          pool.run([&](int m) {
+            if (m == member) throw std::runtime_error("escaped");
+          });
+        },
+        "");
+  }
+}
+
+TEST(ThreadPool, TheUsableCountIsWithinTheMachine) {
+  EXPECT_GE(usable_cpu_count(), 1);
+  EXPECT_LE(usable_cpu_count(), static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+TEST(Share, CoversEverythingEvenly) {
+  for (int64_t count : {0, 1, 5, 7, 64, 1000}) {
+    for (int members : {1, 2, 3, 7, 64}) {
+      int64_t next = 0;
+      for (int member = 0; member < members; ++member) {
+        const Range range = share(count, member, members);
+        EXPECT_EQ(range.begin, next);
+        EXPECT_LE(range.end - range.begin, count / members + 1);
+        EXPECT_GE(range.end - range.begin, count / members);
+        next = range.end;
+      }
+      EXPECT_EQ(next, count);
+    }
+  }
+}
+
+std::optional<double> limit_of(const std::map<std::string, std::string>& files) {
+  return cgroup_cpu_limit([&](const std::string& path) -> std::optional<std::string> {
+    const auto found = files.find(path);
+    return found == files.end() ? std::nullopt : std::optional(found->second);
+  });
+}
+
+TEST(CpuQuota, ReadsVersion2) {
+  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "0::/a/b\n"},
+                      {"/sys/fs/cgroup/a/b/cpu.max", "150000 100000\n"}}),
+            1.5);
+  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "0::/\n"}, {"/sys/fs/cgroup/cpu.max", "max 100000\n"}}),
+            std::nullopt);
+}
+
+TEST(CpuQuota, TheTightestEnclosingGroupCounts) {
+  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "0::/a/b\n"},
+                      {"/sys/fs/cgroup/a/b/cpu.max", "max 100000"},
+                      {"/sys/fs/cgroup/a/cpu.max", "200000 100000"},
+                      {"/sys/fs/cgroup/cpu.max", "400000 100000"}}),
+            2.0);
+}
+
+TEST(CpuQuota, AHostPathInsideAContainerFallsBackToTheRoot) {
+  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "0::/docker/0123\n"},
+                      {"/sys/fs/cgroup/cpu.max", "50000 100000"}}),
+            0.5);
+}
+
+TEST(CpuQuota, ReadsVersion1WhereverItIsMounted) {
+  const std::string groups = "9:name=systemd:/\n4:memory:/x\n1:cpu,cpuacct:/g\n0::/\n";
+  EXPECT_EQ(limit_of({{"/proc/self/cgroup", groups},
+                      {"/sys/fs/cgroup/cpu,cpuacct/g/cpu.cfs_quota_us", "300000\n"},
+                      {"/sys/fs/cgroup/cpu,cpuacct/g/cpu.cfs_period_us", "100000\n"}}),
+            3.0);
+  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "1:cpu:/\n"},
+                      {"/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n"},
+                      {"/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n"}}),
+            std::nullopt);
+}
+
+TEST(CpuQuota, AControllerThatOnlyBeginsWithCpuIsNotCpu) {
+  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "3:cpuset:/g\n2:cpuacct:/g\n"},
+                      {"/sys/fs/cgroup/cpu/g/cpu.cfs_quota_us", "100000"},
+                      {"/sys/fs/cgroup/cpu/g/cpu.cfs_period_us", "100000"}}),
+            std::nullopt);
+}
+
+TEST(CpuQuota, UnreadableOrOddFilesMeanNoLimit) {
+  EXPECT_EQ(limit_of({}), std::nullopt);
+  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "nonsense\n::\n0:no-path\n0::relative\n"}}),
+            std::nullopt);
+  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "0::/\n"}, {"/sys/fs/cgroup/cpu.max", "100000"}}),
+            std::nullopt);
+  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "0::/\n"}, {"/sys/fs/cgroup/cpu.max", "100000 0"}}),
+            std::nullopt);
+}
+
+}  // namespace
+}  // namespace bitnetc

@@ -1,0 +1,289 @@
+// The shape of the tree, checked line by line: who may include whom, where third parties may
+// appear, how long a file may be, who reads the environment, and that codegen/kernels.inc names
+// what exists.
+//
+//   tools, tests -> everything      autotune -> compiler -> codegen -> runtime
+//   frontend -> compiler/graph.h, runtime
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bitnetc {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMaxFileLines = 600;
+
+struct SourceFile {
+  std::string path;  // from the repository root
+  std::string text;
+};
+
+using Violations = std::vector<std::string>;
+
+const std::map<std::string, std::set<std::string>, std::less<>>& arrows() {
+  static const std::map<std::string, std::set<std::string>, std::less<>> allowed = {
+      {"runtime", {"runtime"}},
+      {"codegen", {"codegen", "runtime"}},
+      {"compiler", {"compiler", "codegen", "runtime"}},
+      {"frontend", {"frontend", "runtime"}},  // and compiler/graph.h
+      {"autotune", {"autotune", "compiler", "codegen", "runtime"}},
+      {"tools", {"tools", "autotune", "frontend", "compiler", "codegen", "runtime"}},
+      {"tests", {"tests", "tools", "autotune", "frontend", "compiler", "codegen", "runtime"}},
+  };
+  return allowed;
+}
+
+struct Fence {
+  std::string_view prefix;  // of what stands between < and >
+  std::string_view inside;  // the only folder that may say it
+};
+constexpr Fence kFences[] = {{"xbyak/", "codegen/x64/"},   {"llvm/", "codegen/llvm/"},
+                             {"llvm-c/", "codegen/llvm/"}, {"gtest/", "tests/"},
+                             {"gmock/", "tests/"},         {"benchmark/", "tests/"},
+                             {"pcre2.h", "frontend/"},     {"CLI/", "tools/"}};
+
+std::string top_folder(std::string_view path) {
+  return std::string(path.substr(0, path.find('/')));
+}
+
+bool is_tests(std::string_view path) {
+  return path.starts_with("tests/");
+}
+
+// "compiler/graph.h" is at the top of its folder, "codegen/x64/regs.h" is private to codegen.
+bool is_private_header(std::string_view path) {
+  return std::count(path.begin(), path.end(), '/') > 1;
+}
+
+std::optional<std::string> quarrel_with_own(const std::string& includer,
+                                            const std::string& header) {
+  const std::string from = top_folder(includer), to = top_folder(header);
+  if (header.find('/') == std::string::npos || !arrows().contains(to))
+    return "includes are written from the repository root";
+  const bool graph_for_frontend = from == "frontend" && header == "compiler/graph.h";
+  if (!arrows().at(from).contains(to) && !graph_for_frontend)
+    return fmt::format("{} may not include {}", from, to);
+  if (is_private_header(header) && from != to && !is_tests(includer))
+    return fmt::format("sub-folders of {} are private to it", to);
+  return std::nullopt;
+}
+
+std::optional<std::string> quarrel_with_third_party(const std::string& includer,
+                                                    const std::string& header) {
+  for (const Fence& fence : kFences)
+    if (header.starts_with(fence.prefix) && !includer.starts_with(fence.inside))
+      return fmt::format("{} belongs to {} only", fence.prefix, fence.inside);
+  return std::nullopt;
+}
+
+void check_includes(const SourceFile& file, Violations& found) {
+  static const std::regex pattern(R"re(^\s*#\s*include\s*([<"])([^>"]+)[>"])re");
+  std::istringstream lines(file.text);
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    std::smatch match;
+    if (!std::regex_search(line, match, pattern)) continue;
+    const std::string header = match[2];
+    const auto quarrel = match[1] == "<" ? quarrel_with_third_party(file.path, header)
+                                         : quarrel_with_own(file.path, header);
+    if (quarrel) found.push_back(fmt::format("{}:{}: {}: {}", file.path, number, header, *quarrel));
+  }
+}
+
+void check_length(const SourceFile& file, Violations& found) {
+  const auto lines = std::count(file.text.begin(), file.text.end(), '\n');
+  if (lines > kMaxFileLines)
+    found.push_back(fmt::format("{}:{}: longer than {} lines", file.path, lines, kMaxFileLines));
+}
+
+// Tests may save and restore variables; everything else asks runtime/options.h.
+void check_environment(const SourceFile& file, Violations& found) {
+  static const std::regex pattern(R"(\b(secure_)?getenv\s*\(|\benviron\b)");
+  if (is_tests(file.path) || file.path == "runtime/options.cpp") return;
+  std::istringstream lines(file.text);
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    const std::string code = line.substr(0, line.find("//"));
+    if (std::regex_search(code, pattern))
+      found.push_back(
+          fmt::format("{}:{}: only runtime/options.cpp reads the environment", file.path, number));
+  }
+}
+
+// Every factory of the list is defined: named in codegen/ at the start of a function body.
+void check_kernel_list(const SourceFile& list, const std::vector<SourceFile>& files,
+                       Violations& found) {
+  static const std::regex entry(R"(^BITNETC_GENERATOR\((\w+)\))");
+  std::istringstream lines(list.text);
+  int number = 0, entries = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    std::smatch match;
+    if (!std::regex_search(line, match, entry)) continue;
+    ++entries;
+    const std::regex definition(fmt::format(R"(\b{}\(\)\s*\{{)", match[1].str()));
+    const bool exists = std::any_of(files.begin(), files.end(), [&](const SourceFile& file) {
+      return file.path.starts_with("codegen/") && file.path.ends_with(".cpp") &&
+             std::regex_search(file.text, definition);
+    });
+    if (!exists)
+      found.push_back(
+          fmt::format("{}:{}: no factory {}() in codegen/", list.path, number, match[1].str()));
+  }
+  if (entries == 0) found.push_back(fmt::format("{}:1: lists no generator", list.path));
+}
+
+SourceFile read_source(const fs::path& root, const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file.good()) << path;
+  return {fs::relative(path, root).generic_string(),
+          std::string(std::istreambuf_iterator<char>(file), {})};
+}
+
+const fs::path& root() {
+  static const fs::path path = BITNETC_SOURCE_DIR;
+  return path;
+}
+
+const std::vector<SourceFile>& sources() {
+  static const std::vector<SourceFile> files = [] {
+    std::vector<SourceFile> found;
+    for (const auto& [folder, allowed] : arrows()) {
+      if (!fs::exists(root() / folder)) continue;
+      for (const auto& entry : fs::recursive_directory_iterator(root() / folder)) {
+        const std::string extension = entry.path().extension().string();
+        if (extension == ".h" || extension == ".cpp" || extension == ".inc")
+          found.push_back(read_source(root(), entry.path()));
+      }
+    }
+    return found;
+  }();
+  return files;
+}
+
+std::string joined(const Violations& violations) {
+  return fmt::format("{}", fmt::join(violations, "\n"));
+}
+
+template <typename Check>
+Violations over_the_tree(const Check& check) {
+  Violations found;
+  for (const SourceFile& file : sources()) check(file, found);
+  return found;
+}
+
+TEST(Structure, TheTreeIsHere) {
+  std::set<std::string> folders;
+  for (const SourceFile& file : sources()) folders.insert(top_folder(file.path));
+  EXPECT_EQ(folders, (std::set<std::string>{"autotune", "codegen", "compiler", "frontend",
+                                            "runtime", "tests", "tools"}));
+  EXPECT_GT(sources().size(), 50u);
+}
+
+TEST(Structure, IncludesFollowTheArrowsAndFences) {
+  const Violations found = over_the_tree(check_includes);
+  EXPECT_TRUE(found.empty()) << joined(found);
+}
+
+TEST(Structure, FilesAreOfReadableLength) {
+  const Violations found = over_the_tree(check_length);
+  EXPECT_TRUE(found.empty()) << joined(found);
+}
+
+TEST(Structure, OnlyOptionsReadTheEnvironment) {
+  const Violations found = over_the_tree(check_environment);
+  EXPECT_TRUE(found.empty()) << joined(found);
+}
+
+TEST(Structure, TheKernelListNamesWhatExists) {
+  Violations found;
+  check_kernel_list(read_source(root(), root() / "codegen/kernels.inc"), sources(), found);
+  EXPECT_TRUE(found.empty()) << joined(found);
+}
+
+// The rules themselves, on files that break them.
+
+std::string complaint(const std::string& path, const std::string& text) {
+  Violations found;
+  check_includes({path, text}, found);
+  check_length({path, text}, found);
+  check_environment({path, text}, found);
+  return joined(found);
+}
+
+TEST(StructureRules, ArrowsNeverTurnBack) {
+  EXPECT_EQ(complaint("runtime/a.cpp", "#include \"codegen/b.h\"\n"),
+            "runtime/a.cpp:1: codegen/b.h: runtime may not include codegen");
+  EXPECT_NE(complaint("codegen/a.h", "#include \"compiler/graph.h\"\n"), "");
+  EXPECT_NE(complaint("compiler/a.h", "#include \"autotune/machine.h\"\n"), "");
+  EXPECT_NE(complaint("compiler/a.h", "#include \"frontend/load.h\"\n"), "");
+  EXPECT_NE(complaint("autotune/a.h", "#include \"tools/x.h\"\n"), "");
+  EXPECT_EQ(complaint("compiler/a.h", "#include \"codegen/kernel_spec.h\"\n"), "");
+  EXPECT_EQ(complaint("tools/a.cpp", "#include \"frontend/load.h\"\n"), "");
+}
+
+TEST(StructureRules, TheFrontendSeesOnlyTheGraph) {
+  EXPECT_EQ(complaint("frontend/hf/a.cpp", "#include \"compiler/graph.h\"\n"), "");
+  EXPECT_EQ(complaint("frontend/hf/a.cpp", "\n  #  include \"compiler/compile.h\"\n"),
+            "frontend/hf/a.cpp:2: compiler/compile.h: frontend may not include compiler");
+}
+
+TEST(StructureRules, SubFoldersArePrivate) {
+  EXPECT_NE(complaint("compiler/a.cpp", "#include \"codegen/x64/regs.h\"\n"), "");
+  EXPECT_EQ(complaint("codegen/a.cpp", "#include \"codegen/x64/regs.h\"\n"), "");
+  EXPECT_EQ(complaint("tests/codegen/a.cpp", "#include \"codegen/x64/regs.h\"\n"), "");
+  EXPECT_NE(complaint("codegen/x64/a.cpp", "#include \"regs.h\"\n"), "");
+}
+
+TEST(StructureRules, ThirdPartiesAreFenced) {
+  EXPECT_NE(complaint("codegen/a.cpp", "#include <xbyak/xbyak.h>\n"), "");
+  EXPECT_EQ(complaint("codegen/x64/a.cpp", "#include <xbyak/xbyak.h>\n"), "");
+  EXPECT_NE(complaint("tests/a.cpp", "#include <llvm/IR/Module.h>\n"), "");
+  EXPECT_EQ(complaint("codegen/llvm/a.h", "#include <llvm/IR/Module.h>\n"), "");
+  EXPECT_NE(complaint("runtime/a.h", "#include <gtest/gtest.h>\n"), "");
+  EXPECT_EQ(complaint("runtime/a.h", "#include <vector>\n"), "");
+}
+
+TEST(StructureRules, LongFilesAndGetenvAreFound) {
+  EXPECT_EQ(complaint("runtime/a.cpp", std::string(601, '\n')),
+            "runtime/a.cpp:601: longer than 600 lines");
+  EXPECT_EQ(complaint("runtime/a.cpp", std::string(600, '\n')), "");
+  EXPECT_EQ(complaint("tools/a.cpp", "int a;\nauto b = std::getenv(\"HOME\");\n"),
+            "tools/a.cpp:2: only runtime/options.cpp reads the environment");
+  EXPECT_EQ(complaint("tools/a.cpp", "// getenv() is not for us\n"), "");
+  EXPECT_EQ(complaint("runtime/options.cpp", "std::getenv(\"HOME\");\n"), "");
+}
+
+TEST(StructureRules, AMissingFactoryIsFound) {
+  const std::vector<SourceFile> files = {
+      {"codegen/a.cpp", "std::unique_ptr<Generator> make_here() {\n  return nullptr;\n}\n"},
+      {"codegen/b.h", "std::unique_ptr<Generator> make_declared();\n"}};
+  const auto check = [&](const std::string& text) {
+    Violations found;
+    check_kernel_list({"codegen/kernels.inc", text}, files, found);
+    return joined(found);
+  };
+  EXPECT_EQ(check("// best first\nBITNETC_GENERATOR(make_here)\n"), "");
+  EXPECT_EQ(check("BITNETC_GENERATOR(make_here)\nBITNETC_GENERATOR(make_declared)\n"),
+            "codegen/kernels.inc:2: no factory make_declared() in codegen/");
+  EXPECT_EQ(check("// nothing\n"), "codegen/kernels.inc:1: lists no generator");
+}
+
+}  // namespace
+}  // namespace bitnetc

@@ -1,0 +1,56 @@
+#include "tests/support/engine_fixture.h"
+
+#include <map>
+#include <stdexcept>
+
+#include "compiler/compile.h"
+#include "frontend/load.h"
+#include "tests/support/model_folder.h"
+
+namespace bitnetc::test {
+namespace {
+
+template <typename T>
+T value_or_throw(Result<T> result) {
+  if (!result.ok()) throw std::runtime_error(result.status().message());
+  return *std::move(result);
+}
+
+}  // namespace
+
+std::string bundled_model_folder() { return BITNETC_SOURCE_DIR "/tools/models/fairytale-6m"; }
+
+void compile_folder(const std::string& folder, const std::string& bnc_path, const Target& target) {
+  const LoadedModel loaded = value_or_throw(load_model(folder));
+  const HeuristicPlanSource plans;
+  value_or_throw(compile(loaded.graph, bnc_path,
+                         {.target = target, .plans = &plans, .bitnetc_version = "test"}));
+}
+
+std::shared_ptr<const Executable> link_file(const std::string& bnc_path, const Target& target,
+                                            LinkReport* report) {
+  KernelBuilder builder;
+  const HeuristicPlanSource plans;
+  LinkReport unused;
+  return value_or_throw(link(value_or_throw(CompiledModel::open(bnc_path)), builder,
+                             {.target = target, .plans = &plans}, report ? report : &unused));
+}
+
+std::shared_ptr<const Executable> bundled_executable(const Target& target) {
+  static TempFolder folder;
+  static std::map<std::string, std::shared_ptr<const Executable>> by_target;
+  auto& executable = by_target[target.describe()];
+  if (!executable) {
+    const std::string path = folder.file(target.describe() + ".bnc");
+    compile_folder(bundled_model_folder(), path, target);
+    executable = link_file(path, target);
+  }
+  return executable;
+}
+
+std::unique_ptr<Session> make_session(std::shared_ptr<const Executable> executable,
+                                      const SessionOptions& options) {
+  return value_or_throw(Session::create(std::move(executable), options));
+}
+
+}  // namespace bitnetc::test

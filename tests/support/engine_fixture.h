@@ -1,0 +1,28 @@
+// Compiles, opens and links models for tests: the bundled one, or any folder.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "compiler/link.h"
+#include "runtime/executable.h"
+#include "runtime/session.h"
+#include "runtime/target.h"
+
+namespace bitnetc::test {
+
+std::string bundled_model_folder();
+
+// Compiles `folder` for `target` to `bnc_path`. Fails the calling test (and throws) on an error.
+void compile_folder(const std::string& folder, const std::string& bnc_path, const Target& target);
+
+// The bundled model, compiled once per process and tier, linked for that tier.
+std::shared_ptr<const Executable> bundled_executable(const Target& target);
+
+std::shared_ptr<const Executable> link_file(const std::string& bnc_path, const Target& target,
+                                            LinkReport* report = nullptr);
+
+std::unique_ptr<Session> make_session(std::shared_ptr<const Executable> executable,
+                                      const SessionOptions& options = {});
+
+}  // namespace bitnetc::test

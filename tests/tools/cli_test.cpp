@@ -1,0 +1,228 @@
+// The `bitnetc` program as a user meets it: what goes to stdout, what to stderr, and with which exit code.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/model_folder.h"
+#include "tests/support/subprocess.h"
+
+namespace bitnetc::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int kUsage = 2, kBadModel = 3, kInterrupted = 130;
+
+class Cli : public testing::Test {
+ protected:
+  // A private cache, so that nothing of the machine's own is read or written.
+  ProcessResult bitnetc(std::vector<std::string> arguments,
+                        std::map<std::string, std::string> environment = {},
+                        const std::string& input = "", int interrupt_after_ms = 0) {
+    environment.emplace("XDG_CACHE_HOME", folder_.file("cache"));
+    return run_program(BITNETC_BINARY, {.arguments = std::move(arguments),
+                                        .environment = std::move(environment),
+                                        .input = input,
+                                        .interrupt_after_ms = interrupt_after_ms});
+  }
+
+  // One line that names what is wrong, nothing on stdout.
+  void expect_failure(const ProcessResult& result, int exit_code, const std::string& expected) {
+    EXPECT_EQ(result.exit_code, exit_code) << result.err;
+    EXPECT_NE(result.err.find(expected), std::string::npos) << result.err;
+    EXPECT_EQ(result.out, "");
+  }
+
+  std::string compile_bundled() {
+    const std::string path = folder_.file("bundled.bnc");
+    const auto result = bitnetc({"compile", "fairytale-6m", "-o", path});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return path;
+  }
+
+  TempFolder folder_;
+};
+
+const std::vector<std::string> kStory = {"run", "-p", "Once upon a time", "-n", "16", "--temp", "0"};
+
+std::vector<std::string> with(std::vector<std::string> arguments, std::vector<std::string> more) {
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+TEST_F(Cli, RunsTheBundledModelAndFindsItAgain) {
+  const auto first = bitnetc(kStory);
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_NE(first.err.find("compiled "), std::string::npos) << first.err;
+  EXPECT_NE(first.err.find("tokens/s"), std::string::npos) << first.err;
+  EXPECT_NE(first.err.find("% of the measured read bandwidth"), std::string::npos) << first.err;
+  const auto second = bitnetc(kStory);
+  EXPECT_EQ(second.out, first.out);
+  EXPECT_EQ(second.err.find("compiled "), std::string::npos) << second.err;
+}
+
+TEST_F(Cli, SameTextOnEveryTierAndThreadCountAndWithoutJit) {
+  const std::string model = compile_bundled();
+  std::vector<std::string> run = {"run", model, "-p", "The King said", "-n", "24", "--seed", "7", "-q"};
+  const auto expected = bitnetc(run);
+  ASSERT_EQ(expected.exit_code, 0) << expected.err;
+  EXPECT_EQ(expected.err, "");
+  for (const char* isa : {"scalar", "avx2", "avxvnni", "avx512vnni"})
+    EXPECT_EQ(bitnetc(run, {{"BITNETC_ISA", isa}}).out, expected.out) << isa;
+  EXPECT_EQ(bitnetc(with(run, {"-t", "1"})).out, expected.out);
+  EXPECT_EQ(bitnetc(with(run, {"-t", "3"})).out, expected.out);
+  const auto without_jit = bitnetc(run, {{"BITNETC_JIT", "off"}});
+  EXPECT_EQ(without_jit.out, expected.out);
+  EXPECT_NE(without_jit.err.find("matmul runs on the slow reference kernel"), std::string::npos)
+      << without_jit.err;
+}
+
+TEST_F(Cli, JsonHasThePromisedKeys) {
+  const auto result = bitnetc(with(kStory, {"--json"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json document = json::parse(result.out);
+  EXPECT_EQ(document["prompt_ids"], json({4093, 3040, 683, 258, 540}));
+  EXPECT_EQ(document["ids"].size(), 16u);
+  for (const char* key : {"text", "timings", "kernels"}) EXPECT_TRUE(document.contains(key)) << key;
+  EXPECT_GT(document["timings"]["generation_tokens_per_second"].get<double>(), 0);
+}
+
+TEST_F(Cli, PromptFromFileAndPipe) {
+  write_file(folder_.path() / "prompt.txt", "Once upon a time");
+  const auto expected = bitnetc(kStory);
+  const std::vector<std::string> run = {"run", "-n", "16", "--temp", "0"};
+  EXPECT_EQ(bitnetc(with(run, {"-f", folder_.file("prompt.txt")})).out, expected.out);
+  EXPECT_EQ(bitnetc(run, {}, "Once upon a time").out, expected.out);
+  EXPECT_EQ(bitnetc(with(run, {"-f", "-"}), {}, "Once upon a time").out, expected.out);
+}
+
+TEST_F(Cli, StopStringAndSeed) {
+  const auto whole = bitnetc(kStory);
+  const std::string stop = whole.out.substr(10, 4);
+  const auto stopped = bitnetc(with(kStory, {"--stop", stop}));
+  EXPECT_EQ(stopped.out, whole.out.substr(0, whole.out.find(stop)) + "\n");
+  EXPECT_NE(stopped.err.find("stopped by stop string"), std::string::npos);
+  const std::vector<std::string> sampled = {"run", "-p", "A", "-n", "12", "--temp", "1", "-q"};
+  EXPECT_EQ(bitnetc(with(sampled, {"--seed", "1"})).out, bitnetc(with(sampled, {"--seed", "1"})).out);
+  EXPECT_NE(bitnetc(with(sampled, {"--seed", "1"})).out, bitnetc(with(sampled, {"--seed", "2"})).out);
+}
+
+TEST_F(Cli, LogitsFile) {
+  const std::string path = folder_.file("logits.npy");
+  ASSERT_EQ(bitnetc(with(kStory, {"--logits", path})).exit_code, 0);
+  const std::string npy = read_file(path);
+  EXPECT_EQ(npy.substr(1, 5), "NUMPY");
+  EXPECT_NE(npy.find("'shape': (4096,)"), std::string::npos);
+  EXPECT_EQ(npy.size() % 64, 0u);
+  EXPECT_EQ(npy.size(), 128 + 4096 * 4u);
+}
+
+TEST_F(Cli, CtrlCStopsAndReports) {
+  const auto result = bitnetc({"run", "-p", "Once", "-n", "100000", "--ignore-eos", "--temp", "0"}, {}, "",
+                              /*interrupt_after_ms=*/1);
+  // The context may fill up before the signal comes on a fast machine; both ends are clean.
+  EXPECT_TRUE(result.exit_code == kInterrupted || result.exit_code == 0) << result.exit_code << result.err;
+}
+
+TEST_F(Cli, ContextFullIsAStopNotAnError) {
+  const auto result = bitnetc(with(kStory, {"-c", "8", "--ignore-eos"}));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.err.find("stopped by context full"), std::string::npos) << result.err;
+}
+
+TEST_F(Cli, WrongUse) {
+  expect_failure(bitnetc({"run", "-p", "x", "--temp", "-1"}), kUsage, "temperature");
+  expect_failure(bitnetc({"run", "-p", "x", "--top-p", "2"}), kUsage, "top_p");
+  expect_failure(bitnetc({"run", "-p", "x", "--seed", "abc"}), kUsage, "--seed 'abc'");
+  expect_failure(bitnetc({"run", "-p", "x", "-c", "5000"}), kUsage, "at most 1024");
+  expect_failure(bitnetc({"run", "-p", "x"}, {{"BITNETC_ISA", "sse9"}}), kUsage, "BITNETC_ISA=sse9");
+  expect_failure(bitnetc({"run", "-p", "x"}, {{"BITNETC_THREADS", "many"}}), kUsage, "BITNETC_THREADS");
+  expect_failure(bitnetc({"run", "-p", "bad \xff utf8"}), kUsage, "UTF-8");
+  EXPECT_EQ(bitnetc({"dance"}).exit_code, kUsage);
+  EXPECT_EQ(bitnetc({}).exit_code, kUsage);
+  EXPECT_EQ(bitnetc({"--help"}).exit_code, 0);
+  EXPECT_NE(bitnetc({"--version"}).out.find("bitnetc "), std::string::npos);
+}
+
+TEST_F(Cli, BadModels) {
+  expect_failure(bitnetc({"run", "/no/such/model", "-p", "x"}), kBadModel, "/no/such/model");
+  expect_failure(bitnetc({"run", folder_.path().string(), "-p", "x"}), kBadModel, "config.json");
+  write_file(folder_.path() / "text.bnc", "not a model");
+  expect_failure(bitnetc({"run", folder_.file("text.bnc"), "-p", "x"}), kBadModel, "text.bnc");
+  const std::string whole = read_file(compile_bundled());
+  write_file(folder_.path() / "cut.bnc", whole.substr(0, whole.size() / 2));
+  expect_failure(bitnetc({"run", folder_.file("cut.bnc"), "-p", "x"}), kBadModel, "truncated");
+  write_model(make_packed_model({}, 1), folder_.path() / "m");
+  fs::remove(folder_.path() / "m" / "tokenizer.json");
+  expect_failure(bitnetc({"run", folder_.file("m"), "-p", "x"}), kBadModel, "tokenizer.json");
+}
+
+TEST_F(Cli, WithoutACacheDirectoryItStillRuns) {
+  const auto expected = bitnetc(kStory);
+  const auto no_home = bitnetc(kStory, {{"XDG_CACHE_HOME", ""}});
+  EXPECT_EQ(no_home.out, expected.out) << no_home.err;
+  EXPECT_NE(no_home.err.find("no cache directory"), std::string::npos) << no_home.err;
+  // A cache that cannot be: a file stands where the folder should be (root may write anywhere).
+  write_file(folder_.path() / "file", "");
+  const auto blocked = bitnetc(kStory, {{"XDG_CACHE_HOME", folder_.file("file")}});
+  EXPECT_EQ(blocked.out, expected.out) << blocked.err;
+  EXPECT_NE(blocked.err.find("note: "), std::string::npos) << blocked.err;
+}
+
+TEST_F(Cli, ADamagedCacheIsMadeAgain) {
+  const auto expected = bitnetc(kStory);
+  for (const auto& entry : fs::directory_iterator(folder_.path() / "cache/bitnetc/models")) {
+    std::string bytes = read_file(entry.path());
+    bytes[bytes.size() / 2] ^= 1;
+    write_file(entry.path(), bytes);
+  }
+  const auto again = bitnetc(kStory);
+  EXPECT_EQ(again.out, expected.out);
+  EXPECT_NE(again.err.find("is unusable and is made again"), std::string::npos) << again.err;
+}
+
+TEST_F(Cli, InspectTokenizeKernelDoctor) {
+  const std::string model = compile_bundled();
+  const auto inspect = bitnetc({"inspect", model, "--json"});
+  ASSERT_EQ(inspect.exit_code, 0) << inspect.err;
+  EXPECT_EQ(json::parse(inspect.out)["description"]["config"]["hidden_size"], 256);
+  EXPECT_NE(bitnetc({"inspect", model, "--steps"}).out.find("layers.4.down_proj"), std::string::npos);
+
+  EXPECT_EQ(bitnetc({"tokenize", model, "-p", "Once upon a time", "--ids"}).out, "4093 3040 683 258 540\n");
+  EXPECT_EQ(bitnetc({"tokenize", model, "--decode", "3040,683,258,540"}).out, "Once upon a time\n");
+
+  const auto list = bitnetc({"kernel", "list", model, "--json"});
+  ASSERT_EQ(list.exit_code, 0) << list.err;
+  const json kernels = json::parse(list.out);
+  ASSERT_FALSE(kernels.empty());
+  for (const json& kernel : kernels) {
+    const auto show = bitnetc({"kernel", "show", kernel["name"]});
+    EXPECT_EQ(show.exit_code, 0) << show.err;
+    EXPECT_NE(show.out.find(kernel["name"].get<std::string>()), std::string::npos);
+  }
+  EXPECT_EQ(bitnetc({"kernel", "check", model, "--seeds", "2"}).exit_code, 0);
+  expect_failure(bitnetc({"kernel", "show", "nonsense"}), kUsage, "kernel spec 'nonsense'");
+
+  const auto doctor = bitnetc({"doctor", "--json"});
+  EXPECT_TRUE(json::parse(doctor.out).contains("read_bandwidth_bytes_per_second")) << doctor.err;
+}
+
+#ifdef __x86_64__
+TEST_F(Cli, Disassembly) {
+  const auto result =
+      bitnetc({"kernel", "disasm", "matmul_i8_i2s_f32_n256_k256_m1_scale"}, {{"BITNETC_ISA", "avx2"}});
+  if (result.exit_code == kUsage && result.err.find("ahead of time") != std::string::npos) {
+    std::printf("SKIPPED: this CPU has no AVX2 or refuses executable memory\n");
+    GTEST_SKIP() << result.err;
+  }
+  EXPECT_NE(result.out.find("vpmaddubsw"), std::string::npos) << result.out << result.err;
+  EXPECT_NE(result.out.find("ret"), std::string::npos);
+}
+#endif
+
+}  // namespace
+}  // namespace bitnetc::test

@@ -1,0 +1,43 @@
+// bitnetc compile: a model folder in, a .bnc file out.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "tools/bitnetc/commands.h"
+#include "tools/bitnetc/console.h"
+#include "tools/bitnetc/engine.h"
+
+namespace bitnetc {
+namespace {
+
+struct CompileCommandOptions {
+  std::string model, output;
+  bool verbose = false;
+};
+
+Status run_compile(const CompileCommandOptions& compile) {
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(compile.model));
+  if (location.kind == ModelLocation::Kind::kCompiled)
+    return make_error(StatusCode::kInvalidArgument, "{}: this model is compiled already", location.path);
+  return compile_model(
+      {.source_folder = location.path, .output_path = compile.output, .verbose = compile.verbose});
+}
+
+}  // namespace
+
+void add_compile_command(CLI::App& app, int& exit_code) {
+  auto compile = std::make_shared<CompileCommandOptions>();
+  CLI::App* command = app.add_subcommand("compile", "Compile a model into one .bnc file");
+  command->footer(
+      "Example:\n"
+      "  bitnetc compile ~/models/bitnet-b1.58-2B-4T -o 2b.bnc && bitnetc run 2b.bnc -p \"Hello\"\n"
+      "The file is written beside its destination and renamed, so an old one survives a failure.");
+  command->add_option("MODEL", compile->model, "Hugging Face folder or bundled name")->required();
+  command->add_option("-o,--output", compile->output, "The .bnc file to write")->required();
+  command->add_flag("-v,--verbose", compile->verbose, "List the configuration keys that were ignored");
+  command->callback([compile, &exit_code] {
+    const Status status = run_compile(*compile);
+    exit_code = status.ok() ? static_cast<int>(kExitOk) : report_failure(status);
+  });
+}
+
+}  // namespace bitnetc

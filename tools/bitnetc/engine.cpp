@@ -1,0 +1,199 @@
+#include "tools/bitnetc/engine.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <vector>
+
+#include "compiler/compile.h"
+#include "frontend/load.h"
+#include "runtime/cpu_features.h"
+#include "runtime/options.h"
+#include "tools/bitnetc/console.h"
+
+namespace bitnetc {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Folders that may hold bundled models: next to an installed binary, and in the source tree the binary was
+// built in.
+std::vector<std::string> bundled_model_folders() {
+  const fs::path program_dir = options().program_dir;
+  return {(program_dir / "../share/bitnetc/models").lexically_normal(),
+          (program_dir / "../../../tools/models").lexically_normal()};
+}
+
+// What a cached artifact depends on: the source files as they lie on disk, and what would compile them.
+std::string cache_key(const std::string& folder, const Target& target) {
+  std::vector<std::string> facts;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    struct stat info;
+    if (::stat(entry.path().c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+    facts.push_back(fmt::format("{} {} {}.{}", entry.path().filename().string(), info.st_size,
+                                info.st_mtim.tv_sec, info.st_mtim.tv_nsec));
+  }
+  std::sort(facts.begin(), facts.end());
+  std::string text = fmt::format("{} {} {} {}\n", fs::canonical(folder).string(), BITNETC_VERSION,
+                                 kBncVersion, isa_name(target.best_isa));
+  for (const std::string& fact : facts) text += fact + "\n";
+  return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
+}
+
+// A private folder for compiled models. Error: why there is none, with the remedy.
+Result<std::string> model_cache_dir() {
+  if (options().cache_dir.empty()) {
+    return Status(StatusCode::kIoError,
+                  "there is no cache directory (neither XDG_CACHE_HOME nor HOME is set)");
+  }
+  std::error_code error;
+  const fs::path dir = fs::path(options().cache_dir) / "models";
+  fs::create_directories(dir, error);
+  if (error) return make_error(StatusCode::kIoError, "{}: {}", dir.string(), error.message());
+  fs::permissions(options().cache_dir, fs::perms::owner_all, error);
+  if (::access(dir.c_str(), W_OK) != 0)
+    return make_error(StatusCode::kIoError, "{} is not writable", dir.string());
+  return dir.string();
+}
+
+Result<std::shared_ptr<const CompiledModel>> compile_to(const std::string& folder,
+                                                        const std::string& path, bool verbose) {
+  BITNETC_RETURN_IF_ERROR(
+      compile_model({.source_folder = folder, .output_path = path, .verbose = verbose}));
+  return CompiledModel::open(path);
+}
+
+// Without a usable cache the model is compiled to a file that goes away with the process.
+Result<std::shared_ptr<const CompiledModel>> compile_to_temporary(const std::string& folder,
+                                                                  bool verbose) {
+  std::error_code error;
+  const fs::path temporary = fs::temp_directory_path(error);
+  if (error) return make_error(StatusCode::kIoError, "no temporary directory: {}", error.message());
+  const std::string path = (temporary / fmt::format("bitnetc-{}.bnc", ::getpid())).string();
+  auto model = compile_to(folder, path, verbose);
+  ::unlink(path.c_str());
+  return model;
+}
+
+Result<std::shared_ptr<const CompiledModel>> open_source_model(const std::string& folder,
+                                                               bool verbose) {
+  auto dir = model_cache_dir();
+  if (!dir.ok()) {
+    print_note(dir.status().message() + "; compiling into a temporary file instead");
+    return compile_to_temporary(folder, verbose);
+  }
+  const std::string stem = fs::canonical(folder).filename().string();
+  const std::string path =
+      (fs::path(*dir) / fmt::format("{}-{}.bnc", stem, cache_key(folder, host_target()))).string();
+  if (fs::exists(path)) {
+    auto model = CompiledModel::open(path);
+    if (model.ok()) return model;
+    print_note(fmt::format("the cached model is unusable and is made again: {}",
+                           model.status().message()));
+  }
+  auto model = compile_to(folder, path, verbose);
+  if (model.ok() || model.status().code() != StatusCode::kIoError) return model;
+  print_note(model.status().message() + "; compiling into a temporary file instead");
+  return compile_to_temporary(folder, verbose);
+}
+
+void print_link_report(const LinkReport& report, bool verbose) {
+  for (const std::string& line : report.fallbacks()) print_note(line);
+  if (!verbose) return;
+  for (const LinkedKernel& kernel : report.kernels)
+    fmt::print(stderr, "kernel {} ({}, {} steps)\n", kernel.name, kernel.generator, kernel.steps);
+}
+
+}  // namespace
+
+Result<ModelLocation> locate_model(const std::string& name) {
+  using Kind = ModelLocation::Kind;
+  if (!name.empty() && fs::is_directory(name)) {
+    if (is_model_folder(name)) return ModelLocation{Kind::kSourceFolder, name};
+    return make_error(StatusCode::kNotFound,
+                      "{}: this folder holds no config.json, so it is not a Hugging Face model", name);
+  }
+  if (!name.empty() && fs::exists(name)) {
+    if (looks_like_bnc(name)) return ModelLocation{Kind::kCompiled, name};
+    return make_error(StatusCode::kUnsupported,
+                      "{}: neither a .bnc file nor a Hugging Face model folder", name);
+  }
+  const std::string bundled = name.empty() ? kBundledModel : name;
+  if (bundled.find('/') == std::string::npos) {
+    for (const std::string& folder : bundled_model_folders()) {
+      const std::string path = folder + "/" + bundled;
+      if (is_model_folder(path)) return ModelLocation{Kind::kSourceFolder, path};
+    }
+  }
+  return make_error(StatusCode::kNotFound,
+                    "{}: no such file or folder, and no bundled model of that name (bundled: {}; looked "
+                    "in {})",
+                    bundled, kBundledModel, fmt::join(bundled_model_folders(), ", "));
+}
+
+Status compile_model(const CompileRequest& request) {
+  BITNETC_ASSIGN_OR_RETURN(const LoadedModel loaded, load_model(request.source_folder));
+  if (request.verbose) {
+    for (const std::string& key : loaded.report.ignored_keys)
+      fmt::print(stderr, "ignored: {}\n", key);
+  }
+  for (const std::string& note : loaded.report.notes) print_note(note);
+
+  const Stopwatch watch;
+  const HeuristicPlanSource plans;
+  ProgressBar bar("compiling");
+  const CompileOptions compile_options{
+      .target = host_target(),
+      .plans = &plans,
+      .bitnetc_version = BITNETC_VERSION,
+      .progress = [&bar](int done, int total, const std::string& step) {
+        bar.update(done, total, step);
+        return !interrupted().load();
+      }};
+  BITNETC_ASSIGN_OR_RETURN(const CompileReport report,
+                           compile(loaded.graph, request.output_path, compile_options));
+  bar.finish();
+  fmt::print(stderr, "compiled {} -> {}: {} steps, {} ternary weights in {}, file {}, {:.2f} s\n",
+             request.source_folder, request.output_path, report.steps, report.ternary_weights,
+             format_bytes(static_cast<double>(report.packed_bytes)),
+             format_bytes(static_cast<double>(report.file_bytes)), watch.seconds());
+  return {};
+}
+
+Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name, bool verbose) {
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(name));
+  if (location.kind == ModelLocation::Kind::kCompiled) return CompiledModel::open(location.path);
+  return open_source_model(location.path, verbose);
+}
+
+Result<Engine> make_engine(const std::string& model_name, bool verbose) {
+  Engine engine;
+  BITNETC_ASSIGN_OR_RETURN(engine.model, open_model(model_name, verbose));
+  BITNETC_ASSIGN_OR_RETURN(
+      engine.tokenizer,
+      Tokenizer::from_json(engine.model->tokenizer_json(),
+                           fmt::format("{}: {}", engine.model->file().origin(), kSectionTokenizer)));
+  KernelBuilder builder;
+  const HeuristicPlanSource plans;
+  BITNETC_ASSIGN_OR_RETURN(engine.executable,
+                           link(engine.model, builder, {.target = host_target(), .plans = &plans},
+                                &engine.link_report));
+  print_link_report(engine.link_report, verbose);
+  return engine;
+}
+
+Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model_name) {
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(model_name));
+  if (location.kind == ModelLocation::Kind::kSourceFolder) {
+    const std::string path = location.path + "/tokenizer.json";
+    BITNETC_ASSIGN_OR_RETURN(const std::string json, read_text(path));
+    return Tokenizer::from_json(json, path);
+  }
+  BITNETC_ASSIGN_OR_RETURN(const auto model, CompiledModel::open(location.path));
+  return Tokenizer::from_json(model->tokenizer_json(), location.path + ": " + kSectionTokenizer);
+}
+
+}  // namespace bitnetc

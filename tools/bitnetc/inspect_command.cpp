@@ -1,0 +1,95 @@
+// bitnetc inspect: what is in a compiled model.
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "tools/bitnetc/commands.h"
+#include "tools/bitnetc/console.h"
+#include "tools/bitnetc/engine.h"
+
+namespace bitnetc {
+namespace {
+
+struct InspectOptions {
+  std::string model;
+  bool json = false, steps = false;
+};
+
+void print_json(const CompiledModel& model) {
+  nlohmann::json sections = nlohmann::json::array();
+  for (const BncSection& section : model.file().sections())
+    sections.push_back({{"name", section.name},
+                        {"offset", section.offset},
+                        {"size_bytes", section.size_bytes},
+                        {"checksum", fmt::format("{:016x}", section.checksum)}});
+  const nlohmann::json document = {
+      {"path", model.file().origin()},
+      {"format_version", kBncVersion},
+      {"size_bytes", model.file().size_bytes()},
+      {"description", nlohmann::json::parse(model.file().description_json())},
+      {"sections", std::move(sections)}};
+  fmt::print("{}\n", document.dump(2));
+}
+
+void print_summary(const CompiledModel& model) {
+  const ModelDescription& description = model.description();
+  const ModelConfig& config = description.config;
+  fmt::print("{}  format {}, {}, written by bitnetc {} for {}\n", model.file().origin(), kBncVersion,
+             format_bytes(static_cast<double>(model.file().size_bytes())), description.bitnetc_version,
+             description.program.target_isa);
+  fmt::print("model       {} family, {} layers, hidden {}, ffn {}, vocabulary {}\n", config.family,
+             config.layers, config.hidden_size, config.intermediate_size, config.vocab_size);
+  fmt::print("attention   {} query heads, {} key/value heads, head dim {}, rope theta {}\n",
+             config.q_heads, config.kv_heads, config.head_dim, config.rope_theta);
+  fmt::print("context     {} positions\n", config.max_positions);
+  fmt::print("stop ids    {}\n", fmt::join(description.generation.stop_ids, ", "));
+  for (const SourceFile& source : description.sources)
+    fmt::print("source      {}  {}  xxh3 {}\n", source.name,
+               format_bytes(static_cast<double>(source.size_bytes)), source.xxh3);
+}
+
+void print_steps(const CompiledModel& model) {
+  const Program& program = model.description().program;
+  fmt::print("\n{:<28} {:<14} {}\n", "step", "kind", "kernel");
+  for (const Step& step : program.steps)
+    fmt::print("{:<28} {:<14} {}\n", step.name, step_kind_name(step.kind), step.kernel);
+  fmt::print("\n{:<28} {:<14} {}\n", "buffer", "kind", "columns");
+  for (const BufferInfo& buffer : program.buffers)
+    fmt::print("{:<28} {:<14} {}\n", buffer.name,
+               buffer.kind == BufferKind::kF32 ? "f32" : "quantized", buffer.columns);
+  fmt::print("\n{:<40} {:>12} {:>12}  {}\n", "section", "offset", "bytes", "xxh3");
+  for (const BncSection& section : model.file().sections())
+    fmt::print("{:<40} {:>12} {:>12}  {:016x}\n", section.name, section.offset, section.size_bytes,
+               section.checksum);
+}
+
+Status inspect(const InspectOptions& options) {
+  BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, false));
+  if (options.json) {
+    print_json(*model);
+    return {};
+  }
+  print_summary(*model);
+  if (options.steps) print_steps(*model);
+  return {};
+}
+
+}  // namespace
+
+void add_inspect_command(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App* command = app.add_subcommand("inspect", "Show what is in a compiled model");
+  command->footer(
+      "Examples:\n"
+      "  bitnetc inspect model.bnc --steps\n"
+      "  bitnetc inspect model.bnc --json | jq '.description.program.steps[].kernel'");
+  command->add_option("MODEL", options->model, ".bnc file, model folder or bundled name")->required();
+  command->add_flag("--steps", options->steps, "Also the steps, buffers and sections");
+  command->add_flag("--json", options->json, "Everything as JSON");
+  command->callback([options, &exit_code] {
+    const Status status = inspect(*options);
+    exit_code = status.ok() ? static_cast<int>(kExitOk) : report_failure(status);
+  });
+}
+
+}  // namespace bitnetc

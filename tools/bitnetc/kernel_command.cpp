@@ -1,0 +1,212 @@
+// bitnetc kernel: what is generated, how it was chosen, what the machine code is, and whether it is right.
+#include <CLI/CLI.hpp>
+#include <Zydis/Zydis.h>
+
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "runtime/cpu_features.h"
+#include "runtime/jit_observer.h"
+#include "tools/bitnetc/commands.h"
+#include "tools/bitnetc/console.h"
+#include "tools/bitnetc/engine.h"
+
+namespace bitnetc {
+namespace {
+
+struct KernelOptions {
+  std::string model, name;
+  int seeds = 8;
+  bool json = false, verbose = false;
+};
+
+// Keeps the last published kernel, so that its text and bytes can be shown.
+class LastPublished final : public JitObserver {
+ public:
+  void on_publish(const PublishedCode& published) override {
+    const std::lock_guard lock(mutex_);
+    last_ = published;
+    code_.assign(published.code.begin(), published.code.end());
+    address_ = reinterpret_cast<uint64_t>(published.code.data());
+  }
+  const PublishedCode& last() const { return last_; }
+  const std::vector<uint8_t>& code() const { return code_; }
+  uint64_t address() const { return address_; }
+
+ private:
+  std::mutex mutex_;
+  PublishedCode last_;
+  std::vector<uint8_t> code_;
+  uint64_t address_ = 0;
+};
+
+struct ShownKernel {
+  BuiltKernel built;
+  std::shared_ptr<LastPublished> published;
+};
+
+// Builds the kernel a user named: a full kernel name, or a spec for which the best candidate is taken.
+Result<ShownKernel> build_named(const std::string& name) {
+  BITNETC_ASSIGN_OR_RETURN(const KernelIdentity identity, parse_kernel_name(name));
+  const Target target = host_target();
+  const KernelPlan plan =
+      identity.plan.value_or(HeuristicPlanSource().plan_for(identity.spec, target));
+  ShownKernel shown{.published = std::make_shared<LastPublished>()};
+  add_jit_observer(shown.published);
+  KernelBuilder builder;
+  const KernelRequest request{.spec = identity.spec, .plan = plan, .target = target};
+  BITNETC_ASSIGN_OR_RETURN(shown.built, identity.generator.empty()
+                                            ? builder.build(request)
+                                            : builder.build_with(identity.generator, request));
+  return shown;
+}
+
+Status show(const KernelOptions& options) {
+  BITNETC_ASSIGN_OR_RETURN(const ShownKernel shown, build_named(options.name));
+  const PublishedCode& published = shown.published->last();
+  fmt::print("name        {}\ngenerator   {}\n", shown.built.kernel.name(), shown.built.generator);
+  if (!published.spec_text.empty()) fmt::print("{}\n", published.spec_text);
+  if (!published.plan_text.empty()) fmt::print("{}\n", published.plan_text);
+  if (shown.published->code().empty()) {
+    fmt::print("code        compiled ahead of time\n");
+  } else {
+    fmt::print("code        {} bytes, generated in {:.3f} ms, proven in {:.3f} ms\n",
+               shown.published->code().size(), static_cast<double>(shown.built.build_ns) / 1e6,
+               static_cast<double>(shown.built.proof_ns) / 1e6);
+  }
+  fmt::print("candidates\n");
+  for (const Selection::Entry& entry : shown.built.selection.entries)
+    fmt::print("  {:<32} {}\n", entry.generator, entry.outcome);
+  if (options.verbose && !published.assembly.empty()) fmt::print("\n{}\n", published.assembly);
+  return {};
+}
+
+Status disassemble(const KernelOptions& options) {
+  BITNETC_ASSIGN_OR_RETURN(const ShownKernel shown, build_named(options.name));
+  const std::vector<uint8_t>& code = shown.published->code();
+  if (code.empty()) {
+    return make_error(StatusCode::kInvalidArgument,
+                      "{}: served by {}, which is compiled ahead of time and has no generated code",
+                      options.name, shown.built.generator);
+  }
+  fmt::print("# {}\n", shown.built.kernel.name());
+  size_t offset = 0;
+  while (offset < code.size()) {
+    ZydisDisassembledInstruction instruction;
+    const ZyanStatus status =
+        ZydisDisassembleIntel(ZYDIS_MACHINE_MODE_LONG_64, shown.published->address() + offset,
+                              code.data() + offset, code.size() - offset, &instruction);
+    if (!ZYAN_SUCCESS(status)) {  // constants behind the code
+      fmt::print("{:6x}  .byte 0x{:02x}\n", offset, code[offset]);
+      ++offset;
+      continue;
+    }
+    fmt::print("{:6x}  {}\n", offset, instruction.text);
+    offset += instruction.info.length;
+  }
+  return {};
+}
+
+Status list(const KernelOptions& options) {
+  BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(options.model, false));
+  if (options.json) {
+    nlohmann::json rows = nlohmann::json::array();
+    for (const LinkedKernel& kernel : engine.link_report.kernels)
+      rows.push_back({{"name", kernel.name},
+                      {"generator", kernel.generator},
+                      {"steps", kernel.steps},
+                      {"build_ns", kernel.build_ns},
+                      {"proof_ns", kernel.proof_ns}});
+    fmt::print("{}\n", rows.dump(2));
+    return {};
+  }
+  fmt::print("{:<64} {:>5} {:>9} {:>9}\n", "kernel", "steps", "build ms", "proof ms");
+  for (const LinkedKernel& kernel : engine.link_report.kernels)
+    fmt::print("{:<64} {:>5} {:>9.3f} {:>9.3f}\n", kernel.name, kernel.steps,
+               static_cast<double>(kernel.build_ns) / 1e6, static_cast<double>(kernel.proof_ns) / 1e6);
+  return {};
+}
+
+// Every generator that accepts a spec of the model, not only the one that would be taken.
+Result<int> check(const KernelOptions& options) {
+  BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, false));
+  std::set<std::string> specs;
+  for (const Step& step : model->description().program.steps) specs.insert(step.kernel);
+  const Target target = host_target();
+  const HeuristicPlanSource plans;
+  KernelBuilder builder;
+  int checked = 0, failed = 0;
+  for (const std::string& name : specs) {
+    BITNETC_ASSIGN_OR_RETURN(KernelSpec spec, parse_spec(name));
+    auto* matmul = std::get_if<MatmulSpec>(&spec);
+    for (int m = 1; m <= (matmul != nullptr ? kMaxSmallM : 1); ++m) {
+      if (matmul != nullptr) matmul->m = m;
+      const KernelRequest request{
+          .spec = spec, .plan = plans.plan_for(spec, target), .target = target};
+      for (const auto& generator : KernelBuilder::generators()) {
+        if (generator->name() == "reference" || !generator->accepts(request).ok()) continue;
+        const auto built = builder.build_with(generator->name(), request);
+        Status status = built.status();
+        for (int seed = 1; status.ok() && seed <= options.seeds; ++seed)
+          status = prove(spec, built->kernel, static_cast<uint64_t>(seed));
+        ++checked;
+        if (!status.ok()) ++failed;
+        if (!status.ok() || options.verbose)
+          fmt::print("{}  {}{}\n", status.ok() ? "ok    " : "FAILED", kernel_name(request, *generator),
+                     status.ok() ? "" : ": " + status.message());
+      }
+    }
+  }
+  fmt::print("{} kernels checked against the reference with {} seeds on {}: {} failed\n", checked,
+             options.seeds, target.describe(), failed);
+  return static_cast<int>(failed == 0 ? kExitOk : kExitCheckFailed);
+}
+
+int exit_code_of(const Status& status) {
+  return status.ok() ? static_cast<int>(kExitOk) : report_failure(status);
+}
+
+}  // namespace
+
+void add_kernel_command(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<KernelOptions>();
+  CLI::App* command = app.add_subcommand("kernel", "List, show, disassemble and check kernels");
+  command->require_subcommand(1);
+  command->footer(
+      "Examples:\n"
+      "  bitnetc kernel list model.bnc\n"
+      "  bitnetc kernel show matmul_i8_i2s_f32_n2560_k2560_m1_residual\n"
+      "  bitnetc kernel disasm matmul_i8_i2s_f32_n256_k256_m1_scale | less\n"
+      "  BITNETC_ISA=avx2 bitnetc kernel check model.bnc -v");
+
+  CLI::App* list_command = command->add_subcommand("list", "The kernels a model runs on this machine");
+  list_command->add_option("MODEL", options->model, ".bnc file, model folder or bundled name");
+  list_command->add_flag("--json", options->json, "As JSON");
+  list_command->callback([options, &exit_code] { exit_code = exit_code_of(list(*options)); });
+
+  CLI::App* show_command =
+      command->add_subcommand("show", "One kernel: spec, plan, candidates and why they declined");
+  show_command->add_option("NAME", options->name, "Kernel name or spec name")->required();
+  show_command->add_flag("-v,--verbose", options->verbose, "Also the intermediate form, if it has one");
+  show_command->callback([options, &exit_code] { exit_code = exit_code_of(show(*options)); });
+
+  CLI::App* disasm_command = command->add_subcommand("disasm", "The machine code of one kernel");
+  disasm_command->add_option("NAME", options->name, "Kernel name or spec name")->required();
+  disasm_command->callback([options, &exit_code] { exit_code = exit_code_of(disassemble(*options)); });
+
+  CLI::App* check_command = command->add_subcommand(
+      "check", "Every kernel that can serve a model, held against the reference bit by bit");
+  check_command->add_option("MODEL", options->model, ".bnc file, model folder or bundled name");
+  check_command->add_option("--seeds", options->seeds, "Random problems per kernel")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  check_command->add_flag("-v,--verbose", options->verbose, "Every kernel, not only failures");
+  check_command->callback([options, &exit_code] {
+    auto result = check(*options);
+    exit_code = result.ok() ? *result : report_failure(result.status());
+  });
+}
+
+}  // namespace bitnetc

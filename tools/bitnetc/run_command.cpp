@@ -1,0 +1,254 @@
+// bitnetc run: a prompt in, generated text out.
+#include <CLI/CLI.hpp>
+#include <sys/resource.h>
+
+#include <charconv>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "runtime/options.h"
+#include "tools/bitnetc/commands.h"
+#include "tools/bitnetc/console.h"
+#include "tools/bitnetc/engine.h"
+#include "tools/bitnetc/generate.h"
+#include "tools/bitnetc/measured_bandwidth.h"
+#include "tools/bitnetc/npy.h"
+
+namespace bitnetc {
+namespace {
+
+struct RunOptions {
+  std::string model;
+  TextInput prompt;
+  int max_tokens = 128;
+  int threads = 0;
+  int64_t context = 0;
+  std::optional<double> temperature, top_p, min_p, repeat_penalty;
+  std::optional<int> top_k;
+  int repeat_last_n = 64;
+  bool greedy = false;
+  std::string seed = "0";
+  std::vector<std::string> stop_strings;
+  bool ignore_eos = false;
+  std::string logits_file;
+  bool json = false, verbose = false, quiet = false;
+};
+
+Result<uint64_t> parse_seed(const std::string& text) {
+  if (text == "random") {
+    std::random_device device;
+    return (uint64_t{device()} << 32) | device();
+  }
+  uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return make_error(StatusCode::kInvalidArgument,
+                      "--seed '{}': expected an integer from 0 to 2^64 - 1, or 'random'", text);
+  }
+  return seed;
+}
+
+// The command line over the model's own defaults (generation_config.json).
+Result<SamplingParams> sampling_params(const RunOptions& run, const GenerationDefaults& defaults) {
+  SamplingParams params;
+  if (defaults.do_sample) {
+    params.temperature = defaults.temperature.value_or(1.0);
+    params.top_k = defaults.top_k.value_or(0);
+    params.top_p = defaults.top_p.value_or(1.0);
+    params.min_p = defaults.min_p.value_or(0.0);
+  }
+  params.repeat_penalty = run.repeat_penalty.value_or(defaults.repetition_penalty.value_or(1.0));
+  params.temperature = run.temperature.value_or(params.temperature);
+  params.top_k = run.top_k.value_or(params.top_k);
+  params.top_p = run.top_p.value_or(params.top_p);
+  params.min_p = run.min_p.value_or(params.min_p);
+  params.repeat_last_n = run.repeat_last_n;
+  if (run.greedy) params.temperature = 0;
+  BITNETC_ASSIGN_OR_RETURN(params.seed, parse_seed(run.seed));
+  BITNETC_RETURN_IF_ERROR(validate(params));
+  return params;
+}
+
+struct Statistics {
+  int threads = 1;
+  size_t prompt_tokens = 0;
+  double prompt_rate = 0, decode_rate = 0;      // tokens per second
+  double first_token_ms = 0;                    // after loading, from the first forward pass
+  double load_ms = 0;                           // opening, linking, proving
+  double decode_bytes_per_second = 0, read_bandwidth = 0;
+  int64_t peak_memory_bytes = 0;
+  const GenerationResult* result = nullptr;
+  const LinkReport* link = nullptr;
+};
+
+int64_t peak_memory_bytes() {
+  rusage usage = {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * 1024;
+}
+
+Statistics make_statistics(const Engine& engine, const GenerationRequest& request,
+                           const GenerationResult& result, int threads, double load_ms) {
+  Statistics stats{.threads = threads,
+                   .prompt_tokens = request.prompt_ids.size(),
+                   .first_token_ms = result.first_token_seconds * 1e3,
+                   .load_ms = load_ms,
+                   .peak_memory_bytes = peak_memory_bytes(),  // before the bandwidth buffers
+                   .result = &result,
+                   .link = &engine.link_report};
+  if (result.prompt_seconds > 0)
+    stats.prompt_rate = static_cast<double>(stats.prompt_tokens) / result.prompt_seconds;
+  if (result.decode_passes > 0) {
+    stats.decode_rate = result.decode_passes / result.decode_seconds;
+    stats.decode_bytes_per_second =
+        stats.decode_rate * static_cast<double>(engine.executable->bytes_per_token());
+    stats.read_bandwidth = read_bandwidth(threads);
+  }
+  return stats;
+}
+
+void print_statistics(const Statistics& stats) {
+  const GenerationResult& result = *stats.result;
+  fmt::print(stderr, "\nprompt      {:5} tokens  {:9.1f} tokens/s   first token after {:.1f} ms\n",
+             stats.prompt_tokens, stats.prompt_rate, stats.first_token_ms);
+  if (stats.decode_rate > 0) {
+    fmt::print(stderr,
+               "generation  {:5} tokens  {:9.1f} tokens/s   {:.2f} GB/s, {:.0f} % of the measured read "
+               "bandwidth of {:.1f} GB/s\n",
+               result.ids.size(), stats.decode_rate, stats.decode_bytes_per_second / 1e9,
+               100 * stats.decode_bytes_per_second / stats.read_bandwidth, stats.read_bandwidth / 1e9);
+  }
+  fmt::print(stderr,
+             "stopped by {}; {} thread{}; peak memory {}; loaded in {:.1f} ms, {} kernels generated in "
+             "{:.1f} ms and proven in {:.1f} ms\n",
+             stop_reason_name(result.stop_reason), stats.threads, stats.threads == 1 ? "" : "s",
+             format_bytes(static_cast<double>(stats.peak_memory_bytes)), stats.load_ms,
+             stats.link->kernels.size(), static_cast<double>(stats.link->build_ns) / 1e6,
+             static_cast<double>(stats.link->proof_ns) / 1e6);
+}
+
+void print_json(const Statistics& stats, const GenerationRequest& request) {
+  const GenerationResult& result = *stats.result;
+  nlohmann::json kernels = nlohmann::json::array();
+  for (const LinkedKernel& kernel : stats.link->kernels)
+    kernels.push_back(
+        {{"name", kernel.name}, {"generator", kernel.generator}, {"steps", kernel.steps}});
+  const nlohmann::json document = {
+      {"prompt_ids", request.prompt_ids},
+      {"ids", result.ids},
+      {"text", result.text},
+      {"stop_reason", stop_reason_name(result.stop_reason)},
+      {"seed", request.sampling.seed},
+      {"timings",
+       {{"threads", stats.threads},
+        {"load_ms", stats.load_ms},
+        {"kernel_build_ms", static_cast<double>(stats.link->build_ns) / 1e6},
+        {"kernel_proof_ms", static_cast<double>(stats.link->proof_ns) / 1e6},
+        {"first_token_ms", stats.first_token_ms},
+        {"prompt_tokens_per_second", stats.prompt_rate},
+        {"generation_tokens_per_second", stats.decode_rate},
+        {"generation_bytes_per_second", stats.decode_bytes_per_second},
+        {"read_bandwidth_bytes_per_second", stats.read_bandwidth},
+        {"peak_memory_bytes", stats.peak_memory_bytes}}},
+      {"kernels", kernels}};
+  fmt::print("{}\n", document.dump(2));
+}
+
+Result<GenerationRequest> make_request(const RunOptions& run, const Engine& engine) {
+  GenerationRequest request{.max_tokens = run.max_tokens, .stop_strings = run.stop_strings};
+  BITNETC_ASSIGN_OR_RETURN(const std::string prompt, resolve_text(run.prompt, "prompt"));
+  BITNETC_ASSIGN_OR_RETURN(request.prompt_ids, engine.tokenizer->encode(prompt));
+  if (request.prompt_ids.empty())
+    return Status(StatusCode::kInvalidArgument, "the prompt has no tokens; give at least one character");
+  const GenerationDefaults& defaults = engine.model->description().generation;
+  BITNETC_ASSIGN_OR_RETURN(request.sampling, sampling_params(run, defaults));
+  if (!run.ignore_eos) request.stop_ids = defaults.stop_ids;
+  return request;
+}
+
+Result<int> run_model(const RunOptions& run) {
+  if (run.max_tokens < 0)
+    return make_error(StatusCode::kInvalidArgument, "-n {}: expected 0 or more", run.max_tokens);
+  const Stopwatch load_watch;
+  BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(run.model, run.verbose));
+  BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, engine));
+  int threads = run.threads > 0 ? run.threads : options().threads;
+  if (threads == 0) threads = usable_cpu_count();
+  BITNETC_ASSIGN_OR_RETURN(
+      const auto session,
+      Session::create(engine.executable, {.threads = threads, .context_tokens = run.context}));
+  const double load_ms = load_watch.seconds() * 1e3;
+
+  const bool streams = !run.json;
+  if (streams && stdout_is_terminal() && run.prompt.has_text)
+    fmt::print("\033[2m{}\033[0m", run.prompt.text);
+  const auto show = [&](std::string_view text) {
+    if (!streams) return;
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  };
+  BITNETC_ASSIGN_OR_RETURN(const GenerationResult result,
+                           generate(*session, *engine.tokenizer, request, show, interrupted()));
+  if (streams && !result.text.empty()) fmt::print("\n");
+  if (!run.logits_file.empty())
+    BITNETC_RETURN_IF_ERROR(write_npy(run.logits_file, result.prompt_logits));
+
+  if (run.json || !run.quiet) {
+    const Statistics stats = make_statistics(engine, request, result, threads, load_ms);
+    run.json ? print_json(stats, request) : print_statistics(stats);
+  }
+  return static_cast<int>(result.stop_reason == StopReason::kInterrupted ? kExitInterrupted : kExitOk);
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, int& exit_code) {
+  auto run = std::make_shared<RunOptions>();
+  CLI::App* command = app.add_subcommand("run", "Generate text");
+  command->footer(
+      "Examples:\n"
+      "  bitnetc run -p \"Once upon a time\" -n 64\n"
+      "  bitnetc run ~/models/bitnet-b1.58-2B-4T -p \"The capital of France is\" --temp 0\n"
+      "  bitnetc run model.bnc -f story.txt --seed 7 --stop \"The End\"\n"
+      "  echo \"Once\" | bitnetc run --json | jq .timings\n"
+      "On a terminal the prompt is shown before the text; through a pipe only generated text is written.");
+  command->add_option("MODEL", run->model,
+                      ".bnc file, Hugging Face folder or bundled name (default: " +
+                          std::string(kBundledModel) + ")");
+  command->add_option_function<std::string>(
+      "-p,--prompt",
+      [run](const std::string& text) { run->prompt.text = text, run->prompt.has_text = true; },
+      "Prompt text");
+  command->add_option("-f,--file", run->prompt.file, "Read the prompt from a file ('-': stdin)");
+  command->add_option("-n,--predict", run->max_tokens, "Most tokens to generate")->capture_default_str();
+  command->add_option("-t,--threads", run->threads, "Threads (default: all CPUs this process may use)")
+      ->check(CLI::Range(1, 1024));
+  command->add_option("-c,--context", run->context, "Context in tokens (default: the model's maximum)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--temp", run->temperature, "Temperature; 0 is greedy (default: the model's)");
+  command->add_option("--top-k", run->top_k, "Keep the k likeliest tokens; 0: off");
+  command->add_option("--top-p", run->top_p, "Keep the smallest set with this probability; 1: off");
+  command->add_option("--min-p", run->min_p, "Drop tokens below this share of the best; 0: off");
+  command->add_option("--repeat-penalty", run->repeat_penalty, "Penalty for recent tokens; 1: off");
+  command->add_option("--repeat-last-n", run->repeat_last_n, "How many tokens count as recent")
+      ->capture_default_str();
+  command->add_flag("--greedy", run->greedy, "Always the likeliest token, as --temp 0");
+  command->add_option("--seed", run->seed, "Seed: a number, the same text everywhere; or 'random'")
+      ->capture_default_str();
+  command->add_option("--stop", run->stop_strings, "Stop before this text (may be repeated)")
+      ->allow_extra_args(false);
+  command->add_flag("--ignore-eos", run->ignore_eos, "Go on past end-of-text");
+  command->add_option("--logits", run->logits_file,
+                      "Write the float32 logits of the last prompt position to a .npy file");
+  command->add_flag("--json", run->json, "One JSON object on stdout instead of text");
+  command->add_flag("-q,--quiet", run->quiet, "No statistics");
+  command->add_flag("-v,--verbose", run->verbose, "Say which kernels run and what was ignored");
+  command->callback([run, &exit_code] {
+    auto result = run_model(*run);
+    exit_code = result.ok() ? *result : report_failure(result.status());
+  });
+}
+
+}  // namespace bitnetc
