@@ -1,14 +1,13 @@
-// What every i2_s matmul program shares: registers, the walk over tiles, token groups and K, and
-// the epilogue. A tier adds the microkernel: decode and accumulate.
+// What every i2_s matmul program shares: registers, the walk over tiles, rows and K, and the
+// epilogue. A tier adds the microkernel: decode and accumulate.
 //
-//   Y[M,N] = epilogue( float( Σk x[m][k]·code[n,k] − x_sum[m] ) · (x_step[m] · tile_scale[tile]) )
+//   Y[M,N] = epilogue( float( sum_k x[m][k] * code[n,k] - x_sum[m] ) * (x_step[m] * tile_scale) )
 //
-//   for each step of T row tiles            T = tiles_per_step; what is left over runs with T = 1
-//     for each pass                         all M tokens; all rows of the tiles, or half when
-//     registers are few
+//   for each step of T row tiles           T = tiles_per_step; a remainder runs with a smaller T
+//     for each pass                        all tokens; all rows, or half if registers are few
 //       begin
-//       for each k_unroll cells: cells      one emitted loop, then the remainder in straight line
-//       end                                 leaves Σ x·code as i32 in the scratch
+//       for each k_unroll cells: cells     an emitted loop, then the remainder in straight line
+//       end                                leaves sum_k x * code as i32 in the scratch
 //     epilogue for all tokens of the step
 //
 // With relu2mul a step is a whole number of (gate tile, up tile) pairs; when T = 1 it has passes
@@ -17,8 +16,8 @@
 // A cell is 16 rows x 16 columns in 64 bytes. Each int32 lane of an accumulator is one output row,
 // so there are no horizontal sums: activations are broadcast four columns at a time.
 //
-// Reads    x up to padded K, w inside the tile range, x_step, x_sum, tile_scale, residual as args
-// say Writes   y inside the tile range's columns
+// Reads    x up to padded K; w of the tile range; x_step, x_sum, tile_scale, residual
+// Writes   y inside the tile range's columns
 #pragma once
 
 #include "codegen/kernel_plan.h"
@@ -52,6 +51,7 @@ struct MatmulRegs {
   Reg64 scratch = Xbyak::util::rsp;  // i32 [tile of the step][token][16], then the tier's own bytes
 };
 
+// The epilogue takes the last vector registers; a tier keeps nothing there from tile to tile.
 inline constexpr int kEpilogueVectors = 4;
 
 class MatmulI2s : public X64Code {
@@ -68,8 +68,8 @@ class MatmulI2s : public X64Code {
   MatmulI2s(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan, int parts_per_pass,
             int tier_scratch_bytes);
 
-  // The microkernel. May use all vector registers; they keep their values from load_constants() to
-  // the last end() except across the epilogue, which uses the last four.
+  // The microkernel. It may use all vector registers; only the last kEpilogueVectors change between
+  // an end() and the next begin().
   virtual void load_constants() = 0;
   virtual void begin(const Pass& pass) = 0;
   // The next `count` cells of every tile of the pass.

@@ -1,12 +1,11 @@
-// matmul_i2s_avx512vnni.cpp     i2_s matrix products for M = 1..8 with AVX-512 VNNI: 512-bit
-// vpdpbusd
+// matmul_i2s_avx512vnni.cpp     i2_s matrix products, M = 1..8, AVX-512 VNNI: 512-bit vpdpbusd
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^19
-// Tile       1, 2 or 4 tiles of 16 rows, one zmm each; all tokens at once.
-//            M = 1, 4 tiles: 16 accumulators + 4 masks + 4 codes + plane + activations = 26 of 32
-//            zmm. With one tile the dot products broadcast the activations themselves; with more, a
-//            broadcast is loaded once for all tiles. One tile alone waits for vpdpbusd: four chains
-//            of 5 cycles against 4 cycles of work a cell on two ports.
+// Tile       one zmm; 1, 2 or 4 tiles while accumulators, masks, codes and planes fit in 32 zmm
+//            M = 1, 4 tiles, 4 scales: 16 accumulators + 4 masks + 4 codes + plane + x = 26
+//            One tile lets the dot products broadcast the activations; more tiles share a load of
+//            them. One tile at M = 1 waits for vpdpbusd: 4 chains of 5 cycles against 4 cycles of
+//            work a cell on two ports. Two tiles do not.
 // Work, exactness   codegen/x64/matmul_i2s_vnni.h
 // Layout     docs/layouts/i2_s.md          Reference  codegen/reference/matmul.cpp
 #include "codegen/x64/matmul_i2s_vnni.h"

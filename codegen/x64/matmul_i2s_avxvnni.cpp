@@ -1,11 +1,11 @@
-// matmul_i2s_avxvnni.cpp     i2_s matrix products for M = 1..8 with AVX-VNNI: 256-bit VEX vpdpbusd
+// matmul_i2s_avxvnni.cpp     i2_s matrix products, M = 1..8, AVX-VNNI: 256-bit VEX vpdpbusd
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^19
-// Tile       1 tile of 16 rows as two ymm (rows 0-7 and 8-15) that share each broadcast; 2 tiles at
-// M = 1.
-//            M = 1: 8 accumulators + 4 masks + 2 codes + plane + activations = 16 ymm.
-//            M = 2 has two scales, M = 3..5 one; M = 6..8 pass over the tile twice, 8 rows each
-//            time.
+// Tile       two ymm, rows 0-7 and 8-15, that share each broadcast of activations
+//            M = 1      1 tile, 4 scales: 8 accumulators + 4 masks + 2 codes + plane + x = 16 ymm;
+//                       or 2 tiles, 2 scales
+//            M = 2      1 tile, 2 scales          M = 3..5   1 tile, 1 scale
+//            M = 6..8   1 tile, 1 scale, in two passes of 8 rows
 // Work, exactness   codegen/x64/matmul_i2s_vnni.h
 // Layout     docs/layouts/i2_s.md          Reference  codegen/reference/matmul.cpp
 #include "codegen/x64/matmul_i2s_vnni.h"

@@ -2,14 +2,12 @@
 // signed activations and adds to an int32 lane, one lane per output row. A tier adds the encodings
 // of its vector length and how its dot product takes activations.
 //
-// Work       per vector of bytes, in vector ALU operations: 4 and + 4 vpdpbusd per token, no shift,
-// while
-//            there are registers for four accumulators a sum (emit/i2s_planes.h); else 1 or 3
-//            shifts more
-// Exactness  vpdpbusd does not saturate. A scale-64 product of four columns is at most 4·128·128 =
-// 2^16 in
-//            magnitude and one joins a lane every 16 columns: 2^12·K < 2^31 for K < 2^19. Sums of
-//            scaled products are multiples of their scale, so the final shifts are exact.
+// Work       vector ALU operations per vector of bytes: 4 and + M * 4 vpdpbusd, and no shift while
+//            registers suffice for four accumulators a sum; else 1 or 3 (emit/i2s_planes.h)
+// Exactness  vpdpbusd does not saturate. A scale-64 product of four columns is at most
+//            4 * 128*128 = 2^16 in magnitude and one joins a lane every 16 columns: 2^12 * K < 2^31
+//            for K < 2^19. Sums of scaled products are multiples of their scale, so the final
+//            shifts are exact.
 #pragma once
 
 #include <algorithm>

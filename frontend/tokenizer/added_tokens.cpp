@@ -10,7 +10,9 @@ namespace {
 // A word character as \w of Rust's regex crate has it.
 constexpr std::string_view kWordRegex = R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d}])";
 
-uint8_t byte_at(std::string_view text, size_t at) { return static_cast<uint8_t>(text[at]); }
+uint8_t byte_at(std::string_view text, size_t at) {
+  return static_cast<uint8_t>(text[at]);
+}
 
 // The last character of `text`, which is valid UTF-8 and not empty.
 std::string_view last_character(std::string_view text) {

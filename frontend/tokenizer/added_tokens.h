@@ -49,7 +49,7 @@ class AddedTokenMatcher {
   const Entry* longest_at(std::string_view text) const;
   Result<bool> touches_word(std::string_view text, TextRange range, RegexSearch& word) const;
 
-  std::vector<Entry> entries_;              // sorted by text
+  std::vector<Entry> entries_;  // sorted by text
   std::array<EntryRange, 256> by_first_byte_;
   std::optional<TokenizerRegex> word_regex_;  // set if an entry is single_word
 };

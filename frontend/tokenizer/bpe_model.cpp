@@ -92,10 +92,11 @@ bool BpeModel::append_byte_tokens(std::string_view character, std::vector<int32_
 Status BpeModel::no_token(uint32_t code_point) const {
   const std::optional<uint8_t> byte = symbol_byte(code_point);
   if (options_.is_byte_level && byte) {
-    return make_error(StatusCode::kInvalidArgument,
-                      "byte 0x{:02X} of the text has no token: model.vocab lacks its symbol U+{:04X} "
-                      "and there is no model.unk_token",
-                      *byte, code_point);
+    return make_error(
+        StatusCode::kInvalidArgument,
+        "byte 0x{:02X} of the text has no token: model.vocab lacks its symbol U+{:04X} "
+        "and there is no model.unk_token",
+        *byte, code_point);
   }
   return make_error(StatusCode::kInvalidArgument,
                     "character U+{:04X} of the text has no token and there is no model.unk_token",
@@ -151,9 +152,9 @@ void BpeModel::merge_short(BpeScratch& scratch) const {
   merges.clear();
   for (size_t i = 0; i + 1 < ids.size(); ++i) merges.push_back(table_.find(ids[i], ids[i + 1]));
   while (!merges.empty()) {
-    const auto best = std::min_element(
-        merges.begin(), merges.end(),
-        [](const BpeMerge& a, const BpeMerge& b) { return a.rank < b.rank; });
+    const auto best =
+        std::min_element(merges.begin(), merges.end(),
+                         [](const BpeMerge& a, const BpeMerge& b) { return a.rank < b.rank; });
     if (best->rank == BpeMerge::kNever) break;
     const auto i = static_cast<size_t>(best - merges.begin());
     ids[i] = best->id;

@@ -28,7 +28,9 @@ constexpr ByteAlphabet kAlphabet = make_alphabet();
 
 }  // namespace
 
-uint32_t byte_symbol(uint8_t byte) { return kAlphabet.symbol[byte]; }
+uint32_t byte_symbol(uint8_t byte) {
+  return kAlphabet.symbol[byte];
+}
 
 std::optional<uint8_t> symbol_byte(uint32_t code_point) {
   if (code_point >= kByteSymbolEnd || kAlphabet.byte[code_point] < 0) return std::nullopt;

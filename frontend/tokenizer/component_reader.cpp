@@ -73,10 +73,11 @@ Status ComponentReader::unsupported(std::string_view key, std::string_view suppo
 Status ComponentReader::mistake(std::string_view key, std::string_view expected) const {
   const JsonValue* value = object_->find(key);
   if (value == nullptr) {
-    return make_error(StatusCode::kDataCorrupt, "{} is missing: expected {}", path_of(key), expected);
+    return make_error(StatusCode::kDataCorrupt, "{} is missing: expected {}", path_of(key),
+                      expected);
   }
-  return make_error(StatusCode::kDataCorrupt, "{} = {}: expected {}", path_of(key), describe(*value),
-                    expected);
+  return make_error(StatusCode::kDataCorrupt, "{} = {}: expected {}", path_of(key),
+                    describe(*value), expected);
 }
 
 Status ComponentReader::finish() const {

@@ -44,8 +44,7 @@ template <typename Read>
 Status for_each_element(ComponentReader& reader, std::string_view key, Read read) {
   BITNETC_ASSIGN_OR_RETURN(const JsonValue* array, reader.array(key));
   for (size_t i = 0; i < array->items.size(); ++i) {
-    BITNETC_RETURN_IF_ERROR(
-        read(array->items[i], fmt::format("{}[{}]", reader.path_of(key), i)));
+    BITNETC_RETURN_IF_ERROR(read(array->items[i], fmt::format("{}[{}]", reader.path_of(key), i)));
   }
   return {};
 }
@@ -54,8 +53,8 @@ Status add_normalizer(const JsonValue& json, std::string path, TextNormalizer& n
   BITNETC_ASSIGN_OR_RETURN(ComponentReader reader, ComponentReader::open(json, std::move(path)));
   BITNETC_ASSIGN_OR_RETURN(const std::string type, reader.string("type"));
   if (type == "Sequence") {
-    BITNETC_RETURN_IF_ERROR(for_each_element(
-        reader, "normalizers", [&](const JsonValue& item, std::string item_path) {
+    BITNETC_RETURN_IF_ERROR(
+        for_each_element(reader, "normalizers", [&](const JsonValue& item, std::string item_path) {
           return add_normalizer(item, std::move(item_path), normalizer);
         }));
   } else if (type == "Prepend") {
@@ -77,8 +76,8 @@ Result<SplitBehavior> read_behavior(ComponentReader& reader) {
   if (behavior == "MergedWithPrevious") return SplitBehavior::kMergedWithPrevious;
   if (behavior == "MergedWithNext") return SplitBehavior::kMergedWithNext;
   if (behavior == "Contiguous") return SplitBehavior::kContiguous;
-  return reader.unsupported(
-      "behavior", "Isolated, Removed, MergedWithPrevious, MergedWithNext, Contiguous");
+  return reader.unsupported("behavior",
+                            "Isolated, Removed, MergedWithPrevious, MergedWithNext, Contiguous");
 }
 
 // trim_offsets only moves the offsets that encode() does not report.
@@ -177,8 +176,8 @@ Status add_post_processor(const JsonValue& json, std::string path, TokenFrame& f
   BITNETC_ASSIGN_OR_RETURN(ComponentReader reader, ComponentReader::open(json, std::move(path)));
   BITNETC_ASSIGN_OR_RETURN(const std::string type, reader.string("type"));
   if (type == "Sequence") {
-    BITNETC_RETURN_IF_ERROR(for_each_element(
-        reader, "processors", [&](const JsonValue& item, std::string item_path) {
+    BITNETC_RETURN_IF_ERROR(
+        for_each_element(reader, "processors", [&](const JsonValue& item, std::string item_path) {
           return add_post_processor(item, std::move(item_path), frame);
         }));
   } else if (type == "ByteLevel") {
@@ -212,11 +211,13 @@ Status add_decoder(const JsonValue& json, std::string path, DecoderStage& stage,
   } else if (type == "ByteLevel") {
     bool ignored = false;
     BITNETC_RETURN_IF_ERROR(read_byte_level_flags(reader, ignored, ignored));
-    if (stage != DecoderStage::kTokens) return misplaced("it joins tokens, which are joined already");
+    if (stage != DecoderStage::kTokens)
+      return misplaced("it joins tokens, which are joined already");
     plan.join = DecoderPlan::Join::kBytes;
     stage = DecoderStage::kText;
   } else if (type == "ByteFallback") {
-    if (stage != DecoderStage::kTokens) return misplaced("it joins tokens, which are joined already");
+    if (stage != DecoderStage::kTokens)
+      return misplaced("it joins tokens, which are joined already");
     plan.join = DecoderPlan::Join::kByteRuns;
     stage = DecoderStage::kByteRuns;
   } else if (type == "Fuse") {
@@ -230,7 +231,8 @@ Status add_decoder(const JsonValue& json, std::string path, DecoderStage& stage,
     if (stage == DecoderStage::kTokens) {
       plan.per_token.add(std::move(step));
     } else {
-      const bool fits = stage == DecoderStage::kText && step.stop == 0 && plan.strip_content.empty();
+      const bool fits =
+          stage == DecoderStage::kText && step.stop == 0 && plan.strip_content.empty();
       if (!fits) return misplaced("once, behind Fuse or ByteLevel, with stop = 0");
       plan.strip_content = std::move(step.content);
       plan.strip_start = step.start;
@@ -245,7 +247,8 @@ Status add_decoder(const JsonValue& json, std::string path, DecoderStage& stage,
 // Absent, null and the empty string all mean that an affix is not in use.
 Status expect_no_affix(ComponentReader& reader, std::string_view key) {
   const JsonValue* value = reader.take(key);
-  if (value == nullptr || (value->kind == JsonValue::Kind::kString && value->text.empty())) return {};
+  if (value == nullptr || (value->kind == JsonValue::Kind::kString && value->text.empty()))
+    return {};
   return reader.unsupported(key, "null");
 }
 

@@ -56,7 +56,8 @@ void apply_behavior(SplitBehavior behavior, std::vector<Stretch>& stretches) {
       std::erase_if(stretches, [](const Stretch& stretch) { return stretch.is_match; });
       return;
     case SplitBehavior::kContiguous:
-      join_stretches(stretches, [](bool is_match, bool was_match) { return is_match == was_match; });
+      join_stretches(stretches,
+                     [](bool is_match, bool was_match) { return is_match == was_match; });
       return;
     case SplitBehavior::kMergedWithPrevious: join_stretches(stretches, joins_before); return;
     case SplitBehavior::kMergedWithNext:
@@ -154,7 +155,8 @@ Result<std::unique_ptr<const PreTokenizerStep>> make_byte_level(bool add_prefix_
 Result<std::unique_ptr<const PreTokenizerStep>> make_digits(bool individual_digits) {
   BITNETC_ASSIGN_OR_RETURN(TextPattern pattern, TextPattern::regex(R"(\p{N})"));
   return make_split(std::move(pattern),
-                    individual_digits ? SplitBehavior::kIsolated : SplitBehavior::kContiguous, false);
+                    individual_digits ? SplitBehavior::kIsolated : SplitBehavior::kContiguous,
+                    false);
 }
 
 }  // namespace bitnetc

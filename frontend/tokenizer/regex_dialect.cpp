@@ -13,11 +13,21 @@ constexpr std::string_view kNonSpaces =
     R"(\x00-\x08\x0e-\x1f\x21-\x84\x86-\x9f\xa1-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027})"
     R"(\x{202a}-\x{202e}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{10ffff})";
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_hex(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_ascii(char c) {
+  return static_cast<unsigned char>(c) < 0x80;
+}
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 bool folds_to_one_character(char first, char second) {
   const char pair[] = {lower(first), lower(second)};
@@ -103,7 +113,7 @@ class Translator {
   }
 
   Status open_group() {
-    static constexpr std::string_view kOpeners[] = {"(?:", "(?i:", "(?=", "(?!",
+    static constexpr std::string_view kOpeners[] = {"(?:",  "(?i:", "(?=", "(?!",
                                                     "(?<=", "(?<!", "(?>"};
     for (const std::string_view opener : kOpeners) {
       if (!skip(opener)) continue;
@@ -202,8 +212,8 @@ class Translator {
     const std::string_view name = pattern_.substr(name_begin, at_ - name_begin);
     if (!skip("}")) return refuse(begin, "an unusual property name");
     const bool is_script = name.size() > 2 && name != "Alphabetic" && name != "White_Space";
-    out_.append(fmt::format("\\{}{{{}{}{}}}", kind, is_negated ? "^" : "", is_script ? "sc:" : "",
-                            name));
+    out_.append(
+        fmt::format("\\{}{{{}{}{}}}", kind, is_negated ? "^" : "", is_script ? "sc:" : "", name));
     return {};
   }
 
@@ -265,11 +275,13 @@ class Translator {
   size_t at_ = 0;
   std::string out_;
   std::vector<bool> caseless_;  // one per open group
-  char last_literal_ = '\0';    // the unquantified ASCII character just before, for the folding pairs
+  char last_literal_ = '\0';  // the unquantified ASCII character just before, for the folding pairs
 };
 
 }  // namespace
 
-Result<std::string> pcre2_pattern(std::string_view pattern) { return Translator(pattern).run(); }
+Result<std::string> pcre2_pattern(std::string_view pattern) {
+  return Translator(pattern).run();
+}
 
 }  // namespace bitnetc

@@ -42,8 +42,8 @@ Result<std::string> TextNormalizer::apply(std::string text) const {
     BITNETC_RETURN_IF_ERROR(std::visit(Applier{text}, step));
     if (text.size() > max_bytes) {
       return make_error(StatusCode::kUnsupported,
-                        "the normalizer grows a text beyond {} bytes ({} times its size)", max_bytes,
-                        kMaxGrowth);
+                        "the normalizer grows a text beyond {} bytes ({} times its size)",
+                        max_bytes, kMaxGrowth);
     }
   }
   return text;

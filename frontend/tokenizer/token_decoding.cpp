@@ -36,7 +36,8 @@ Status TokenDecoding::add(int32_t id, std::string_view token, bool is_special) {
     return Status(StatusCode::kUnsupported, "the decoded vocabulary is larger than 4 GiB");
   }
   entries_.resize(static_cast<size_t>(id) + 1);
-  entries_.back() = {static_cast<uint32_t>(texts_.size()), static_cast<uint32_t>(text.size()), kind};
+  entries_.back() = {static_cast<uint32_t>(texts_.size()), static_cast<uint32_t>(text.size()),
+                     kind};
   texts_.append(text);
   return {};
 }
@@ -51,8 +52,7 @@ bool TokenDecoding::is_special(int32_t id) const {
 
 void TokenDecoding::decode(int32_t id, DecodeState& state, std::string& text) const {
   const Entry& entry = entries_[static_cast<size_t>(id)];
-  const std::string_view piece =
-      std::string_view(texts_).substr(entry.offset, entry.length_bytes);
+  const std::string_view piece = std::string_view(texts_).substr(entry.offset, entry.length_bytes);
   switch (plan_.join) {
     case DecoderPlan::Join::kSpaces:
       if (!std::exchange(state.is_first, false)) emit(" ", state, text);

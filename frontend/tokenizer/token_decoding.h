@@ -17,9 +17,9 @@ namespace bitnetc {
 // one token, then the joining, then a Strip of the whole text.
 struct DecoderPlan {
   enum class Join {
-    kSpaces,    // no decoder: token texts with a space between them
-    kText,      // token texts
-    kBytes,     // ByteLevel: bytes of all tokens, repaired where they are not UTF-8
+    kSpaces,  // no decoder: token texts with a space between them
+    kText,    // token texts
+    kBytes,   // ByteLevel: bytes of all tokens, repaired where they are not UTF-8
     kByteRuns,  // ByteFallback: a run of <0xHH> tokens is text if all of it is UTF-8, else a U+FFFD each
   };
   TextNormalizer per_token;
@@ -40,7 +40,9 @@ class TokenDecoding {
   bool is_known(int32_t id) const;
   bool is_special(int32_t id) const;
 
-  DecodeState start() const { return {.is_first = true, .strip_left = plan_.strip_start, .pending = {}}; }
+  DecodeState start() const {
+    return {.is_first = true, .strip_left = plan_.strip_start, .pending = {}};
+  }
   // Append what is certain after `id` (a known one), or after the last id, to `text`.
   void decode(int32_t id, DecodeState& state, std::string& text) const;
   void finish(DecodeState& state, std::string& text) const;

@@ -59,8 +59,8 @@ Status Tokenizer::Impl::read(std::string_view json) {
   BITNETC_RETURN_IF_ERROR(read_added(root.take("added_tokens")));
   BITNETC_ASSIGN_OR_RETURN(normalizer, read_normalizer(root.take("normalizer")));
   BITNETC_ASSIGN_OR_RETURN(pre_tokenizer, read_pre_tokenizer(root.take("pre_tokenizer")));
-  BITNETC_ASSIGN_OR_RETURN(
-      model, read_model(root.take("model"), document, pre_tokenizer.is_byte_level));
+  BITNETC_ASSIGN_OR_RETURN(model,
+                           read_model(root.take("model"), document, pre_tokenizer.is_byte_level));
   BITNETC_ASSIGN_OR_RETURN(frame, read_post_processor(root.take("post_processor")));
   BITNETC_RETURN_IF_ERROR(check_frame());
   BITNETC_RETURN_IF_ERROR(make_matchers());
@@ -77,14 +77,15 @@ Status Tokenizer::Impl::read_added(const JsonValue* json) {
   for (AddedToken& token : tokens) {
     const std::optional<std::string_view> text = text_of(token.id);
     if (added.contains(token.id) || (text && *text != token.content)) {
-      return make_error(StatusCode::kDataCorrupt, "added_tokens: id {} of \"{}\" is taken by \"{}\"",
-                        token.id, token.content, *text);
+      return make_error(StatusCode::kDataCorrupt,
+                        "added_tokens: id {} of \"{}\" is taken by \"{}\"", token.id, token.content,
+                        *text);
     }
     const std::optional<int32_t> id = document.vocabulary.find(token.content);
     if (id && *id != token.id) {
       return make_error(StatusCode::kDataCorrupt,
-                        "added_tokens: \"{}\" has id {}, but model.vocab gives it {}", token.content,
-                        token.id, *id);
+                        "added_tokens: \"{}\" has id {}, but model.vocab gives it {}",
+                        token.content, token.id, *id);
     }
     if (!added_ids.emplace(token.content, token.id).second) {
       return make_error(StatusCode::kDataCorrupt, "added_tokens: \"{}\" appears twice",
@@ -211,7 +212,9 @@ Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, bool skip_sp
   return text;
 }
 
-int32_t Tokenizer::vocab_size() const { return impl_->id_end(); }
+int32_t Tokenizer::vocab_size() const {
+  return impl_->id_end();
+}
 
 std::optional<std::string> Tokenizer::token_text(int32_t id) const {
   const std::optional<std::string_view> text = impl_->text_of(id);
@@ -226,7 +229,9 @@ std::optional<int32_t> Tokenizer::token_id(std::string_view text) const {
   return impl_->document.vocabulary.find(text);
 }
 
-bool Tokenizer::is_special(int32_t id) const { return impl_->decoding->is_special(id); }
+bool Tokenizer::is_special(int32_t id) const {
+  return impl_->decoding->is_special(id);
+}
 
 StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special)
     : tokenizer_(tokenizer),

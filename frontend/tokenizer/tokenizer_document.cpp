@@ -127,8 +127,9 @@ class DocumentBuilder final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool bad_merge(const std::string& found) {
-    return fail(fmt::format("model.merges[{}] = {}: expected \"left right\" or [\"left\", \"right\"]",
-                            document_.merges.size(), found));
+    return fail(
+        fmt::format("model.merges[{}] = {}: expected \"left right\" or [\"left\", \"right\"]",
+                    document_.merges.size(), found));
   }
 
   bool unexpected(const JsonValue& value) {

@@ -25,11 +25,15 @@ std::string pcre2_message(int code) {
   return reinterpret_cast<const char*>(buffer);
 }
 
-PCRE2_SPTR pcre2_text(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>(text.data()); }
+PCRE2_SPTR pcre2_text(std::string_view text) {
+  return reinterpret_cast<PCRE2_SPTR>(text.data());
+}
 
 }  // namespace
 
-void TokenizerRegex::Deleter::operator()(pcre2_real_code_8* code) const { pcre2_code_free(code); }
+void TokenizerRegex::Deleter::operator()(pcre2_real_code_8* code) const {
+  pcre2_code_free(code);
+}
 
 Result<TokenizerRegex> TokenizerRegex::compile(std::string_view pattern) {
   if (pattern.size() > kMaxPatternBytes) {
@@ -89,8 +93,9 @@ Result<bool> RegexSearch::find(std::string_view text, size_t from, TextRange& ma
 
 Status RegexSearch::find_all(std::string_view text, std::vector<TextRange>& matches) {
   matches.clear();
-  pcre2_set_match_limit(context_, static_cast<uint32_t>(std::min<size_t>(
-                                      UINT32_MAX, kMatchLimitBase + kMatchLimitPerByte * text.size())));
+  pcre2_set_match_limit(context_,
+                        static_cast<uint32_t>(std::min<size_t>(
+                            UINT32_MAX, kMatchLimitBase + kMatchLimitPerByte * text.size())));
   size_t from = 0;
   while (from <= text.size()) {
     TextRange match{};

@@ -5,7 +5,9 @@
 namespace bitnetc {
 namespace {
 
-uint64_t hash_text(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
+uint64_t hash_text(std::string_view text) {
+  return XXH3_64bits(text.data(), text.size());
+}
 
 }  // namespace
 

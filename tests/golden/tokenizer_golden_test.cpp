@@ -18,7 +18,8 @@ TEST(TokenizerGolden, PromptsAndGreedyTexts) {
     EXPECT_EQ(encode(*tokenizer, prompt), ids) << golden["name"];
     EXPECT_EQ(decode(*tokenizer, ids), prompt) << golden["name"];
     const auto greedy_ids = golden["greedy_ids"].get<std::vector<int32_t>>();
-    EXPECT_EQ(decode(*tokenizer, greedy_ids, false), golden["greedy_text"].get<std::string>()) << golden["name"];
+    EXPECT_EQ(decode(*tokenizer, greedy_ids, false), golden["greedy_text"].get<std::string>())
+        << golden["name"];
   }
 }
 

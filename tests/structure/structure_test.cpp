@@ -8,12 +8,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <optional>
-#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -90,18 +90,41 @@ std::optional<std::string> quarrel_with_third_party(const std::string& includer,
   return std::nullopt;
 }
 
+std::string_view skip_spaces(std::string_view text) {
+  return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+}
+
+bool consume(std::string_view& text, std::string_view word) {
+  if (!text.starts_with(word)) return false;
+  text = skip_spaces(text.substr(word.size()));
+  return true;
+}
+
+struct Include {
+  bool own;  // between quotes
+  std::string header;
+};
+
+std::optional<Include> parse_include(std::string_view line) {
+  line = skip_spaces(line);
+  if (!consume(line, "#") || !consume(line, "include") || line.empty()) return std::nullopt;
+  const bool own = line.front() == '"';
+  if (!own && line.front() != '<') return std::nullopt;
+  line.remove_prefix(1);
+  return Include{own, std::string(line.substr(0, line.find(own ? '"' : '>')))};
+}
+
 void check_includes(const SourceFile& file, Violations& found) {
-  static const std::regex pattern(R"re(^\s*#\s*include\s*([<"])([^>"]+)[>"])re");
   std::istringstream lines(file.text);
   int number = 0;
   for (std::string line; std::getline(lines, line);) {
     ++number;
-    std::smatch match;
-    if (!std::regex_search(line, match, pattern)) continue;
-    const std::string header = match[2];
-    const auto quarrel = match[1] == "<" ? quarrel_with_third_party(file.path, header)
-                                         : quarrel_with_own(file.path, header);
-    if (quarrel) found.push_back(fmt::format("{}:{}: {}: {}", file.path, number, header, *quarrel));
+    const std::optional<Include> include = parse_include(line);
+    if (!include) continue;
+    const auto quarrel = include->own ? quarrel_with_own(file.path, include->header)
+                                      : quarrel_with_third_party(file.path, include->header);
+    if (quarrel)
+      found.push_back(fmt::format("{}:{}: {}: {}", file.path, number, include->header, *quarrel));
   }
 }
 
@@ -111,40 +134,59 @@ void check_length(const SourceFile& file, Violations& found) {
     found.push_back(fmt::format("{}:{}: longer than {} lines", file.path, lines, kMaxFileLines));
 }
 
+// Whether `word` stands in `text` and is not a part of a longer name.
+bool has_word(std::string_view text, std::string_view word) {
+  const auto in_name = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+  };
+  for (size_t at = text.find(word); at != text.npos; at = text.find(word, at + 1)) {
+    const size_t end = at + word.size();
+    if ((at == 0 || !in_name(text[at - 1])) && (end == text.size() || !in_name(text[end])))
+      return true;
+  }
+  return false;
+}
+
 // Tests may save and restore variables; everything else asks runtime/options.h.
 void check_environment(const SourceFile& file, Violations& found) {
-  static const std::regex pattern(R"(\b(secure_)?getenv\s*\(|\benviron\b)");
   if (is_tests(file.path) || file.path == "runtime/options.cpp") return;
   std::istringstream lines(file.text);
   int number = 0;
   for (std::string line; std::getline(lines, line);) {
     ++number;
-    const std::string code = line.substr(0, line.find("//"));
-    if (std::regex_search(code, pattern))
-      found.push_back(
-          fmt::format("{}:{}: only runtime/options.cpp reads the environment", file.path, number));
+    const std::string_view code = std::string_view(line).substr(0, line.find("//"));
+    for (const char* word : {"getenv", "secure_getenv", "environ"})
+      if (has_word(code, word))
+        found.push_back(fmt::format("{}:{}: only runtime/options.cpp reads the environment",
+                                    file.path, number));
   }
 }
 
-// Every factory of the list is defined: named in codegen/ at the start of a function body.
+// "name()" followed by a body; "name();" only declares.
+bool defines_factory(std::string_view text, const std::string& name) {
+  const std::string call = " " + name + "()";
+  for (size_t at = text.find(call); at != text.npos; at = text.find(call, at + 1))
+    if (skip_spaces(text.substr(at + call.size())).starts_with('{')) return true;
+  return false;
+}
+
+// Every factory of the list has its definition in codegen/.
 void check_kernel_list(const SourceFile& list, const std::vector<SourceFile>& files,
                        Violations& found) {
-  static const std::regex entry(R"(^BITNETC_GENERATOR\((\w+)\))");
   std::istringstream lines(list.text);
   int number = 0, entries = 0;
   for (std::string line; std::getline(lines, line);) {
     ++number;
-    std::smatch match;
-    if (!std::regex_search(line, match, entry)) continue;
+    std::string_view rest = line;
+    if (!consume(rest, "BITNETC_GENERATOR(")) continue;
     ++entries;
-    const std::regex definition(fmt::format(R"(\b{}\(\)\s*\{{)", match[1].str()));
+    const std::string name(rest.substr(0, rest.find(')')));
     const bool exists = std::any_of(files.begin(), files.end(), [&](const SourceFile& file) {
       return file.path.starts_with("codegen/") && file.path.ends_with(".cpp") &&
-             std::regex_search(file.text, definition);
+             defines_factory(file.text, name);
     });
     if (!exists)
-      found.push_back(
-          fmt::format("{}:{}: no factory {}() in codegen/", list.path, number, match[1].str()));
+      found.push_back(fmt::format("{}:{}: no factory {}() in codegen/", list.path, number, name));
   }
   if (entries == 0) found.push_back(fmt::format("{}:1: lists no generator", list.path));
 }

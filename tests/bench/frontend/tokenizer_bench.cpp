@@ -1,7 +1,5 @@
 // Encoding and decoding speed in bytes of text, and the time to load a tokenizer.json the size of Llama-3's.
 
-#include "frontend/tokenizer.h"
-
 #include <benchmark/benchmark.h>
 
 #include <fstream>
@@ -9,6 +7,7 @@
 #include <random>
 #include <sstream>
 
+#include "frontend/tokenizer.h"
 #include "frontend/tokenizer/byte_symbols.h"
 #include "frontend/tokenizer/utf8.h"
 #include "runtime/status.h"
@@ -42,8 +41,8 @@ std::string llama3_sized_json() {
   int32_t token_count = 0;
   const auto add_token = [&](const std::string& token) {
     const bool needs_escape = token == "\"" || token == "\\";
-    vocab += fmt::format("{}\"{}{}\":{}", token_count == 0 ? "" : ",", needs_escape ? "\\" : "", token,
-                         token_count);
+    vocab += fmt::format("{}\"{}{}\":{}", token_count == 0 ? "" : ",", needs_escape ? "\\" : "",
+                         token, token_count);
     ++token_count;
   };
   for (int byte = 0; byte < 256; ++byte) {

@@ -47,8 +47,7 @@ TEST(AddedTokens, SingleWordsTouchNoWordCharacter) {
   word.single_word = true;
   EXPECT_EQ(cut({word}, "the then bathe-the. _the"),
             Texts({"[1]", " then bathe-", "[1]", ". _the"}));
-  EXPECT_EQ(cut({word}, "éthe the\xE2\x80\x8D the"),
-            Texts({"éthe the\xE2\x80\x8D ", "[1]"}));
+  EXPECT_EQ(cut({word}, "éthe the\xE2\x80\x8D the"), Texts({"éthe the\xE2\x80\x8D ", "[1]"}));
 }
 
 TEST(AddedTokens, StripSwallowsWhiteSpace) {
@@ -56,7 +55,9 @@ TEST(AddedTokens, StripSwallowsWhiteSpace) {
   left.lstrip = true;
   AddedToken right = token(2, "<r>");
   right.rstrip = true;
-  EXPECT_EQ(cut({left, right}, "a \n\xC2\x85<l> b <r>\t\xE3\x80\x80" "c"),
+  EXPECT_EQ(cut({left, right},
+                "a \n\xC2\x85<l> b <r>\t\xE3\x80\x80"
+                "c"),
             Texts({"a", "[1]", " b ", "[2]", "c"}));
   EXPECT_EQ(cut({left, right}, "<r>  <l>  "), Texts({"[2]", "[1]", "  "}));
   EXPECT_EQ(cut({left, right}, "  <l>"), Texts({"[1]"}));

@@ -60,9 +60,9 @@ TEST(TokenizerErrors, Vocabulary) {
       {R"([["a", 0]])", "model.vocab = an array of 1: expected an object"},
   };
   for (const auto& [vocabulary, message] : kCases) {
-    expect_error(fmt::format(R"({{"model": {{"type": "BPE", "vocab": {}, "merges": []}}}})",
-                             vocabulary),
-                 kCorrupt, message);
+    expect_error(
+        fmt::format(R"({{"model": {{"type": "BPE", "vocab": {}, "merges": []}}}})", vocabulary),
+        kCorrupt, message);
   }
 }
 
@@ -71,8 +71,7 @@ TEST(TokenizerErrors, Merges) {
     const char* merges;
     const char* message;
   } kCases[] = {
-      {R"(["h e", "a x"])",
-       "model.merges[1] = \"a\" + \"x\": \"ax\" is not in model.vocab"},
+      {R"(["h e", "a x"])", "model.merges[1] = \"a\" + \"x\": \"ax\" is not in model.vocab"},
       {R"(["zz e"])", "model.merges[0] = \"zz\" + \"e\": \"zz\" is not in model.vocab"},
       {R"([["h", "zz"]])", "model.merges[0] = \"h\" + \"zz\": \"zz\" is not in model.vocab"},
       {R"(["he"])", "model.merges[0] = \"he\": expected \"left right\""},
@@ -113,9 +112,8 @@ TEST(TokenizerErrors, NormalizerAndPreTokenizer) {
   expect_patch_error(R"({"normalizer": {"type": "NFC"}})", kUnsupported,
                      "normalizer.type = \"NFC\" is not supported; supported: Sequence, Prepend, "
                      "Replace (or no normalizer)");
-  expect_patch_error(
-      R"({"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}]}})", kUnsupported,
-      "normalizer.normalizers[0].type = \"NFKC\" is not supported");
+  expect_patch_error(R"({"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}]}})",
+                     kUnsupported, "normalizer.normalizers[0].type = \"NFKC\" is not supported");
   expect_patch_error(R"({"pre_tokenizer": {"type": "Metaspace"}})", kUnsupported,
                      "pre_tokenizer.type = \"Metaspace\" is not supported; supported: Sequence, "
                      "Split, ByteLevel, Digits (or no pre_tokenizer)");
@@ -138,8 +136,9 @@ TEST(TokenizerErrors, Split) {
     tree["pre_tokenizer"].merge_patch(json::parse(changes));
     expect_error(tree.dump(), code, message);
   };
-  expect_split_error(R"({"behavior": "Sideways"})", kUnsupported,
-                     "pre_tokenizer.behavior = \"Sideways\" is not supported; supported: Isolated, ");
+  expect_split_error(
+      R"({"behavior": "Sideways"})", kUnsupported,
+      "pre_tokenizer.behavior = \"Sideways\" is not supported; supported: Isolated, ");
   expect_split_error(R"({"invert": null})", kCorrupt, "pre_tokenizer.invert is missing");
   expect_split_error(R"({"pattern": {"Regex": "\\w"}})", kUnsupported,
                      "pre_tokenizer.pattern: the escape \\w at offset 0 of the regex");
@@ -161,9 +160,10 @@ TEST(TokenizerErrors, PostProcessor) {
                         "post_processor.special_tokens lacks \"<s>\", which the template names");
   expect_template_error(R"({"special_tokens": {"<s>": {"ids": [9999]}}})", kCorrupt,
                         "post_processor: token id 9999 is not in the vocabulary");
-  expect_template_error(R"({"special_tokens": {"<s>": {"ids": [-4]}}})", kCorrupt,
-                        "post_processor.special_tokens[\"<s>\"].ids = an array of 1: expected token "
-                        "ids, found -4");
+  expect_template_error(
+      R"({"special_tokens": {"<s>": {"ids": [-4]}}})", kCorrupt,
+      "post_processor.special_tokens[\"<s>\"].ids = an array of 1: expected token "
+      "ids, found -4");
   expect_template_error(R"({"single": []})", kUnsupported,
                         "post_processor.single = an array of 0 is not supported");
   expect_template_error(R"({"single": [{"Sequence": {"id": "B"}}]})", kUnsupported,
@@ -174,8 +174,9 @@ TEST(TokenizerErrors, PostProcessor) {
 }
 
 TEST(TokenizerErrors, Decoder) {
-  expect_patch_error(R"({"decoder": {"type": "WordPiece"}})", kUnsupported,
-                     "decoder.type = \"WordPiece\" is not supported; supported: Sequence, ByteLevel");
+  expect_patch_error(
+      R"({"decoder": {"type": "WordPiece"}})", kUnsupported,
+      "decoder.type = \"WordPiece\" is not supported; supported: Sequence, ByteLevel");
   const auto expect_sequence_error = [](const char* decoders, const char* message) {
     json tree = byte_level_json();
     tree["decoder"] = {{"type", "Sequence"}, {"decoders", json::parse(decoders)}};
@@ -197,7 +198,8 @@ TEST(TokenizerErrors, AddedTokens) {
     tree["added_tokens"] = tokens;
     expect_error(tree.dump(), kCorrupt, message);
   };
-  expect_added_error(json::array({added_token(256, "x<")}), "added_tokens: id 256 of \"x<\" is taken by \"he\"");
+  expect_added_error(json::array({added_token(256, "x<")}),
+                     "added_tokens: id 256 of \"x<\" is taken by \"he\"");
   expect_added_error(json::array({added_token(300, "he")}),
                      "added_tokens: \"he\" has id 300, but model.vocab gives it 256");
   expect_added_error(json::array({added_token(300, "<x>"), added_token(300, "<y>")}),

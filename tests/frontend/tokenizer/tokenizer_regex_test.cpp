@@ -100,7 +100,8 @@ TEST(TokenizerRegex, NamesWhatPcre2Refuses) {
 }
 
 TEST(TokenizerRegex, GivesUpWithAnErrorNotWithAnAnswer) {
-  auto regex = TokenizerRegex::compile("(?:a|a)+[bd]");  // exponential on a run of a without a b or d
+  auto regex =
+      TokenizerRegex::compile("(?:a|a)+[bd]");  // exponential on a run of a without a b or d
   ASSERT_TRUE(regex.ok());
   RegexSearch search(*regex);
   std::vector<TextRange> ranges;
@@ -113,8 +114,7 @@ TEST(TokenizerRegex, GivesUpWithAnErrorNotWithAnAnswer) {
 TEST(TokenizerRegex, SurvivesLongRuns) {
   const std::string spaces(3'000'000, ' ');
   EXPECT_EQ(matches(R"(\s*[\r\n]+|\s+(?!\S)|\s+)", spaces), Texts({spaces}));
-  EXPECT_EQ(matches(R"(\s*[\r\n]+|\s+(?!\S)|\s+)", spaces + "x"),
-            Texts({spaces.substr(1), " "}));
+  EXPECT_EQ(matches(R"(\s*[\r\n]+|\s+(?!\S)|\s+)", spaces + "x"), Texts({spaces.substr(1), " "}));
 }
 
 }  // namespace

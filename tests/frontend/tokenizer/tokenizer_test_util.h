@@ -38,8 +38,10 @@ inline json byte_level_json() {
     const int id = static_cast<int>(vocab.size());
     vocab[token] = id;
   }
-  const json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false},
-                           {"trim_offsets", true}, {"use_regex", true}};
+  const json byte_level = {{"type", "ByteLevel"},
+                           {"add_prefix_space", false},
+                           {"trim_offsets", true},
+                           {"use_regex", true}};
   return {{"version", "1.0"},
           {"truncation", nullptr},
           {"padding", nullptr},
@@ -49,9 +51,7 @@ inline json byte_level_json() {
           {"post_processor", nullptr},
           {"decoder", byte_level},
           {"model",
-           {{"type", "BPE"},
-            {"vocab", vocab},
-            {"merges", {"h e", "l l", "he ll", "Ġ w", "w o"}}}}};
+           {{"type", "BPE"}, {"vocab", vocab}, {"merges", {"h e", "l l", "he ll", "Ġ w", "w o"}}}}};
 }
 
 // In the manner of LLaMA: ▁ for spaces, byte fallback, one leading space stripped when decoding.
@@ -87,7 +87,7 @@ inline json sentence_piece_json() {
 }
 
 inline json added_token(int id, const char* content) {
-  return {{"id", id},        {"content", content}, {"single_word", false}, {"lstrip", false},
+  return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
           {"rstrip", false}, {"normalized", false}, {"special", false}};
 }
 
