@@ -22,13 +22,17 @@ int64_t now_ns() {
 }
 
 // The reference needs no proof: it is what proofs compare with.
-bool needs_proof(const Generator& generator) { return generator.name() != "reference"; }
+bool needs_proof(const Generator& generator) {
+  return generator.name() != "reference";
+}
 
 Result<BuiltKernel> build_and_prove(const Generator& generator, const KernelRequest& request,
                                     KernelCache& cache) {
   BuiltKernel built{.generator = std::string(generator.name())};
   const std::string name = kernel_name(request, generator);
-  auto kernel = cache.get_or_build(name, [&]() -> Result<Kernel> {
+  // LLVM kernels of two tiers bear one name, so the target is part of the key.
+  const std::string key = fmt::format("{} for {}", name, request.target.describe());
+  auto kernel = cache.get_or_build(key, [&]() -> Result<Kernel> {
     const int64_t start = now_ns();
     auto fresh = generator.build(request, name);
     built.build_ns = now_ns() - start;
@@ -137,7 +141,8 @@ Result<BuiltKernel> KernelBuilder::build_with(std::string_view generator_name,
     if (built.ok()) built->selection.entries.push_back({std::string(generator_name), "taken"});
     return built;
   }
-  return make_error(StatusCode::kNotFound, "generator '{}' is not part of this build", generator_name);
+  return make_error(StatusCode::kNotFound, "generator '{}' is not part of this build",
+                    generator_name);
 }
 
 }  // namespace bitnetc

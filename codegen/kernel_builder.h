@@ -32,13 +32,15 @@ struct KernelRequest {
 class Generator {
  public:
   virtual ~Generator() = default;
-  virtual std::string_view name() const = 0;     // "x64_i2s_gemv_avx2", as in kernels.inc
-  virtual std::string_view suffix() const = 0;   // tier or back-end at the end of kernel names: "avx2"
-  virtual int revision() const = 0;              // raised when the emitted code changes
+  virtual std::string_view name() const = 0;  // "x64_i2s_gemv_avx2", as in kernels.inc
+  virtual std::string_view suffix()
+      const = 0;                     // tier or back-end at the end of kernel names: "avx2"
+  virtual int revision() const = 0;  // raised when the emitted code changes
   // Whether this generator can serve the request; if not, the reason with its numbers.
   virtual Status accepts(const KernelRequest& request) const = 0;
   // Makes the kernel. Called only after accepts() said yes.
-  virtual Result<Kernel> build(const KernelRequest& request, const std::string& kernel_name) const = 0;
+  virtual Result<Kernel> build(const KernelRequest& request,
+                               const std::string& kernel_name) const = 0;
 };
 
 // What each candidate said, in order; the last one was taken (if any was).

@@ -11,9 +11,9 @@
 namespace bitnetc {
 
 struct KernelPlan {
-  int tiles_per_step = 1;   // row tiles (of kTileRows) carried through one pass over K
-  int k_unroll = 4;         // 16-column groups per loop iteration
-  int prefetch_bytes = 0;   // software prefetch distance into the weight stream; 0: none
+  int tiles_per_step = 1;  // row tiles (of kTileRows) carried through one pass over K
+  int k_unroll = 4;        // 16-column groups per loop iteration
+  int prefetch_bytes = 0;  // software prefetch distance into the weight stream; 0: none
 
   auto operator<=>(const KernelPlan&) const = default;
 };

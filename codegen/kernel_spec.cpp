@@ -128,8 +128,8 @@ KernelSpec read_spec(std::string_view op, NameReader& reader) {
 
 Status check_dimension(const KernelSpec& spec, const char* field, int64_t value) {
   if (value > 0 && value < kMaxDimension) return {};
-  return make_error(StatusCode::kInvalidArgument, "{}: {} = {}, expected 1..{}", spec_name(spec), field,
-                    value, kMaxDimension - 1);
+  return make_error(StatusCode::kInvalidArgument, "{}: {} = {}, expected 1..{}", spec_name(spec),
+                    field, value, kMaxDimension - 1);
 }
 
 }  // namespace
@@ -143,7 +143,9 @@ std::string_view epilogue_name(Epilogue epilogue) {
   return "?";
 }
 
-int64_t NormQuantizeSpec::padded_k() const { return static_cast<int64_t>(round_up(k, kQuantPad)); }
+int64_t NormQuantizeSpec::padded_k() const {
+  return static_cast<int64_t>(round_up(k, kQuantPad));
+}
 
 int64_t RopeAppendSpec::k_offset() const {
   return static_cast<int64_t>(round_up(q_heads * head_dim, kTileRows));
@@ -192,9 +194,8 @@ Result<KernelSpec> parse_spec(std::string_view name) {
     reader.fail("the end of the name");
   }
   if (!reader.failure().empty()) {
-    return make_error(StatusCode::kInvalidArgument,
-                      "kernel spec '{}': {} (a spec looks like {})", name, reader.failure(),
-                      spec_name(MatmulSpec{.n = 2560, .k = 6912}));
+    return make_error(StatusCode::kInvalidArgument, "kernel spec '{}': {} (a spec looks like {})",
+                      name, reader.failure(), spec_name(MatmulSpec{.n = 2560, .k = 6912}));
   }
   BITNETC_RETURN_IF_ERROR(validate(spec));
   return spec;
@@ -212,8 +213,8 @@ Status validate(const KernelSpec& spec) {
                           spec_name(whole), s.n, multiple);
       }
       if (s.m < 1 || s.m > kMaxSmallM) {
-        return make_error(StatusCode::kInvalidArgument, "{}: m = {}, expected 1..{}", spec_name(whole),
-                          s.m, kMaxSmallM);
+        return make_error(StatusCode::kInvalidArgument, "{}: m = {}, expected 1..{}",
+                          spec_name(whole), s.m, kMaxSmallM);
       }
       return {};
     }
@@ -229,7 +230,9 @@ Status validate(const KernelSpec& spec) {
       }
       return {};
     }
-    Status operator()(const AttentionSpec& s) const { return check_dimension(whole, "d", s.head_dim); }
+    Status operator()(const AttentionSpec& s) const {
+      return check_dimension(whole, "d", s.head_dim);
+    }
     Status operator()(const EmbedSpec& s) const { return check_dimension(whole, "k", s.k); }
     Status operator()(const HeadSpec& s) const {
       BITNETC_RETURN_IF_ERROR(check_dimension(whole, "n", s.n));

@@ -19,7 +19,7 @@ enum class LayoutId {
   kI2S,  // two-bit codes w+1, 16 rows x 16 columns in 64 bytes: docs/layouts/i2_s.md
 };
 
-std::string_view layout_name(LayoutId id);                       // "i2s", as in kernel names
+std::string_view layout_name(LayoutId id);  // "i2s", as in kernel names
 std::optional<LayoutId> parse_layout(std::string_view name);
 
 struct WeightLayout {
@@ -27,8 +27,8 @@ struct WeightLayout {
   int64_t n = 0;  // rows
   int64_t k = 0;  // columns
 
-  int64_t padded_n() const;       // n rounded up to whole tiles; pad rows hold weight 0
-  int64_t padded_k() const;       // k rounded up to the layout's column group; pad columns hold weight 0
+  int64_t padded_n() const;  // n rounded up to whole tiles; pad rows hold weight 0
+  int64_t padded_k() const;  // k rounded up to the layout's column group; pad columns hold weight 0
   int64_t tiles() const { return padded_n() / kTileRows; }
   int64_t tile_bytes() const;
   int64_t total_bytes() const { return tiles() * tile_bytes(); }

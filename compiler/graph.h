@@ -61,22 +61,22 @@ using ValueId = int;
 
 struct Node {
   GraphOp op;
-  std::string name;             // "layers.0.attn_sub_norm", for messages and taps
+  std::string name;  // "layers.0.attn_sub_norm", for messages and taps
   std::vector<ValueId> inputs;
   ValueId output = -1;
-  int weight = -1;              // index into Graph::{tables, vectors, ternary}, by op
+  int weight = -1;  // index into Graph::{tables, vectors, ternary}, by op
   int layer = -1;
-  float eps = 0;                // kRmsNorm
+  float eps = 0;  // kRmsNorm
 };
 
 struct Graph {
   ModelConfig config;
   GenerationDefaults generation;
-  std::string tokenizer_json;   // the file's bytes
-  std::string chat_template;    // from tokenizer_config.json, may be empty
+  std::string tokenizer_json;  // the file's bytes
+  std::string chat_template;   // from tokenizer_config.json, may be empty
   std::vector<SourceFile> sources;
 
-  std::vector<Node> nodes;      // in execution order
+  std::vector<Node> nodes;             // in execution order
   std::vector<int64_t> value_columns;  // by ValueId
   std::vector<FloatTable> tables;
   std::vector<FloatVector> vectors;

@@ -23,7 +23,8 @@ class Linker {
               .residual = step.residual,
               .layer = step.layer};
     BITNETC_RETURN_IF_ERROR(check_kind(step, spec));
-    if (const auto* matmul = std::get_if<MatmulSpec>(&spec)) return link_matmul(step, *matmul, linked);
+    if (const auto* matmul = std::get_if<MatmulSpec>(&spec))
+      return link_matmul(step, *matmul, linked);
     BITNETC_RETURN_IF_ERROR(bind_weights(step, spec, linked));
     return build(step, spec, KernelPlan(), linked.kernels[1]);
   }
@@ -31,10 +32,9 @@ class Linker {
  private:
   // The spec in a step's kernel name must be of the step's kind and fit the step's buffers.
   Status check_kind(const Step& step, const KernelSpec& spec) const {
-    constexpr StepKind kKindOfAlternative[] = {StepKind::kMatmul,     StepKind::kNormQuantize,
-                                               StepKind::kRmsNorm,    StepKind::kRopeAppend,
-                                               StepKind::kAttention,  StepKind::kEmbed,
-                                               StepKind::kHead};
+    constexpr StepKind kKindOfAlternative[] = {
+        StepKind::kMatmul,    StepKind::kNormQuantize, StepKind::kRmsNorm, StepKind::kRopeAppend,
+        StepKind::kAttention, StepKind::kEmbed,        StepKind::kHead};
     static_assert(std::size(kKindOfAlternative) == std::variant_size_v<KernelSpec>);
     if (kKindOfAlternative[spec.index()] != step.kind)
       return corrupt(step, fmt::format("kernel {} does not belong to a {} step", step.kernel,
@@ -49,10 +49,14 @@ class Linker {
             [](const MatmulSpec& s) -> Columns {
               return {.input = s.weight_layout().padded_k(), .output = s.output_columns()};
             },
-            [](const NormQuantizeSpec& s) -> Columns { return {.input = s.k, .output = s.padded_k()}; },
+            [](const NormQuantizeSpec& s) -> Columns {
+              return {.input = s.k, .output = s.padded_k()};
+            },
             [](const RmsNormSpec& s) -> Columns { return {.input = s.k, .output = s.k}; },
             [](const RopeAppendSpec& s) -> Columns { return {.input = s.qkv_columns()}; },
-            [&](const AttentionSpec&) -> Columns { return {.input = q_columns, .output = q_columns}; },
+            [&](const AttentionSpec&) -> Columns {
+              return {.input = q_columns, .output = q_columns};
+            },
             [](const EmbedSpec& s) -> Columns { return {.output = s.k}; },
             [](const HeadSpec& s) -> Columns { return {.input = s.k}; },
         },
@@ -93,16 +97,16 @@ class Linker {
   }
 
   Status corrupt(const Step& step, const std::string& why) const {
-    return make_error(StatusCode::kDataCorrupt, "{}: step {}: {}", model_.file().origin(), step.name,
-                      why);
+    return make_error(StatusCode::kDataCorrupt, "{}: step {}: {}", model_.file().origin(),
+                      step.name, why);
   }
 
   Status bind(const Step& step, const std::string& section, int64_t expected_bytes,
               const uint8_t*& out) const {
     BITNETC_ASSIGN_OR_RETURN(const auto bytes, model_.file().section(section));
     if (static_cast<int64_t>(bytes.size()) != expected_bytes)
-      return corrupt(step, fmt::format("section {} has {} bytes, {} needs {}", section, bytes.size(),
-                                       step.kernel, expected_bytes));
+      return corrupt(step, fmt::format("section {} has {} bytes, {} needs {}", section,
+                                       bytes.size(), step.kernel, expected_bytes));
     out = bytes.data();
     return {};
   }

@@ -17,8 +17,8 @@ namespace bitnetc {
 struct LinkedKernel {
   std::string name;
   std::string generator;
-  std::string step;       // the first step that uses it
-  int steps = 0;          // how many use it
+  std::string step;  // the first step that uses it
+  int steps = 0;     // how many use it
   Selection selection;
   int64_t build_ns = 0, proof_ns = 0;
 };

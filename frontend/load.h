@@ -10,8 +10,10 @@
 namespace bitnetc {
 
 struct LoadReport {
-  std::vector<std::string> ignored_keys;  // "config.json: use_cache = true (cannot change the result)"
-  std::vector<std::string> notes;         // "float masters: quantised with absmean, scales rounded to bf16"
+  std::vector<std::string>
+      ignored_keys;  // "config.json: use_cache = true (cannot change the result)"
+  std::vector<std::string>
+      notes;  // "float masters: quantised with absmean, scales rounded to bf16"
 };
 
 struct LoadedModel {

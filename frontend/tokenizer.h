@@ -30,8 +30,8 @@ class Tokenizer {
   // error naming it.
   Result<std::string> decode(std::span<const int32_t> ids, bool skip_special = true) const;
 
-  int32_t vocab_size() const;                                // highest id + 1
-  std::optional<std::string> token_text(int32_t id) const;   // as written in the vocabulary
+  int32_t vocab_size() const;                               // highest id + 1
+  std::optional<std::string> token_text(int32_t id) const;  // as written in the vocabulary
   std::optional<int32_t> token_id(std::string_view text) const;
   bool is_special(int32_t id) const;
 
@@ -46,7 +46,7 @@ class Tokenizer {
 struct DecodeState {
   bool is_first = true;
   int32_t strip_left = 0;  // leading characters that may still be stripped from the text
-  std::string pending;     // bytes of an unfinished character, or of an unfinished run of byte tokens
+  std::string pending;  // bytes of an unfinished character, or of an unfinished run of byte tokens
 };
 
 // Decodes token by token. What push() returns is always whole UTF-8 characters; an unfinished one waits for

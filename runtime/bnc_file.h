@@ -21,9 +21,9 @@ inline constexpr uint64_t kBncAlignment = 4096;
 
 struct BncSection {
   std::string name;
-  uint64_t offset = 0;      // from the start of the file, a multiple of kBncAlignment
+  uint64_t offset = 0;  // from the start of the file, a multiple of kBncAlignment
   uint64_t size_bytes = 0;
-  uint64_t checksum = 0;    // XXH3-64 of the section and its zero padding up to the next multiple
+  uint64_t checksum = 0;  // XXH3-64 of the section and its zero padding up to the next multiple
 };
 
 // Writes sections one after another; nothing is kept in memory. Without finish() the temporary file is

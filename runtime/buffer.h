@@ -17,7 +17,9 @@ inline constexpr size_t kCacheLineBytes = 64;
 constexpr size_t round_up(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
-constexpr size_t ceil_div(size_t value, size_t divisor) { return (value + divisor - 1) / divisor; }
+constexpr size_t ceil_div(size_t value, size_t divisor) {
+  return (value + divisor - 1) / divisor;
+}
 
 template <typename T>
 class Buffer {

@@ -19,12 +19,12 @@ struct LinkedStep {
   StepKind kind;
   std::string name;
   int input = -1, output = -1, residual = -1, layer = -1;
-  const uint8_t* weights = nullptr;       // the mapped section
+  const uint8_t* weights = nullptr;  // the mapped section
   const float* scales = nullptr;
   int64_t weight_bytes = 0;               // bytes of `weights` a full pass reads
   int64_t tiles = 0, tiles_per_unit = 1;  // matmul: row tiles; 2 a unit where gate and up alternate
   int64_t tile_bytes = 0;
-  int64_t rows = 0;                       // head: vocabulary rows
+  int64_t rows = 0;                                   // head: vocabulary rows
   std::array<Kernel, kMaxTokensPerCall + 1> kernels;  // [m]; other kinds use [1] for every token
 
   const Kernel& kernel() const { return kernels[1]; }

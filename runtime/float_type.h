@@ -18,7 +18,9 @@ constexpr std::string_view float_type_name(FloatType type) {
   return "?";
 }
 
-constexpr int64_t float_type_bytes(FloatType type) { return type == FloatType::kF32 ? 4 : 2; }
+constexpr int64_t float_type_bytes(FloatType type) {
+  return type == FloatType::kF32 ? 4 : 2;
+}
 
 constexpr std::optional<FloatType> parse_float_type(std::string_view name) {
   for (FloatType type : {FloatType::kF32, FloatType::kF16, FloatType::kBf16})

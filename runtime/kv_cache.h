@@ -20,9 +20,9 @@ struct KvLayout {
   int64_t head_dim = 0;
   int64_t capacity = 0;  // positions, a multiple of kKeyBlock
 
-  int64_t head_stride() const { return capacity * head_dim; }     // elements between kv heads, k and v
+  int64_t head_stride() const { return capacity * head_dim; }  // elements between kv heads, k and v
   int64_t layer_elements() const { return kv_heads * head_stride(); }
-  int64_t k_index(int64_t position, int64_t d) const {            // inside one head's slice
+  int64_t k_index(int64_t position, int64_t d) const {  // inside one head's slice
     return (position / kKeyBlock * head_dim + d) * kKeyBlock + position % kKeyBlock;
   }
   int64_t v_index(int64_t position, int64_t d) const { return position * head_dim + d; }

@@ -11,7 +11,7 @@ namespace bitnetc {
 
 // What the numbers of the model are; every one is read from the model's own files.
 struct ModelConfig {
-  std::string family;           // "bitnet"
+  std::string family;  // "bitnet"
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
   int64_t intermediate_size = 0;
@@ -35,7 +35,7 @@ struct GenerationDefaults {
 struct SourceFile {
   std::string name;
   uint64_t size_bytes = 0;
-  std::string xxh3;             // 32 hex digits
+  std::string xxh3;  // 32 hex digits
 };
 
 }  // namespace bitnetc

@@ -15,11 +15,11 @@ namespace bitnetc {
 enum class StepKind {
   kEmbed,         // token id -> f32 buffer                              weights: table
   kNormQuantize,  // f32 -> quantised buffer                             weights: f32 norm vector
-  kMatmul,        // quantised -> f32, maybe adding `residual`           weights: packed, scales: f32 per tile
-  kRopeAppend,    // f32 qkv in place, k and v into the cache of `layer`
-  kAttention,     // f32 qkv -> f32
-  kRmsNorm,       // f32 -> f32                                          weights: f32 norm vector
-  kHead,          // f32 -> logits                                       weights: table
+  kMatmul,  // quantised -> f32, maybe adding `residual`           weights: packed, scales: f32 per tile
+  kRopeAppend,  // f32 qkv in place, k and v into the cache of `layer`
+  kAttention,   // f32 qkv -> f32
+  kRmsNorm,     // f32 -> f32                                          weights: f32 norm vector
+  kHead,        // f32 -> logits                                       weights: table
 };
 const char* step_kind_name(StepKind kind);
 
@@ -36,12 +36,12 @@ struct BufferInfo {
 
 struct Step {
   StepKind kind = StepKind::kEmbed;
-  std::string name;     // "layers.0.qkv_proj"
-  std::string kernel;   // spec name with m = 1
+  std::string name;                            // "layers.0.qkv_proj"
+  std::string kernel;                          // spec name with m = 1
   int input = -1, output = -1, residual = -1;  // buffers; -1: none
   int layer = -1;
-  std::string weights, scales;                 // sections; empty: none
-  std::map<int, std::string> plans;            // matmul: plan name by m, for Program::target_isa
+  std::string weights, scales;       // sections; empty: none
+  std::map<int, std::string> plans;  // matmul: plan name by m, for Program::target_isa
 };
 
 struct Program {

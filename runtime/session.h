@@ -29,9 +29,9 @@ struct SessionOptions {
 struct StepOutput {
   const LinkedStep& step;
   int64_t rows = 0, columns = 0;
-  int64_t stride = 0;            // elements between rows of f32 or q
-  const float* f32 = nullptr;    // f32 steps; for kNormQuantize the normed values before quantisation
-  const int8_t* q = nullptr;     // kNormQuantize only
+  int64_t stride = 0;          // elements between rows of f32 or q
+  const float* f32 = nullptr;  // f32 steps; for kNormQuantize the normed values before quantisation
+  const int8_t* q = nullptr;   // kNormQuantize only
   const float* q_step = nullptr;
 };
 using StepTap = std::function<void(const StepOutput&)>;

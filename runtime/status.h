@@ -55,17 +55,17 @@ Status make_error(StatusCode code, fmt::format_string<Args...> format, Args&&...
 [[noreturn]] void check_failed(const char* file, int line, const char* condition,
                                const std::string& values);
 
-#define BITNETC_CHECK(condition, ...)                                                       \
-  do {                                                                                      \
-    if (!(condition)) [[unlikely]]                                                          \
+#define BITNETC_CHECK(condition, ...)                                                      \
+  do {                                                                                     \
+    if (!(condition)) [[unlikely]]                                                         \
       ::bitnetc::check_failed(__FILE__, __LINE__, #condition, ::fmt::format(__VA_ARGS__)); \
   } while (false)
 
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}               // NOLINT(google-explicit-constructor)
-  Result(Status status) : state_(std::move(status)) {         // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
+  Result(Status status) : state_(std::move(status)) {  // NOLINT(google-explicit-constructor)
     BITNETC_CHECK(!std::get<Status>(state_).ok(), "a Result needs a value or a failure");
   }
 
@@ -93,10 +93,10 @@ class [[nodiscard]] Result {
 };
 
 // Leaves the enclosing function with the failure, if there is one.
-#define BITNETC_RETURN_IF_ERROR(expression)                                  \
-  do {                                                                       \
+#define BITNETC_RETURN_IF_ERROR(expression)                                    \
+  do {                                                                         \
     if (::bitnetc::Status bitnetc_status = (expression); !bitnetc_status.ok()) \
-      return bitnetc_status;                                                 \
+      return bitnetc_status;                                                   \
   } while (false)
 
 #define BITNETC_CONCAT_INNER(a, b) a##b

@@ -1,17 +1,17 @@
 // norm_quantize.cpp     y = (x * r) * w,  r = 1 / sqrt(mean(x^2) + eps);   q = rint(y * 127 / max|y|)
 //
-// Shapes      x, weight f32[K]    q i8[round_up(K, 64)], pad zero    step f32    sum i32    normed f32[K] or null
+// Shapes      x, weight f32[K]   q i8[round_up(K, 64)], pad zero   step f32   sum i32   normed f32[K] or null
 //             K and eps are baked; any K >= 1, any alignment
 // Phases      sum_squares -> fold -> scale -> (normed) -> absmax -> steps -> quantise -> finish
 //             The row is read three times, from L1 or L2, and y is computed again rather than kept: two
 //             multiplications cost less than a store and a load, and no scratch is needed.
 // Exactness   One IEEE operation per IR instruction: explicit llvm.fma, no fast-math flags, no contraction.
-//             |y * inv| <= 127 * (1 + 2^-23), so rint never leaves [-127, 127] and the clamp only tells the
-//             code generator that saturating packs are exact.  The sum of q is integer: any order.
+//             For finite y, |y * inv| < 127 * (1 + 2^-22), so rint never leaves [-127, 127]: the clamp
+//             only tells the code generator that saturating packs are exact.  The sum of q: any order.
 // Reference   codegen/reference/norm.cpp
 #include <cstddef>
 
-#include "codegen/llvm/llvm_generators.h"
+#include "codegen/llvm/llvm_kernels.h"
 #include "codegen/llvm/norm_emitter.h"
 #include "runtime/buffer.h"
 
@@ -112,32 +112,14 @@ void emit_norm_quantize(llvm::Function& function, const NormQuantizeSpec& spec) 
   ir.CreateRetVoid();
 }
 
-class LlvmNormQuantize final : public Generator {
- public:
-  std::string_view name() const override { return "llvm_norm_quantize"; }
-  std::string_view suffix() const override { return "llvm"; }
-  int revision() const override { return 1; }
-
-  Status accepts(const KernelRequest& request) const override {
-    if (!std::holds_alternative<NormQuantizeSpec>(request.spec)) {
-      return make_error(StatusCode::kUnsupported, "makes normquant only");
-    }
-    return OrcJit::accepts(request.target);
-  }
-
-  Result<Kernel> build(const KernelRequest& request,
-                       const std::string& kernel_name) const override {
-    BITNETC_ASSIGN_OR_RETURN(const std::shared_ptr<OrcJit> jit, OrcJit::shared());
-    KernelFunction function = jit->begin(kernel_name, request.target);
-    emit_norm_quantize(*function.function, std::get<NormQuantizeSpec>(request.spec));
-    return jit->finish(std::move(function), request, kernel_name);
-  }
-};
-
 }  // namespace
 
-std::unique_ptr<Generator> make_llvm_norm_quantize() {
-  return std::make_unique<LlvmNormQuantize>();
+Result<LlvmCode> build_llvm_norm_quantize(const KernelRequest& request,
+                                          const std::string& kernel_name) {
+  BITNETC_ASSIGN_OR_RETURN(OrcJit* const jit, OrcJit::shared());
+  KernelFunction function = jit->begin(kernel_name, request.target);
+  emit_norm_quantize(*function.function, std::get<NormQuantizeSpec>(request.spec));
+  return jit->finish(std::move(function), request, kernel_name);
 }
 
 }  // namespace bitnetc

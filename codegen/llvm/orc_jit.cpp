@@ -10,6 +10,7 @@
 #include <mutex>
 
 #include "codegen/llvm/exec_memory_manager.h"
+#include "codegen/llvm/llvm_kernels.h"
 #include "runtime/exec_memory.h"
 #include "runtime/jit_observer.h"
 #include "runtime/options.h"
@@ -67,12 +68,7 @@ llvm::orc::JITTargetMachineBuilder machine_builder() {
 
 // A JIT that only links: modules are compiled outside, so that several can be at once.
 llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> make_jit(const ExecMemoryManager** memory) {
-  auto control = llvm::orc::SelfExecutorProcessControl::Create(
-      std::make_shared<llvm::orc::SymbolStringPool>(),
-      std::make_unique<llvm::orc::InPlaceTaskDispatcher>());
-  if (!control) return control.takeError();
   return llvm::orc::LLJITBuilder()
-      .setExecutorProcessControl(std::move(*control))
       .setJITTargetMachineBuilder(machine_builder())
       .setLinkProcessSymbolsByDefault(false)
       .setSupportConcurrentCompilation(false)
@@ -133,46 +129,10 @@ llvm::Expected<ExecutorAddr> OrcJit::Impl::link(std::unique_ptr<llvm::MemoryBuff
   return jit->lookup(dylib, symbol);
 }
 
-// Owns the code of one kernel.
-class OrcJit::KernelCode {
- public:
-  KernelCode(std::shared_ptr<OrcJit> jit, JITDylib& dylib) : jit_(std::move(jit)), dylib_(&dylib) {}
-  ~KernelCode() {
-    const std::lock_guard lock(jit_->impl_->mutex);
-    llvm::Error error = jit_->impl_->jit->getExecutionSession().removeJITDylib(*dylib_);
-    BITNETC_CHECK(!error, "{}", llvm::toString(std::move(error)));
-  }
-  KernelCode(const KernelCode&) = delete;
-  KernelCode& operator=(const KernelCode&) = delete;
-
- private:
-  std::shared_ptr<OrcJit> jit_;
-  JITDylib* dylib_;
-};
-
 OrcJit::OrcJit(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-OrcJit::~OrcJit() = default;
 
-Status OrcJit::accepts(const Target& target) {
-  const bool is_x86 = llvm::Triple(llvm::sys::getProcessTriple()).isX86();
-  if (is_x86 && target.best_isa == Isa::kScalar) {
-    return Status(
-        StatusCode::kUnsupported,
-        "target scalar has no fused multiply-add: a libm call per element, no faster than the "
-        "reference");
-  }
-  if (!is_x86 && target.best_isa != Isa::kScalar) {
-    return make_error(StatusCode::kUnsupported, "target {} is x86-64, this machine is {}",
-                      target.describe(), llvm::sys::getProcessTriple());
-  }
-  if (!options().jit) {
-    return Status(StatusCode::kUnsupported, "generated code is switched off (BITNETC_JIT=off)");
-  }
-  return exec_memory_available();
-}
-
-Result<std::shared_ptr<OrcJit>> OrcJit::shared() {
-  static const Result<std::shared_ptr<OrcJit>> instance = []() -> Result<std::shared_ptr<OrcJit>> {
+Result<OrcJit*> OrcJit::shared() {
+  static const Result<OrcJit*> instance = []() -> Result<OrcJit*> {
     if (llvm::InitializeNativeTarget() || llvm::InitializeNativeTargetAsmPrinter()) {
       return make_error(StatusCode::kUnsupported, "LLVM: no code generator for {}",
                         llvm::sys::getProcessTriple());
@@ -183,7 +143,7 @@ Result<std::shared_ptr<OrcJit>> OrcJit::shared() {
     (*jit)->getExecutionSession().setErrorReporter(
         [state = impl.get()](llvm::Error error) { state->reported = to_status(std::move(error)); });
     impl->jit = std::move(*jit);
-    return std::shared_ptr<OrcJit>(new OrcJit(std::move(impl)));
+    return new OrcJit(std::move(impl));
   }();
   return instance;
 }
@@ -214,8 +174,8 @@ KernelFunction OrcJit::begin(const std::string& kernel_name, const Target& targe
   return made;
 }
 
-Result<Kernel> OrcJit::finish(KernelFunction function, const KernelRequest& request,
-                              const std::string& kernel_name) {
+Result<LlvmCode> OrcJit::finish(KernelFunction function, const KernelRequest& request,
+                                const std::string& kernel_name) {
   std::string faults;
   llvm::raw_string_ostream faults_stream(faults);
   BITNETC_CHECK(!llvm::verifyModule(*function.module, &faults_stream), "{}: {}", kernel_name,
@@ -238,13 +198,42 @@ Result<Kernel> OrcJit::finish(KernelFunction function, const KernelRequest& requ
   published.code = impl_->memory->latest_code();
   lock.unlock();
 
-  auto code = std::make_shared<const KernelCode>(shared_from_this(), dylib);
   if (!entry) {
+    release(&dylib);
     const Status failed = to_status(entry.takeError());
     return (reported.ok() ? failed : reported).with_context(kernel_name);
   }
   notify_published(published);
-  return Kernel(kernel_name, entry->toPtr<Kernel::Entry>(), nullptr, std::move(code));
+  return LlvmCode{.entry = entry->toPtr<Kernel::Entry>(), .code = &dylib};
+}
+
+void OrcJit::release(void* code) {
+  const std::lock_guard lock(impl_->mutex);
+  llvm::Error error =
+      impl_->jit->getExecutionSession().removeJITDylib(*static_cast<JITDylib*>(code));
+  BITNETC_CHECK(!error, "{}", llvm::toString(std::move(error)));
+}
+
+Status llvm_accepts(const Target& target) {
+  const bool is_x86 = llvm::Triple(llvm::sys::getProcessTriple()).isX86();
+  if (is_x86 && target.best_isa == Isa::kScalar) {
+    return Status(
+        StatusCode::kUnsupported,
+        "target scalar has no fused multiply-add: a libm call per element, no faster than the "
+        "reference");
+  }
+  if (!is_x86 && target.best_isa != Isa::kScalar) {
+    return make_error(StatusCode::kUnsupported, "target {} is x86-64, this machine is {}",
+                      target.describe(), llvm::sys::getProcessTriple());
+  }
+  if (!options().jit) {
+    return Status(StatusCode::kUnsupported, "generated code is switched off (BITNETC_JIT=off)");
+  }
+  return exec_memory_available();
+}
+
+void release_llvm_code(void* code) {
+  (*OrcJit::shared())->release(code);
 }
 
 }  // namespace bitnetc

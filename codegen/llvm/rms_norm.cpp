@@ -6,7 +6,7 @@
 // Reference   codegen/reference/norm.cpp
 #include <cstddef>
 
-#include "codegen/llvm/llvm_generators.h"
+#include "codegen/llvm/llvm_kernels.h"
 #include "codegen/llvm/norm_emitter.h"
 
 namespace bitnetc {
@@ -24,32 +24,13 @@ void emit_rms_norm(llvm::Function& function, const RmsNormSpec& spec) {
   emit.ir().CreateRetVoid();
 }
 
-class LlvmRmsNorm final : public Generator {
- public:
-  std::string_view name() const override { return "llvm_rms_norm"; }
-  std::string_view suffix() const override { return "llvm"; }
-  int revision() const override { return 1; }
-
-  Status accepts(const KernelRequest& request) const override {
-    if (!std::holds_alternative<RmsNormSpec>(request.spec)) {
-      return make_error(StatusCode::kUnsupported, "makes rmsnorm only");
-    }
-    return OrcJit::accepts(request.target);
-  }
-
-  Result<Kernel> build(const KernelRequest& request,
-                       const std::string& kernel_name) const override {
-    BITNETC_ASSIGN_OR_RETURN(const std::shared_ptr<OrcJit> jit, OrcJit::shared());
-    KernelFunction function = jit->begin(kernel_name, request.target);
-    emit_rms_norm(*function.function, std::get<RmsNormSpec>(request.spec));
-    return jit->finish(std::move(function), request, kernel_name);
-  }
-};
-
 }  // namespace
 
-std::unique_ptr<Generator> make_llvm_rms_norm() {
-  return std::make_unique<LlvmRmsNorm>();
+Result<LlvmCode> build_llvm_rms_norm(const KernelRequest& request, const std::string& kernel_name) {
+  BITNETC_ASSIGN_OR_RETURN(OrcJit* const jit, OrcJit::shared());
+  KernelFunction function = jit->begin(kernel_name, request.target);
+  emit_rms_norm(*function.function, std::get<RmsNormSpec>(request.spec));
+  return jit->finish(std::move(function), request, kernel_name);
 }
 
 }  // namespace bitnetc

@@ -3,29 +3,28 @@
 #include "codegen/reference/reference.h"
 
 namespace bitnetc::reference {
-
 namespace {
 
-// The weight at row n, column k of a packed i2_s matrix: docs/layouts/i2_s.md.
-int i2s_weight_at(const MatmulSpec& spec, const uint8_t* w, int64_t n, int64_t k) {
+// Row n of a packed i2_s matrix: docs/layouts/i2_s.md.
+void unpack_i2s_row(const MatmulSpec& spec, const uint8_t* w, int64_t n, std::vector<int>& row) {
   const uint8_t* tile = w + n / kTileRows * spec.weight_layout().tile_bytes();
-  const uint8_t* cell = tile + k / 16 * 64;
-  const int64_t row = n % kTileRows;
-  const int64_t field = k % 16 / 4, byte = k % 4;
-  return (cell[row * 4 + byte] >> (2 * field) & 3) - 1;
+  for (int64_t k = 0; k < spec.k; ++k) {
+    const uint8_t* cell = tile + k / 16 * 64;
+    const int64_t field = k % 16 / 4, byte = k % 4;
+    row[static_cast<size_t>(k)] = (cell[n % kTileRows * 4 + byte] >> (2 * field) & 3) - 1;
+  }
 }
 
-int weight_at(const MatmulSpec& spec, const uint8_t* w, int64_t n, int64_t k) {
+void unpack_row(const MatmulSpec& spec, const uint8_t* w, int64_t n, std::vector<int>& row) {
   switch (spec.layout) {
-    case LayoutId::kI2S: return i2s_weight_at(spec, w, n, k);
+    case LayoutId::kI2S: return unpack_i2s_row(spec, w, n, row);
   }
-  return 0;
 }
 
 // Scaled products of packed row n with all m rows of x: values[m].
 void scaled_row(const MatmulSpec& spec, const MatmulArgs& args, int64_t n, std::vector<int>& row,
                 float* values) {
-  for (int64_t k = 0; k < spec.k; ++k) row[static_cast<size_t>(k)] = weight_at(spec, args.w, n, k);
+  unpack_row(spec, args.w, n, row);
   for (int m = 0; m < spec.m; ++m) {
     const int8_t* x = args.x + m * args.x_stride;
     int32_t sum = 0;

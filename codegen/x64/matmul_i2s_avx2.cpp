@@ -193,21 +193,9 @@ std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan)
   return std::make_unique<MatmulI2sAvx2>(spec, plan);
 }
 
-constexpr MatmulFamily kGemv{.name = "x64_gemv_i2s_avx2",
-                             .word = "gemv",
-                             .isa = Isa::kAvx2,
-                             .revision = 1,
-                             .min_m = 1,
-                             .max_m = 1,
-                             .k_limit = kKLimit,
-                             .accepts = accepts,
-                             .program = program};
-constexpr MatmulFamily kSmallM{.name = "x64_small_m_i2s_avx2",
-                               .word = "small_m",
+constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx2",
                                .isa = Isa::kAvx2,
                                .revision = 1,
-                               .min_m = 2,
-                               .max_m = kMaxSmallM,
                                .k_limit = kKLimit,
                                .accepts = accepts,
                                .program = program};
@@ -215,11 +203,8 @@ constexpr MatmulFamily kSmallM{.name = "x64_small_m_i2s_avx2",
 }  // namespace
 }  // namespace x64
 
-std::unique_ptr<Generator> make_x64_gemv_i2s_avx2() {
-  return x64::make_matmul_generator(x64::kGemv);
-}
-std::unique_ptr<Generator> make_x64_small_m_i2s_avx2() {
-  return x64::make_matmul_generator(x64::kSmallM);
+std::unique_ptr<Generator> make_x64_matmul_i2s_avx2() {
+  return x64::make_matmul_generator(x64::kFamily);
 }
 
 }  // namespace bitnetc

@@ -45,21 +45,9 @@ std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan)
   return std::make_unique<MatmulI2sAvx512Vnni>(spec, plan);
 }
 
-constexpr MatmulFamily kGemv{.name = "x64_gemv_i2s_avx512vnni",
-                             .word = "gemv",
-                             .isa = Isa::kAvx512Vnni,
-                             .revision = 1,
-                             .min_m = 1,
-                             .max_m = 1,
-                             .k_limit = kVnniKLimit,
-                             .accepts = accepts,
-                             .program = program};
-constexpr MatmulFamily kSmallM{.name = "x64_small_m_i2s_avx512vnni",
-                               .word = "small_m",
+constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx512vnni",
                                .isa = Isa::kAvx512Vnni,
                                .revision = 1,
-                               .min_m = 2,
-                               .max_m = kMaxSmallM,
                                .k_limit = kVnniKLimit,
                                .accepts = accepts,
                                .program = program};
@@ -67,11 +55,8 @@ constexpr MatmulFamily kSmallM{.name = "x64_small_m_i2s_avx512vnni",
 }  // namespace
 }  // namespace x64
 
-std::unique_ptr<Generator> make_x64_gemv_i2s_avx512vnni() {
-  return x64::make_matmul_generator(x64::kGemv);
-}
-std::unique_ptr<Generator> make_x64_small_m_i2s_avx512vnni() {
-  return x64::make_matmul_generator(x64::kSmallM);
+std::unique_ptr<Generator> make_x64_matmul_i2s_avx512vnni() {
+  return x64::make_matmul_generator(x64::kFamily);
 }
 
 }  // namespace bitnetc

@@ -64,12 +64,6 @@ class MatmulGenerator final : public Generator {
       return make_error(StatusCode::kUnsupported, "needs {}, target is {}", isa_name(family_.isa),
                         request.target.describe());
     }
-    if (spec->m < family_.min_m || spec->m > family_.max_m) {
-      return make_error(StatusCode::kUnsupported, "m = {}: {} serves m = {}", spec->m, family_.word,
-                        family_.min_m == family_.max_m
-                            ? fmt::format("{}", family_.min_m)
-                            : fmt::format("{}..{}", family_.min_m, family_.max_m));
-    }
     if (spec->k >= family_.k_limit) {
       return make_error(StatusCode::kUnsupported, "k = {}: an int32 sum may overflow from {} on",
                         spec->k, family_.k_limit);

@@ -11,11 +11,9 @@
 namespace bitnetc::x64 {
 
 struct MatmulFamily {
-  std::string_view name;  // "x64_gemv_i2s_avx2"
-  std::string_view word;  // "gemv", for messages
+  std::string_view name;  // "x64_matmul_i2s_avx2"
   Isa isa;
   int revision;
-  int min_m, max_m;
   int64_t k_limit;  // K below this cannot overflow an accumulator
   // Refuses what the tier's registers cannot hold, with the numbers.
   Status (*accepts)(const MatmulSpec& spec, const KernelPlan& plan);

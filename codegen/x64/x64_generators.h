@@ -1,9 +1,7 @@
-// The hand-scheduled x86-64 generators, one per family and tier; codegen/kernels.inc lists them.
-// Each makes i8 x ternary matrix products over the i2_s layout:
-//   gemv       M = 1: one token, bound by memory or by decoding
-//   small_m    M = 2..8: a few tokens share each decoded weight
-// Present only in builds for x86-64. Their code is generated on any x86-64 machine; running it
-// needs the tier.
+// The hand-scheduled x86-64 generators, one per tier; codegen/kernels.inc lists them. Each makes
+// i8 x ternary matrix products over the i2_s layout for 1 to 8 tokens: one token is bound by memory or by
+// decoding, more tokens share each decoded weight. Present only in builds for x86-64. Their code is
+// generated on any x86-64 machine; running it needs the tier.
 #pragma once
 
 #include <memory>
@@ -12,11 +10,8 @@
 
 namespace bitnetc {
 
-std::unique_ptr<Generator> make_x64_gemv_i2s_avx2();
-std::unique_ptr<Generator> make_x64_small_m_i2s_avx2();
-std::unique_ptr<Generator> make_x64_gemv_i2s_avxvnni();
-std::unique_ptr<Generator> make_x64_small_m_i2s_avxvnni();
-std::unique_ptr<Generator> make_x64_gemv_i2s_avx512vnni();
-std::unique_ptr<Generator> make_x64_small_m_i2s_avx512vnni();
+std::unique_ptr<Generator> make_x64_matmul_i2s_avx2();
+std::unique_ptr<Generator> make_x64_matmul_i2s_avxvnni();
+std::unique_ptr<Generator> make_x64_matmul_i2s_avx512vnni();
 
 }  // namespace bitnetc

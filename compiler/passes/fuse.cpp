@@ -103,7 +103,8 @@ class Fuser {
     const RopeAppendSpec rope{
         .q_heads = config.q_heads, .kv_heads = config.kv_heads, .head_dim = config.head_dim};
     const std::string prefix = fmt::format("layers.{}.", node.layer);
-    BITNETC_ASSIGN_OR_RETURN(const int qkv, fuse_matmul(node, prefix + "qkv_proj", parts, Epilogue::kScale));
+    BITNETC_ASSIGN_OR_RETURN(const int qkv,
+                             fuse_matmul(node, prefix + "qkv_proj", parts, Epilogue::kScale));
     add({.kind = StepKind::kRopeAppend,
          .name = prefix + "rope",
          .input = qkv,
@@ -156,8 +157,8 @@ class Fuser {
   }
 
   // One matmul out of linear layers that share their input. Returns its output value.
-  Result<int> fuse_matmul(const Node& user, const std::string& name, std::span<const Node* const> parts,
-                          Epilogue epilogue) {
+  Result<int> fuse_matmul(const Node& user, const std::string& name,
+                          std::span<const Node* const> parts, Epilogue epilogue) {
     MatmulSpec spec{.layout = layout_, .epilogue = epilogue};
     FusedOp op{.kind = StepKind::kMatmul, .name = name, .layer = user.layer};
     int64_t first_part_rows = 0;
@@ -211,6 +212,8 @@ class Fuser {
 
 }  // namespace
 
-Result<FusedGraph> fuse(const Graph& graph, LayoutId layout) { return Fuser(graph, layout).run(); }
+Result<FusedGraph> fuse(const Graph& graph, LayoutId layout) {
+  return Fuser(graph, layout).run();
+}
 
 }  // namespace bitnetc

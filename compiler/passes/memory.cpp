@@ -16,7 +16,8 @@ MemoryPlan plan_memory(const FusedGraph& graph) {
   const auto take = [&](int value, int now) {
     const FusedValue& wanted = graph.values[static_cast<size_t>(value)];
     for (size_t b = 0; b < plan.buffers.size(); ++b) {
-      const bool fits = plan.buffers[b].kind == wanted.kind && plan.buffers[b].columns == wanted.columns;
+      const bool fits =
+          plan.buffers[b].kind == wanted.kind && plan.buffers[b].columns == wanted.columns;
       if (fits && busy_until[b] < now) return static_cast<int>(b);
     }
     plan.buffers.push_back({.name = wanted.name, .kind = wanted.kind, .columns = wanted.columns});

@@ -28,9 +28,11 @@ Result<PackedMatmul> pack_matmul(const Graph& graph, const FusedOp& op) {
           tile,
           std::span(matrix.trits)
               .subspan(static_cast<size_t>(row * matrix.k), static_cast<size_t>(tile.n * matrix.k)),
-          std::span(packed.bytes).subspan(slot * static_cast<size_t>(whole.tile_bytes()),
-                                          static_cast<size_t>(whole.tile_bytes())));
-      BITNETC_RETURN_IF_ERROR(status.with_context(fmt::format("{}, rows from {}", source.name, row)));
+          std::span(packed.bytes)
+              .subspan(slot * static_cast<size_t>(whole.tile_bytes()),
+                       static_cast<size_t>(whole.tile_bytes())));
+      BITNETC_RETURN_IF_ERROR(
+          status.with_context(fmt::format("{}, rows from {}", source.name, row)));
       packed.tile_scales[slot] = matrix.scale;
     }
     packed.weights += matrix.n * matrix.k;

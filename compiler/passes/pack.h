@@ -11,9 +11,9 @@
 namespace bitnetc {
 
 struct PackedMatmul {
-  std::vector<uint8_t> bytes;       // layout.total_bytes()
-  std::vector<float> tile_scales;   // one per row tile
-  int64_t weights = 0;              // ternary weights, pads not counted
+  std::vector<uint8_t> bytes;      // layout.total_bytes()
+  std::vector<float> tile_scales;  // one per row tile
+  int64_t weights = 0;             // ternary weights, pads not counted
 };
 
 // `op` is a fused matmul of `graph`.

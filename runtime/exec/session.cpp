@@ -13,7 +13,9 @@ constexpr size_t kSoftmaxChunk = 256;
 // Vocabulary rows a pool member takes at once: 16 logits are one cache line.
 constexpr int64_t kHeadRowGroup = 16;
 
-bool is_tail(StepKind kind) { return kind == StepKind::kRmsNorm || kind == StepKind::kHead; }
+bool is_tail(StepKind kind) {
+  return kind == StepKind::kRmsNorm || kind == StepKind::kHead;
+}
 
 }  // namespace
 
@@ -30,8 +32,8 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Executabl
   }
   if (options.context_tokens < 0 || options.context_tokens > config.max_positions) {
     return make_error(StatusCode::kInvalidArgument,
-                      "context of {} tokens: this model was made for at most {}", options.context_tokens,
-                      config.max_positions);
+                      "context of {} tokens: this model was made for at most {}",
+                      options.context_tokens, config.max_positions);
   }
   try {
     return std::unique_ptr<Session>(new Session(std::move(executable), options));
@@ -49,7 +51,8 @@ Session::Session(std::shared_ptr<const Executable> executable, const SessionOpti
       options.context_tokens > 0 ? options.context_tokens : model.config.max_positions;
   kv_ = {.kv_heads = executable_->kv_heads,
          .head_dim = executable_->head_dim,
-         .capacity = static_cast<int64_t>(round_up(static_cast<size_t>(context), KvLayout::kKeyBlock))};
+         .capacity =
+             static_cast<int64_t>(round_up(static_cast<size_t>(context), KvLayout::kKeyBlock))};
   for (int64_t layer = 0; layer < model.config.layers; ++layer) {
     k_cache_.emplace_back(static_cast<size_t>(kv_.layer_elements()));
     v_cache_.emplace_back(static_cast<size_t>(kv_.layer_elements()));
@@ -82,15 +85,15 @@ Status Session::check_tokens(std::span<const int32_t> tokens) const {
   const int64_t vocab = executable_->model->description().config.vocab_size;
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (tokens[i] < 0 || tokens[i] >= vocab) {
-      return make_error(StatusCode::kInvalidArgument, "token {} has id {}, expected 0..{}", i, tokens[i],
-                        vocab - 1);
+      return make_error(StatusCode::kInvalidArgument, "token {} has id {}, expected 0..{}", i,
+                        tokens[i], vocab - 1);
     }
   }
   const int64_t room = options_.context_tokens - position_;
   if (static_cast<int64_t>(tokens.size()) > room) {
     return make_error(StatusCode::kInvalidArgument,
-                      "{} tokens do not fit: {} of {} positions of the context are taken", tokens.size(),
-                      position_, options_.context_tokens);
+                      "{} tokens do not fit: {} of {} positions of the context are taken",
+                      tokens.size(), position_, options_.context_tokens);
   }
   return {};
 }
@@ -175,13 +178,13 @@ void Session::run_step(const LinkedStep& step, std::span<const int32_t> tokens, 
       case StepKind::kNormQuantize: {
         const Activations& in = buffers_[static_cast<size_t>(step.input)];
         Activations& out = buffers_[static_cast<size_t>(step.output)];
-        step.kernel()(NormQuantizeArgs{
-            .x = in.f32.data() + row * in.stride,
-            .weight = reinterpret_cast<const float*>(step.weights),
-            .q = out.q.data() + row * out.stride,
-            .step = out.q_step.data() + row,
-            .sum = out.q_sum.data() + row,
-            .normed = tap_ ? normed_tap_.data() + row * out.stride : nullptr});
+        step.kernel()(
+            NormQuantizeArgs{.x = in.f32.data() + row * in.stride,
+                             .weight = reinterpret_cast<const float*>(step.weights),
+                             .q = out.q.data() + row * out.stride,
+                             .step = out.q_step.data() + row,
+                             .sum = out.q_sum.data() + row,
+                             .normed = tap_ ? normed_tap_.data() + row * out.stride : nullptr});
         break;
       }
       case StepKind::kRopeAppend: {
@@ -223,17 +226,18 @@ void Session::run_matmul(const LinkedStep& step, int64_t rows, int member) {
           step.residual < 0
               ? nullptr
               : buffers_[static_cast<size_t>(step.residual)].f32.data() + row * out.stride;
-      step.kernels[static_cast<size_t>(m)](MatmulArgs{.x = in.q.data() + row * in.stride,
-                                                      .w = step.weights,
-                                                      .y = y,
-                                                      .x_step = in.q_step.data() + row,
-                                                      .x_sum = in.q_sum.data() + row,
-                                                      .tile_scale = step.scales,
-                                                      .residual = residual,
-                                                      .x_stride = in.stride,
-                                                      .y_stride = out.stride,
-                                                      .tile_begin = tile,
-                                                      .tile_end = std::min(tiles.end, tile + block)});
+      step.kernels[static_cast<size_t>(m)](
+          MatmulArgs{.x = in.q.data() + row * in.stride,
+                     .w = step.weights,
+                     .y = y,
+                     .x_step = in.q_step.data() + row,
+                     .x_sum = in.q_sum.data() + row,
+                     .tile_scale = step.scales,
+                     .residual = residual,
+                     .x_stride = in.stride,
+                     .y_stride = out.stride,
+                     .tile_begin = tile,
+                     .tile_end = std::min(tiles.end, tile + block)});
     }
   }
 }

@@ -114,7 +114,8 @@ Status BncWriter::finish(std::string_view description_json) {
   }
   const std::string text =
       fmt::format("{{\"sections\":{},\"description\":{}}}", table.dump(), description_json);
-  const std::span<const uint8_t> text_bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+  const std::span<const uint8_t> text_bytes(reinterpret_cast<const uint8_t*>(text.data()),
+                                            text.size());
   BITNETC_RETURN_IF_ERROR(write_all(impl_->fd, text_bytes, impl_->path));
 
   std::vector<uint8_t> page(kBncAlignment);
@@ -139,7 +140,9 @@ Status BncWriter::finish(std::string_view description_json) {
   return {};
 }
 
-uint64_t BncWriter::bytes_written() const { return impl_->offset; }
+uint64_t BncWriter::bytes_written() const {
+  return impl_->offset;
+}
 
 Result<std::shared_ptr<const BncReader>> BncReader::open(const std::string& path) {
   BITNETC_ASSIGN_OR_RETURN(auto file, MappedFile::open(path));
@@ -162,29 +165,33 @@ Result<std::shared_ptr<const BncReader>> BncReader::from_bytes(std::span<const u
 
 namespace {
 
-Status check_header(const Header& header, std::span<const uint8_t> bytes, const std::string& origin) {
+Status check_header(const Header& header, std::span<const uint8_t> bytes,
+                    const std::string& origin) {
   if (header.byte_order != kByteOrderMark) {
-    return make_error(StatusCode::kUnsupported, "{}: byte order mark is {:08x}, expected {:08x}", origin,
-                      header.byte_order, kByteOrderMark);
+    return make_error(StatusCode::kUnsupported, "{}: byte order mark is {:08x}, expected {:08x}",
+                      origin, header.byte_order, kByteOrderMark);
   }
   if (header.version != kBncVersion) {
-    return make_error(StatusCode::kUnsupported,
-                      "{}: format version is {}, this bitnetc reads version {}; compile the model again "
-                      "with this bitnetc{}",
-                      origin, header.version, kBncVersion,
-                      header.version > kBncVersion ? ", or use the newer one that wrote it" : "");
+    return make_error(
+        StatusCode::kUnsupported,
+        "{}: format version is {}, this bitnetc reads version {}; compile the model again "
+        "with this bitnetc{}",
+        origin, header.version, kBncVersion,
+        header.version > kBncVersion ? ", or use the newer one that wrote it" : "");
   }
   if (header.total_bytes != bytes.size()) {
-    return make_error(StatusCode::kDataCorrupt,
-                      "{}: file has {} bytes, its header says {}: it is truncated or was appended to",
-                      origin, bytes.size(), header.total_bytes);
+    return make_error(
+        StatusCode::kDataCorrupt,
+        "{}: file has {} bytes, its header says {}: it is truncated or was appended to", origin,
+        bytes.size(), header.total_bytes);
   }
-  if (const uint64_t sum = page_checksum(bytes.first(kBncAlignment)); sum != header.header_checksum) {
+  if (const uint64_t sum = page_checksum(bytes.first(kBncAlignment));
+      sum != header.header_checksum) {
     return make_error(StatusCode::kDataCorrupt, "{}: header checksum is {:016x}, expected {:016x}",
                       origin, sum, header.header_checksum);
   }
-  if (header.description_offset < kBncAlignment || header.description_bytes > kMaxDescriptionBytes ||
-      header.description_offset > bytes.size() ||
+  if (header.description_offset < kBncAlignment ||
+      header.description_bytes > kMaxDescriptionBytes || header.description_offset > bytes.size() ||
       header.description_bytes != bytes.size() - header.description_offset) {
     return make_error(StatusCode::kDataCorrupt,
                       "{}: description at {} + {} bytes does not end the file of {} bytes", origin,
@@ -194,7 +201,8 @@ Status check_header(const Header& header, std::span<const uint8_t> bytes, const 
 }
 
 // One row of the section table, checked against the part of the file that may hold sections.
-Result<BncSection> parse_section(const json& row, uint64_t sections_end, const std::string& origin) {
+Result<BncSection> parse_section(const json& row, uint64_t sections_end,
+                                 const std::string& origin) {
   BncSection section{.name = row.at("name").get<std::string>(),
                      .offset = row.at("offset").get<uint64_t>(),
                      .size_bytes = row.at("size_bytes").get<uint64_t>(),
@@ -202,10 +210,10 @@ Result<BncSection> parse_section(const json& row, uint64_t sections_end, const s
   if (section.offset % kBncAlignment != 0 || section.offset < kBncAlignment ||
       section.offset > sections_end || section.size_bytes > sections_end - section.offset ||
       round_up(section.size_bytes, kBncAlignment) > sections_end - section.offset) {
-    return make_error(StatusCode::kDataCorrupt,
-                      "{}: section {} at {} + {} bytes is outside the sections' part of the file, {}..{}",
-                      origin, section.name, section.offset, section.size_bytes, kBncAlignment,
-                      sections_end);
+    return make_error(
+        StatusCode::kDataCorrupt,
+        "{}: section {} at {} + {} bytes is outside the sections' part of the file, {}..{}", origin,
+        section.name, section.offset, section.size_bytes, kBncAlignment, sections_end);
   }
   return section;
 }
@@ -214,8 +222,8 @@ Result<BncSection> parse_section(const json& row, uint64_t sections_end, const s
 
 Status BncReader::parse() {
   if (bytes_.size() < sizeof kMagic || std::memcmp(bytes_.data(), kMagic, sizeof kMagic) != 0) {
-    return make_error(StatusCode::kDataCorrupt, "{}: not a .bnc file (it does not begin with the .bnc magic)",
-                      origin_);
+    return make_error(StatusCode::kDataCorrupt,
+                      "{}: not a .bnc file (it does not begin with the .bnc magic)", origin_);
   }
   if (bytes_.size() < kBncAlignment) {
     return make_error(StatusCode::kDataCorrupt, "{}: truncated: {} bytes, the header alone has {}",
@@ -226,9 +234,11 @@ Status BncReader::parse() {
   BITNETC_RETURN_IF_ERROR(check_header(header, bytes_, origin_));
 
   const auto text = bytes_.subspan(header.description_offset);
-  if (const uint64_t sum = XXH3_64bits(text.data(), text.size()); sum != header.description_checksum) {
-    return make_error(StatusCode::kDataCorrupt, "{}: description checksum is {:016x}, expected {:016x}",
-                      origin_, sum, header.description_checksum);
+  if (const uint64_t sum = XXH3_64bits(text.data(), text.size());
+      sum != header.description_checksum) {
+    return make_error(StatusCode::kDataCorrupt,
+                      "{}: description checksum is {:016x}, expected {:016x}", origin_, sum,
+                      header.description_checksum);
   }
   try {
     const json document = json::parse(text.begin(), text.end());
@@ -246,11 +256,12 @@ Status BncReader::parse() {
     return make_error(StatusCode::kDataCorrupt, "{}: section table: {}", origin_, error.what());
   }
   for (const BncSection& section : sections_) {
-    const uint64_t sum = XXH3_64bits(bytes_.data() + section.offset,
-                                     round_up(section.size_bytes, kBncAlignment));
+    const uint64_t sum =
+        XXH3_64bits(bytes_.data() + section.offset, round_up(section.size_bytes, kBncAlignment));
     if (sum != section.checksum) {
-      return make_error(StatusCode::kDataCorrupt, "{}: section {}: checksum is {:016x}, expected {:016x}",
-                        origin_, section.name, sum, section.checksum);
+      return make_error(StatusCode::kDataCorrupt,
+                        "{}: section {}: checksum is {:016x}, expected {:016x}", origin_,
+                        section.name, sum, section.checksum);
     }
   }
   return {};

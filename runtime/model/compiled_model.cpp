@@ -19,9 +19,9 @@ Result<std::shared_ptr<const CompiledModel>> CompiledModel::from_reader(
   for (const char* name : {kSectionRopeCos, kSectionRopeSin}) {
     BITNETC_ASSIGN_OR_RETURN(const auto table, reader->section(name));
     if (table.size() != rope_bytes) {
-      return make_error(StatusCode::kDataCorrupt, "{}: section {} has {} bytes, expected {} ({} x {} f32)",
-                        reader->origin(), name, table.size(), rope_bytes, config.max_positions,
-                        config.head_dim / 2);
+      return make_error(StatusCode::kDataCorrupt,
+                        "{}: section {} has {} bytes, expected {} ({} x {} f32)", reader->origin(),
+                        name, table.size(), rope_bytes, config.max_positions, config.head_dim / 2);
     }
   }
   BITNETC_RETURN_IF_ERROR(reader->section(kSectionTokenizer).status());

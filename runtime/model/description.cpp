@@ -10,9 +10,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr StepKind kStepKinds[] = {StepKind::kEmbed,     StepKind::kNormQuantize, StepKind::kMatmul,
-                                   StepKind::kRopeAppend, StepKind::kAttention,    StepKind::kRmsNorm,
-                                   StepKind::kHead};
+constexpr StepKind kStepKinds[] = {
+    StepKind::kEmbed,     StepKind::kNormQuantize, StepKind::kMatmul, StepKind::kRopeAppend,
+    StepKind::kAttention, StepKind::kRmsNorm,      StepKind::kHead};
 constexpr int64_t kMaxCount = int64_t{1} << 31;
 
 template <typename T>
@@ -122,21 +122,25 @@ struct Operands {
   BufferKind kind;
 };
 
-int parse_operand(const json& object, const Operands& operand, const std::vector<BufferInfo>& buffers) {
+int parse_operand(const json& object, const Operands& operand,
+                  const std::vector<BufferInfo>& buffers) {
   if (object.contains(operand.field) != operand.present)
-    throw BadField(fmt::format("{} {}", operand.field,
-                               operand.present ? "is missing" : "is given but has no meaning here"));
+    throw BadField(
+        fmt::format("{} {}", operand.field,
+                    operand.present ? "is missing" : "is given but has no meaning here"));
   if (!operand.present) return -1;
   const auto index = object.at(operand.field).get<int64_t>();
   if (index < 0 || index >= static_cast<int64_t>(buffers.size()))
-    throw BadField(fmt::format("{} = {}, expected 0..{}", operand.field, index, buffers.size() - 1));
+    throw BadField(
+        fmt::format("{} = {}, expected 0..{}", operand.field, index, buffers.size() - 1));
   if (buffers[static_cast<size_t>(index)].kind != operand.kind)
-    throw BadField(fmt::format("{} = {} names the buffer '{}' of the wrong kind", operand.field, index,
-                               buffers[static_cast<size_t>(index)].name));
+    throw BadField(fmt::format("{} = {} names the buffer '{}' of the wrong kind", operand.field,
+                               index, buffers[static_cast<size_t>(index)].name));
   return static_cast<int>(index);
 }
 
-Step parse_step(const json& object, const std::vector<BufferInfo>& buffers, const ModelConfig& config) {
+Step parse_step(const json& object, const std::vector<BufferInfo>& buffers,
+                const ModelConfig& config) {
   Step step;
   step.kind = parse_step_kind(object.at("kind").get<std::string>());
   step.name = object.at("name").get<std::string>();
@@ -150,13 +154,14 @@ Step parse_step(const json& object, const std::vector<BufferInfo>& buffers, cons
 
   const bool is_matmul = step.kind == StepKind::kMatmul;
   const bool is_quantize = step.kind == StepKind::kNormQuantize;
-  step.input = parse_operand(
-      object,
-      {"input", step.kind != StepKind::kEmbed, is_matmul ? BufferKind::kQuantized : BufferKind::kF32},
-      buffers);
+  step.input = parse_operand(object,
+                             {"input", step.kind != StepKind::kEmbed,
+                              is_matmul ? BufferKind::kQuantized : BufferKind::kF32},
+                             buffers);
   const bool has_output = step.kind != StepKind::kRopeAppend && step.kind != StepKind::kHead;
   step.output = parse_operand(
-      object, {"output", has_output, is_quantize ? BufferKind::kQuantized : BufferKind::kF32}, buffers);
+      object, {"output", has_output, is_quantize ? BufferKind::kQuantized : BufferKind::kF32},
+      buffers);
   step.residual = parse_operand(
       object, {"residual", is_matmul && object.contains("residual"), BufferKind::kF32}, buffers);
   if (object.contains("plans")) {

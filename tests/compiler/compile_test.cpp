@@ -58,7 +58,8 @@ TEST_F(Compile, SameBitsFromMastersPackedAndEveryTier) {
     EXPECT_TRUE(same(logits_of(master, target_for(Isa::kScalar), tokens_))) << name << " masters";
     for (Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
       if (!host_target().supports(isa)) continue;
-      EXPECT_TRUE(same(logits_of(packed, target_for(isa), tokens_))) << name << " " << isa_name(isa);
+      EXPECT_TRUE(same(logits_of(packed, target_for(isa), tokens_)))
+          << name << " " << isa_name(isa);
     }
   }
 }
@@ -77,10 +78,11 @@ TEST_F(Compile, CancelledLeavesNothing) {
   ASSERT_TRUE(loaded.ok());
   const HeuristicPlanSource plans;
   const std::string path = folder_.file("cancelled.bnc");
-  const auto report = compile(loaded->graph, path,
-                              {.target = host_target(),
-                               .plans = &plans,
-                               .progress = [](int done, int, const std::string&) { return done < 3; }});
+  const auto report = compile(
+      loaded->graph, path,
+      {.target = host_target(), .plans = &plans, .progress = [](int done, int, const std::string&) {
+         return done < 3;
+       }});
   EXPECT_EQ(report.status().code(), StatusCode::kCancelled);
   EXPECT_FALSE(std::filesystem::exists(path));
 }
@@ -106,7 +108,8 @@ class LinkRefuses : public Compile {
     return link(*model, builder, {.target = host_target(), .plans = &plans}, &report).status();
   }
 
-  void expect_refused(const std::string& expected, const std::function<void(nlohmann::json&)>& change) {
+  void expect_refused(const std::string& expected,
+                      const std::function<void(nlohmann::json&)>& change) {
     const Status status = link_with(change);
     EXPECT_FALSE(status.ok());
     EXPECT_NE(status.message().find(expected), std::string::npos) << status.message();
@@ -124,10 +127,10 @@ TEST_F(LinkRefuses, WhatDoesNotFit) {
   });
   expect_refused("layer = 7", [](auto& d) { d["program"]["steps"][3]["layer"] = 7; });
   expect_refused("kind = 'dance'", [](auto& d) { d["program"]["steps"][3]["kind"] = "dance"; });
-  expect_refused("kernel spec 'nonsense'", [](auto& d) { d["program"]["steps"][2]["kernel"] = "nonsense"; });
-  expect_refused("does not belong to a matmul step", [](auto& d) {
-    d["program"]["steps"][2]["kernel"] = "rmsnorm_f32_k64_eps1e-05";
-  });
+  expect_refused("kernel spec 'nonsense'",
+                 [](auto& d) { d["program"]["steps"][2]["kernel"] = "nonsense"; });
+  expect_refused("does not belong to a matmul step",
+                 [](auto& d) { d["program"]["steps"][2]["kernel"] = "rmsnorm_f32_k64_eps1e-05"; });
   expect_refused("has fewer columns", [](auto& d) {
     d["program"]["steps"][2]["kernel"] = "matmul_i8_i2s_f32_n4096_k64_m1_scale";
   });
@@ -139,27 +142,29 @@ TEST_F(LinkRefuses, WhatDoesNotFit) {
   });
   expect_refused("section nowhere is missing",
                  [](auto& d) { d["program"]["steps"][2]["weights"] = "nowhere"; });
-  expect_refused("differ from the model's", [](auto& d) {
-    d["program"]["steps"][3]["kernel"] = "ropeappend_f32_q2_kv2_d16";
-  });
+  expect_refused("differ from the model's",
+                 [](auto& d) { d["program"]["steps"][3]["kernel"] = "ropeappend_f32_q2_kv2_d16"; });
   expect_refused("differ from the vocabulary", [](auto& d) {
     for (auto& step : d["program"]["steps"])
       if (step["kind"] == "head") step["kernel"] = "head_f32_bf16_n16_k64";
   });
-  expect_refused("kernel plan 'fast'", [](auto& d) { d["program"]["steps"][2]["plans"]["1"] = "fast"; });
+  expect_refused("kernel plan 'fast'",
+                 [](auto& d) { d["program"]["steps"][2]["plans"]["1"] = "fast"; });
 }
 
 TEST_F(Compile, SessionRefusesWhatCannotBe) {
   const auto executable = link_file(compile_model(make_packed_model({}, 3), "m"), host_target());
   auto session = make_session(executable, {.context_tokens = 4});
-  EXPECT_EQ(session->append(std::vector<int32_t>{320}).message(), "token 0 has id 320, expected 0..319");
+  EXPECT_EQ(session->append(std::vector<int32_t>{320}).message(),
+            "token 0 has id 320, expected 0..319");
   EXPECT_EQ(session->append(std::vector<int32_t>{-1}).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(session->append(std::vector<int32_t>(5, 1)).message(),
             "5 tokens do not fit: 0 of 4 positions of the context are taken");
   EXPECT_TRUE(session->append(std::vector<int32_t>(4, 1)).ok());
   EXPECT_FALSE(session->append(std::vector<int32_t>(1, 1)).ok());
-  EXPECT_NE(Session::create(executable, {.context_tokens = 65}).status().message().find("at most 64"),
-            std::string::npos);
+  EXPECT_NE(
+      Session::create(executable, {.context_tokens = 65}).status().message().find("at most 64"),
+      std::string::npos);
   EXPECT_FALSE(Session::create(executable, {.threads = 0}).ok());
 }
 

@@ -75,7 +75,8 @@ TEST_F(Fuse, GateAndUpTilesAlternate) {
   std::vector<int8_t> rows(static_cast<size_t>(spec.n * spec.k));
   ASSERT_TRUE(unpack(spec.weight_layout(), packed->bytes, rows).ok());
   for (int part = 0; part < 2; ++part) {
-    const auto matrix = graph_.ternary[static_cast<size_t>(op.weights[static_cast<size_t>(part)])].load();
+    const auto matrix =
+        graph_.ternary[static_cast<size_t>(op.weights[static_cast<size_t>(part)])].load();
     ASSERT_TRUE(matrix.ok());
     for (int64_t n = 0; n < matrix->n; ++n) {
       const int64_t tile = 2 * (n / kTileRows) + part;
@@ -110,7 +111,8 @@ TEST_F(Fuse, BuffersDoNotOverlapInTime) {
       const bool overwrites_residual =
           last_use[a] == defined[b] && writer.residual == static_cast<int>(a);
       EXPECT_TRUE(last_use[a] < defined[b] || overwrites_residual)
-          << fused_.values[a].name << " is still needed when " << fused_.values[b].name << " is written";
+          << fused_.values[a].name << " is still needed when " << fused_.values[b].name
+          << " is written";
     }
   }
   // Layers share their buffers: three need no more than one.

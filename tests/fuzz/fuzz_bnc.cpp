@@ -21,7 +21,8 @@ void read_container(const uint8_t* data, size_t size) {
   const bitnetc::HeuristicPlanSource plans;
   bitnetc::LinkReport report;
   (void)bitnetc::link(*model, builder,
-                      {.target = bitnetc::target_for(bitnetc::Isa::kScalar), .plans = &plans}, &report)
+                      {.target = bitnetc::target_for(bitnetc::Isa::kScalar), .plans = &plans},
+                      &report)
       .ok();
 }
 

@@ -26,13 +26,13 @@ std::vector<float> run_model(const Target& target, const SessionOptions& options
   auto session = make_session(bundled_executable(target), options);
   std::vector<float> all;
   const auto prompt = long_prompt();
-  Status status =
-      session->append_all_logits(prompt, [&](int64_t, std::span<const float> logits) {
-        all.insert(all.end(), logits.begin(), logits.end());
-      });
+  Status status = session->append_all_logits(prompt, [&](int64_t, std::span<const float> logits) {
+    all.insert(all.end(), logits.begin(), logits.end());
+  });
   for (int step = 0; step < 24 && status.ok(); ++step) {
     const auto logits = session->logits();
-    const auto id = static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+    const auto id =
+        static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
     status = session->append({&id, 1});
     all.insert(all.end(), session->logits().begin(), session->logits().end());
   }
@@ -40,7 +40,8 @@ std::vector<float> run_model(const Target& target, const SessionOptions& options
   return all;
 }
 
-void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b, const std::string& what) {
+void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b,
+                      const std::string& what) {
   ASSERT_EQ(a.size(), b.size()) << what;
   const bool same = std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
   EXPECT_TRUE(same) << what;
@@ -64,8 +65,8 @@ TEST(Determinism, ThreadCounts) {
 
 TEST(Determinism, PrefillChunks) {
   for (int chunk : {1, 5, 256})
-    expect_same_bits(run_model(host_target(), {.threads = 2, .chunk_tokens = chunk}), expected_bits(),
-                     "chunks of " + std::to_string(chunk));
+    expect_same_bits(run_model(host_target(), {.threads = 2, .chunk_tokens = chunk}),
+                     expected_bits(), "chunks of " + std::to_string(chunk));
 }
 
 class DeterminismTier : public testing::TestWithParam<Isa> {};

@@ -90,7 +90,8 @@ TEST(ModelGolden, GreedyTokens) {
     const auto expected = golden["greedy_ids"].get<std::vector<int32_t>>();
     size_t must_agree = expected.size();
     for (const char* list : {"near_ties", "small_gaps"})
-      for (const json& gap : golden[list]) must_agree = std::min(must_agree, gap["step"].get<size_t>());
+      for (const json& gap : golden[list])
+        must_agree = std::min(must_agree, gap["step"].get<size_t>());
 
     session->reset();
     ASSERT_TRUE(session->append(golden["ids"].get<std::vector<int32_t>>()).ok());
@@ -106,8 +107,8 @@ TEST(ModelGolden, GreedyTokens) {
     equal_beyond += agree;
     total += expected.size();
   }
-  std::printf("%zu of %zu greedy tokens had to agree; %zu agree before the first difference\n", compared,
-              total, equal_beyond);
+  std::printf("%zu of %zu greedy tokens had to agree; %zu agree before the first difference\n",
+              compared, total, equal_beyond);
 }
 
 TEST(ModelGolden, MeanNegativeLogLikelihood) {
@@ -184,12 +185,13 @@ class OperatorGolden : public ActivationGolden {
     for (int64_t row = 0; row < kRows; ++row) {
       float q_step = 0;
       int32_t q_sum = 0;
-      step(name).kernel()(NormQuantizeArgs{.x = x.data() + row * k,
-                                           .weight = reinterpret_cast<const float*>(step(name).weights),
-                                           .q = q.data() + row * k,
-                                           .step = &q_step,
-                                           .sum = &q_sum,
-                                           .normed = y.data() + row * k});
+      step(name).kernel()(
+          NormQuantizeArgs{.x = x.data() + row * k,
+                           .weight = reinterpret_cast<const float*>(step(name).weights),
+                           .q = q.data() + row * k,
+                           .step = &q_step,
+                           .sum = &q_sum,
+                           .normed = y.data() + row * k});
       EXPECT_NEAR(q_step / expected_scale[static_cast<size_t>(row)], 1, 1e-5) << name;
     }
     const double relative = relative_max(y, golden(normed));
@@ -227,11 +229,12 @@ class OperatorGolden : public ActivationGolden {
     return y;
   }
 
-  void check_columns(const std::string& name, const std::vector<float>& y, int64_t columns, int64_t first,
-                     int64_t count) {
+  void check_columns(const std::string& name, const std::vector<float>& y, int64_t columns,
+                     int64_t first, int64_t count) {
     std::vector<float> part;
     for (int64_t row = 0; row < kRows; ++row)
-      part.insert(part.end(), y.begin() + row * columns + first, y.begin() + row * columns + first + count);
+      part.insert(part.end(), y.begin() + row * columns + first,
+                  y.begin() + row * columns + first + count);
     const double relative = relative_max(part, golden(name));
     EXPECT_LE(relative, 1e-6) << name;
     worst_linear_ = std::max(worst_linear_, relative);
@@ -268,14 +271,14 @@ TEST_F(OperatorGolden, EveryNormAndLinearLayer) {
     check_norm(at + "ffn_sub_norm", at + "relu2_gate_times_up", at + "ffn_sub_norm",
                at + "down_in_int8", at + "down_in_scale", kFfn);
     check_columns(at + "resid_out",
-                  run_linear(at + "down_proj", at + "down_in_int8", at + "down_in_scale", kFfn, kHidden,
-                             golden(at + "resid_mid")),
+                  run_linear(at + "down_proj", at + "down_in_int8", at + "down_in_scale", kFfn,
+                             kHidden, golden(at + "resid_mid")),
                   kHidden, 0, kHidden);
     hidden = at + "resid_out";
   }
-  std::printf("largest relative difference: norms %.2g, linear layers %.2g; %lld of %lld codes differ\n",
-              worst_norm_, worst_linear_, static_cast<long long>(flips_),
-              static_cast<long long>(codes_));
+  std::printf(
+      "largest relative difference: norms %.2g, linear layers %.2g; %lld of %lld codes differ\n",
+      worst_norm_, worst_linear_, static_cast<long long>(flips_), static_cast<long long>(codes_));
   EXPECT_LE(flips_ * 500, codes_);
 }
 
@@ -306,14 +309,16 @@ TEST_F(ActivationGolden, WholePromptLayerByLayer) {
   compare("embed", "embed_tokens");
   for (int64_t layer = 0; layer < kLayers; ++layer) {
     const std::string at = "layers." + std::to_string(layer) + ".";
-    for (const char* name : {"input_layernorm", "attn_sub_norm", "post_attention_layernorm", "ffn_sub_norm"})
+    for (const char* name :
+         {"input_layernorm", "attn_sub_norm", "post_attention_layernorm", "ffn_sub_norm"})
       compare(at + name, at + name);
     compare(at + "attn_out", at + "attention");
     compare(at + "resid_mid", at + "o_proj");
     compare(at + "relu2_gate_times_up", at + "gate_up_proj");
     compare(at + "resid_out", at + "down_proj");
   }
-  std::printf("largest relative rms difference of an intermediate: %.3g (%s)\n", worst, worst_name.c_str());
+  std::printf("largest relative rms difference of an intermediate: %.3g (%s)\n", worst,
+              worst_name.c_str());
 }
 
 }  // namespace

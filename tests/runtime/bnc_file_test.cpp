@@ -53,7 +53,8 @@ TEST_F(BncFile, RoundTrip) {
   EXPECT_TRUE(std::ranges::equal(a, pattern(10, 1)));
   EXPECT_TRUE(std::ranges::equal(b, pattern(5000, 7)));
   EXPECT_EQ((*reader)->section("empty").value().size(), 0u);
-  for (const BncSection& section : (*reader)->sections()) EXPECT_EQ(section.offset % kBncAlignment, 0u);
+  for (const BncSection& section : (*reader)->sections())
+    EXPECT_EQ(section.offset % kBncAlignment, 0u);
   EXPECT_EQ((*reader)->section("c").status().message(), path_ + ": section c is missing");
 }
 
@@ -105,7 +106,8 @@ TEST_F(BncFile, AnUnfinishedWriterLeavesTheOldFile) {
   }
   EXPECT_EQ(read_file(path_), bytes_);
   size_t files = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder_.path())) ++files;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder_.path()))
+    ++files;
   EXPECT_EQ(files, 1u);
 }
 

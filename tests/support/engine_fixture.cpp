@@ -18,7 +18,9 @@ T value_or_throw(Result<T> result) {
 
 }  // namespace
 
-std::string bundled_model_folder() { return BITNETC_SOURCE_DIR "/tools/models/fairytale-6m"; }
+std::string bundled_model_folder() {
+  return BITNETC_SOURCE_DIR "/tools/models/fairytale-6m";
+}
 
 void compile_folder(const std::string& folder, const std::string& bnc_path, const Target& target) {
   const LoadedModel loaded = value_or_throw(load_model(folder));

@@ -29,15 +29,16 @@ struct Pipe {
   }
 };
 
-[[noreturn]] void run_child(const std::string& program, const ProcessOptions& options, const Pipe& in,
-                            const Pipe& out, const Pipe& err) {
+[[noreturn]] void run_child(const std::string& program, const ProcessOptions& options,
+                            const Pipe& in, const Pipe& out, const Pipe& err) {
   ::dup2(in.read_end, STDIN_FILENO);
   ::dup2(out.write_end, STDOUT_FILENO);
   ::dup2(err.write_end, STDERR_FILENO);
   std::vector<std::string> environment = {"PATH=/usr/bin:/bin"};
   for (const auto& [name, value] : options.environment) environment.push_back(name + "=" + value);
   std::vector<char*> argv = {const_cast<char*>(program.c_str())}, envp;
-  for (const std::string& argument : options.arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : options.arguments)
+    argv.push_back(const_cast<char*>(argument.c_str()));
   for (std::string& entry : environment) envp.push_back(entry.data());
   argv.push_back(nullptr);
   envp.push_back(nullptr);

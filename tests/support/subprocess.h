@@ -13,10 +13,10 @@ struct ProcessResult {
 };
 
 struct ProcessOptions {
-  std::vector<std::string> arguments;  // argv[1...]
+  std::vector<std::string> arguments;              // argv[1...]
   std::map<std::string, std::string> environment;  // on top of a bare PATH
-  std::string input;                   // stdin
-  int interrupt_after_ms = 0;          // send SIGINT then; 0: never
+  std::string input;                               // stdin
+  int interrupt_after_ms = 0;                      // send SIGINT then; 0: never
 };
 
 ProcessResult run_program(const std::string& program, const ProcessOptions& options);

@@ -47,7 +47,8 @@ class Cli : public testing::Test {
   TempFolder folder_;
 };
 
-const std::vector<std::string> kStory = {"run", "-p", "Once upon a time", "-n", "16", "--temp", "0"};
+const std::vector<std::string> kStory = {"run",    "-p", "Once upon a time", "-n", "16",
+                                         "--temp", "0"};
 
 std::vector<std::string> with(std::vector<std::string> arguments, std::vector<std::string> more) {
   arguments.insert(arguments.end(), more.begin(), more.end());
@@ -67,7 +68,8 @@ TEST_F(Cli, RunsTheBundledModelAndFindsItAgain) {
 
 TEST_F(Cli, SameTextOnEveryTierAndThreadCountAndWithoutJit) {
   const std::string model = compile_bundled();
-  std::vector<std::string> run = {"run", model, "-p", "The King said", "-n", "24", "--seed", "7", "-q"};
+  std::vector<std::string> run = {"run",    model, "-p", "The King said", "-n", "24",
+                                  "--seed", "7",   "-q"};
   const auto expected = bitnetc(run);
   ASSERT_EQ(expected.exit_code, 0) << expected.err;
   EXPECT_EQ(expected.err, "");
@@ -107,8 +109,10 @@ TEST_F(Cli, StopStringAndSeed) {
   EXPECT_EQ(stopped.out, whole.out.substr(0, whole.out.find(stop)) + "\n");
   EXPECT_NE(stopped.err.find("stopped by stop string"), std::string::npos);
   const std::vector<std::string> sampled = {"run", "-p", "A", "-n", "12", "--temp", "1", "-q"};
-  EXPECT_EQ(bitnetc(with(sampled, {"--seed", "1"})).out, bitnetc(with(sampled, {"--seed", "1"})).out);
-  EXPECT_NE(bitnetc(with(sampled, {"--seed", "1"})).out, bitnetc(with(sampled, {"--seed", "2"})).out);
+  EXPECT_EQ(bitnetc(with(sampled, {"--seed", "1"})).out,
+            bitnetc(with(sampled, {"--seed", "1"})).out);
+  EXPECT_NE(bitnetc(with(sampled, {"--seed", "1"})).out,
+            bitnetc(with(sampled, {"--seed", "2"})).out);
 }
 
 TEST_F(Cli, LogitsFile) {
@@ -122,10 +126,12 @@ TEST_F(Cli, LogitsFile) {
 }
 
 TEST_F(Cli, CtrlCStopsAndReports) {
-  const auto result = bitnetc({"run", "-p", "Once", "-n", "100000", "--ignore-eos", "--temp", "0"}, {}, "",
-                              /*interrupt_after_ms=*/1);
+  const auto result =
+      bitnetc({"run", "-p", "Once", "-n", "100000", "--ignore-eos", "--temp", "0"}, {}, "",
+              /*interrupt_after_ms=*/1);
   // The context may fill up before the signal comes on a fast machine; both ends are clean.
-  EXPECT_TRUE(result.exit_code == kInterrupted || result.exit_code == 0) << result.exit_code << result.err;
+  EXPECT_TRUE(result.exit_code == kInterrupted || result.exit_code == 0)
+      << result.exit_code << result.err;
 }
 
 TEST_F(Cli, ContextFullIsAStopNotAnError) {
@@ -139,8 +145,10 @@ TEST_F(Cli, WrongUse) {
   expect_failure(bitnetc({"run", "-p", "x", "--top-p", "2"}), kUsage, "top_p");
   expect_failure(bitnetc({"run", "-p", "x", "--seed", "abc"}), kUsage, "--seed 'abc'");
   expect_failure(bitnetc({"run", "-p", "x", "-c", "5000"}), kUsage, "at most 1024");
-  expect_failure(bitnetc({"run", "-p", "x"}, {{"BITNETC_ISA", "sse9"}}), kUsage, "BITNETC_ISA=sse9");
-  expect_failure(bitnetc({"run", "-p", "x"}, {{"BITNETC_THREADS", "many"}}), kUsage, "BITNETC_THREADS");
+  expect_failure(bitnetc({"run", "-p", "x"}, {{"BITNETC_ISA", "sse9"}}), kUsage,
+                 "BITNETC_ISA=sse9");
+  expect_failure(bitnetc({"run", "-p", "x"}, {{"BITNETC_THREADS", "many"}}), kUsage,
+                 "BITNETC_THREADS");
   expect_failure(bitnetc({"run", "-p", "bad \xff utf8"}), kUsage, "UTF-8");
   EXPECT_EQ(bitnetc({"dance"}).exit_code, kUsage);
   EXPECT_EQ(bitnetc({}).exit_code, kUsage);
@@ -190,9 +198,11 @@ TEST_F(Cli, InspectTokenizeKernelDoctor) {
   const auto inspect = bitnetc({"inspect", model, "--json"});
   ASSERT_EQ(inspect.exit_code, 0) << inspect.err;
   EXPECT_EQ(json::parse(inspect.out)["description"]["config"]["hidden_size"], 256);
-  EXPECT_NE(bitnetc({"inspect", model, "--steps"}).out.find("layers.4.down_proj"), std::string::npos);
+  EXPECT_NE(bitnetc({"inspect", model, "--steps"}).out.find("layers.4.down_proj"),
+            std::string::npos);
 
-  EXPECT_EQ(bitnetc({"tokenize", model, "-p", "Once upon a time", "--ids"}).out, "4093 3040 683 258 540\n");
+  EXPECT_EQ(bitnetc({"tokenize", model, "-p", "Once upon a time", "--ids"}).out,
+            "4093 3040 683 258 540\n");
   EXPECT_EQ(bitnetc({"tokenize", model, "--decode", "3040,683,258,540"}).out, "Once upon a time\n");
 
   const auto list = bitnetc({"kernel", "list", model, "--json"});
@@ -213,8 +223,8 @@ TEST_F(Cli, InspectTokenizeKernelDoctor) {
 
 #ifdef __x86_64__
 TEST_F(Cli, Disassembly) {
-  const auto result =
-      bitnetc({"kernel", "disasm", "matmul_i8_i2s_f32_n256_k256_m1_scale"}, {{"BITNETC_ISA", "avx2"}});
+  const auto result = bitnetc({"kernel", "disasm", "matmul_i8_i2s_f32_n256_k256_m1_scale"},
+                              {{"BITNETC_ISA", "avx2"}});
   if (result.exit_code == kUsage && result.err.find("ahead of time") != std::string::npos) {
     std::printf("SKIPPED: this CPU has no AVX2 or refuses executable memory\n");
     GTEST_SKIP() << result.err;

@@ -17,7 +17,8 @@ struct CompileCommandOptions {
 Status run_compile(const CompileCommandOptions& compile) {
   BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(compile.model));
   if (location.kind == ModelLocation::Kind::kCompiled)
-    return make_error(StatusCode::kInvalidArgument, "{}: this model is compiled already", location.path);
+    return make_error(StatusCode::kInvalidArgument, "{}: this model is compiled already",
+                      location.path);
   return compile_model(
       {.source_folder = location.path, .output_path = compile.output, .verbose = compile.verbose});
 }
@@ -33,7 +34,8 @@ void add_compile_command(CLI::App& app, int& exit_code) {
       "The file is written beside its destination and renamed, so an old one survives a failure.");
   command->add_option("MODEL", compile->model, "Hugging Face folder or bundled name")->required();
   command->add_option("-o,--output", compile->output, "The .bnc file to write")->required();
-  command->add_flag("-v,--verbose", compile->verbose, "List the configuration keys that were ignored");
+  command->add_flag("-v,--verbose", compile->verbose,
+                    "List the configuration keys that were ignored");
   command->callback([compile, &exit_code] {
     const Status status = run_compile(*compile);
     exit_code = status.ok() ? static_cast<int>(kExitOk) : report_failure(status);

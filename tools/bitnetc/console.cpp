@@ -33,15 +33,21 @@ int exit_code_for(StatusCode code) {
 
 }  // namespace
 
-bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
-bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+bool stdout_is_terminal() {
+  return ::isatty(STDOUT_FILENO) == 1;
+}
+bool stderr_is_terminal() {
+  return ::isatty(STDERR_FILENO) == 1;
+}
 
 int report_failure(const Status& status) {
   fmt::print(stderr, "bitnetc: {}\n", status.message());
   return exit_code_for(status.code());
 }
 
-void print_note(const std::string& text) { fmt::print(stderr, "note: {}\n", text); }
+void print_note(const std::string& text) {
+  fmt::print(stderr, "note: {}\n", text);
+}
 
 void install_interrupt_handler() {
   struct sigaction action = {};
@@ -50,7 +56,9 @@ void install_interrupt_handler() {
   ::sigaction(SIGINT, &action, nullptr);
 }
 
-const std::atomic<bool>& interrupted() { return g_interrupted; }
+const std::atomic<bool>& interrupted() {
+  return g_interrupted;
+}
 
 std::string format_bytes(double bytes) {
   constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};
@@ -61,7 +69,9 @@ std::string format_bytes(double bytes) {
 
 ProgressBar::ProgressBar(std::string title) : title_(std::move(title)) {}
 
-ProgressBar::~ProgressBar() { finish(); }
+ProgressBar::~ProgressBar() {
+  finish();
+}
 
 void ProgressBar::finish() {
   if (drawn_) fmt::print(stderr, "\r\033[K");
@@ -72,8 +82,8 @@ void ProgressBar::update(int done, int total, const std::string& detail) {
   if (!stderr_is_terminal()) return;
   constexpr int kWidth = 30;
   const int filled = total > 0 ? kWidth * done / total : 0;
-  fmt::print(stderr, "\r\033[K{} [{:#<{}}{: <{}}] {}/{} {:.40}", title_, "", filled, "", kWidth - filled,
-             done, total, detail);
+  fmt::print(stderr, "\r\033[K{} [{:#<{}}{: <{}}] {}/{} {:.40}", title_, "", filled, "",
+             kWidth - filled, done, total, detail);
   std::fflush(stderr);
   drawn_ = true;
 }
@@ -82,13 +92,14 @@ Result<std::string> read_text(const std::string& path) {
   const bool is_stdin = path == "-";
   const int fd = is_stdin ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
-    return make_error(errno == ENOENT ? StatusCode::kNotFound : StatusCode::kIoError, "{}: {}", path,
-                      std::strerror(errno));
+    return make_error(errno == ENOENT ? StatusCode::kNotFound : StatusCode::kIoError, "{}: {}",
+                      path, std::strerror(errno));
   }
   std::string text;
   char block[1 << 16];
   ssize_t count;
-  while ((count = ::read(fd, block, sizeof block)) > 0) text.append(block, static_cast<size_t>(count));
+  while ((count = ::read(fd, block, sizeof block)) > 0)
+    text.append(block, static_cast<size_t>(count));
   const int read_errno = errno;
   if (!is_stdin) ::close(fd);
   if (count < 0)

@@ -1,8 +1,8 @@
 // bitnetc doctor: what this machine is, what runs on it, what it can reach, and every problem with its remedy.
-#include <CLI/CLI.hpp>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -37,13 +37,18 @@ struct Diagnosis {
 };
 
 std::vector<std::string> feature_names(const CpuFeatures& cpu) {
-  const std::pair<const char*, bool> all[] = {
-      {"avx2", cpu.avx2},           {"fma", cpu.fma},
-      {"f16c", cpu.f16c},           {"avx_vnni", cpu.avx_vnni},
-      {"avx512f", cpu.avx512f},     {"avx512bw", cpu.avx512bw},
-      {"avx512dq", cpu.avx512dq},   {"avx512vl", cpu.avx512vl},
-      {"avx512_vnni", cpu.avx512_vnni}, {"avx512_vbmi", cpu.avx512_vbmi},
-      {"gfni", cpu.gfni},           {"amx_int8", cpu.amx_int8}};
+  const std::pair<const char*, bool> all[] = {{"avx2", cpu.avx2},
+                                              {"fma", cpu.fma},
+                                              {"f16c", cpu.f16c},
+                                              {"avx_vnni", cpu.avx_vnni},
+                                              {"avx512f", cpu.avx512f},
+                                              {"avx512bw", cpu.avx512bw},
+                                              {"avx512dq", cpu.avx512dq},
+                                              {"avx512vl", cpu.avx512vl},
+                                              {"avx512_vnni", cpu.avx512_vnni},
+                                              {"avx512_vbmi", cpu.avx512_vbmi},
+                                              {"gfni", cpu.gfni},
+                                              {"amx_int8", cpu.amx_int8}};
   std::vector<std::string> names;
   for (const auto& [name, present] : all)
     if (present) names.emplace_back(name);
@@ -60,9 +65,10 @@ void check_cache_dir(std::vector<std::string>& problems) {
   struct stat info;
   if (::stat(dir.c_str(), &info) != 0) return;  // made on first use
   if (::access(dir.c_str(), W_OK) != 0)
-    problems.push_back(fmt::format("{} is not writable: models are compiled anew on every run; make it "
-                                   "writable or point XDG_CACHE_HOME elsewhere",
-                                   dir));
+    problems.push_back(
+        fmt::format("{} is not writable: models are compiled anew on every run; make it "
+                    "writable or point XDG_CACHE_HOME elsewhere",
+                    dir));
   if ((info.st_mode & 022) != 0)
     problems.push_back(fmt::format("{} can be written by others; run chmod 700 {}", dir, dir));
 }
@@ -74,7 +80,8 @@ void check_kernels(Diagnosis& diagnosis) {
     diagnosis.problems.push_back("the bundled model does not run: " + engine.status().message());
     return;
   }
-  for (const std::string& line : engine->link_report.fallbacks()) diagnosis.problems.push_back(line);
+  for (const std::string& line : engine->link_report.fallbacks())
+    diagnosis.problems.push_back(line);
   diagnosis.kernels = std::move(engine->link_report.kernels);
 }
 
@@ -84,11 +91,9 @@ Diagnosis diagnose() {
   if (diagnosis.host.best_isa == Isa::kScalar && !options().isa_cap)
     diagnosis.problems.emplace_back(
         "this CPU has no AVX2 with FMA and F16C: everything runs on the reference kernels, slowly");
-  const Target uncapped = target_of(diagnosis.cpu);
-  if (options().isa_cap && !uncapped.supports(*options().isa_cap))
-    diagnosis.problems.push_back(fmt::format("BITNETC_ISA={} asks for more than this CPU has; {} is used",
-                                             isa_name(*options().isa_cap),
-                                             diagnosis.host.describe()));
+  if (const Status status = check_isa_cap(target_of(diagnosis.cpu), options().isa_cap);
+      !status.ok())
+    diagnosis.problems.push_back(status.message());
   if (const Status status = exec_memory_available(); !status.ok())
     diagnosis.problems.push_back("no generated code can run: " + status.message());
   check_cache_dir(diagnosis.problems);
@@ -108,20 +113,20 @@ void print_json(const Diagnosis& diagnosis) {
   for (const LinkedKernel& kernel : diagnosis.kernels)
     kernels.push_back({{"name", kernel.name}, {"generator", kernel.generator}});
   nlohmann::json settings = nlohmann::json::object();
-  for (const OptionValue& option : describe_options(options())) settings[option.name] = option.value;
-  const nlohmann::json document = {
-      {"cpu", diagnosis.cpu.brand},
-      {"features", diagnosis.features},
-      {"isa", isa_name(diagnosis.host.best_isa)},
-      {"cpus", diagnosis.cpus},
-      {"caches",
-       {{"l1d_bytes", diagnosis.caches.l1d_bytes},
-        {"l2_bytes", diagnosis.caches.l2_bytes},
-        {"l3_bytes", diagnosis.caches.l3_bytes}}},
-      {"read_bandwidth_bytes_per_second", bandwidth},
-      {"kernels", kernels},
-      {"settings", settings},
-      {"problems", diagnosis.problems}};
+  for (const OptionValue& option : describe_options(options()))
+    settings[option.name] = option.value;
+  const nlohmann::json document = {{"cpu", diagnosis.cpu.brand},
+                                   {"features", diagnosis.features},
+                                   {"isa", isa_name(diagnosis.host.best_isa)},
+                                   {"cpus", diagnosis.cpus},
+                                   {"caches",
+                                    {{"l1d_bytes", diagnosis.caches.l1d_bytes},
+                                     {"l2_bytes", diagnosis.caches.l2_bytes},
+                                     {"l3_bytes", diagnosis.caches.l3_bytes}}},
+                                   {"read_bandwidth_bytes_per_second", bandwidth},
+                                   {"kernels", kernels},
+                                   {"settings", settings},
+                                   {"problems", diagnosis.problems}};
   fmt::print("{}\n", document.dump(2));
 }
 
@@ -142,9 +147,10 @@ void print_text(const Diagnosis& diagnosis) {
     fmt::print("read        {:.1f} GB/s from memory with {} thread{}\n", row.bytes_per_second / 1e9,
                row.threads, row.threads == 1 ? "" : "s");
   const Status exec = exec_memory_available();
-  fmt::print("jit         {}\n", exec.ok() ? "executable memory is to be had (written and run through "
-                                             "two mappings, never both at once)"
-                                           : exec.message());
+  fmt::print("jit         {}\n", exec.ok()
+                                     ? "executable memory is to be had (written and run through "
+                                       "two mappings, never both at once)"
+                                     : exec.message());
   fmt::print("kernels     {} proven for the bundled model\n", diagnosis.kernels.size());
   for (const OptionValue& option : describe_options(options()))
     fmt::print("setting     {:<18} {:<24} {}\n", option.name,

@@ -114,7 +114,8 @@ Result<ModelLocation> locate_model(const std::string& name) {
   if (!name.empty() && fs::is_directory(name)) {
     if (is_model_folder(name)) return ModelLocation{Kind::kSourceFolder, name};
     return make_error(StatusCode::kNotFound,
-                      "{}: this folder holds no config.json, so it is not a Hugging Face model", name);
+                      "{}: this folder holds no config.json, so it is not a Hugging Face model",
+                      name);
   }
   if (!name.empty() && fs::exists(name)) {
     if (looks_like_bnc(name)) return ModelLocation{Kind::kCompiled, name};
@@ -128,10 +129,11 @@ Result<ModelLocation> locate_model(const std::string& name) {
       if (is_model_folder(path)) return ModelLocation{Kind::kSourceFolder, path};
     }
   }
-  return make_error(StatusCode::kNotFound,
-                    "{}: no such file or folder, and no bundled model of that name (bundled: {}; looked "
-                    "in {})",
-                    bundled, kBundledModel, fmt::join(bundled_model_folders(), ", "));
+  return make_error(
+      StatusCode::kNotFound,
+      "{}: no such file or folder, and no bundled model of that name (bundled: {}; looked "
+      "in {})",
+      bundled, kBundledModel, fmt::join(bundled_model_folders(), ", "));
 }
 
 Status compile_model(const CompileRequest& request) {
@@ -172,15 +174,15 @@ Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name,
 Result<Engine> make_engine(const std::string& model_name, bool verbose) {
   Engine engine;
   BITNETC_ASSIGN_OR_RETURN(engine.model, open_model(model_name, verbose));
-  BITNETC_ASSIGN_OR_RETURN(
-      engine.tokenizer,
-      Tokenizer::from_json(engine.model->tokenizer_json(),
-                           fmt::format("{}: {}", engine.model->file().origin(), kSectionTokenizer)));
+  BITNETC_ASSIGN_OR_RETURN(engine.tokenizer,
+                           Tokenizer::from_json(engine.model->tokenizer_json(),
+                                                fmt::format("{}: {}", engine.model->file().origin(),
+                                                            kSectionTokenizer)));
   KernelBuilder builder;
   const HeuristicPlanSource plans;
-  BITNETC_ASSIGN_OR_RETURN(engine.executable,
-                           link(engine.model, builder, {.target = host_target(), .plans = &plans},
-                                &engine.link_report));
+  BITNETC_ASSIGN_OR_RETURN(
+      engine.executable,
+      link(engine.model, builder, {.target = host_target(), .plans = &plans}, &engine.link_report));
   print_link_report(engine.link_report, verbose);
   return engine;
 }

@@ -17,7 +17,8 @@ const char* stop_reason_name(StopReason reason) {
   return "?";
 }
 
-StopMatcher::StopMatcher(std::vector<std::string> stop_strings) : stop_strings_(std::move(stop_strings)) {
+StopMatcher::StopMatcher(std::vector<std::string> stop_strings)
+    : stop_strings_(std::move(stop_strings)) {
   std::erase(stop_strings_, "");
 }
 
@@ -42,7 +43,9 @@ std::string StopMatcher::push(std::string_view text) {
   return ready;
 }
 
-std::string StopMatcher::finish() { return matched_ ? std::string() : std::exchange(held_, {}); }
+std::string StopMatcher::finish() {
+  return matched_ ? std::string() : std::exchange(held_, {});
+}
 
 Result<GenerationResult> generate(Session& session, const Tokenizer& tokenizer,
                                   const GenerationRequest& request,

@@ -17,8 +17,8 @@ struct GenerationRequest {
   std::vector<int32_t> prompt_ids;
   int max_tokens = 128;
   SamplingParams sampling;
-  std::vector<int32_t> stop_ids;           // end-of-text tokens; empty: go on past them
-  std::vector<std::string> stop_strings;   // not part of the text that is returned
+  std::vector<int32_t> stop_ids;          // end-of-text tokens; empty: go on past them
+  std::vector<std::string> stop_strings;  // not part of the text that is returned
 };
 
 enum class StopReason { kMaxTokens, kEndOfText, kStopString, kContextFull, kInterrupted };

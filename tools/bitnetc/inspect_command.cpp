@@ -34,9 +34,9 @@ void print_json(const CompiledModel& model) {
 void print_summary(const CompiledModel& model) {
   const ModelDescription& description = model.description();
   const ModelConfig& config = description.config;
-  fmt::print("{}  format {}, {}, written by bitnetc {} for {}\n", model.file().origin(), kBncVersion,
-             format_bytes(static_cast<double>(model.file().size_bytes())), description.bitnetc_version,
-             description.program.target_isa);
+  fmt::print("{}  format {}, {}, written by bitnetc {} for {}\n", model.file().origin(),
+             kBncVersion, format_bytes(static_cast<double>(model.file().size_bytes())),
+             description.bitnetc_version, description.program.target_isa);
   fmt::print("model       {} family, {} layers, hidden {}, ffn {}, vocabulary {}\n", config.family,
              config.layers, config.hidden_size, config.intermediate_size, config.vocab_size);
   fmt::print("attention   {} query heads, {} key/value heads, head dim {}, rope theta {}\n",
@@ -83,7 +83,8 @@ void add_inspect_command(CLI::App& app, int& exit_code) {
       "Examples:\n"
       "  bitnetc inspect model.bnc --steps\n"
       "  bitnetc inspect model.bnc --json | jq '.description.program.steps[].kernel'");
-  command->add_option("MODEL", options->model, ".bnc file, model folder or bundled name")->required();
+  command->add_option("MODEL", options->model, ".bnc file, model folder or bundled name")
+      ->required();
   command->add_flag("--steps", options->steps, "Also the steps, buffers and sections");
   command->add_flag("--json", options->json, "Everything as JSON");
   command->callback([options, &exit_code] {

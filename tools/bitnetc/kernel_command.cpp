@@ -1,7 +1,7 @@
 // bitnetc kernel: what is generated, how it was chosen, what the machine code is, and whether it is right.
-#include <CLI/CLI.hpp>
 #include <Zydis/Zydis.h>
 
+#include <CLI/CLI.hpp>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -9,6 +9,7 @@
 
 #include "runtime/cpu_features.h"
 #include "runtime/jit_observer.h"
+#include "runtime/overloaded.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/engine.h"
@@ -43,6 +44,7 @@ class LastPublished final : public JitObserver {
 };
 
 struct ShownKernel {
+  KernelRequest request;
   BuiltKernel built;
   std::shared_ptr<LastPublished> published;
 };
@@ -53,22 +55,84 @@ Result<ShownKernel> build_named(const std::string& name) {
   const Target target = host_target();
   const KernelPlan plan =
       identity.plan.value_or(HeuristicPlanSource().plan_for(identity.spec, target));
-  ShownKernel shown{.published = std::make_shared<LastPublished>()};
+  ShownKernel shown{.request = {.spec = identity.spec, .plan = plan, .target = target},
+                    .published = std::make_shared<LastPublished>()};
   add_jit_observer(shown.published);
   KernelBuilder builder;
-  const KernelRequest request{.spec = identity.spec, .plan = plan, .target = target};
-  BITNETC_ASSIGN_OR_RETURN(shown.built, identity.generator.empty()
-                                            ? builder.build(request)
-                                            : builder.build_with(identity.generator, request));
+  BITNETC_ASSIGN_OR_RETURN(shown.built,
+                           identity.generator.empty()
+                               ? builder.build(shown.request)
+                               : builder.build_with(identity.generator, shown.request));
   return shown;
+}
+
+// What the kernel computes and on what, in the field's notation: M tokens, N rows, K columns.
+std::string describe(const KernelSpec& spec) {
+  const auto matmul = [](const MatmulSpec& s) {
+    const WeightLayout layout = s.weight_layout();
+    const char* formula = s.epilogue == Epilogue::kScale      ? "XW * scale"
+                          : s.epilogue == Epilogue::kResidual ? "residual + XW * scale"
+                                                              : "relu(gate)^2 * up of XW * scale";
+    return fmt::format(
+        "operation   Y = {}, XW = X W^T in exact int32\n"
+        "shapes      x i8[{}][{}], w {} {}x{}, y f32[{}][{}]\n"
+        "weights     {}, {:.2f} bits a weight, {} tiles of {} rows",
+        formula, s.m, s.k, layout_name(s.layout), s.n, s.k, s.m, s.output_columns(),
+        format_bytes(static_cast<double>(layout.total_bytes())), layout.bits_per_weight(),
+        layout.tiles(), kTileRows);
+  };
+  return std::visit(
+      Overloaded{
+          matmul,
+          [](const NormQuantizeSpec& s) {
+            return fmt::format(
+                "operation   q = int8(RMS norm of x * w), absmax per token\n"
+                "shapes      x f32[{}], w f32[{}], q i8[{}], eps {}",
+                s.k, s.k, s.padded_k(), s.eps);
+          },
+          [](const RmsNormSpec& s) {
+            return fmt::format(
+                "operation   y = RMS norm of x * w\nshapes      x, w, y f32[{}], eps {}", s.k,
+                s.eps);
+          },
+          [](const RopeAppendSpec& s) {
+            return fmt::format(
+                "operation   rotate q and k, append k and v to the cache as fp16\n"
+                "shapes      {} query heads, {} key/value heads, head dim {}",
+                s.q_heads, s.kv_heads, s.head_dim);
+          },
+          [](const AttentionSpec& s) {
+            return fmt::format(
+                "operation   softmax(q K^T * {}) V of one query head\n"
+                "shapes      q, out f32[{}], K and V fp16",
+                s.scale, s.head_dim);
+          },
+          [](const EmbedSpec& s) {
+            return fmt::format("operation   widen one table row\nshapes      {}[{}] -> f32[{}]",
+                               float_type_name(s.type), s.k, s.k);
+          },
+          [](const HeadSpec& s) {
+            return fmt::format(
+                "operation   logits = W h, 64-lane dot products\n"
+                "shapes      w {}[{}][{}], h f32[{}]",
+                float_type_name(s.type), s.n, s.k, s.k);
+          },
+      },
+      spec);
+}
+
+std::string describe(const KernelPlan& plan) {
+  return fmt::format("{} row tiles a step, {} column groups an iteration, prefetch {} bytes ahead",
+                     plan.tiles_per_step, plan.k_unroll, plan.prefetch_bytes);
 }
 
 Status show(const KernelOptions& options) {
   BITNETC_ASSIGN_OR_RETURN(const ShownKernel shown, build_named(options.name));
   const PublishedCode& published = shown.published->last();
   fmt::print("name        {}\ngenerator   {}\n", shown.built.kernel.name(), shown.built.generator);
-  if (!published.spec_text.empty()) fmt::print("{}\n", published.spec_text);
-  if (!published.plan_text.empty()) fmt::print("{}\n", published.plan_text);
+  fmt::print("{}\n", describe(shown.request.spec));
+  if (std::holds_alternative<MatmulSpec>(shown.request.spec))
+    fmt::print("plan        {}\n", describe(shown.request.plan));
   if (shown.published->code().empty()) {
     fmt::print("code        compiled ahead of time\n");
   } else {
@@ -125,7 +189,8 @@ Status list(const KernelOptions& options) {
   fmt::print("{:<64} {:>5} {:>9} {:>9}\n", "kernel", "steps", "build ms", "proof ms");
   for (const LinkedKernel& kernel : engine.link_report.kernels)
     fmt::print("{:<64} {:>5} {:>9.3f} {:>9.3f}\n", kernel.name, kernel.steps,
-               static_cast<double>(kernel.build_ns) / 1e6, static_cast<double>(kernel.proof_ns) / 1e6);
+               static_cast<double>(kernel.build_ns) / 1e6,
+               static_cast<double>(kernel.proof_ns) / 1e6);
   return {};
 }
 
@@ -154,8 +219,8 @@ Result<int> check(const KernelOptions& options) {
         ++checked;
         if (!status.ok()) ++failed;
         if (!status.ok() || options.verbose)
-          fmt::print("{}  {}{}\n", status.ok() ? "ok    " : "FAILED", kernel_name(request, *generator),
-                     status.ok() ? "" : ": " + status.message());
+          fmt::print("{}  {}{}\n", status.ok() ? "ok    " : "FAILED",
+                     kernel_name(request, *generator), status.ok() ? "" : ": " + status.message());
       }
     }
   }
@@ -181,7 +246,8 @@ void add_kernel_command(CLI::App& app, int& exit_code) {
       "  bitnetc kernel disasm matmul_i8_i2s_f32_n256_k256_m1_scale | less\n"
       "  BITNETC_ISA=avx2 bitnetc kernel check model.bnc -v");
 
-  CLI::App* list_command = command->add_subcommand("list", "The kernels a model runs on this machine");
+  CLI::App* list_command =
+      command->add_subcommand("list", "The kernels a model runs on this machine");
   list_command->add_option("MODEL", options->model, ".bnc file, model folder or bundled name");
   list_command->add_flag("--json", options->json, "As JSON");
   list_command->callback([options, &exit_code] { exit_code = exit_code_of(list(*options)); });
@@ -189,12 +255,14 @@ void add_kernel_command(CLI::App& app, int& exit_code) {
   CLI::App* show_command =
       command->add_subcommand("show", "One kernel: spec, plan, candidates and why they declined");
   show_command->add_option("NAME", options->name, "Kernel name or spec name")->required();
-  show_command->add_flag("-v,--verbose", options->verbose, "Also the intermediate form, if it has one");
+  show_command->add_flag("-v,--verbose", options->verbose,
+                         "Also the intermediate form, if it has one");
   show_command->callback([options, &exit_code] { exit_code = exit_code_of(show(*options)); });
 
   CLI::App* disasm_command = command->add_subcommand("disasm", "The machine code of one kernel");
   disasm_command->add_option("NAME", options->name, "Kernel name or spec name")->required();
-  disasm_command->callback([options, &exit_code] { exit_code = exit_code_of(disassemble(*options)); });
+  disasm_command->callback(
+      [options, &exit_code] { exit_code = exit_code_of(disassemble(*options)); });
 
   CLI::App* check_command = command->add_subcommand(
       "check", "Every kernel that can serve a model, held against the reference bit by bit");

@@ -24,9 +24,11 @@ constexpr char kFooter[] =
     "  bitnetc compile FOLDER -o model.bnc          a Hugging Face BitNet folder, compiled once\n"
     "  bitnetc doctor                               what this machine is and what runs on it\n"
     "\n"
-    "Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed while running, 2 wrong "
+    "Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed while running, "
+    "2 wrong "
     "use,\n3 bad model or file, 4 a check found a problem, 130 interrupted.\n"
-    "Environment: BITNETC_ISA, BITNETC_THREADS, BITNETC_JIT, BITNETC_DUMP, BITNETC_EXPLAIN, BITNETC_PERF,\n"
+    "Environment: BITNETC_ISA, BITNETC_THREADS, BITNETC_JIT, BITNETC_DUMP, BITNETC_EXPLAIN, "
+    "BITNETC_PERF,\n"
     "BITNETC_POISON; `bitnetc doctor` prints their meaning and values.";
 
 }  // namespace
@@ -42,7 +44,9 @@ int main(int argc, char** argv) {
   install_observers(*options);
   install_interrupt_handler();
 
-  CLI::App app{"bitnetc compiles BitNet b1.58 models and runs them with kernels generated for this machine."};
+  CLI::App app{
+      "bitnetc compiles BitNet b1.58 models and runs them with kernels generated for this "
+      "machine."};
   app.footer(kFooter);
   app.require_subcommand(1);
   app.set_version_flag("--version", version_text);
@@ -64,6 +68,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "bitnetc: out of memory\n");
     return kExitFailure;
   }
-  if (std::fflush(stdout) != 0) return report_failure(Status(StatusCode::kIoError, "cannot write to stdout"));
+  if (std::fflush(stdout) != 0)
+    return report_failure(Status(StatusCode::kIoError, "cannot write to stdout"));
   return exit_code;
 }

@@ -4,8 +4,8 @@
 
 namespace bitnetc {
 
-// Bytes per second. Measures (about 0.3 s) when nothing is remembered; `fresh` always measures. Remembering
-// is best effort: without a cache directory it measures every time.
+// Bytes per second. Measures (about 0.3 s) when nothing is remembered; `fresh` always measures, and the larger
+// value is kept. Remembering is best effort: without a cache directory it measures every time.
 double read_bandwidth(int threads, bool fresh = false);
 
 }  // namespace bitnetc

@@ -10,9 +10,10 @@ Status write_npy(const std::string& path, std::span<const float> values) {
   // The dictionary ends with a newline and is padded so that the data starts at a multiple of 64 bytes.
   constexpr char kMagic[] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0};
   constexpr size_t kPreambleBytes = sizeof kMagic + 2;
-  std::string dictionary = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}",
-                                       values.size());
-  dictionary.resize((kPreambleBytes + dictionary.size() + 1 + 63) / 64 * 64 - kPreambleBytes - 1, ' ');
+  std::string dictionary =
+      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", values.size());
+  dictionary.resize((kPreambleBytes + dictionary.size() + 1 + 63) / 64 * 64 - kPreambleBytes - 1,
+                    ' ');
   dictionary += '\n';
 
   std::FILE* file = std::fopen(path.c_str(), "wb");
@@ -25,7 +26,8 @@ Status write_npy(const std::string& path, std::span<const float> values) {
                  std::fwrite(dictionary.data(), dictionary.size(), 1, file) == 1 &&
                  std::fwrite(values.data(), sizeof(float), values.size(), file) == values.size();
   written = std::fclose(file) == 0 && written;
-  if (!written) return make_error(StatusCode::kIoError, "{}: cannot write: {}", path, std::strerror(errno));
+  if (!written)
+    return make_error(StatusCode::kIoError, "{}: cannot write: {}", path, std::strerror(errno));
   return {};
 }
 

@@ -1,7 +1,7 @@
 // bitnetc run: a prompt in, generated text out.
-#include <CLI/CLI.hpp>
 #include <sys/resource.h>
 
+#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdio>
 #include <memory>
@@ -74,9 +74,9 @@ Result<SamplingParams> sampling_params(const RunOptions& run, const GenerationDe
 struct Statistics {
   int threads = 1;
   size_t prompt_tokens = 0;
-  double prompt_rate = 0, decode_rate = 0;      // tokens per second
-  double first_token_ms = 0;                    // after loading, from the first forward pass
-  double load_ms = 0;                           // opening, linking, proving
+  double prompt_rate = 0, decode_rate = 0;  // tokens per second
+  double first_token_ms = 0;                // after loading, from the first forward pass
+  double load_ms = 0;                       // opening, linking, proving
   double decode_bytes_per_second = 0, read_bandwidth = 0;
   int64_t peak_memory_bytes = 0;
   const GenerationResult* result = nullptr;
@@ -114,19 +114,21 @@ void print_statistics(const Statistics& stats) {
   fmt::print(stderr, "\nprompt      {:5} tokens  {:9.1f} tokens/s   first token after {:.1f} ms\n",
              stats.prompt_tokens, stats.prompt_rate, stats.first_token_ms);
   if (stats.decode_rate > 0) {
-    fmt::print(stderr,
-               "generation  {:5} tokens  {:9.1f} tokens/s   {:.2f} GB/s, {:.0f} % of the measured read "
-               "bandwidth of {:.1f} GB/s\n",
-               result.ids.size(), stats.decode_rate, stats.decode_bytes_per_second / 1e9,
-               100 * stats.decode_bytes_per_second / stats.read_bandwidth, stats.read_bandwidth / 1e9);
+    fmt::print(
+        stderr,
+        "generation  {:5} tokens  {:9.1f} tokens/s   {:.2f} GB/s, {:.0f} % of the measured read "
+        "bandwidth of {:.1f} GB/s\n",
+        result.ids.size(), stats.decode_rate, stats.decode_bytes_per_second / 1e9,
+        100 * stats.decode_bytes_per_second / stats.read_bandwidth, stats.read_bandwidth / 1e9);
   }
-  fmt::print(stderr,
-             "stopped by {}; {} thread{}; peak memory {}; loaded in {:.1f} ms, {} kernels generated in "
-             "{:.1f} ms and proven in {:.1f} ms\n",
-             stop_reason_name(result.stop_reason), stats.threads, stats.threads == 1 ? "" : "s",
-             format_bytes(static_cast<double>(stats.peak_memory_bytes)), stats.load_ms,
-             stats.link->kernels.size(), static_cast<double>(stats.link->build_ns) / 1e6,
-             static_cast<double>(stats.link->proof_ns) / 1e6);
+  fmt::print(
+      stderr,
+      "stopped by {}; {} thread{}; peak memory {}; loaded in {:.1f} ms, {} kernels generated in "
+      "{:.1f} ms and proven in {:.1f} ms\n",
+      stop_reason_name(result.stop_reason), stats.threads, stats.threads == 1 ? "" : "s",
+      format_bytes(static_cast<double>(stats.peak_memory_bytes)), stats.load_ms,
+      stats.link->kernels.size(), static_cast<double>(stats.link->build_ns) / 1e6,
+      static_cast<double>(stats.link->proof_ns) / 1e6);
 }
 
 void print_json(const Statistics& stats, const GenerationRequest& request) {
@@ -161,7 +163,8 @@ Result<GenerationRequest> make_request(const RunOptions& run, const Engine& engi
   BITNETC_ASSIGN_OR_RETURN(const std::string prompt, resolve_text(run.prompt, "prompt"));
   BITNETC_ASSIGN_OR_RETURN(request.prompt_ids, engine.tokenizer->encode(prompt));
   if (request.prompt_ids.empty())
-    return Status(StatusCode::kInvalidArgument, "the prompt has no tokens; give at least one character");
+    return Status(StatusCode::kInvalidArgument,
+                  "the prompt has no tokens; give at least one character");
   const GenerationDefaults& defaults = engine.model->description().generation;
   BITNETC_ASSIGN_OR_RETURN(request.sampling, sampling_params(run, defaults));
   if (!run.ignore_eos) request.stop_ids = defaults.stop_ids;
@@ -176,9 +179,12 @@ Result<int> run_model(const RunOptions& run) {
   BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, engine));
   int threads = run.threads > 0 ? run.threads : options().threads;
   if (threads == 0) threads = usable_cpu_count();
+  // Pinning helps when every CPU has its thread; fewer threads are better placed by the scheduler.
   BITNETC_ASSIGN_OR_RETURN(
       const auto session,
-      Session::create(engine.executable, {.threads = threads, .context_tokens = run.context}));
+      Session::create(engine.executable, {.threads = threads,
+                                          .pin_threads = threads == usable_cpu_count(),
+                                          .context_tokens = run.context}));
   const double load_ms = load_watch.seconds() * 1e3;
 
   const bool streams = !run.json;
@@ -199,7 +205,8 @@ Result<int> run_model(const RunOptions& run) {
     const Statistics stats = make_statistics(engine, request, result, threads, load_ms);
     run.json ? print_json(stats, request) : print_statistics(stats);
   }
-  return static_cast<int>(result.stop_reason == StopReason::kInterrupted ? kExitInterrupted : kExitOk);
+  return static_cast<int>(result.stop_reason == StopReason::kInterrupted ? kExitInterrupted
+                                                                         : kExitOk);
 }
 
 }  // namespace
@@ -213,7 +220,8 @@ void add_run_command(CLI::App& app, int& exit_code) {
       "  bitnetc run ~/models/bitnet-b1.58-2B-4T -p \"The capital of France is\" --temp 0\n"
       "  bitnetc run model.bnc -f story.txt --seed 7 --stop \"The End\"\n"
       "  echo \"Once\" | bitnetc run --json | jq .timings\n"
-      "On a terminal the prompt is shown before the text; through a pipe only generated text is written.");
+      "On a terminal the prompt is shown before the text; through a pipe only generated text is "
+      "written.");
   command->add_option("MODEL", run->model,
                       ".bnc file, Hugging Face folder or bundled name (default: " +
                           std::string(kBundledModel) + ")");
@@ -222,12 +230,16 @@ void add_run_command(CLI::App& app, int& exit_code) {
       [run](const std::string& text) { run->prompt.text = text, run->prompt.has_text = true; },
       "Prompt text");
   command->add_option("-f,--file", run->prompt.file, "Read the prompt from a file ('-': stdin)");
-  command->add_option("-n,--predict", run->max_tokens, "Most tokens to generate")->capture_default_str();
-  command->add_option("-t,--threads", run->threads, "Threads (default: all CPUs this process may use)")
+  command->add_option("-n,--predict", run->max_tokens, "Most tokens to generate")
+      ->capture_default_str();
+  command
+      ->add_option("-t,--threads", run->threads, "Threads (default: all CPUs this process may use)")
       ->check(CLI::Range(1, 1024));
-  command->add_option("-c,--context", run->context, "Context in tokens (default: the model's maximum)")
+  command
+      ->add_option("-c,--context", run->context, "Context in tokens (default: the model's maximum)")
       ->check(CLI::PositiveNumber);
-  command->add_option("--temp", run->temperature, "Temperature; 0 is greedy (default: the model's)");
+  command->add_option("--temp", run->temperature,
+                      "Temperature; 0 is greedy (default: the model's)");
   command->add_option("--top-k", run->top_k, "Keep the k likeliest tokens; 0: off");
   command->add_option("--top-p", run->top_p, "Keep the smallest set with this probability; 1: off");
   command->add_option("--min-p", run->min_p, "Drop tokens below this share of the best; 0: off");

@@ -18,8 +18,9 @@ struct TokenizeOptions {
 };
 
 Status decode(const TokenizeOptions& options, const Tokenizer& tokenizer) {
-  BITNETC_ASSIGN_OR_RETURN(const std::string text,
-                           tokenizer.decode(options.decode_ids, /*skip_special=*/options.no_special));
+  BITNETC_ASSIGN_OR_RETURN(
+      const std::string text,
+      tokenizer.decode(options.decode_ids, /*skip_special=*/options.no_special));
   if (options.json) {
     fmt::print("{}\n", nlohmann::json({{"ids", options.decode_ids}, {"text", text}}).dump());
   } else {
@@ -50,7 +51,8 @@ Status tokenize(const TokenizeOptions& options) {
 
 void add_tokenize_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<TokenizeOptions>();
-  CLI::App* command = app.add_subcommand("tokenize", "Show the tokens of a text, or the text of tokens");
+  CLI::App* command =
+      app.add_subcommand("tokenize", "Show the tokens of a text, or the text of tokens");
   command->footer(
       "Examples:\n"
       "  bitnetc tokenize -p \"Once upon a time\"\n"
@@ -59,13 +61,17 @@ void add_tokenize_command(CLI::App& app, int& exit_code) {
   command->add_option("MODEL", options->model, ".bnc file, model folder or bundled name");
   command->add_option_function<std::string>(
       "-p,--prompt",
-      [options](const std::string& text) { options->text.text = text, options->text.has_text = true; },
+      [options](const std::string& text) {
+        options->text.text = text, options->text.has_text = true;
+      },
       "The text");
   command->add_option("-f,--file", options->text.file, "Read the text from a file ('-': stdin)");
-  command->add_option("--decode", options->decode_ids, "Token ids, comma-separated, to turn into text")
+  command
+      ->add_option("--decode", options->decode_ids, "Token ids, comma-separated, to turn into text")
       ->delimiter(',');
-  command->add_flag("--no-special", options->no_special,
-                    "Add no special tokens such as begin-of-text (or leave them out when decoding)");
+  command->add_flag(
+      "--no-special", options->no_special,
+      "Add no special tokens such as begin-of-text (or leave them out when decoding)");
   command->add_flag("--ids", options->ids_only, "Only the ids, on one line");
   command->add_flag("--json", options->json, "One JSON object");
   command->callback([options, &exit_code] {

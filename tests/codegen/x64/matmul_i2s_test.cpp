@@ -115,7 +115,7 @@ constexpr int64_t kColumns = 16 * kUnroll * 16;
 
 TEST(MatmulI2sAvx2, GemvSpends13OperationsPer128Weights) {
   const HotLoop loop = hot_loop(
-      generate(*make_x64_gemv_i2s_avx2(), {.n = 64, .k = kColumns}, {.k_unroll = kUnroll}));
+      generate(*make_x64_matmul_i2s_avx2(), {.n = 64, .k = kColumns}, {.k_unroll = kUnroll}));
   const int vectors = 2 * kUnroll;  // of 32 bytes, 128 weights
   EXPECT_EQ(loop.of("vpand"), 4 * vectors);
   EXPECT_EQ(loop.of("vpmaddubsw"), 4 * vectors);
@@ -130,7 +130,7 @@ TEST(MatmulI2sAvx2, GemvSpends13OperationsPer128Weights) {
 }
 
 TEST(MatmulI2sAvx2, TwoTilesShareEachBroadcast) {
-  const HotLoop loop = hot_loop(generate(*make_x64_gemv_i2s_avx2(), {.n = 64, .k = kColumns},
+  const HotLoop loop = hot_loop(generate(*make_x64_matmul_i2s_avx2(), {.n = 64, .k = kColumns},
                                          {.tiles_per_step = 2, .k_unroll = kUnroll}));
   EXPECT_EQ(loop.of("vpmaddubsw"), 16 * kUnroll);
   EXPECT_EQ(loop.of("vpbroadcastd"), 4 * kUnroll);
@@ -139,7 +139,7 @@ TEST(MatmulI2sAvx2, TwoTilesShareEachBroadcast) {
 TEST(MatmulI2sAvx2, SmallMDecodesOnceForAllTokens) {
   for (int m = 2; m <= kMaxSmallM; ++m) {
     const HotLoop loop = hot_loop(generate(
-        *make_x64_small_m_i2s_avx2(), {.n = 64, .k = kColumns, .m = m}, {.k_unroll = kUnroll}));
+        *make_x64_matmul_i2s_avx2(), {.n = 64, .k = kColumns, .m = m}, {.k_unroll = kUnroll}));
     const int vectors = (m <= 4 ? 2 : 1) * kUnroll;
     EXPECT_EQ(loop.of("vpand"), 4 * vectors) << m;
     EXPECT_EQ(loop.of("vpmaddubsw"), 4 * vectors * m) << m;
@@ -148,7 +148,7 @@ TEST(MatmulI2sAvx2, SmallMDecodesOnceForAllTokens) {
 
 TEST(MatmulI2sAvxVnni, GemvSpends8OperationsPer128Weights) {
   const HotLoop loop = hot_loop(
-      generate(*make_x64_gemv_i2s_avxvnni(), {.n = 64, .k = kColumns}, {.k_unroll = kUnroll}));
+      generate(*make_x64_matmul_i2s_avxvnni(), {.n = 64, .k = kColumns}, {.k_unroll = kUnroll}));
   const int vectors = 2 * kUnroll;
   EXPECT_EQ(loop.of("vpand"), 4 * vectors);
   EXPECT_EQ(loop.of("vpdpbusd"), 4 * vectors);
@@ -160,7 +160,7 @@ TEST(MatmulI2sAvxVnni, GemvSpends8OperationsPer128Weights) {
 
 TEST(MatmulI2sAvx512Vnni, GemvSpends8OperationsPer256Weights) {
   const HotLoop loop = hot_loop(
-      generate(*make_x64_gemv_i2s_avx512vnni(), {.n = 64, .k = kColumns}, {.k_unroll = kUnroll}));
+      generate(*make_x64_matmul_i2s_avx512vnni(), {.n = 64, .k = kColumns}, {.k_unroll = kUnroll}));
   EXPECT_EQ(loop.of("vpandd"), 4 * kUnroll);
   EXPECT_EQ(loop.of("vpdpbusd"), 4 * kUnroll);
   EXPECT_EQ(loop.of("vpsrlw"), 0);
@@ -170,8 +170,9 @@ TEST(MatmulI2sAvx512Vnni, GemvSpends8OperationsPer256Weights) {
 }
 
 TEST(MatmulI2sAvx512Vnni, FourTilesShareEachBroadcast) {
-  const HotLoop loop = hot_loop(generate(*make_x64_gemv_i2s_avx512vnni(), {.n = 64, .k = kColumns},
-                                         {.tiles_per_step = 4, .k_unroll = kUnroll}));
+  const HotLoop loop =
+      hot_loop(generate(*make_x64_matmul_i2s_avx512vnni(), {.n = 64, .k = kColumns},
+                        {.tiles_per_step = 4, .k_unroll = kUnroll}));
   EXPECT_EQ(loop.of("vpandd"), 16 * kUnroll);
   EXPECT_EQ(loop.of("vpdpbusd"), 16 * kUnroll);
   EXPECT_EQ(loop.of("vpbroadcastd"), 4 * kUnroll);
@@ -182,13 +183,13 @@ TEST(MatmulI2sVnni, SmallMDecodesOnceForAllTokens) {
   for (int m = 2; m <= kMaxSmallM; ++m) {
     const MatmulSpec spec{.n = 64, .k = kColumns, .m = m};
     const HotLoop ymm =
-        hot_loop(generate(*make_x64_small_m_i2s_avxvnni(), spec, {.k_unroll = kUnroll}));
+        hot_loop(generate(*make_x64_matmul_i2s_avxvnni(), spec, {.k_unroll = kUnroll}));
     const int vectors = (m <= 5 ? 2 : 1) * kUnroll;
     EXPECT_EQ(ymm.of("vpand"), 4 * vectors) << m;
     EXPECT_EQ(ymm.of("vpdpbusd"), 4 * vectors * m) << m;
     EXPECT_EQ(ymm.stack_stores, 0) << m;
     const HotLoop zmm =
-        hot_loop(generate(*make_x64_small_m_i2s_avx512vnni(), spec, {.k_unroll = kUnroll}));
+        hot_loop(generate(*make_x64_matmul_i2s_avx512vnni(), spec, {.k_unroll = kUnroll}));
     EXPECT_EQ(zmm.of("vpandd"), 4 * kUnroll) << m;
     EXPECT_EQ(zmm.of("vpdpbusd"), 4 * kUnroll * m) << m;
     EXPECT_EQ(zmm.stack_stores, 0) << m;
@@ -199,9 +200,8 @@ TEST(MatmulI2sVnni, SmallMDecodesOnceForAllTokens) {
 
 std::vector<std::unique_ptr<Generator>> all_generators() {
   std::vector<std::unique_ptr<Generator>> generators;
-  for (auto* make : {make_x64_gemv_i2s_avx2, make_x64_small_m_i2s_avx2, make_x64_gemv_i2s_avxvnni,
-                     make_x64_small_m_i2s_avxvnni, make_x64_gemv_i2s_avx512vnni,
-                     make_x64_small_m_i2s_avx512vnni}) {
+  for (auto* make :
+       {make_x64_matmul_i2s_avx2, make_x64_matmul_i2s_avxvnni, make_x64_matmul_i2s_avx512vnni}) {
     generators.push_back(make());
   }
   return generators;
@@ -255,7 +255,7 @@ TEST(MatmulI2s, EveryKernelIsLegalOnItsTier) {
 }
 
 TEST(MatmulI2s, PublishedWithSpecAndPlan) {
-  generate(*make_x64_gemv_i2s_avx2(), {.n = 32, .k = 48}, {.tiles_per_step = 2, .k_unroll = 3});
+  generate(*make_x64_matmul_i2s_avx2(), {.n = 32, .k = 48}, {.tiles_per_step = 2, .k_unroll = 3});
   EXPECT_EQ(CodeRecorder::instance().spec_text, "matmul_i8_i2s_f32_n32_k48_m1_scale");
   EXPECT_EQ(CodeRecorder::instance().plan_text, "t2u3p0");
 }
@@ -292,28 +292,26 @@ std::string refusal(const Generator& generator, const MatmulSpec& spec, const Ke
 }
 
 TEST(MatmulI2s, RefusalsNameTheNumbers) {
-  const auto gemv2 = make_x64_gemv_i2s_avx2(), small2 = make_x64_small_m_i2s_avx2();
-  const auto gemv512 = make_x64_gemv_i2s_avx512vnni(), small256 = make_x64_small_m_i2s_avxvnni();
+  const auto avx2 = make_x64_matmul_i2s_avx2(), avx_vnni = make_x64_matmul_i2s_avxvnni();
+  const auto avx512 = make_x64_matmul_i2s_avx512vnni();
   const MatmulSpec one{.n = 32, .k = 64}, three{.n = 32, .k = 64, .m = 3};
   const Isa best = Isa::kAvx512Vnni;
-  EXPECT_EQ(refusal(*gemv512, one, {}, Isa::kAvx2), "needs avx512vnni, target is avx2");
-  EXPECT_EQ(refusal(*gemv2, three, {}, best), "m = 3: gemv serves m = 1");
-  EXPECT_EQ(refusal(*small2, one, {}, best), "m = 1: small_m serves m = 2..8");
-  EXPECT_EQ(refusal(*gemv2, one, {.tiles_per_step = 3}, best),
+  EXPECT_EQ(refusal(*avx512, one, {}, Isa::kAvx2), "needs avx512vnni, target is avx2");
+  EXPECT_EQ(refusal(*avx2, one, {.tiles_per_step = 3}, best),
             "tiles_per_step = 3, expected 1, 2 or 4");
-  EXPECT_EQ(refusal(*gemv2, one, {.tiles_per_step = 4}, best),
+  EXPECT_EQ(refusal(*avx2, one, {.tiles_per_step = 4}, best),
             "tiles_per_step = 4 with m = 1: 16 ymm registers hold the accumulators of 2");
-  EXPECT_EQ(refusal(*small256, three, {.tiles_per_step = 4},
+  EXPECT_EQ(refusal(*avx_vnni, three, {.tiles_per_step = 4},
                     target_for(best).has_avx_vnni ? best : Isa::kAvxVnni),
             "tiles_per_step = 4 with m = 3 takes 22 vector registers, there are 16");
-  EXPECT_EQ(refusal(*gemv2, one, {.k_unroll = 17}, best), "k_unroll = 17, expected 1..16");
-  EXPECT_EQ(refusal(*gemv2, one, {.prefetch_bytes = -1}, best),
+  EXPECT_EQ(refusal(*avx2, one, {.k_unroll = 17}, best), "k_unroll = 17, expected 1..16");
+  EXPECT_EQ(refusal(*avx2, one, {.prefetch_bytes = -1}, best),
             "prefetch_bytes = -1, expected 0..65536");
-  EXPECT_EQ(refusal(*gemv2, {.n = 16, .k = 1 << 21}, {}, best),
+  EXPECT_EQ(refusal(*avx2, {.n = 16, .k = 1 << 21}, {}, best),
             "k = 2097152: an int32 sum may overflow from 2097152 on");
-  EXPECT_EQ(refusal(*gemv512, {.n = 16, .k = 1 << 19}, {}, best),
+  EXPECT_EQ(refusal(*avx512, {.n = 16, .k = 1 << 19}, {}, best),
             "k = 524288: an int32 sum may overflow from 524288 on");
-  const Status wrong_op = gemv2->accepts({RmsNormSpec{.k = 64}, {}, target_for(best)});
+  const Status wrong_op = avx2->accepts({RmsNormSpec{.k = 64}, {}, target_for(best)});
   EXPECT_EQ(wrong_op.message(), "makes matmul kernels only");
 }
 

@@ -1,0 +1,28 @@
+// The seam between the generators, which are ordinary C++, and what includes LLVM and is therefore compiled
+// without RTTI, as LLVM is. Nothing with a vtable crosses it, not even inside a std::shared_ptr: checkers
+// such as UBSan's look for the type information that is missing on the other side.
+#pragma once
+
+#include <string>
+
+#include "codegen/kernel_builder.h"
+
+namespace bitnetc {
+
+// Whether kernels for `target` are worth making and may run on this machine, with the reason if not.
+Status llvm_accepts(const Target& target);
+
+struct LlvmCode {
+  Kernel::Entry entry = nullptr;
+  void* code = nullptr;  // for release_llvm_code, once, when nothing can call `entry` any more
+};
+
+// Error: what LLVM or the executable memory said, with the kernel's name.
+Result<LlvmCode> build_llvm_norm_quantize(const KernelRequest& request,
+                                          const std::string& kernel_name);
+Result<LlvmCode> build_llvm_rms_norm(const KernelRequest& request, const std::string& kernel_name);
+
+// Any thread may call.
+void release_llvm_code(void* code);
+
+}  // namespace bitnetc
