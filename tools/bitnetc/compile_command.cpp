@@ -36,10 +36,7 @@ void add_compile_command(CLI::App& app, int& exit_code) {
   command->add_option("-o,--output", compile->output, "The .bnc file to write")->required();
   command->add_flag("-v,--verbose", compile->verbose,
                     "List the configuration keys that were ignored");
-  command->callback([compile, &exit_code] {
-    const Status status = run_compile(*compile);
-    exit_code = status.ok() ? static_cast<int>(kExitOk) : report_failure(status);
-  });
+  command->callback([compile, &exit_code] { exit_code = exit_code_of(run_compile(*compile)); });
 }
 
 }  // namespace bitnetc

@@ -45,6 +45,10 @@ int report_failure(const Status& status) {
   return exit_code_for(status.code());
 }
 
+int exit_code_of(const Status& status) {
+  return status.ok() ? static_cast<int>(kExitOk) : report_failure(status);
+}
+
 void print_note(const std::string& text) {
   fmt::print(stderr, "note: {}\n", text);
 }

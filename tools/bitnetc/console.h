@@ -16,6 +16,8 @@ bool stderr_is_terminal();
 
 // "bitnetc: <message>" on stderr; the exit code that fits the failure.
 int report_failure(const Status& status);
+// The exit code of a finished command; a failure is reported.
+int exit_code_of(const Status& status);
 void print_note(const std::string& text);  // "note: ..." on stderr
 
 // Set by the first Ctrl-C (the second one ends the process). Installed once by main().

@@ -87,10 +87,7 @@ void add_inspect_command(CLI::App& app, int& exit_code) {
       ->required();
   command->add_flag("--steps", options->steps, "Also the steps, buffers and sections");
   command->add_flag("--json", options->json, "Everything as JSON");
-  command->callback([options, &exit_code] {
-    const Status status = inspect(*options);
-    exit_code = status.ok() ? static_cast<int>(kExitOk) : report_failure(status);
-  });
+  command->callback([options, &exit_code] { exit_code = exit_code_of(inspect(*options)); });
 }
 
 }  // namespace bitnetc

@@ -229,10 +229,6 @@ Result<int> check(const KernelOptions& options) {
   return static_cast<int>(failed == 0 ? kExitOk : kExitCheckFailed);
 }
 
-int exit_code_of(const Status& status) {
-  return status.ok() ? static_cast<int>(kExitOk) : report_failure(status);
-}
-
 }  // namespace
 
 void add_kernel_command(CLI::App& app, int& exit_code) {

@@ -188,8 +188,8 @@ Result<int> run_model(const RunOptions& run) {
   const double load_ms = load_watch.seconds() * 1e3;
 
   const bool streams = !run.json;
-  if (streams && stdout_is_terminal() && run.prompt.has_text)
-    fmt::print("\033[2m{}\033[0m", run.prompt.text);
+  const bool echoes = streams && stdout_is_terminal() && run.prompt.has_text;
+  if (echoes) fmt::print("\033[2m{}\033[0m", run.prompt.text);
   const auto show = [&](std::string_view text) {
     if (!streams) return;
     std::fwrite(text.data(), 1, text.size(), stdout);
@@ -197,7 +197,7 @@ Result<int> run_model(const RunOptions& run) {
   };
   BITNETC_ASSIGN_OR_RETURN(const GenerationResult result,
                            generate(*session, *engine.tokenizer, request, show, interrupted()));
-  if (streams && !result.text.empty()) fmt::print("\n");
+  if (echoes || (streams && !result.text.empty())) fmt::print("\n");
   if (!run.logits_file.empty())
     BITNETC_RETURN_IF_ERROR(write_npy(run.logits_file, result.prompt_logits));
 

@@ -74,10 +74,7 @@ void add_tokenize_command(CLI::App& app, int& exit_code) {
       "Add no special tokens such as begin-of-text (or leave them out when decoding)");
   command->add_flag("--ids", options->ids_only, "Only the ids, on one line");
   command->add_flag("--json", options->json, "One JSON object");
-  command->callback([options, &exit_code] {
-    const Status status = tokenize(*options);
-    exit_code = status.ok() ? static_cast<int>(kExitOk) : report_failure(status);
-  });
+  command->callback([options, &exit_code] { exit_code = exit_code_of(tokenize(*options)); });
 }
 
 }  // namespace bitnetc
