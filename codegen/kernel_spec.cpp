@@ -1,5 +1,6 @@
 #include "codegen/kernel_spec.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <vector>
@@ -80,7 +81,14 @@ MatmulSpec read_matmul(NameReader& reader) {
   return spec;
 }
 
+constexpr std::string_view kOperations[] = {"matmul",    "normquant", "rmsnorm", "ropeappend",
+                                            "attention", "embed",     "head"};
+
 KernelSpec read_spec(std::string_view op, NameReader& reader) {
+  if (std::ranges::find(kOperations, op) == std::end(kOperations)) {
+    reader.fail(fmt::format("{}", fmt::join(kOperations, ", ")));
+    return {};
+  }
   if (op == "matmul") return read_matmul(reader);
   reader.expect("f32");
   if (op == "normquant") {
@@ -115,15 +123,11 @@ KernelSpec read_spec(std::string_view op, NameReader& reader) {
     spec.k = reader.number<int64_t>("k");
     return spec;
   }
-  if (op == "head") {
-    HeadSpec spec;
-    spec.type = read_float_type(reader);
-    spec.n = reader.number<int64_t>("n");
-    spec.k = reader.number<int64_t>("k");
-    return spec;
-  }
-  reader.fail("matmul, normquant, rmsnorm, ropeappend, attention, embed or head");
-  return {};
+  HeadSpec spec;
+  spec.type = read_float_type(reader);
+  spec.n = reader.number<int64_t>("n");
+  spec.k = reader.number<int64_t>("k");
+  return spec;
 }
 
 Status check_dimension(const KernelSpec& spec, const char* field, int64_t value) {

@@ -1,0 +1,75 @@
+// Names are identities: what spec_name prints, parse_spec reads back, and what it refuses it names.
+#include "codegen/kernel_spec.h"
+
+#include <gtest/gtest.h>
+
+#include "codegen/kernel_builder.h"
+
+namespace bitnetc {
+namespace {
+
+TEST(KernelSpec, NamesReadBack) {
+  const std::pair<KernelSpec, const char*> cases[] = {
+      {MatmulSpec{.n = 3840, .k = 2560}, "matmul_i8_i2s_f32_n3840_k2560_m1_scale"},
+      {MatmulSpec{.n = 32, .k = 20, .m = 8, .epilogue = Epilogue::kRelu2Mul},
+       "matmul_i8_i2s_f32_n32_k20_m8_relu2mul"},
+      {NormQuantizeSpec{.k = 2560, .eps = 1e-5f}, "normquant_f32_i8_k2560_eps1e-05"},
+      {RmsNormSpec{.k = 640, .eps = 1e-6f}, "rmsnorm_f32_k640_eps1e-06"},
+      {RopeAppendSpec{.q_heads = 20, .kv_heads = 5, .head_dim = 128},
+       "ropeappend_f32_q20_kv5_d128"},
+      {AttentionSpec{.head_dim = 128, .scale = 0.088388346f},
+       "attention_f32_d128_scale0.088388346"},
+      {EmbedSpec{.k = 2560, .type = FloatType::kBf16}, "embed_f32_bf16_k2560"},
+      {HeadSpec{.n = 128256, .k = 2560, .type = FloatType::kF16}, "head_f32_f16_n128256_k2560"},
+  };
+  for (const auto& [spec, name] : cases) {
+    EXPECT_EQ(spec_name(spec), name);
+    const auto parsed = parse_spec(name);
+    ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+    EXPECT_EQ(*parsed, spec);
+  }
+}
+
+void expect_refused(const std::string& name, const std::string& expected) {
+  const Status status = parse_spec(name).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << name;
+  EXPECT_NE(status.message().find(expected), std::string::npos) << status.message();
+}
+
+TEST(KernelSpec, RefusalsNameThePart) {
+  expect_refused("", "matmul, normquant");
+  expect_refused("matmul_i8_i3s_f32_n16_k16_m1_scale", "'i3s'");
+  expect_refused("matmul_i8_i2s_f32_nx_k16_m1_scale", "'nx'");
+  expect_refused("matmul_i8_i2s_f32_n16_k16_m1_dance", "'dance'");
+  expect_refused("matmul_i8_i2s_f32_n16_k16_m1_scale_more", "the end of the name");
+  expect_refused("matmul_i8_i2s_f32_n17_k16_m1_scale", "n = 17 is not a multiple of 16");
+  expect_refused("matmul_i8_i2s_f32_n16_k16_m1_relu2mul", "n = 16 is not a multiple of 32");
+  expect_refused("matmul_i8_i2s_f32_n16_k16_m9_scale", "m = 9, expected 1..8");
+  expect_refused("matmul_i8_i2s_f32_n16_k99999999999999999999_m1_scale", "'k99999999999999999999'");
+  expect_refused("rmsnorm_f32_k0_eps1e-05", "k = 0");
+  expect_refused("ropeappend_f32_q4_kv2_d63", "d = 63 is odd");
+}
+
+TEST(KernelPlan, NamesReadBack) {
+  const KernelPlan plan{.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 16384};
+  EXPECT_EQ(plan_name(plan), "t2u8p16384");
+  EXPECT_EQ(parse_plan("t2u8p16384").value(), plan);
+  for (const char* name :
+       {"", "t2", "t2u8", "t2u8p16384x", "t02u8p1", "u8t2p1", "t2u8p99999999999"})
+    EXPECT_FALSE(parse_plan(name).ok()) << name;
+}
+
+TEST(KernelName, SaysSpecPlanAndGenerator) {
+  const auto reference =
+      parse_kernel_name("matmul_i8_i2s_f32_n16_k16_m1_scale_t1u4p0_reference").value();
+  EXPECT_EQ(spec_name(reference.spec), "matmul_i8_i2s_f32_n16_k16_m1_scale");
+  EXPECT_EQ(plan_name(*reference.plan), "t1u4p0");
+  EXPECT_EQ(reference.generator, "reference");
+  const auto bare = parse_kernel_name("rmsnorm_f32_k64_eps1e-05").value();
+  EXPECT_FALSE(bare.plan.has_value());
+  EXPECT_EQ(bare.generator, "");
+  EXPECT_FALSE(parse_kernel_name("rmsnorm_f32_k64_eps1e-05_quantum").ok());
+}
+
+}  // namespace
+}  // namespace bitnetc
