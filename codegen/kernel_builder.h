@@ -32,7 +32,7 @@ struct KernelRequest {
 class Generator {
  public:
   virtual ~Generator() = default;
-  virtual std::string_view name() const = 0;  // "x64_i2s_gemv_avx2", as in kernels.inc
+  virtual std::string_view name() const = 0;  // "x64_matmul_i2s_avx2", as in kernels.inc
   virtual std::string_view suffix()
       const = 0;                     // tier or back-end at the end of kernel names: "avx2"
   virtual int revision() const = 0;  // raised when the emitted code changes

@@ -13,13 +13,15 @@
 namespace bitnetc {
 
 enum class StepKind {
-  kEmbed,         // token id -> f32 buffer                              weights: table
-  kNormQuantize,  // f32 -> quantised buffer                             weights: f32 norm vector
-  kMatmul,  // quantised -> f32, maybe adding `residual`           weights: packed, scales: f32 per tile
-  kRopeAppend,  // f32 qkv in place, k and v into the cache of `layer`
-  kAttention,   // f32 qkv -> f32
-  kRmsNorm,     // f32 -> f32                                          weights: f32 norm vector
-  kHead,        // f32 -> logits                                       weights: table
+  // clang-format off
+  kEmbed,         // token id -> f32                             weights: table
+  kNormQuantize,  // f32 -> quantised                            weights: f32 norm vector
+  kMatmul,        // quantised -> f32, maybe adding `residual`   weights: packed, scales: f32 a tile
+  kRopeAppend,    // f32 qkv in place, k and v into the cache of `layer`
+  kAttention,     // f32 qkv -> f32
+  kRmsNorm,       // f32 -> f32                                  weights: f32 norm vector
+  kHead,          // f32 -> logits                               weights: table
+  // clang-format on
 };
 const char* step_kind_name(StepKind kind);
 

@@ -12,46 +12,45 @@ Result<Kernel> own(const std::string& kernel_name, Result<LlvmCode> built) {
                     made.code, [code = made.code](const void*) { release_llvm_code(code); }));
 }
 
-class LlvmNormQuantize final : public Generator {
- public:
-  std::string_view name() const override { return "llvm_norm_quantize"; }
-  std::string_view suffix() const override { return "llvm"; }
-  int revision() const override { return 1; }
-  Status accepts(const KernelRequest& request) const override {
-    if (!std::holds_alternative<NormQuantizeSpec>(request.spec))
-      return Status(StatusCode::kUnsupported, "makes normquant only");
-    return llvm_accepts(request.target);
-  }
-  Result<Kernel> build(const KernelRequest& request,
-                       const std::string& kernel_name) const override {
-    return own(kernel_name, build_llvm_norm_quantize(request, kernel_name));
-  }
-};
+// One operation: its spec, and what builds it.
+using BuildCode = Result<LlvmCode> (*)(const KernelRequest& request,
+                                       const std::string& kernel_name);
 
-class LlvmRmsNorm final : public Generator {
+template <typename Spec>
+class LlvmGenerator final : public Generator {
  public:
-  std::string_view name() const override { return "llvm_rms_norm"; }
+  // `operation` is the spec's word in kernel names.
+  LlvmGenerator(std::string_view name, std::string_view operation, BuildCode build_code)
+      : name_(name), operation_(operation), build_code_(build_code) {}
+
+  std::string_view name() const override { return name_; }
   std::string_view suffix() const override { return "llvm"; }
   int revision() const override { return 1; }
   Status accepts(const KernelRequest& request) const override {
-    if (!std::holds_alternative<RmsNormSpec>(request.spec))
-      return Status(StatusCode::kUnsupported, "makes rmsnorm only");
+    if (!std::holds_alternative<Spec>(request.spec))
+      return make_error(StatusCode::kUnsupported, "makes {} only", operation_);
     return llvm_accepts(request.target);
   }
   Result<Kernel> build(const KernelRequest& request,
                        const std::string& kernel_name) const override {
-    return own(kernel_name, build_llvm_rms_norm(request, kernel_name));
+    return own(kernel_name, build_code_(request, kernel_name));
   }
+
+ private:
+  const std::string_view name_, operation_;
+  const BuildCode build_code_;
 };
 
 }  // namespace
 
 std::unique_ptr<Generator> make_llvm_norm_quantize() {
-  return std::make_unique<LlvmNormQuantize>();
+  return std::make_unique<LlvmGenerator<NormQuantizeSpec>>("llvm_norm_quantize", "normquant",
+                                                           build_llvm_norm_quantize);
 }
 
 std::unique_ptr<Generator> make_llvm_rms_norm() {
-  return std::make_unique<LlvmRmsNorm>();
+  return std::make_unique<LlvmGenerator<RmsNormSpec>>("llvm_rms_norm", "rmsnorm",
+                                                      build_llvm_rms_norm);
 }
 
 }  // namespace bitnetc

@@ -27,8 +27,8 @@ struct FusedOp {
   std::string name;
   int input = -1, output = -1, residual = -1;  // fused values
   int layer = -1;
-  std::vector<int>
-      weights;  // indices into the graph's ternary matrices, vectors or tables, by kind
+  // Indices into the graph's ternary matrices, vectors or tables, by kind.
+  std::vector<int> weights;
   KernelSpec spec;
 };
 
