@@ -38,14 +38,42 @@ Result<BuiltKernel> build_and_prove(const Generator& generator, const KernelRequ
     built.build_ns = now_ns() - start;
     if (!fresh.ok()) return fresh;
     if (needs_proof(generator)) {
-      BITNETC_RETURN_IF_ERROR(prove(request.spec, *fresh, kProofSeed));
+      const auto* matmul = std::get_if<MatmulSpec>(&request.spec);
+      BITNETC_RETURN_IF_ERROR(
+          prove(request.spec, *fresh, kProofSeed,
+                matmul != nullptr ? generator.table_form(*matmul) : TableForm::kNone));
       built.proof_ns = now_ns() - start - built.build_ns;
     }
     return fresh;
   });
   if (!kernel.ok()) return kernel.status();
   built.kernel = *std::move(kernel);
+  if (const auto* matmul = std::get_if<MatmulSpec>(&request.spec)) {
+    built.table_form = generator.table_form(*matmul);
+    built.for_any_m = matmul->m == kAnyM;
+  }
   return built;
+}
+
+// The requests a generator may serve a request with: as it is, and for any M.
+std::vector<KernelRequest> alternatives(const KernelRequest& request) {
+  std::vector<KernelRequest> list = {request};
+  const auto* matmul = std::get_if<MatmulSpec>(&request.spec);
+  if (matmul == nullptr || matmul->m == kAnyM) return list;
+  list.push_back(request);
+  std::get<MatmulSpec>(list.back().spec).m = kAnyM;
+  return list;
+}
+
+// The first alternative the generator accepts; if none, the refusal of the request itself.
+Result<KernelRequest> accepted_request(const Generator& generator, const KernelRequest& request) {
+  Status refusal;
+  for (const KernelRequest& each : alternatives(request)) {
+    const Status accepts = generator.accepts(each);
+    if (accepts.ok()) return each;
+    if (refusal.ok()) refusal = accepts;
+  }
+  return refusal;
 }
 
 }  // namespace
@@ -98,7 +126,7 @@ Result<KernelIdentity> parse_kernel_name(std::string_view name) {
     identity.spec = *spec;
     const KernelRequest request{.spec = *spec,
                                 .plan = identity.plan.value_or(KernelPlan()),
-                                .target = target_for(Isa::kAvx512Vnni)};
+                                .target = target_for(Isa::kAmx)};
     if (generator->accepts(request).ok()) {
       identity.generator = generator->name();
       return identity;
@@ -112,11 +140,12 @@ Result<BuiltKernel> KernelBuilder::build(const KernelRequest& request) {
   Selection selection;
   for (const auto& generator : generators()) {
     const std::string name(generator->name());
-    if (const Status accepts = generator->accepts(request); !accepts.ok()) {
-      selection.entries.push_back({name, accepts.message()});
+    const auto accepted = accepted_request(*generator, request);
+    if (!accepted.ok()) {
+      selection.entries.push_back({name, accepted.status().message()});
       continue;
     }
-    auto built = build_and_prove(*generator, request, cache_);
+    auto built = build_and_prove(*generator, *accepted, cache_);
     if (!built.ok()) {
       selection.entries.push_back({name, built.status().message()});
       continue;

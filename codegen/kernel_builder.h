@@ -38,6 +38,8 @@ class Generator {
   virtual int revision() const = 0;  // raised when the emitted code changes
   // Whether this generator can serve the request; if not, the reason with its numbers.
   virtual Status accepts(const KernelRequest& request) const = 0;
+  // The sums that kernels of this spec look up (MatmulArgs::tables). kNone: they read x.
+  virtual TableForm table_form(const MatmulSpec&) const { return TableForm::kNone; }
   // Makes the kernel. Called only after accepts() said yes.
   virtual Result<Kernel> build(const KernelRequest& request,
                                const std::string& kernel_name) const = 0;
@@ -56,6 +58,8 @@ struct Selection {
 struct BuiltKernel {
   Kernel kernel;
   std::string generator;
+  TableForm table_form = TableForm::kNone;
+  bool for_any_m = false;  // serves every number of tokens, whatever the request's m
   Selection selection;
   int64_t build_ns = 0;  // generation, without the proof
   int64_t proof_ns = 0;
@@ -66,6 +70,7 @@ class KernelBuilder {
   // All generators of this build, in the order of kernels.inc.
   static const std::vector<std::unique_ptr<Generator>>& generators();
 
+  // A matmul for one M may be served by a kernel for any M, where that stands higher in the list.
   // Error: kUnsupported listing every candidate with its reason.
   Result<BuiltKernel> build(const KernelRequest& request);
   // As build(), but only this generator (tests, `kernel check`). Error: kNotFound, or its own refusal.
@@ -87,8 +92,10 @@ struct KernelIdentity {
 // Reads a full kernel name or a bare spec name. Error: kInvalidArgument, as parse_spec.
 Result<KernelIdentity> parse_kernel_name(std::string_view name);
 
-// Runs `kernel` on a small random problem of its spec against the reference and compares bits.
+// Runs `kernel` on a small random problem of its spec against the reference and compares bits. `form`: the
+// tables a matmul kernel reads.
 // Error: kDisqualified saying which output differed first, or which signal was raised.
-Status prove(const KernelSpec& spec, const Kernel& kernel, uint64_t seed);
+Status prove(const KernelSpec& spec, const Kernel& kernel, uint64_t seed,
+             TableForm form = TableForm::kNone);
 
 }  // namespace bitnetc

@@ -14,11 +14,15 @@ struct KernelPlan {
   int tiles_per_step = 1;  // row tiles (of kTileRows) carried through one pass over K
   int k_unroll = 4;        // 16-column groups per loop iteration
   int prefetch_bytes = 0;  // software prefetch distance into the weight stream; 0: none
+  // Matmuls for any number of tokens only; 0: the generator's own choice.
+  int block_k = 0;  // columns decoded into a panel at a time
+  int tokens = 0;   // tokens carried through one pass over a panel
 
   auto operator<=>(const KernelPlan&) const = default;
 };
 
-std::string plan_name(const KernelPlan& plan);  // "t1u4p0"
+// "t1u4p0"; "t4u1p0k512m6" with the fields that are not 0
+std::string plan_name(const KernelPlan& plan);
 // Error: kInvalidArgument naming the text and the form that was expected.
 Result<KernelPlan> parse_plan(std::string_view name);
 

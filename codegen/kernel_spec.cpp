@@ -5,12 +5,12 @@
 #include <limits>
 #include <vector>
 
+#include "codegen/layout/word_cells.h"
 #include "runtime/buffer.h"
 
 namespace bitnetc {
 namespace {
 
-constexpr Epilogue kEpilogues[] = {Epilogue::kScale, Epilogue::kResidual, Epilogue::kRelu2Mul};
 constexpr int64_t kMaxDimension = int64_t{1} << 31;
 
 // Reads the '_'-separated parts of a spec name from left to right; the first part that does not fit
@@ -33,6 +33,13 @@ class NameReader {
     auto [stop, error] = std::from_chars(part.data() + prefix.size(), end, value);
     if (error != std::errc() || stop != end) fail(prefix);
     return value;
+  }
+  // As number(), or `value` where `word` stands for it.
+  template <typename Number>
+  Number number_or(std::string_view prefix, std::string_view word, Number value) {
+    const std::string_view part = rest_.substr(0, rest_.find('_'));
+    if (part == std::string(prefix) + std::string(word)) return next(), value;
+    return number<Number>(prefix);
   }
   std::string_view next() {
     const size_t end = rest_.find('_');
@@ -69,7 +76,7 @@ MatmulSpec read_matmul(NameReader& reader) {
   reader.expect("f32");
   spec.n = reader.number<int64_t>("n");
   spec.k = reader.number<int64_t>("k");
-  spec.m = reader.number<int>("m");
+  spec.m = reader.number_or<int>("m", "N", kAnyM);
   const std::string_view word = reader.next();
   for (Epilogue epilogue : kEpilogues) {
     if (word == epilogue_name(epilogue)) {
@@ -77,12 +84,28 @@ MatmulSpec read_matmul(NameReader& reader) {
       return spec;
     }
   }
-  reader.fail("scale, residual or relu2mul");
+  reader.fail("scale, residual, relu2mul, silumul or gelumul");
   return spec;
 }
 
 constexpr std::string_view kOperations[] = {"matmul",    "normquant", "rmsnorm", "ropeappend",
-                                            "attention", "embed",     "head"};
+                                            "attention", "embed",     "head",    "tables"};
+
+TablesSpec read_tables(NameReader& reader) {
+  TablesSpec spec;
+  reader.expect("i8");
+  if (auto layout = parse_layout(reader.next())) {
+    spec.layout = *layout;
+  } else {
+    reader.fail("a layout such as tl2");
+  }
+  const std::string_view form = reader.next();
+  for (const TableForm each : {TableForm::kWords, TableForm::kBytes})
+    if (form == table_form_name(each)) spec.form = each;
+  if (form != table_form_name(spec.form)) reader.fail("words or bytes");
+  spec.k = reader.number<int64_t>("k");
+  return spec;
+}
 
 KernelSpec read_spec(std::string_view op, NameReader& reader) {
   if (std::ranges::find(kOperations, op) == std::end(kOperations)) {
@@ -90,6 +113,7 @@ KernelSpec read_spec(std::string_view op, NameReader& reader) {
     return {};
   }
   if (op == "matmul") return read_matmul(reader);
+  if (op == "tables") return read_tables(reader);
   reader.expect("f32");
   if (op == "normquant") {
     reader.expect("i8");
@@ -143,8 +167,31 @@ std::string_view epilogue_name(Epilogue epilogue) {
     case Epilogue::kScale: return "scale";
     case Epilogue::kResidual: return "residual";
     case Epilogue::kRelu2Mul: return "relu2mul";
+    case Epilogue::kSiluMul: return "silumul";
+    case Epilogue::kGeluMul: return "gelumul";
   }
   return "?";
+}
+
+std::string_view table_form_name(TableForm form) {
+  switch (form) {
+    case TableForm::kNone: return "none";
+    case TableForm::kWords: return "words";
+    case TableForm::kBytes: return "bytes";
+  }
+  return "?";
+}
+
+int64_t TablesSpec::field_bytes() const {
+  constexpr int64_t kHalfTable = 32;  // 16 sums of two bytes
+  return form == TableForm::kWords && layout != LayoutId::kTl1 ? 2 * kHalfTable : kHalfTable;
+}
+int64_t TablesSpec::blocks() const {
+  return word_format(layout).blocks(k);
+}
+int64_t TablesSpec::block_bytes() const {
+  const WordFormat& format = word_format(layout);
+  return format.words * format.fields * field_bytes();
 }
 
 int64_t NormQuantizeSpec::padded_k() const {
@@ -164,7 +211,8 @@ int64_t RopeAppendSpec::qkv_columns() const {
 std::string spec_name(const KernelSpec& spec) {
   struct Printer {
     std::string operator()(const MatmulSpec& s) const {
-      return fmt::format("matmul_i8_{}_f32_n{}_k{}_m{}_{}", layout_name(s.layout), s.n, s.k, s.m,
+      const std::string m = s.m == kAnyM ? "N" : fmt::to_string(s.m);
+      return fmt::format("matmul_i8_{}_f32_n{}_k{}_m{}_{}", layout_name(s.layout), s.n, s.k, m,
                          epilogue_name(s.epilogue));
     }
     std::string operator()(const NormQuantizeSpec& s) const {
@@ -184,6 +232,10 @@ std::string spec_name(const KernelSpec& spec) {
     }
     std::string operator()(const HeadSpec& s) const {
       return fmt::format("head_f32_{}_n{}_k{}", float_type_name(s.type), s.n, s.k);
+    }
+    std::string operator()(const TablesSpec& s) const {
+      return fmt::format("tables_i8_{}_{}_k{}", layout_name(s.layout), table_form_name(s.form),
+                         s.k);
     }
   };
   return std::visit(Printer{}, spec);
@@ -211,13 +263,13 @@ Status validate(const KernelSpec& spec) {
     Status operator()(const MatmulSpec& s) const {
       BITNETC_RETURN_IF_ERROR(check_dimension(whole, "n", s.n));
       BITNETC_RETURN_IF_ERROR(check_dimension(whole, "k", s.k));
-      const int64_t multiple = s.epilogue == Epilogue::kRelu2Mul ? 2 * kTileRows : kTileRows;
+      const int64_t multiple = is_gated(s.epilogue) ? 2 * kTileRows : kTileRows;
       if (s.n % multiple != 0) {
         return make_error(StatusCode::kInvalidArgument, "{}: n = {} is not a multiple of {}",
                           spec_name(whole), s.n, multiple);
       }
-      if (s.m < 1 || s.m > kMaxSmallM) {
-        return make_error(StatusCode::kInvalidArgument, "{}: m = {}, expected 1..{}",
+      if (s.m != kAnyM && (s.m < 1 || s.m > kMaxSmallM)) {
+        return make_error(StatusCode::kInvalidArgument, "{}: m = {}, expected 1..{} or N",
                           spec_name(whole), s.m, kMaxSmallM);
       }
       return {};
@@ -240,6 +292,17 @@ Status validate(const KernelSpec& spec) {
     Status operator()(const EmbedSpec& s) const { return check_dimension(whole, "k", s.k); }
     Status operator()(const HeadSpec& s) const {
       BITNETC_RETURN_IF_ERROR(check_dimension(whole, "n", s.n));
+      return check_dimension(whole, "k", s.k);
+    }
+    Status operator()(const TablesSpec& s) const {
+      if (s.layout == LayoutId::kI2S) {
+        return make_error(StatusCode::kInvalidArgument, "{}: layout i2s has no tables",
+                          spec_name(whole));
+      }
+      if (s.form == TableForm::kNone) {
+        return make_error(StatusCode::kInvalidArgument, "{}: form none, expected words or bytes",
+                          spec_name(whole));
+      }
       return check_dimension(whole, "k", s.k);
     }
   };

@@ -3,6 +3,7 @@
 // back, so a name in a log, a .bnc file or on the command line is a spec.
 //
 //   matmul_i8_i2s_f32_n3840_k2560_m1_scale
+//   matmul_i8_tl2_f32_n3840_k2560_mN_scale
 //   normquant_f32_i8_k2560_eps1e-05
 //   attention_f32_d128_scale0.088388346
 #pragma once
@@ -22,22 +23,56 @@ namespace bitnetc {
 enum class Epilogue {
   kScale,     // y = f(sum)
   kResidual,  // y = residual + f(sum)
-  kRelu2Mul,  // rows alternate gate tile, up tile: y = relu(gate)^2 * up, n/2 columns
+  // Rows alternate gate tile, up tile; n/2 columns.
+  kRelu2Mul,  // y = relu(gate)^2 * up
+  kSiluMul,   // y = silu(gate) * up
+  kGeluMul,   // y = gelu(gate) * up, the tanh form
 };
-std::string_view epilogue_name(Epilogue epilogue);  // "scale", "residual", "relu2mul"
+inline constexpr Epilogue kEpilogues[] = {Epilogue::kScale, Epilogue::kResidual,
+                                          Epilogue::kRelu2Mul, Epilogue::kSiluMul,
+                                          Epilogue::kGeluMul};
+std::string_view epilogue_name(Epilogue epilogue);  // "scale", "residual", "relu2mul", ...
+// Whether gate and up tiles alternate.
+constexpr bool is_gated(Epilogue epilogue) {
+  return epilogue >= Epilogue::kRelu2Mul;
+}
 
 // i8 x ternary -> f32 (MatmulArgs). n counts packed rows: a multiple of kTileRows.
 struct MatmulSpec {
   int64_t n = 0, k = 0;
-  int m = 1;  // tokens per call, 1..kMaxSmallM
+  int m = 1;  // tokens per call, 1..kMaxSmallM, or kAnyM
   LayoutId layout = LayoutId::kI2S;
   Epilogue epilogue = Epilogue::kScale;
 
   WeightLayout weight_layout() const { return {.id = layout, .n = n, .k = k}; }
-  int64_t output_columns() const { return epilogue == Epilogue::kRelu2Mul ? n / 2 : n; }
+  int64_t output_columns() const { return is_gated(epilogue) ? n / 2 : n; }
   auto operator<=>(const MatmulSpec&) const = default;
 };
 inline constexpr int kMaxSmallM = 8;
+inline constexpr int kAnyM = 0;  // MatmulArgs::m says how many; "mN" in names
+
+// How a matmul that looks sums up wants them: for every field of every word of a block of columns
+// (codegen/layout/word_cells.h), in the order block, word, field, the sum x·w for each code c of the field.
+enum class TableForm {
+  kNone,  // none: the kernel reads x
+  kWords,  // i16 by the field's bits: 16 (tl1) or 32 (tl2, b3) a field; codes that do not occur hold 0
+  kBytes,  // low bytes of 16 sums, then their high bytes: tl1 by the field's bits; tl2 and b3 by the
+           // magnitude of the field's value, for positive values (b3's lone trit: 0 and 1)
+};
+std::string_view table_form_name(TableForm form);  // "none", "words", "bytes"
+
+// Tables of one token's sums (BuildTablesArgs).
+struct TablesSpec {
+  int64_t k = 0;
+  LayoutId layout = LayoutId::kTl2;  // any but i2_s
+  TableForm form = TableForm::kWords;
+  auto operator<=>(const TablesSpec&) const = default;
+
+  int64_t field_bytes() const;  // of one field's table
+  int64_t blocks() const;
+  int64_t block_bytes() const;  // of the tables of a block of columns
+  int64_t table_bytes() const { return blocks() * block_bytes(); }
+};
 
 struct NormQuantizeSpec {  // NormQuantizeArgs
   int64_t k = 0;
@@ -45,7 +80,7 @@ struct NormQuantizeSpec {  // NormQuantizeArgs
   auto operator<=>(const NormQuantizeSpec&) const = default;
   int64_t padded_k() const;  // columns of q that are written: k rounded up to kQuantPad
 };
-// Quantised rows are padded with zeros to a multiple of this, which every layout's padded_k divides.
+// Quantised rows are padded with zeros to a multiple of this: the columns one AMX tile row takes.
 inline constexpr int64_t kQuantPad = 64;
 
 struct RmsNormSpec {  // RmsNormArgs
@@ -83,12 +118,12 @@ struct HeadSpec {  // HeadArgs
 };
 
 using KernelSpec = std::variant<MatmulSpec, NormQuantizeSpec, RmsNormSpec, RopeAppendSpec,
-                                AttentionSpec, EmbedSpec, HeadSpec>;
+                                AttentionSpec, EmbedSpec, HeadSpec, TablesSpec>;
 
 std::string spec_name(const KernelSpec& spec);
 // Error: kInvalidArgument naming the text, the part that does not parse and the form that was expected.
 Result<KernelSpec> parse_spec(std::string_view name);
-// Numbers that no kernel of the operation can have (n not a multiple of 16, m outside 1..8, k <= 0 ...).
+// Numbers that no kernel of the operation can have (n not a multiple of 16, m neither 1..8 nor kAnyM, k <= 0 ...).
 Status validate(const KernelSpec& spec);
 
 }  // namespace bitnetc

@@ -8,6 +8,7 @@
 
 #include "codegen/fault_guard.h"
 #include "codegen/kernel_builder.h"
+#include "codegen/layout/word_cells.h"
 #include "codegen/reference/reference.h"
 #include "runtime/buffer.h"
 #include "runtime/kv_cache.h"
@@ -102,18 +103,20 @@ std::vector<uint16_t> random_halves(Random& random, int64_t count) {
 // tile, or the gate and up tile that make one output tile.
 class MatmulProof {
  public:
-  MatmulProof(const MatmulSpec& spec, const Kernel& kernel, uint64_t seed)
+  MatmulProof(const MatmulSpec& spec, const Kernel& kernel, TableForm form, uint64_t seed)
       : spec_(spec),
         kernel_(kernel),
+        form_(form),
         random_(seed),
         layout_(spec.weight_layout()),
-        unit_tiles_(spec.epilogue == Epilogue::kRelu2Mul ? 2 : 1),
+        tokens_(spec.m == kAnyM ? kManyTokens : spec.m),
+        unit_tiles_(is_gated(spec.epilogue) ? 2 : 1),
         x_stride_(static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad))),
-        x_(spec.m * x_stride_),
+        x_(tokens_ * x_stride_),
         w_(layout_.total_bytes()),
-        y_(spec.m * spec.output_columns()),
-        expected_(spec.m * spec.output_columns()),
-        residual_(spec.m * spec.output_columns()),
+        y_(tokens_ * spec.output_columns()),
+        expected_(tokens_ * spec.output_columns()),
+        residual_(tokens_ * spec.output_columns()),
         tile_scale_(layout_.tiles()) {}
 
   // Every kernel carries several tiles at once or one alone; both ways must agree on the tiles at
@@ -127,21 +130,32 @@ class MatmulProof {
     BITNETC_RETURN_IF_ERROR(run_kernel(kernel_, args(y_, units - tail_units, units)));
     for (int64_t unit = units - tail_units; unit < units; ++unit) {
       BITNETC_RETURN_IF_ERROR(run_kernel(kernel_, args(expected_, unit, unit + 1)));
-      BITNETC_RETURN_IF_ERROR(compare_unit("several tiles against one", unit));
+      for (int64_t m = 0; m < tokens_; ++m)
+        BITNETC_RETURN_IF_ERROR(compare_unit("several tiles against one", m, unit));
     }
     BITNETC_RETURN_IF_ERROR(run_kernel(kernel_, args(y_, 0, 1)));
     for (const int64_t unit : {int64_t{0}, units - 1}) {
-      reference::matmul(spec_, args(expected_, unit, unit + 1));
-      BITNETC_RETURN_IF_ERROR(compare_unit("against the reference", unit));
+      for (int64_t m = 0; m < tokens_; ++m) {
+        if (!is_sampled(m)) continue;
+        run_reference(m, unit);
+        BITNETC_RETURN_IF_ERROR(compare_unit("against the reference", m, unit));
+      }
     }
     return {};
   }
 
  private:
   static constexpr int64_t kTailUnits = 5;  // a step of four tiles and one left over
+  static constexpr int kManyTokens = 37;    // two AMX tiles of 16 and a rest
+
+  // Of many tokens, those at the ends of what kernels take at a time.
+  bool is_sampled(int64_t m) const {
+    return tokens_ <= kMaxSmallM || m == 0 || m == 5 || m == 15 || m == 31 || m == tokens_ - 1;
+  }
 
   MatmulArgs args(SparseArray<float>& y, int64_t unit_begin, int64_t unit_end) {
     return {.x = x_.data(),
+            .tables = tables_.data(),
             .w = w_.data(),
             .y = y.data(),
             .x_step = x_step_,
@@ -151,7 +165,20 @@ class MatmulProof {
             .x_stride = x_stride_,
             .y_stride = spec_.output_columns(),
             .tile_begin = unit_begin * unit_tiles_,
-            .tile_end = unit_end * unit_tiles_};
+            .tile_end = unit_end * unit_tiles_,
+            .m = tokens_};
+  }
+
+  void run_reference(int64_t m, int64_t unit) {
+    MatmulSpec one = spec_;
+    one.m = 1;
+    MatmulArgs token = args(expected_, unit, unit + 1);
+    token.x += m * x_stride_;
+    token.x_step += m;
+    token.x_sum += m;
+    token.y += m * spec_.output_columns();
+    if (token.residual != nullptr) token.residual += m * spec_.output_columns();
+    reference::matmul(one, token);
   }
 
   // Long runs of the extremes, where int16 sums would overflow first, then random values.
@@ -162,7 +189,7 @@ class MatmulProof {
   }
 
   void fill_activations() {
-    for (int m = 0; m < spec_.m; ++m) {
+    for (int64_t m = 0; m < tokens_; ++m) {
       x_sum_[m] = 0;
       x_step_[m] = random_.uniform(0.005f, 0.02f);
       for (int64_t k = 0; k < spec_.k; ++k) {
@@ -171,52 +198,124 @@ class MatmulProof {
         x_sum_[m] += value;
       }
     }
+    if (form_ == TableForm::kNone) return;
+    const TablesSpec tables{.k = spec_.k, .layout = spec_.layout, .form = form_};
+    tables_ = Buffer<uint8_t>(static_cast<size_t>(tables.table_bytes()));
+    reference::build_tables(
+        tables,
+        {.x = x_.data(), .tables = tables_.data(), .block_begin = 0, .block_end = tables.blocks()});
   }
 
-  // Random codes 0..2, but a first row of +1 and a second row of -1, for the extreme sums.
   void fill_units(int64_t begin, int64_t end) {
     for (int64_t tile = begin * unit_tiles_; tile < end * unit_tiles_; ++tile) {
       uint8_t* bytes = w_.data() + tile * layout_.tile_bytes();
-      for (int64_t i = 0; i < layout_.tile_bytes(); i += 8) {
-        uint64_t codes = random_.next();
-        codes &= ~(codes << 1 & 0xaaaaaaaaaaaaaaaa);  // 3 becomes 1
-        std::memcpy(bytes + i, &codes, sizeof codes);
-        if (i % 64 != 0) continue;
-        std::memset(bytes + i, 0b10101010, 4);
-        std::memset(bytes + i + 4, 0b00000000, 4);
+      if (spec_.layout == LayoutId::kI2S) {
+        fill_codes(bytes);
+      } else {
+        fill_words(bytes);
       }
       tile_scale_[tile] = random_.uniform(0.5f, 2.0f);
     }
-    for (int m = 0; m < spec_.m; ++m) {
+    for (int64_t m = 0; m < tokens_; ++m) {
       float* const row = residual_.data() + m * spec_.output_columns();
       for (int64_t i = begin * kTileRows; i < end * kTileRows; ++i) row[i] = random_.uniform(-9, 9);
     }
   }
 
-  Status compare_unit(const char* what, int64_t unit) {
-    for (int m = 0; m < spec_.m; ++m) {
-      const int64_t at = m * spec_.output_columns() + unit * kTileRows;
-      BITNETC_RETURN_IF_ERROR(compare(
-          kernel_, fmt::format("{}, token {} of columns from {}", what, m, unit * kTileRows),
-          y_.data() + at, expected_.data() + at, kTileRows));
+  // Random codes 0..2, but a first row of +1 and a second row of -1, for the extreme sums.
+  void fill_codes(uint8_t* tile) {
+    for (int64_t i = 0; i < layout_.tile_bytes(); i += 8) {
+      uint64_t codes = random_.next();
+      codes &= ~(codes << 1 & 0xaaaaaaaaaaaaaaaa);  // 3 becomes 1
+      std::memcpy(tile + i, &codes, sizeof codes);
+      if (i % 64 != 0) continue;
+      std::memset(tile + i, 0b10101010, 4);
+      std::memset(tile + i + 4, 0b00000000, 4);
     }
-    return {};
+  }
+
+  // The same in a layout of words: a first row of +1, a second of -1, and random ones below.
+  void fill_words(uint8_t* tile) {
+    constexpr int64_t kPalette = 64;
+    const WordFormat& format = word_format(spec_.layout);
+    uint16_t palette[kPalette];
+    for (uint16_t& word : palette) word = random_word(format, random_.next());
+    for (int64_t cell = 0; cell < layout_.tile_bytes() / kCellBytes; ++cell) {
+      uint16_t words[kTileRows] = {extreme_word(format, 1), extreme_word(format, -1)};
+      uint64_t choice = random_.next(), more = random_.next();
+      for (int r = 2; r < kTileRows; ++r, choice = choice >> 6 | more << 58, more >>= 6)
+        words[r] = palette[choice % kPalette];
+      std::memcpy(tile + cell * kCellBytes, words, sizeof words);
+    }
+  }
+
+  static int largest(const WordFormat& format, int field) {
+    constexpr int kLargest[] = {0, 1, 4, 13};
+    return kLargest[format.trits[field]];
+  }
+  static uint16_t extreme_word(const WordFormat& format, int trit) {
+    int fields[4] = {};
+    for (int f = 0; f < format.fields; ++f) fields[f] = trit * largest(format, f);
+    return format.encode(fields);
+  }
+  static uint16_t random_word(const WordFormat& format, uint64_t bits) {
+    int fields[4] = {};
+    for (int f = 0; f < format.fields; ++f) {
+      const int most = largest(format, f);
+      fields[f] = static_cast<int>((bits >> (16 * f) & 0xffff) % (2 * most + 1)) - most;
+    }
+    return format.encode(fields);
+  }
+
+  Status compare_unit(const char* what, int64_t m, int64_t unit) {
+    const int64_t at = m * spec_.output_columns() + unit * kTileRows;
+    return compare(kernel_,
+                   fmt::format("{}, token {} of columns from {}", what, m, unit * kTileRows),
+                   y_.data() + at, expected_.data() + at, kTileRows);
   }
 
   const MatmulSpec& spec_;
   const Kernel& kernel_;
+  const TableForm form_;
   Random random_;
   const WeightLayout layout_;
-  const int64_t unit_tiles_, x_stride_;
+  const int64_t tokens_, unit_tiles_, x_stride_;
   SparseArray<int8_t> x_;
   SparseArray<uint8_t> w_;
   SparseArray<float> y_, expected_, residual_, tile_scale_;
-  float x_step_[kMaxSmallM];
-  int32_t x_sum_[kMaxSmallM];
+  Buffer<uint8_t> tables_;
+  float x_step_[kManyTokens];
+  int32_t x_sum_[kManyTokens];
 };
 
-Status prove_matmul(const MatmulSpec& spec, const Kernel& kernel, uint64_t seed) {
-  return MatmulProof(spec, kernel, seed).run();
+Status prove_matmul(const MatmulSpec& spec, const Kernel& kernel, TableForm form, uint64_t seed) {
+  return MatmulProof(spec, kernel, form, seed).run();
+}
+
+// ---- tables
+
+// All blocks, then the last one alone.
+Status prove_tables(const TablesSpec& spec, const Kernel& kernel, uint64_t seed) {
+  Random random(seed);
+  Buffer<int8_t> x(round_up(static_cast<size_t>(spec.k), kQuantPad));
+  for (int64_t k = 0; k < spec.k; ++k)
+    x[static_cast<size_t>(k)] = k < spec.k / 4 ? int8_t{-128} : static_cast<int8_t>(random.next());
+  const auto bytes = static_cast<size_t>(spec.table_bytes());
+  Buffer<uint8_t> got(bytes), expected(bytes);
+  reference::build_tables(
+      spec,
+      {.x = x.data(), .tables = expected.data(), .block_begin = 0, .block_end = spec.blocks()});
+  for (const int64_t begin : {int64_t{0}, spec.blocks() - 1}) {
+    BITNETC_RETURN_IF_ERROR(run_kernel(kernel, BuildTablesArgs{.x = x.data(),
+                                                               .tables = got.data(),
+                                                               .block_begin = begin,
+                                                               .block_end = spec.blocks()}));
+    const auto at = static_cast<size_t>(begin * spec.block_bytes());
+    BITNETC_RETURN_IF_ERROR(compare(kernel, "table bytes", got.data() + at, expected.data() + at,
+                                    static_cast<int64_t>(bytes - at)));
+    std::fill(got.begin(), got.end(), uint8_t{0});
+  }
+  return {};
 }
 
 // ---- norms
@@ -380,11 +479,12 @@ Status prove_head(const HeadSpec& spec, const Kernel& kernel, uint64_t seed) {
 
 }  // namespace
 
-Status prove(const KernelSpec& spec, const Kernel& kernel, uint64_t seed) {
+Status prove(const KernelSpec& spec, const Kernel& kernel, uint64_t seed, TableForm form) {
   struct Prover {
     const Kernel& kernel;
     uint64_t seed;
-    Status operator()(const MatmulSpec& s) const { return prove_matmul(s, kernel, seed); }
+    TableForm form;
+    Status operator()(const MatmulSpec& s) const { return prove_matmul(s, kernel, form, seed); }
     Status operator()(const NormQuantizeSpec& s) const {
       return prove_norm_quantize(s, kernel, seed);
     }
@@ -393,8 +493,9 @@ Status prove(const KernelSpec& spec, const Kernel& kernel, uint64_t seed) {
     Status operator()(const AttentionSpec& s) const { return prove_attention(s, kernel, seed); }
     Status operator()(const EmbedSpec& s) const { return prove_embed(s, kernel, seed); }
     Status operator()(const HeadSpec& s) const { return prove_head(s, kernel, seed); }
+    Status operator()(const TablesSpec& s) const { return prove_tables(s, kernel, seed); }
   };
-  return std::visit(Prover{kernel, seed}, spec);
+  return std::visit(Prover{kernel, seed, form}, spec);
 }
 
 }  // namespace bitnetc

@@ -1,6 +1,7 @@
 #include "codegen/weight_layout.h"
 
 #include "codegen/layout/i2_s.h"
+#include "codegen/layout/word_cells.h"
 #include "runtime/buffer.h"
 
 namespace bitnetc {
@@ -30,12 +31,16 @@ Status check_sizes(const WeightLayout& layout, size_t trits, size_t packed_bytes
 std::string_view layout_name(LayoutId id) {
   switch (id) {
     case LayoutId::kI2S: return "i2s";
+    case LayoutId::kTl1: return "tl1";
+    case LayoutId::kTl2: return "tl2";
+    case LayoutId::kB3: return "b3";
   }
   return "?";
 }
 
 std::optional<LayoutId> parse_layout(std::string_view name) {
-  if (name == layout_name(LayoutId::kI2S)) return LayoutId::kI2S;
+  for (const LayoutId id : kLayouts)
+    if (name == layout_name(id)) return id;
   return std::nullopt;
 }
 
@@ -44,17 +49,16 @@ int64_t WeightLayout::padded_n() const {
 }
 
 int64_t WeightLayout::padded_k() const {
-  switch (id) {
-    case LayoutId::kI2S: return i2s::padded_k(k);
-  }
-  return k;
+  return static_cast<int64_t>(
+      round_up(static_cast<size_t>(k), static_cast<size_t>(block_columns())));
 }
 
-int64_t WeightLayout::tile_bytes() const {
-  switch (id) {
-    case LayoutId::kI2S: return i2s::tile_bytes(k);
-  }
-  return 0;
+int64_t WeightLayout::block_columns() const {
+  return id == LayoutId::kI2S ? i2s::kCellColumns : word_format(id).columns;
+}
+
+int64_t WeightLayout::block_bytes() const {
+  return id == LayoutId::kI2S ? i2s::kCellBytes : word_format(id).block_bytes();
 }
 
 double WeightLayout::bits_per_weight() const {
@@ -64,21 +68,15 @@ double WeightLayout::bits_per_weight() const {
 
 Status pack(const WeightLayout& layout, std::span<const int8_t> trits, std::span<uint8_t> out) {
   BITNETC_RETURN_IF_ERROR(check_sizes(layout, trits.size(), out.size()));
-  switch (layout.id) {
-    case LayoutId::kI2S: return i2s::pack(layout, trits, out);
-  }
-  return make_error(StatusCode::kUnsupported, "pack: unknown layout {}",
-                    static_cast<int>(layout.id));
+  if (layout.id == LayoutId::kI2S) return i2s::pack(layout, trits, out);
+  return pack_words(layout, trits, out);
 }
 
 Status unpack(const WeightLayout& layout, std::span<const uint8_t> packed,
               std::span<int8_t> trits) {
   BITNETC_RETURN_IF_ERROR(check_sizes(layout, trits.size(), packed.size()));
-  switch (layout.id) {
-    case LayoutId::kI2S: return i2s::unpack(layout, packed, trits);
-  }
-  return make_error(StatusCode::kUnsupported, "unpack: unknown layout {}",
-                    static_cast<int>(layout.id));
+  if (layout.id == LayoutId::kI2S) return i2s::unpack(layout, packed, trits);
+  return unpack_words(layout, packed, trits);
 }
 
 }  // namespace bitnetc

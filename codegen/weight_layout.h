@@ -16,10 +16,15 @@
 namespace bitnetc {
 
 enum class LayoutId {
-  kI2S,  // two-bit codes w+1, 16 rows x 16 columns in 64 bytes: docs/layouts/i2_s.md
+  kI2S,  // two-bit codes, 16 columns of 16 rows in 64 bytes: docs/layouts/i2_s.md
+  kTl1,  // pairs in four bits, 16 columns of 16 rows in 64 bytes: docs/layouts/tl1.md
+  kTl2,  // triples in five bits, 36 columns of 16 rows in 128 bytes: docs/layouts/tl2.md
+  kB3,   // ten weights in 16 bits, 20 columns of 16 rows in 64 bytes: docs/layouts/b3.md
 };
+inline constexpr LayoutId kLayouts[] = {LayoutId::kI2S, LayoutId::kTl1, LayoutId::kTl2,
+                                        LayoutId::kB3};
 
-std::string_view layout_name(LayoutId id);  // "i2s", as in kernel names
+std::string_view layout_name(LayoutId id);  // "i2s", "tl1", "tl2", "b3", as in kernel names
 std::optional<LayoutId> parse_layout(std::string_view name);
 
 struct WeightLayout {
@@ -28,9 +33,11 @@ struct WeightLayout {
   int64_t k = 0;  // columns
 
   int64_t padded_n() const;  // n rounded up to whole tiles; pad rows hold weight 0
-  int64_t padded_k() const;  // k rounded up to the layout's column group; pad columns hold weight 0
+  int64_t padded_k() const;  // k rounded up to whole blocks; pad columns hold weight 0
   int64_t tiles() const { return padded_n() / kTileRows; }
-  int64_t tile_bytes() const;
+  int64_t block_columns() const;  // columns that are packed together; padded_k() is a multiple
+  int64_t block_bytes() const;    // of one row tile
+  int64_t tile_bytes() const { return padded_k() / block_columns() * block_bytes(); }
   int64_t total_bytes() const { return tiles() * tile_bytes(); }
   double bits_per_weight() const;
 };

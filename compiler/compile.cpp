@@ -86,7 +86,7 @@ class Compilation {
     report_.ternary_weights += packed.weights;
     report_.packed_bytes += static_cast<int64_t>(packed.bytes.size());
     auto spec = std::get<MatmulSpec>(op.spec);
-    for (spec.m = 1; spec.m <= kMaxSmallM; ++spec.m)
+    for (spec.m = kAnyM; spec.m <= kMaxSmallM; ++spec.m)
       step.plans[spec.m] = plan_name(options_.plans->plan_for(spec, options_.target));
     return {};
   }

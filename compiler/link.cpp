@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "runtime/buffer.h"
 #include "runtime/overloaded.h"
 
 namespace bitnetc {
@@ -35,8 +36,10 @@ class Linker {
     constexpr StepKind kKindOfAlternative[] = {
         StepKind::kMatmul,    StepKind::kNormQuantize, StepKind::kRmsNorm, StepKind::kRopeAppend,
         StepKind::kAttention, StepKind::kEmbed,        StepKind::kHead};
-    static_assert(std::size(kKindOfAlternative) == std::variant_size_v<KernelSpec>);
-    if (kKindOfAlternative[spec.index()] != step.kind)
+    // Tables are made where a kernel wants them; they are no step of a model.
+    static_assert(std::size(kKindOfAlternative) + 1 == std::variant_size_v<KernelSpec>);
+    if (spec.index() >= std::size(kKindOfAlternative) ||
+        kKindOfAlternative[spec.index()] != step.kind)
       return corrupt(step, fmt::format("kernel {} does not belong to a {} step", step.kernel,
                                        step_kind_name(step.kind)));
     const int64_t model_head_dim = model_.description().config.head_dim;
@@ -47,7 +50,8 @@ class Linker {
     const Columns needed = std::visit(
         Overloaded{
             [](const MatmulSpec& s) -> Columns {
-              return {.input = s.weight_layout().padded_k(), .output = s.output_columns()};
+              return {.input = static_cast<int64_t>(round_up(static_cast<size_t>(s.k), kQuantPad)),
+                      .output = s.output_columns()};
             },
             [](const NormQuantizeSpec& s) -> Columns {
               return {.input = s.k, .output = s.padded_k()};
@@ -59,6 +63,7 @@ class Linker {
             },
             [](const EmbedSpec& s) -> Columns { return {.output = s.k}; },
             [](const HeadSpec& s) -> Columns { return {.input = s.k}; },
+            [](const TablesSpec&) -> Columns { return {}; },
         },
         spec);
     if (columns(step.input) < needed.input || columns(step.output) < needed.output)
@@ -134,7 +139,7 @@ class Linker {
   Status link_matmul(const Step& step, MatmulSpec spec, LinkedStep& linked) {
     const WeightLayout layout = spec.weight_layout();
     linked.tiles = layout.tiles();
-    linked.tiles_per_unit = spec.epilogue == Epilogue::kRelu2Mul ? 2 : 1;
+    linked.tiles_per_unit = is_gated(spec.epilogue) ? 2 : 1;
     linked.tile_bytes = layout.tile_bytes();
     linked.weight_bytes = layout.total_bytes() + linked.tiles * 4;
     BITNETC_RETURN_IF_ERROR(bind(step, step.weights, layout.total_bytes(), linked.weights));
@@ -144,7 +149,7 @@ class Linker {
 
     const bool planned_here =
         model_.description().program.target_isa == isa_name(options_.target.best_isa);
-    for (spec.m = 1; spec.m <= kMaxSmallM; ++spec.m) {
+    for (spec.m = kAnyM; spec.m <= kMaxSmallM; ++spec.m) {
       KernelPlan plan = options_.plans->plan_for(spec, options_.target);
       const auto stored = step.plans.find(spec.m);
       if (planned_here && stored != step.plans.end()) {
@@ -152,15 +157,30 @@ class Linker {
         if (!parsed.ok()) return corrupt(step, parsed.status().message());
         plan = *parsed;
       }
-      BITNETC_RETURN_IF_ERROR(build(step, spec, plan, linked.kernels[static_cast<size_t>(spec.m)]));
+      TableForm form = TableForm::kNone;
+      BITNETC_RETURN_IF_ERROR(
+          build(step, spec, plan, linked.kernels[static_cast<size_t>(spec.m)], &form));
+      if (form == TableForm::kNone) continue;
+      BITNETC_CHECK(spec.m == 1, "{} looks sums up for {} tokens", step.kernel, spec.m);
+      BITNETC_RETURN_IF_ERROR(link_tables(step, spec, form, linked));
     }
     return {};
   }
 
-  Status build(const Step& step, const KernelSpec& spec, const KernelPlan& plan, Kernel& out) {
+  Status link_tables(const Step& step, const MatmulSpec& matmul, TableForm form,
+                     LinkedStep& linked) {
+    const TablesSpec spec{.k = matmul.k, .layout = matmul.layout, .form = form};
+    linked.table_bytes = spec.table_bytes();
+    linked.table_blocks = spec.blocks();
+    return build(step, spec, KernelPlan(), linked.build_tables);
+  }
+
+  Status build(const Step& step, const KernelSpec& spec, const KernelPlan& plan, Kernel& out,
+               TableForm* form = nullptr) {
     auto built = builder_.build({.spec = spec, .plan = plan, .target = options_.target});
     BITNETC_RETURN_IF_ERROR(built.status().with_context("step " + step.name));
     out = built->kernel;
+    if (form != nullptr) *form = built->table_form;
     const auto [at, fresh] = index_.emplace(built->kernel.name(), report_.kernels.size());
     if (fresh) {
       report_.kernels.push_back({.name = built->kernel.name(),
@@ -202,7 +222,7 @@ Result<std::shared_ptr<const Executable>> link(std::shared_ptr<const CompiledMod
                                                KernelBuilder& builder, const LinkOptions& options,
                                                LinkReport* report) {
   BITNETC_CHECK(options.plans != nullptr && report != nullptr, "link() needs plans and a report");
-  static_assert(kMaxSmallM == kMaxTokensPerCall);
+  static_assert(kMaxSmallM == kMaxBakedM);
   auto executable = std::make_shared<Executable>();
   const ModelConfig& config = model->description().config;
   executable->q_heads = config.q_heads;

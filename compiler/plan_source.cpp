@@ -24,7 +24,8 @@ KernelPlan HeuristicPlanSource::plan_for(const KernelSpec& spec, const Target& t
     case Isa::kScalar:
     case Isa::kAvx2: return kAvx2Plan;
     case Isa::kAvxVnni: return {.tiles_per_step = 1, .k_unroll = 4, .prefetch_bytes = 3072};
-    case Isa::kAvx512Vnni: return plan_avx512_vnni(*matmul);
+    case Isa::kAvx512Vnni:
+    case Isa::kAmx: return plan_avx512_vnni(*matmul);
   }
   return {};
 }

@@ -13,7 +13,8 @@
 
 namespace bitnetc {
 
-inline constexpr int kMaxTokensPerCall = 8;  // tokens one matmul kernel call can serve
+inline constexpr int kMaxBakedM =
+    8;  // matmul kernels are made for each M up to here, and for any M
 
 struct LinkedStep {
   StepKind kind;
@@ -24,8 +25,13 @@ struct LinkedStep {
   int64_t weight_bytes = 0;               // bytes of `weights` a full pass reads
   int64_t tiles = 0, tiles_per_unit = 1;  // matmul: row tiles; 2 a unit where gate and up alternate
   int64_t tile_bytes = 0;
-  int64_t rows = 0;                                   // head: vocabulary rows
-  std::array<Kernel, kMaxTokensPerCall + 1> kernels;  // [m]; other kinds use [1] for every token
+  int64_t rows = 0;  // head: vocabulary rows
+  // Matmul: [m], and [0] for any number of tokens; other kinds use [1] for every token.
+  std::array<Kernel, kMaxBakedM + 1> kernels;
+  // Matmul whose kernel for one token looks sums up: makes the tables of its input. Empty: none needed.
+  Kernel build_tables;
+  int64_t table_blocks = 0;
+  int64_t table_bytes = 0;
 
   const Kernel& kernel() const { return kernels[1]; }
 };

@@ -19,13 +19,16 @@ inline constexpr int kTileRows = 16;
 
 // Y[m][n] = epilogue( float(sum_k X[m][k] * T[n][k]) * (x_step[m] * tile_scale[n / kTileRows]) )
 // for the row tiles [tile_begin, tile_end).
-//   x          i8 [M][x_stride], zero from K up to the layout's padded K
+//   x          i8 [M][x_stride], zero from K up to a multiple of kQuantPad (codegen/kernel_spec.h)
+//   tables     what BuildTablesArgs left for the one token, for kernels that look sums up; else null
 //   w          packed ternary weights of the whole matrix (first tile at w)
 //   y          f32 [M][y_stride]
 //   x_sum      i32[M], sum over k of x[m][k]
 //   residual   f32 [M][y_stride], same indexing as y; only with Epilogue::kResidual; may equal y
+//   m          tokens of this call, 1..kMaxTokensPerCall; kernels made for one M do not look at it
 struct MatmulArgs {
   const int8_t* x;
+  const uint8_t* tables;
   const uint8_t* w;
   float* y;
   const float* x_step;
@@ -36,6 +39,19 @@ struct MatmulArgs {
   int64_t y_stride;
   int64_t tile_begin;
   int64_t tile_end;
+  int64_t m;
+};
+inline constexpr int kMaxTokensPerCall = 256;
+
+// One token: for every group of columns whose weights share an index in the layout, the sums its weights can
+// make (TableForm in codegen/kernel_spec.h), for the blocks of columns [block_begin, block_end).
+//   x          i8[K], as MatmulArgs::x
+//   tables     the whole table of the token, 64-byte aligned (TablesSpec::table_bytes)
+struct BuildTablesArgs {
+  const int8_t* x;
+  uint8_t* tables;
+  int64_t block_begin;
+  int64_t block_end;
 };
 
 // One token: RMS norm with weight, then absmax quantisation to int8 (docs/numerics.md).

@@ -97,6 +97,13 @@ float silu_f32(float x) {
   return x / (1.0f + exp_f32(-x));
 }
 
+float gelu_f32(float x) {
+  constexpr float kLinear = 0x1.988454p+0f;  // 2 * sqrt(2/pi)
+  constexpr float kCubic = 0x1.2444f2p-4f;   // 0.044715 * 2 * sqrt(2/pi)
+  const float slope = std::fma(x * x, kCubic, kLinear);
+  return x / (1.0f + exp_f32(-(x * slope)));
+}
+
 // ---- exp, log and pow in double
 
 namespace {

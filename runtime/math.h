@@ -26,6 +26,8 @@ uint16_t round_to_bf16(float x);  // nearest even; a NaN stays one, quiet
 float exp_f32(float x);
 // x / (1 + exp_f32(-x)).
 float silu_f32(float x);
+// x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))) / 2, as x / (1 + exp_f32(-...)).
+float gelu_f32(float x);
 
 // e^x in double: max error 1 ulp where the result is normal. +0 from -746 down, infinity from 710
 // up.

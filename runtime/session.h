@@ -87,6 +87,7 @@ class Session {
   std::vector<Buffer<float>> score_scratch_;         // by pool member
   Buffer<float> normed_tap_;
   Buffer<float> logits_;
+  Buffer<uint8_t> tables_;  // of the one token of a call, for kernels that look sums up
   int64_t position_ = 0;
   StepTap tap_;
   std::unique_ptr<ThreadPool> pool_;

@@ -15,14 +15,16 @@ enum class Isa {
   kAvx2,        // AVX2 + FMA + F16C: x86-64-v3
   kAvxVnni,     // kAvx2 + VEX-encoded vpdpbusd, 256 bit
   kAvx512Vnni,  // AVX-512 F/BW/DQ/VL + AVX512_VNNI, 512 bit
+  kAmx,         // kAvx512Vnni + VBMI + AMX-INT8 tiles, allowed by the operating system
 };
 
-std::string_view isa_name(Isa isa);                   // "scalar", "avx2", "avxvnni", "avx512vnni"
+std::string_view isa_name(Isa isa);  // "scalar", "avx2", "avxvnni", "avx512vnni", "amx"
 std::optional<Isa> parse_isa(std::string_view name);  // the inverse; nothing for an unknown name
 
 struct Target {
   Isa best_isa = Isa::kScalar;  // the highest tier, after any cap
   bool has_avx_vnni = false;  // AVX-512 machines without AVX-VNNI exist (Ice Lake), and the reverse
+  bool has_vbmi = false;      // AVX512_VBMI; AVX512_VNNI came first (Cascade Lake)
 
   // Whether code of this tier runs here.
   bool supports(Isa isa) const;

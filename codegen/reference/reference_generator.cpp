@@ -31,6 +31,9 @@ struct MakeKernel {
   Kernel operator()(const HeadSpec& spec) const {
     return make_function_kernel<reference::head>(name, spec);
   }
+  Kernel operator()(const TablesSpec& spec) const {
+    return make_function_kernel<reference::build_tables>(name, spec);
+  }
 };
 
 class ReferenceGenerator final : public Generator {

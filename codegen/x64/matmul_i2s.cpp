@@ -8,7 +8,6 @@
 namespace bitnetc::x64 {
 namespace {
 
-constexpr int kTileOutputBytes = kTileRows * static_cast<int>(sizeof(float));
 constexpr int kCellColumns = static_cast<int>(i2s::kCellColumns);
 constexpr int kCellBytes = static_cast<int>(i2s::kCellBytes);
 
@@ -16,11 +15,7 @@ constexpr int kCellBytes = static_cast<int>(i2s::kCellBytes);
 
 MatmulI2s::MatmulI2s(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                      int parts_per_pass, int tier_scratch_bytes)
-    : X64Code(vectors),
-      spec_(spec),
-      plan_(plan),
-      vector_bytes_(vectors.bytes),
-      vector_count_(vectors.count),
+    : MatmulProgram(vectors, spec, plan, SumsOf::kCodes),
       parts_per_pass_(parts_per_pass),
       tier_scratch_bytes_(tier_scratch_bytes) {}
 
@@ -32,19 +27,17 @@ void MatmulI2s::generate() {
   load_arguments();
   load_constants();
   run_steps(plan_.tiles_per_step);
-  const int remainder_tiles =
-      spec_.epilogue == Epilogue::kRelu2Mul ? std::min(plan_.tiles_per_step, 2) : 1;
+  const int remainder_tiles = gated() ? std::min(plan_.tiles_per_step, 2) : 1;
   if (remainder_tiles != plan_.tiles_per_step) run_steps(remainder_tiles);
   finish();
 }
 
 // With relu2mul the gate and the up tile of a pair are always in the same step.
 int MatmulI2s::tiles_per_step(int tiles_per_pass) const {
-  return spec_.epilogue == Epilogue::kRelu2Mul ? std::max(tiles_per_pass, 2) : tiles_per_pass;
+  return gated() ? std::max(tiles_per_pass, 2) : tiles_per_pass;
 }
 
 void MatmulI2s::load_arguments() {
-  const auto argument = [&](size_t offset) { return ptr[regs_.args + static_cast<int>(offset)]; };
   mov(rax, argument(offsetof(MatmulArgs, tile_begin)));
   mov(regs_.tiles_left, argument(offsetof(MatmulArgs, tile_end)));
   sub(regs_.tiles_left, rax);
@@ -54,9 +47,7 @@ void MatmulI2s::load_arguments() {
   mov(regs_.tile_scale, argument(offsetof(MatmulArgs, tile_scale)));
   lea(regs_.tile_scale, ptr[regs_.tile_scale + rax * 4]);
 
-  const int tile_output_bytes =
-      spec_.epilogue == Epilogue::kRelu2Mul ? kTileOutputBytes / 2 : kTileOutputBytes;
-  imul(rax, rax, tile_output_bytes);
+  imul(rax, rax, output_bytes_per_tile());
   mov(regs_.y, argument(offsetof(MatmulArgs, y)));
   if (spec_.epilogue == Epilogue::kResidual) {
     mov(regs_.residual_delta, argument(offsetof(MatmulArgs, residual)));
@@ -86,9 +77,9 @@ void MatmulI2s::run_steps(int tiles_per_pass) {
 
 void MatmulI2s::run_step(int tiles_per_pass) {
   for (int tile = 0; tile < step_tiles_; tile += tiles_per_pass) {
-    for (int part = 0; part < parts_per_tile(); part += parts_per_pass_) {
+    for (int part = 0; part < vectors_per_tile(); part += parts_per_pass_) {
       // A pass over other rows reads the same cells again, from L1.
-      const bool last = part + parts_per_pass_ >= parts_per_tile();
+      const bool last = part + parts_per_pass_ >= vectors_per_tile();
       const int64_t advance_bytes = last ? tiles_per_pass * tile_bytes() : 0;
       accumulate_k({.tiles = tiles_per_pass,
                     .parts = parts_per_pass_,
@@ -105,7 +96,7 @@ void MatmulI2s::accumulate_k(const Pass& pass, int64_t w_advance_bytes) {
   const int64_t cell_count = i2s::padded_k(spec_.k) / kCellColumns;
   const int64_t iterations = cell_count / plan_.k_unroll;
   const bool more_than_4_tokens = spec_.m > 4;
-  mov(regs_.x, ptr[regs_.args + static_cast<int>(offsetof(MatmulArgs, x))]);
+  mov(regs_.x, argument(offsetof(MatmulArgs, x)));
   if (more_than_4_tokens) lea(regs_.x_token4, ptr[regs_.x + regs_.x_stride * 4]);
   begin(pass);
   repeat(regs_.k_iterations, iterations, [&] {
@@ -124,7 +115,7 @@ void MatmulI2s::accumulate_k(const Pass& pass, int64_t w_advance_bytes) {
 
 Xbyak::Address MatmulI2s::codes(const Pass& pass, int tile, int part, int cell) const {
   const int64_t offset =
-      tile * tile_bytes() + cell * kCellBytes + (pass.first_part + part) * vector_bytes_;
+      tile * tile_bytes() + cell * kCellBytes + (pass.first_part + part) * vectors_.bytes;
   return ptr[regs_.w + static_cast<int>(offset)];
 }
 
@@ -140,7 +131,7 @@ Xbyak::RegExp MatmulI2s::activations(int token, int cell, int plane) const {
 }
 
 Xbyak::Address MatmulI2s::step_sums(int tile, int token, int part) const {
-  return ptr[regs_.scratch + ((tile * spec_.m + token) * kCellBytes + part * vector_bytes_)];
+  return ptr[regs_.scratch + ((tile * spec_.m + token) * kCellBytes + part * vectors_.bytes)];
 }
 
 Xbyak::Address MatmulI2s::sums(const Pass& pass, int tile, int token, int part) const {
@@ -162,54 +153,27 @@ void MatmulI2s::prefetch(const Pass& pass, int cell) {
 // ---- epilogue
 
 void MatmulI2s::epilogue() {
-  const int outputs = spec_.epilogue == Epilogue::kRelu2Mul ? step_tiles_ / 2 : step_tiles_;
+  const int outputs = gated() ? step_tiles_ / 2 : step_tiles_;
+  const OutputRegs output_regs{.y = regs_.y_token,
+                               .residual_delta = regs_.residual_delta,
+                               .x_step = regs_.x_step,
+                               .x_sum = regs_.x_sum,
+                               .tile_scale = regs_.tile_scale};
   mov(regs_.y_token, regs_.y);
-  mov(regs_.x_step, ptr[regs_.args + static_cast<int>(offsetof(MatmulArgs, x_step))]);
-  mov(regs_.x_sum, ptr[regs_.args + static_cast<int>(offsetof(MatmulArgs, x_sum))]);
+  mov(regs_.x_step, argument(offsetof(MatmulArgs, x_step)));
+  mov(regs_.x_sum, argument(offsetof(MatmulArgs, x_sum)));
   for (int token = 0; token < spec_.m; ++token) {
-    for (int output = 0; output < outputs; ++output)
-      for (int part = 0; part < parts_per_tile(); ++part) store_output(output, token, part);
+    for (int output = 0; output < outputs; ++output) {
+      for (int part = 0; part < vectors_per_tile(); ++part) {
+        store_output(
+            output_regs, [&](int tile) { return step_sums(tile, token, part); }, output, token,
+            part);
+      }
+    }
     if (token + 1 < spec_.m) add(regs_.y_token, regs_.y_stride);
   }
   add(regs_.tile_scale, step_tiles_ * static_cast<int>(sizeof(float)));
   add(regs_.y, outputs * kTileOutputBytes);
-}
-
-void MatmulI2s::store_output(int output, int token, int part) {
-  const Xbyak::Xmm value = vec(vector_count_ - 1), up = vec(vector_count_ - 2);
-  const Xbyak::Xmm zero = vec(vector_count_ - 3);
-  const Xbyak::RegExp to = regs_.y_token + (output * kTileOutputBytes + part * vector_bytes_);
-  switch (spec_.epilogue) {
-    case Epilogue::kScale: scaled_sums(value, output, token, part); break;
-    case Epilogue::kResidual:
-      scaled_sums(value, output, token, part);
-      vaddps(value, value, ptr[to + regs_.residual_delta]);
-      break;
-    case Epilogue::kRelu2Mul:
-      scaled_sums(value, 2 * output, token, part);
-      scaled_sums(up, 2 * output + 1, token, part);
-      // vmaxps returns its last operand for NaN and for two zeros: max(-0, +0) and max(NaN, +0) are
-      // +0.
-      vxorps(zero, zero, zero);
-      vmaxps(value, value, zero);
-      vmulps(value, value, value);
-      vmulps(value, value, up);
-      break;
-  }
-  vmovups(ptr[to], value);
-}
-
-// to = float(Σ x·code − x_sum) · (x_step · tile_scale)
-void MatmulI2s::scaled_sums(const Xbyak::Xmm& to, int tile, int token, int part) {
-  const Xbyak::Xmm factor = vec(vector_count_ - 3), scale = vec(vector_count_ - 4);
-  vpbroadcastd(factor, ptr[regs_.x_sum + 4 * token]);
-  vmovups(to, step_sums(tile, token, part));
-  vpsubd(to, to, factor);
-  vcvtdq2ps(to, to);
-  vbroadcastss(factor, ptr[regs_.x_step + 4 * token]);
-  vbroadcastss(scale, ptr[regs_.tile_scale + 4 * tile]);
-  vmulps(factor, factor, scale);
-  vmulps(to, to, factor);
 }
 
 }  // namespace bitnetc::x64

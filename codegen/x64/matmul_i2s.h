@@ -16,6 +16,8 @@
 // A cell is 16 rows x 16 columns in 64 bytes. Each int32 lane of an accumulator is one output row,
 // so there are no horizontal sums: activations are broadcast four columns at a time.
 //
+// The tier keeps nothing in the last kEpilogueVectors registers from tile to tile.
+//
 // Reads    x up to padded K; w of the tile range; x_step, x_sum, tile_scale, residual
 // Writes   y inside the tile range's columns
 #pragma once
@@ -23,7 +25,7 @@
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
 #include "codegen/layout/i2_s.h"
-#include "codegen/x64/x64_code.h"
+#include "codegen/x64/matmul_program.h"
 
 namespace bitnetc::x64 {
 
@@ -51,10 +53,7 @@ struct MatmulRegs {
   Reg64 scratch = Xbyak::util::rsp;  // i32 [tile of the step][token][16], then the tier's own bytes
 };
 
-// The epilogue takes the last vector registers; a tier keeps nothing there from tile to tile.
-inline constexpr int kEpilogueVectors = 4;
-
-class MatmulI2s : public X64Code {
+class MatmulI2s : public MatmulProgram {
  protected:
   // What one run over K computes, for all tokens. A tile is kCellBytes / vector bytes parts: groups
   // of rows that one vector covers.
@@ -86,8 +85,6 @@ class MatmulI2s : public X64Code {
   void prefetch(const Pass& pass, int cell);
 
   const MatmulRegs regs_;
-  const MatmulSpec spec_;
-  const KernelPlan plan_;
 
  private:
   void generate() final;
@@ -96,16 +93,11 @@ class MatmulI2s : public X64Code {
   void run_step(int tiles_per_pass);
   void accumulate_k(const Pass& pass, int64_t w_advance_bytes);
   void epilogue();
-  void scaled_sums(const Xbyak::Xmm& to, int tile, int token, int part);
-  void store_output(int output_tile, int token, int part);
 
   int tiles_per_step(int tiles_per_pass) const;
   int64_t tile_bytes() const { return i2s::tile_bytes(spec_.k); }
   Xbyak::Address step_sums(int tile, int token, int part) const;
-  int parts_per_tile() const { return static_cast<int>(i2s::kCellBytes) / vector_bytes_; }
 
-  const int vector_bytes_;
-  const int vector_count_;
   const int parts_per_pass_;
   const int tier_scratch_bytes_;
   int step_tiles_ = 0;  // of the step being emitted

@@ -29,6 +29,12 @@ Result<Kernel> to_kernel(X64Code& program, const KernelRequest& request, const s
   return Kernel(name, entry, nullptr, std::move(memory));
 }
 
+// "m = 1", "m = 1..8", "any m"
+std::string token_counts(int first, int last) {
+  if (first == kAnyM) return "any m";
+  return first == last ? fmt::format("m = {}", first) : fmt::format("m = {}..{}", first, last);
+}
+
 Status check_plan(const KernelPlan& plan) {
   const int tiles = plan.tiles_per_step;
   if (tiles != 1 && tiles != 2 && tiles != kMaxTilesPerStep) {
@@ -50,15 +56,23 @@ class MatmulGenerator final : public Generator {
   explicit MatmulGenerator(const MatmulFamily& family) : family_(family) {}
 
   std::string_view name() const override { return family_.name; }
-  std::string_view suffix() const override { return isa_name(family_.isa); }
+  std::string_view suffix() const override { return family_.suffix; }
   int revision() const override { return family_.revision; }
 
   Status accepts(const KernelRequest& request) const override {
     const auto* spec = std::get_if<MatmulSpec>(&request.spec);
     if (!spec) return {StatusCode::kUnsupported, "makes matmul kernels only"};
-    if (spec->layout != LayoutId::kI2S) {
-      return make_error(StatusCode::kUnsupported, "reads layout i2s, the matrix is {}",
-                        layout_name(spec->layout));
+    if (!family_.layouts.contains(spec->layout)) {
+      return make_error(StatusCode::kUnsupported, "reads layout {}, the matrix is {}",
+                        family_.layouts.describe(), layout_name(spec->layout));
+    }
+    if (spec->m < family_.min_m || spec->m > family_.max_m) {
+      return make_error(StatusCode::kUnsupported, "is made for {}, not for {}",
+                        token_counts(family_.min_m, family_.max_m), token_counts(spec->m, spec->m));
+    }
+    if (is_gated(spec->epilogue) && spec->epilogue != Epilogue::kRelu2Mul) {
+      return make_error(StatusCode::kUnsupported, "does not make the epilogue {}",
+                        epilogue_name(spec->epilogue));
     }
     if (!request.target.supports(family_.isa)) {
       return make_error(StatusCode::kUnsupported, "needs {}, target is {}", isa_name(family_.isa),
@@ -73,6 +87,8 @@ class MatmulGenerator final : public Generator {
     return family_.accepts(*spec, request.plan);
   }
 
+  TableForm table_form(const MatmulSpec&) const override { return family_.table_form; }
+
   Result<Kernel> build(const KernelRequest& request, const std::string& name) const override {
     const auto program = family_.program(std::get<MatmulSpec>(request.spec), request.plan);
     return to_kernel(*program, request, name);
@@ -83,6 +99,16 @@ class MatmulGenerator final : public Generator {
 };
 
 }  // namespace
+
+std::string LayoutSet::describe() const {
+  std::string text;
+  for (const LayoutId id : kLayouts) {
+    if (!contains(id)) continue;
+    if (!text.empty()) text += ", ";
+    text += layout_name(id);
+  }
+  return text;
+}
 
 std::unique_ptr<Generator> make_matmul_generator(const MatmulFamily& family) {
   return std::make_unique<MatmulGenerator>(family);

@@ -2,7 +2,9 @@
 // limits, has the program written, publishes it. A family is a row of numbers and two functions.
 #pragma once
 
+#include <initializer_list>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "codegen/kernel_builder.h"
@@ -10,11 +12,29 @@
 
 namespace bitnetc::x64 {
 
+// The layouts a family reads.
+class LayoutSet {
+ public:
+  constexpr LayoutSet(std::initializer_list<LayoutId> ids) {
+    for (const LayoutId id : ids) bits_ |= bit(id);
+  }
+  constexpr bool contains(LayoutId id) const { return (bits_ & bit(id)) != 0; }
+  std::string describe() const;  // "tl1, tl2, b3"
+
+ private:
+  static constexpr unsigned bit(LayoutId id) { return 1U << static_cast<int>(id); }
+  unsigned bits_ = 0;
+};
+
 struct MatmulFamily {
-  std::string_view name;  // "x64_matmul_i2s_avx2"
+  std::string_view name;    // "x64_matmul_i2s_avx2"
+  std::string_view suffix;  // of kernel names: "avx2"
   Isa isa;
   int revision;
-  int64_t k_limit;  // K below this cannot overflow an accumulator
+  LayoutSet layouts;
+  int min_m, max_m;  // kAnyM to kAnyM: any
+  int64_t k_limit;   // K below this cannot overflow an accumulator
+  TableForm table_form = TableForm::kNone;
   // Refuses what the tier's registers cannot hold, with the numbers.
   Status (*accepts)(const MatmulSpec& spec, const KernelPlan& plan);
   std::unique_ptr<X64Code> (*program)(const MatmulSpec& spec, const KernelPlan& plan);

@@ -131,6 +131,7 @@ Target target_of(const CpuFeatures& f) {
   target.has_avx_vnni = f.avx_vnni;
   if (f.avx512f && f.avx512bw && f.avx512dq && f.avx512vl && f.avx512_vnni)
     target.best_isa = Isa::kAvx512Vnni;
+  target.has_vbmi = target.best_isa == Isa::kAvx512Vnni && f.avx512_vbmi;
   return target;
 }
 

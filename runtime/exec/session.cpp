@@ -6,8 +6,6 @@
 namespace bitnetc {
 namespace {
 
-// Packed weights a prefill pass keeps in cache while all token groups of a chunk go over them.
-constexpr int64_t kWeightBlockBytes = 128 * 1024;
 // Score scratch is rounded up to whole softmax chunks (docs/numerics.md).
 constexpr size_t kSoftmaxChunk = 256;
 // Vocabulary rows a pool member takes at once: 16 logits are one cache line.
@@ -73,6 +71,10 @@ Session::Session(std::shared_ptr<const Executable> executable, const SessionOpti
     }
     buffers_.push_back(std::move(buffer));
   }
+  int64_t table_bytes = 0;
+  for (const LinkedStep& step : executable_->steps)
+    table_bytes = std::max(table_bytes, step.table_bytes);
+  tables_ = Buffer<uint8_t>(static_cast<size_t>(table_bytes));
   logits_ = Buffer<float>(static_cast<size_t>(model.config.vocab_size));
   for (int member = 0; member < options.threads; ++member)
     score_scratch_.emplace_back(round_up(static_cast<size_t>(context), kSoftmaxChunk));
@@ -206,39 +208,41 @@ void Session::run_step(const LinkedStep& step, std::span<const int32_t> tokens, 
   }
 }
 
-// Tiles are shared among members. Within a share, a block of tiles that fits in cache meets all tokens,
-// at most kMaxTokensPerCall at a time, before the next block is read.
+// Tiles are shared among members. A few tokens meet a kernel made for their number, more the one for any.
 void Session::run_matmul(const LinkedStep& step, int64_t rows, int member) {
   const Activations& in = buffers_[static_cast<size_t>(step.input)];
   Activations& out = buffers_[static_cast<size_t>(step.output)];
   const Range units = share(step.tiles / step.tiles_per_unit, member, pool_->size());
   const Range tiles = {units.begin * step.tiles_per_unit, units.end * step.tiles_per_unit};
-  int64_t block = tiles.end - tiles.begin;
-  if (rows > kMaxTokensPerCall) {
-    const int64_t unit_bytes = step.tiles_per_unit * step.tile_bytes;
-    block = std::max<int64_t>(1, kWeightBlockBytes / unit_bytes) * step.tiles_per_unit;
+  if (rows == 1 && step.build_tables) {
+    const Range blocks = share(step.table_blocks, member, pool_->size());
+    step.build_tables(BuildTablesArgs{.x = in.q.data(),
+                                      .tables = tables_.data(),
+                                      .block_begin = blocks.begin,
+                                      .block_end = blocks.end});
+    pool_->barrier();
   }
-  for (int64_t tile = tiles.begin; tile < tiles.end; tile += block) {
-    for (int64_t row = 0; row < rows; row += kMaxTokensPerCall) {
-      const int64_t m = std::min<int64_t>(kMaxTokensPerCall, rows - row);
-      float* y = out.f32.data() + row * out.stride;
-      const float* residual =
-          step.residual < 0
-              ? nullptr
-              : buffers_[static_cast<size_t>(step.residual)].f32.data() + row * out.stride;
-      step.kernels[static_cast<size_t>(m)](
-          MatmulArgs{.x = in.q.data() + row * in.stride,
-                     .w = step.weights,
-                     .y = y,
-                     .x_step = in.q_step.data() + row,
-                     .x_sum = in.q_sum.data() + row,
-                     .tile_scale = step.scales,
-                     .residual = residual,
-                     .x_stride = in.stride,
-                     .y_stride = out.stride,
-                     .tile_begin = tile,
-                     .tile_end = std::min(tiles.end, tile + block)});
-    }
+  for (int64_t row = 0; row < rows; row += kMaxTokensPerCall) {
+    const int64_t m = std::min<int64_t>(kMaxTokensPerCall, rows - row);
+    float* y = out.f32.data() + row * out.stride;
+    const float* residual =
+        step.residual < 0
+            ? nullptr
+            : buffers_[static_cast<size_t>(step.residual)].f32.data() + row * out.stride;
+    step.kernels[static_cast<size_t>(m <= kMaxBakedM ? m : 0)](
+        MatmulArgs{.x = in.q.data() + row * in.stride,
+                   .tables = tables_.data(),
+                   .w = step.weights,
+                   .y = y,
+                   .x_step = in.q_step.data() + row,
+                   .x_sum = in.q_sum.data() + row,
+                   .tile_scale = step.scales,
+                   .residual = residual,
+                   .x_stride = in.stride,
+                   .y_stride = out.stride,
+                   .tile_begin = tiles.begin,
+                   .tile_end = tiles.end,
+                   .m = m});
   }
 }
 
@@ -303,7 +307,7 @@ void Session::call_tap(const LinkedStep& step, int64_t rows) {
 }
 
 int64_t Session::memory_bytes() const {
-  size_t total = logits_.bytes() + normed_tap_.bytes();
+  size_t total = logits_.bytes() + normed_tap_.bytes() + tables_.bytes();
   for (const auto& cache : k_cache_) total += 2 * cache.bytes();
   for (const auto& buffer : buffers_)
     total += buffer.f32.bytes() + buffer.q.bytes() + buffer.q_step.bytes() + buffer.q_sum.bytes();

@@ -25,6 +25,8 @@ struct ProblemOptions {
   Activations activations = Activations::kRandom;
   Edge edge = Edge::kEnd;  // which side of every buffer touches an unreadable page
   uint64_t seed = 1;
+  int64_t m = 1;                            // tokens, where the spec is for any M
+  TableForm table_form = TableForm::kNone;  // what the kernel looks up
 };
 
 class MatmulProblem {
@@ -47,16 +49,16 @@ class MatmulProblem {
   void fill_weights(const ProblemOptions& options);
   void fill_activations(const ProblemOptions& options);
   void fill_floats(uint64_t seed);
-  int trit(int64_t n, int64_t k) const;
-  float plain_product(int m, int64_t n) const;
-  float plain_output(int m, int64_t column) const;
+  float plain_product(int64_t m, int64_t n) const;
+  float plain_output(int64_t m, int64_t column) const;
   std::string compare(const std::vector<float>& expected, const char* who, int64_t column_begin,
                       int64_t column_end) const;
 
   MatmulSpec spec_;
-  int64_t x_stride_, y_stride_;
+  int64_t tokens_, x_stride_, y_stride_;
+  std::vector<int8_t> trits_;  // [n][k]
   GuardedBuffer<int8_t> x_;
-  GuardedBuffer<uint8_t> w_;
+  GuardedBuffer<uint8_t> w_, tables_;
   GuardedBuffer<float> y_, residual_, x_step_, tile_scale_;
   GuardedBuffer<int32_t> x_sum_;
 };

@@ -66,18 +66,27 @@ Result<ShownKernel> build_named(const std::string& name) {
   return shown;
 }
 
+const char* formula(Epilogue epilogue) {
+  switch (epilogue) {
+    case Epilogue::kScale: return "XW * scale";
+    case Epilogue::kResidual: return "residual + XW * scale";
+    case Epilogue::kRelu2Mul: return "relu(gate)^2 * up of XW * scale";
+    case Epilogue::kSiluMul: return "silu(gate) * up of XW * scale";
+    case Epilogue::kGeluMul: return "gelu(gate) * up of XW * scale";
+  }
+  return "?";
+}
+
 // What the kernel computes and on what, in the field's notation: M tokens, N rows, K columns.
 std::string describe(const KernelSpec& spec) {
   const auto matmul = [](const MatmulSpec& s) {
     const WeightLayout layout = s.weight_layout();
-    const char* formula = s.epilogue == Epilogue::kScale      ? "XW * scale"
-                          : s.epilogue == Epilogue::kResidual ? "residual + XW * scale"
-                                                              : "relu(gate)^2 * up of XW * scale";
+    const std::string m = s.m == kAnyM ? "M" : std::to_string(s.m);
     return fmt::format(
         "operation   Y = {}, XW = X W^T in exact int32\n"
         "shapes      x i8[{}][{}], w {} {}x{}, y f32[{}][{}]\n"
         "weights     {}, {:.2f} bits a weight, {} tiles of {} rows",
-        formula, s.m, s.k, layout_name(s.layout), s.n, s.k, s.m, s.output_columns(),
+        formula(s.epilogue), m, s.k, layout_name(s.layout), s.n, s.k, m, s.output_columns(),
         format_bytes(static_cast<double>(layout.total_bytes())), layout.bits_per_weight(),
         layout.tiles(), kTileRows);
   };
@@ -116,6 +125,12 @@ std::string describe(const KernelSpec& spec) {
                 "operation   logits = W h, 64-lane dot products\n"
                 "shapes      w {}[{}][{}], h f32[{}]",
                 float_type_name(s.type), s.n, s.k, s.k);
+          },
+          [](const TablesSpec& s) {
+            return fmt::format(
+                "operation   the sums that {} weights can make, as {}, for one token\n"
+                "shapes      x i8[{}], tables u8[{}]",
+                layout_name(s.layout), table_form_name(s.form), s.k, s.table_bytes());
           },
       },
       spec);
@@ -206,7 +221,7 @@ Result<int> check(const KernelOptions& options) {
   for (const std::string& name : specs) {
     BITNETC_ASSIGN_OR_RETURN(KernelSpec spec, parse_spec(name));
     auto* matmul = std::get_if<MatmulSpec>(&spec);
-    for (int m = 1; m <= (matmul != nullptr ? kMaxSmallM : 1); ++m) {
+    for (int m = matmul != nullptr ? kAnyM : 1; m <= (matmul != nullptr ? kMaxSmallM : 1); ++m) {
       if (matmul != nullptr) matmul->m = m;
       const KernelRequest request{
           .spec = spec, .plan = plans.plan_for(spec, target), .target = target};
@@ -215,7 +230,7 @@ Result<int> check(const KernelOptions& options) {
         const auto built = builder.build_with(generator->name(), request);
         Status status = built.status();
         for (int seed = 1; status.ok() && seed <= options.seeds; ++seed)
-          status = prove(spec, built->kernel, static_cast<uint64_t>(seed));
+          status = prove(spec, built->kernel, static_cast<uint64_t>(seed), built->table_form);
         ++checked;
         if (!status.ok()) ++failed;
         if (!status.ok() || options.verbose)

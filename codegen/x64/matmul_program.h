@@ -1,0 +1,61 @@
+// What every matmul program shares, whatever its layout and strategy: where the arguments are, and the
+// epilogue that turns int32 sums into outputs, sixteen rows (or one vector of them) at a time.
+#pragma once
+
+#include <functional>
+
+#include "codegen/kernel_plan.h"
+#include "codegen/kernel_spec.h"
+#include "codegen/x64/x64_code.h"
+
+namespace bitnetc::x64 {
+
+inline constexpr int kTileOutputBytes = kTileRows * static_cast<int>(sizeof(float));
+
+// The epilogue takes the last vector registers.
+inline constexpr int kEpilogueVectors = 4;
+
+// The general registers an epilogue reads; it changes none.
+struct OutputRegs {
+  Xbyak::Reg64 y;               // first output column of the step, of the token at hand
+  Xbyak::Reg64 residual_delta;  // residual - y, bytes; only with Epilogue::kResidual
+  Xbyak::Reg64 x_step, x_sum;   // of token 0
+  Xbyak::Reg64 tile_scale;      // of the step's first tile
+};
+
+class MatmulProgram : public X64Code {
+ protected:
+  // Whether sums are of codes w+1, so that x_sum must be taken off, or of the weights themselves.
+  enum class SumsOf { kCodes, kWeights };
+  // Address of the sums of a tile of the step: one vector of i32.
+  using Sums = std::function<Xbyak::Address(int tile)>;
+
+  MatmulProgram(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan, SumsOf sums_of)
+      : X64Code(vectors), spec_(spec), plan_(plan), vectors_(vectors), sums_of_(sums_of) {}
+
+  // A field of MatmulArgs, given by its offset, while rdi still holds them.
+  Xbyak::Address argument(size_t offset) const {
+    return ptr[Xbyak::util::rdi + static_cast<int>(offset)];
+  }
+
+  bool gated() const { return is_gated(spec_.epilogue); }
+  // Bytes of outputs that one tile of a step makes, per token.
+  int output_bytes_per_tile() const { return gated() ? kTileOutputBytes / 2 : kTileOutputBytes; }
+  int vectors_per_tile() const { return kTileOutputBytes / vectors_.bytes; }
+
+  // Stores one vector of outputs. `output` counts tiles of outputs within the step, `part` the vectors of a
+  // tile. `token` counts from where x_step and x_sum point; y points at the token's own row.
+  void store_output(const OutputRegs& regs, const Sums& sums, int output, int token, int part);
+
+  const MatmulSpec spec_;
+  const KernelPlan plan_;
+  const VectorFile vectors_;
+
+ private:
+  void scaled_sums(const OutputRegs& regs, const Xbyak::Xmm& to, const Xbyak::Address& sums,
+                   int tile, int token);
+
+  const SumsOf sums_of_;
+};
+
+}  // namespace bitnetc::x64
