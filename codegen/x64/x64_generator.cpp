@@ -70,10 +70,6 @@ class MatmulGenerator final : public Generator {
       return make_error(StatusCode::kUnsupported, "is made for {}, not for {}",
                         token_counts(family_.min_m, family_.max_m), token_counts(spec->m, spec->m));
     }
-    if (is_gated(spec->epilogue) && spec->epilogue != Epilogue::kRelu2Mul) {
-      return make_error(StatusCode::kUnsupported, "does not make the epilogue {}",
-                        epilogue_name(spec->epilogue));
-    }
     if (!request.target.supports(family_.isa)) {
       return make_error(StatusCode::kUnsupported, "needs {}, target is {}", isa_name(family_.isa),
                         request.target.describe());
