@@ -1,0 +1,14 @@
+#include "codegen/x64/panel/panel_decoder.h"
+
+#include "runtime/status.h"
+
+namespace bitnetc::x64 {
+
+std::unique_ptr<PanelDecoder> make_panel_decoder(LayoutId layout, VectorFile vectors) {
+  switch (layout) {
+    case LayoutId::kI2S: return make_i2s_decoder(vectors);
+    default: BITNETC_CHECK(false, "{} has no panel decoder", layout_name(layout));
+  }
+}
+
+}  // namespace bitnetc::x64
