@@ -7,6 +7,7 @@ namespace bitnetc::x64 {
 std::unique_ptr<PanelDecoder> make_panel_decoder(LayoutId layout, VectorFile vectors) {
   switch (layout) {
     case LayoutId::kI2S: return make_i2s_decoder(vectors);
+    case LayoutId::kTl1: return make_tl1_decoder(vectors);
     default: BITNETC_CHECK(false, "{} has no panel decoder", layout_name(layout));
   }
 }
