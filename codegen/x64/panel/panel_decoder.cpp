@@ -8,6 +8,7 @@ std::unique_ptr<PanelDecoder> make_panel_decoder(LayoutId layout, VectorFile vec
   switch (layout) {
     case LayoutId::kI2S: return make_i2s_decoder(vectors);
     case LayoutId::kTl1: return make_tl1_decoder(vectors);
+    case LayoutId::kTl2: return make_tl2_decoder(vectors);
     default: BITNETC_CHECK(false, "{} has no panel decoder", layout_name(layout));
   }
 }
