@@ -9,8 +9,9 @@ std::unique_ptr<PanelDecoder> make_panel_decoder(LayoutId layout, VectorFile vec
     case LayoutId::kI2S: return make_i2s_decoder(vectors);
     case LayoutId::kTl1: return make_tl1_decoder(vectors);
     case LayoutId::kTl2: return make_tl2_decoder(vectors);
-    default: BITNETC_CHECK(false, "{} has no panel decoder", layout_name(layout));
+    case LayoutId::kB3: return make_b3_decoder(vectors);
   }
+  BITNETC_CHECK(false, "layout {}", static_cast<int>(layout));
 }
 
 }  // namespace bitnetc::x64
