@@ -13,7 +13,7 @@
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/engine.h"
 #include "tools/bitnetc/generate.h"
-#include "tools/bitnetc/measured_bandwidth.h"
+#include "tools/bitnetc/measured_limits.h"
 #include "tools/bitnetc/npy.h"
 
 namespace bitnetc {
