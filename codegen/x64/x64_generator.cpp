@@ -74,6 +74,11 @@ class MatmulGenerator final : public Generator {
       return make_error(StatusCode::kUnsupported, "needs {}, target is {}", isa_name(family_.isa),
                         request.target.describe());
     }
+    if (family_.vbmi_layouts.contains(spec->layout) && !request.target.has_vbmi) {
+      return make_error(StatusCode::kUnsupported,
+                        "needs AVX512_VBMI for layout {}, target has none",
+                        layout_name(spec->layout));
+    }
     if (spec->k >= family_.k_limit) {
       return make_error(StatusCode::kUnsupported, "k = {}: an int32 sum may overflow from {} on",
                         spec->k, family_.k_limit);
@@ -94,6 +99,37 @@ class MatmulGenerator final : public Generator {
   MatmulFamily family_;
 };
 
+class TablesGenerator final : public Generator {
+ public:
+  explicit TablesGenerator(const TablesFamily& family) : family_(family) {}
+
+  std::string_view name() const override { return family_.name; }
+  std::string_view suffix() const override { return family_.suffix; }
+  int revision() const override { return family_.revision; }
+
+  Status accepts(const KernelRequest& request) const override {
+    const auto* spec = std::get_if<TablesSpec>(&request.spec);
+    if (!spec) return {StatusCode::kUnsupported, "builds tables only"};
+    if (spec->form != family_.form) {
+      return make_error(StatusCode::kUnsupported, "builds tables of {}, not of {}",
+                        table_form_name(family_.form), table_form_name(spec->form));
+    }
+    if (!request.target.supports(family_.isa)) {
+      return make_error(StatusCode::kUnsupported, "needs {}, target is {}", isa_name(family_.isa),
+                        request.target.describe());
+    }
+    return validate(request.spec);
+  }
+
+  Result<Kernel> build(const KernelRequest& request, const std::string& name) const override {
+    const auto program = family_.program(std::get<TablesSpec>(request.spec));
+    return to_kernel(*program, request, name);
+  }
+
+ private:
+  TablesFamily family_;
+};
+
 }  // namespace
 
 std::string LayoutSet::describe() const {
@@ -108,6 +144,10 @@ std::string LayoutSet::describe() const {
 
 std::unique_ptr<Generator> make_matmul_generator(const MatmulFamily& family) {
   return std::make_unique<MatmulGenerator>(family);
+}
+
+std::unique_ptr<Generator> make_tables_generator(const TablesFamily& family) {
+  return std::make_unique<TablesGenerator>(family);
 }
 
 }  // namespace bitnetc::x64

@@ -1,5 +1,6 @@
-// The Generator of every matmul program in this folder: checks a request against the family's
-// limits, has the program written, publishes it. A family is a row of numbers and two functions.
+// The Generator of every matmul program in this folder, and of every program that builds tables: checks
+// a request against the family's limits, has the program written, publishes it. A family is a row of
+// numbers and one or two functions.
 #pragma once
 
 #include <initializer_list>
@@ -32,8 +33,9 @@ struct MatmulFamily {
   Isa isa;
   int revision;
   LayoutSet layouts;
-  int min_m, max_m;  // kAnyM to kAnyM: any
-  int64_t k_limit;   // K below this cannot overflow an accumulator
+  LayoutSet vbmi_layouts = {};  // of these, the ones that the tier reads with AVX512_VBMI only
+  int min_m, max_m;             // kAnyM to kAnyM: any
+  int64_t k_limit;              // K below this cannot overflow an accumulator
   TableForm table_form = TableForm::kNone;
   // Refuses what the tier's registers cannot hold, with the numbers.
   Status (*accepts)(const MatmulSpec& spec, const KernelPlan& plan);
@@ -41,5 +43,17 @@ struct MatmulFamily {
 };
 
 std::unique_ptr<Generator> make_matmul_generator(const MatmulFamily& family);
+
+// The same for programs that build the tables of look-up matmuls.
+struct TablesFamily {
+  std::string_view name;    // "x64_tables_avx2"
+  std::string_view suffix;  // "avx2"
+  Isa isa;
+  int revision;
+  TableForm form;
+  std::unique_ptr<X64Code> (*program)(const TablesSpec& spec);
+};
+
+std::unique_ptr<Generator> make_tables_generator(const TablesFamily& family);
 
 }  // namespace bitnetc::x64
