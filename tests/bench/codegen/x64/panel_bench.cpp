@@ -4,7 +4,7 @@
 // on registers alone, measured between the runs of the kernel: vpdpbusd, or vpmaddubsw with vpaddw. Times are
 // CPU times of this thread and both figures take the lower quartile, so a busy machine disturbs them little.
 // Building a kernel proves it. For example
-//   bitnetc_bench --benchmark_filter='panel_avx512vnni/.*tl2.*/tokens:64$'
+//   bitnetc_bench --benchmark_filter='panel_avx512vnni/.*tl2.*/tokens:64/'
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
