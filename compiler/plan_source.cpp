@@ -54,4 +54,9 @@ KernelPlan HeuristicPlanSource::plan_for(const KernelSpec& spec, const Target& t
   return {};
 }
 
+// Every tier has kernels for i2_s, and it decodes with one mask a plane.
+LayoutId HeuristicPlanSource::layout_for(const MatmulSpec&, const Target&) const {
+  return LayoutId::kI2S;
+}
+
 }  // namespace bitnetc
