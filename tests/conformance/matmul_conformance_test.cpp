@@ -39,7 +39,7 @@ class MatmulConformance : public testing::TestWithParam<std::string> {
       if (generator->name() == GetParam()) generator_ = generator.get();
     ASSERT_NE(generator_, nullptr);
     isa_ = parse_isa(generator_->suffix()).value_or(Isa::kScalar);
-    runs_here_ = target_of(cpu_features()).supports(isa_);
+    runs_here_ = machine_target().supports(isa_);
   }
 
   bool serves(const MatmulSpec& spec, const KernelPlan& plan = {}) const {

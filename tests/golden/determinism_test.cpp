@@ -83,7 +83,8 @@ TEST_P(DeterminismTier, SameBits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiers, DeterminismTier,
-                         testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni),
+                         testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni,
+                                         Isa::kAmx),
                          [](const auto& tier) { return std::string(isa_name(tier.param)); });
 
 }  // namespace
