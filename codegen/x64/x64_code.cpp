@@ -9,6 +9,7 @@ namespace {
 // that are not written cost nothing.
 constexpr size_t kMaxCodeBytes = 1 << 20;
 constexpr int kFrameAlignment = 64;
+constexpr int kPageBytes = 4096;
 
 // A quiet NaN as a float, far from any sum as an integer.
 constexpr uint32_t kPoison = 0x7fedbad1;
@@ -33,9 +34,23 @@ void X64Code::prologue(int scratch_bytes) {
   push(rbp);
   mov(rbp, rsp);
   for (const Xbyak::Reg64& saved : {rbx, r12, r13, r14, r15}) push(saved);
-  sub(rsp, scratch_bytes);
+  reserve_stack(scratch_bytes);
   and_(rsp, -kFrameAlignment);
   if (options().poison) poison_vectors();
+}
+
+void X64Code::reserve_stack(int bytes) {
+  const int pages = bytes / kPageBytes;
+  if (pages > 0) {
+    Xbyak::Label next;
+    mov(eax, pages);
+    L(next);
+    sub(rsp, kPageBytes);
+    or_(dword[rsp], 0);
+    dec(eax);
+    jnz(next);
+  }
+  sub(rsp, bytes % kPageBytes);
 }
 
 void X64Code::finish() {

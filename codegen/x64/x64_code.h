@@ -38,7 +38,8 @@ class X64Code : protected Xbyak::CodeGenerator {
     return Xbyak::Xmm(vectors_.bytes == 64 ? Xbyak::Operand::ZMM : Xbyak::Operand::YMM, i);
   }
 
-  // Saves every callee-saved register and leaves `scratch_bytes` at rsp, aligned to a cache line.
+  // Saves every callee-saved register and leaves `scratch_bytes` at rsp, aligned to a cache line. Every page
+  // of a large frame is touched in order, so that a stack without room for it meets its guard page.
   // rbp holds the frame and is not to be touched. With BITNETC_POISON=1 all vector registers get a
   // pattern, so that reading one before writing it is loud.
   void prologue(int scratch_bytes);
@@ -66,9 +67,10 @@ class X64Code : protected Xbyak::CodeGenerator {
   // Fills every dword of `to` with `pattern`, by way of eax.
   void broadcast(const Xbyak::Xmm& to, uint32_t pattern);
 
- private:
   static constexpr int kLoopAlignment = 32;
 
+ private:
+  void reserve_stack(int bytes);
   void poison_vectors();
 
   X64Code(VectorFile vectors, std::unique_ptr<uint8_t[]> buffer);

@@ -78,6 +78,11 @@ class MatmulGenerator final : public Generator {
       return make_error(StatusCode::kUnsupported, "needs {}, target is {}", isa_name(family_.isa),
                         request.target.describe());
     }
+    if (family_.vbmi_layouts.contains(spec->layout) && !request.target.has_vbmi) {
+      return make_error(StatusCode::kUnsupported,
+                        "needs AVX512_VBMI for layout {}, target has none",
+                        layout_name(spec->layout));
+    }
     if (spec->k >= family_.k_limit) {
       return make_error(StatusCode::kUnsupported, "k = {}: an int32 sum may overflow from {} on",
                         spec->k, family_.k_limit);

@@ -32,8 +32,9 @@ struct MatmulFamily {
   Isa isa;
   int revision;
   LayoutSet layouts;
-  int min_m, max_m;  // kAnyM to kAnyM: any
-  int64_t k_limit;   // K below this cannot overflow an accumulator
+  LayoutSet vbmi_layouts = {};  // of these, the ones that the tier reads with AVX512_VBMI only
+  int min_m, max_m;             // kAnyM to kAnyM: any
+  int64_t k_limit;              // K below this cannot overflow an accumulator
   TableForm table_form = TableForm::kNone;
   // Refuses what the tier's registers cannot hold, with the numbers.
   Status (*accepts)(const MatmulSpec& spec, const KernelPlan& plan);

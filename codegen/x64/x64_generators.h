@@ -14,4 +14,9 @@ std::unique_ptr<Generator> make_x64_matmul_i2s_avx2();
 std::unique_ptr<Generator> make_x64_matmul_i2s_avxvnni();
 std::unique_ptr<Generator> make_x64_matmul_i2s_avx512vnni();
 
+// Any number of tokens, in every layout: weights are decoded into a panel, and the panel is multiplied.
+std::unique_ptr<Generator> make_x64_panel_avx2();
+std::unique_ptr<Generator> make_x64_panel_avxvnni();
+std::unique_ptr<Generator> make_x64_panel_avx512vnni();
+
 }  // namespace bitnetc

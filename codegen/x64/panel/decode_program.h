@@ -1,0 +1,18 @@
+// A panel decoder as a program of its own, for tests and benches.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "codegen/weight_layout.h"
+
+namespace bitnetc::x64 {
+
+// What the code is called as: `blocks` >= 1 consecutive blocks to consecutive groups at `panel`, which is
+// 64-byte aligned.
+using DecodeEntry = void (*)(const uint8_t* w, uint8_t* panel, int64_t blocks);
+
+// `vector_bytes`: 32 (AVX2) or 64 (AVX-512), as VectorFile.
+std::vector<uint8_t> decode_program(LayoutId layout, int vector_bytes);
+
+}  // namespace bitnetc::x64

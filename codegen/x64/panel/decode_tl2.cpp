@@ -1,0 +1,177 @@
+// decode_tl2.cpp     tl2 blocks to panels: a look-up per index of three trits
+//
+//   cells A, B    --fields 0 and 1 of a word to its two bytes-->  [A.0 A.1 B.0 B.1] of each row
+//   cells C, D    the same                                        [C.0 C.1 D.0 D.1]
+//   cells A .. D  --field 2 to a byte, two cells to a word-->     [A.2 B.2 C.2 D.2]
+//   each of these three is twelve columns; its trit t is columns 4t .. 4t+3 of them
+//
+// zmm (VBMI)    A look-up by vpermb per trit. It takes six bits of an index, a field has five: the table is
+//               there twice, so that the bit above the field may be anything.
+// ymm           A field is a magnitude of four bits and a sign, and -v has the trits of v negated. One
+//               vpshufb turns the magnitude into 16 t0 + 4 t1 + t2, vpsignb negates it, 21 is added: the
+//               codes are the digits to base 4 of the sum. vpshufb does not look at the sign in bit 4;
+//               vpsignb wants it in bit 7, with any bits below: where all are zero, so is the magnitude.
+//
+// Block      36 columns of 16 rows: 128 bytes -> 9 groups, 576 weights
+// Work       vector operations for a block, shuffles among them, stores:
+//            zmm  19  12   9
+//            ymm  88  16  18      24 to move fields, 10 to interleave, 6 * 9 to decode
+// Exactness  The tables have an entry for each of the 27 values of a field, or for each of its 14
+//            magnitudes: then a sum is within [0, 42], its digits w + 1 within [0, 2].
+// Layout     docs/layouts/tl2.md
+#include "codegen/x64/panel/decoder_parts.h"
+
+namespace bitnetc::x64 {
+namespace {
+
+using Xbyak::Ymm;
+using Xbyak::Zmm;
+
+constexpr int kTrits = 3;
+constexpr int kFieldBits = 5, kMagnitudeBits = 4;
+// Shifts that bring a field to the low bits of a byte of its word.
+constexpr int kLeftOfField1ToHighByte = 8 - kFieldBits;
+constexpr int kRightOfField2ToHighByte = 2 * kFieldBits - 8;
+constexpr int kRightOfField2ToLowByte = 2 * kFieldBits;
+
+int magnitude(int field) {
+  return field % (1 << kMagnitudeBits);
+}
+
+class Tl2DecoderZmm final : public WordDecoder {
+ public:
+  Tl2DecoderZmm() : WordDecoder(tl2_format(), kZmmFile) {
+    constants_.add_words(low_bytes_, 0x00ff);
+    constants_.add(word_by_word_, [](int i) { return source_byte(DwordOrder::kWordByWord, i); });
+    constants_.add(byte_by_byte_, [](int i) { return source_byte(DwordOrder::kByteByByte, i); });
+    for (int t = 0; t < kTrits; ++t) {
+      constants_.add(table(t), [t](int i) {
+        const int field = i % (1 << kFieldBits);
+        const bool negative = field >> kMagnitudeBits != 0;
+        return code_of_trit(negative ? -magnitude(field) : magnitude(field), kTrits, t);
+      });
+    }
+  }
+
+  void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
+                    const Xbyak::RegExp& panel) override {
+    code.vmovups(ab_, code.ptr[w]);
+    code.vmovups(cd_, code.ptr[w + kZmmFile.bytes]);
+    decode_fields_0_and_1(code, ab_, panel);
+    decode_fields_0_and_1(code, cd_, group_at(panel, kTrits));
+    decode_fields_2(code, group_at(panel, 2 * kTrits));
+  }
+
+ private:
+  void decode_fields_0_and_1(Xbyak::CodeGenerator& code, const Zmm& words,
+                             const Xbyak::RegExp& panel) {
+    code.vpsllw(indices_, words, kLeftOfField1ToHighByte);
+    take_low_bytes(code, indices_, words, low_bytes_);
+    code.vpermb(indices_, word_by_word_, indices_);
+    look_up(code, panel);
+  }
+
+  // The low bytes are those of A and B, the high bytes of C and D.
+  void decode_fields_2(Xbyak::CodeGenerator& code, const Xbyak::RegExp& panel) {
+    code.vpsrlw(ab_, ab_, kRightOfField2ToLowByte);
+    code.vpsrlw(indices_, cd_, kRightOfField2ToHighByte);
+    take_low_bytes(code, indices_, ab_, low_bytes_);
+    code.vpermb(indices_, byte_by_byte_, indices_);
+    look_up(code, panel);
+  }
+
+  void look_up(Xbyak::CodeGenerator& code, const Xbyak::RegExp& panel) {
+    for (int t = 0; t < kTrits; ++t) {
+      code.vpermb(codes_, indices_, table(t));
+      code.vmovups(code.ptr[group_at(panel, t)], codes_);
+    }
+  }
+
+  static Zmm table(int t) { return Zmm(3 + t); }
+  const Zmm low_bytes_{0}, word_by_word_{1}, byte_by_byte_{2};
+  const Zmm ab_{6}, cd_{7}, indices_{8}, codes_{9};
+};
+
+class Tl2DecoderYmm final : public WordDecoder {
+ public:
+  Tl2DecoderYmm() : WordDecoder(tl2_format(), kYmmFile) {
+    constants_.add_words(low_field_, 0x001f);
+    constants_.add_words(high_field_, 0x1f00);
+    constants_.add(signed_sums_, [](int i) {
+      int sum = 0;
+      for (int t = 0; t < kTrits; ++t) sum = kBase * sum + code_of_trit(i % 16, kTrits, t) - 1;
+      return sum;
+    });
+    constants_.add_bytes(bias_, kBase * kBase + kBase + 1);
+    constants_.add_bytes(digit_mask_, kBase - 1);
+  }
+
+  void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
+                    const Xbyak::RegExp& panel) override {
+    for (int pair = 0; pair < 2; ++pair) {
+      const Ymm fields_2 = pair == 0 ? ab_fields_2_ : cd_fields_2_;
+      const auto cell = [&](int i) { return w + (2 * pair + i) * static_cast<int>(kCellBytes); };
+      load_cell_for_unpack(code, first_, cell(0));
+      load_cell_for_unpack(code, second_, cell(1));
+      join_fields_2(code, fields_2);
+      join_fields_0_and_1(code, first_);
+      join_fields_0_and_1(code, second_);
+      decode_columns(code, first_, second_, group_at(panel, pair * kTrits));
+    }
+    decode_columns(code, ab_fields_2_, cd_fields_2_, group_at(panel, 2 * kTrits));
+  }
+
+ private:
+  static constexpr int kBase = 4;  // of a sum of codes
+
+  // In place: each field in a byte.
+  void join_fields_0_and_1(Xbyak::CodeGenerator& code, const Ymm& words) {
+    code.vpsllw(temp_, words, kLeftOfField1ToHighByte);
+    code.vpand(words, words, low_field_);
+    code.vpand(temp_, temp_, high_field_);
+    code.vpor(words, words, temp_);
+  }
+
+  // Of first_ to the low bytes, of second_ to the high bytes. Bit 15 of a word is zero.
+  void join_fields_2(Xbyak::CodeGenerator& code, const Ymm& to) {
+    code.vpsrlw(to, first_, kRightOfField2ToLowByte);
+    code.vpsrlw(temp_, second_, kRightOfField2ToHighByte);
+    code.vpand(temp_, temp_, high_field_);
+    code.vpor(to, to, temp_);
+  }
+
+  // Twelve columns, whose fields lie in the bytes of the words of both.
+  void decode_columns(Xbyak::CodeGenerator& code, const Ymm& first, const Ymm& second,
+                      const Xbyak::RegExp& panel) {
+    code.vpunpcklwd(fields_, first, second);
+    decode_rows(code, panel);
+    code.vpunpckhwd(fields_, first, second);
+    decode_rows(code, panel + kYmmFile.bytes);
+  }
+
+  void decode_rows(Xbyak::CodeGenerator& code, const Xbyak::RegExp& panel) {
+    code.vpsllw(temp_, fields_, 8 - kFieldBits);
+    code.vpshufb(sums_, signed_sums_, fields_);
+    code.vpsignb(sums_, sums_, temp_);
+    code.vpaddb(sums_, sums_, bias_);
+    for (int t = 0; t < kTrits; ++t) {
+      const int shift = 2 * (kTrits - 1 - t);
+      if (shift > 0) code.vpsrlw(codes_, sums_, static_cast<uint8_t>(shift));
+      code.vpand(codes_, shift > 0 ? codes_ : sums_, digit_mask_);
+      code.vmovups(code.ptr[group_at(panel, t)], codes_);
+    }
+  }
+
+  const Ymm low_field_{0}, high_field_{1}, signed_sums_{2}, bias_{3}, digit_mask_{4};
+  const Ymm first_{5}, second_{6}, ab_fields_2_{7}, cd_fields_2_{8};
+  const Ymm temp_{9}, fields_{10}, sums_{11}, codes_{12};
+};
+
+}  // namespace
+
+std::unique_ptr<PanelDecoder> make_tl2_decoder(VectorFile vectors) {
+  if (vectors.bytes == kZmmFile.bytes) return std::make_unique<Tl2DecoderZmm>();
+  return std::make_unique<Tl2DecoderYmm>();
+}
+
+}  // namespace bitnetc::x64

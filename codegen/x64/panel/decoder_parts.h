@@ -1,0 +1,93 @@
+// What the panel decoders of tl1, tl2 and b3 share: constants in vector registers, the trits of a field's
+// value, and the two ways in which words of cells become the dwords of a panel.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "codegen/layout/word_cells.h"
+#include "codegen/x64/panel/panel_decoder.h"
+
+namespace bitnetc::x64 {
+
+inline constexpr VectorFile kYmmFile{.count = 16, .bytes = 32};
+inline constexpr VectorFile kZmmFile{.count = 32, .bytes = 64};
+
+// Constants that stand behind the program and are loaded into registers by their whole width.
+class VectorConstants {
+ public:
+  explicit VectorConstants(int vector_bytes) : vector_bytes_(vector_bytes) {}
+
+  // Register `to` gets byte_at(i) in byte i.
+  template <typename ByteAt>
+  void add(const Xbyak::Xmm& to, ByteAt byte_at) {
+    Constant& constant = constants_.emplace_back(to);
+    for (int i = 0; i < vector_bytes_; ++i)
+      constant.bytes[static_cast<size_t>(i)] = static_cast<uint8_t>(byte_at(i));
+  }
+  void add_words(const Xbyak::Xmm& to, unsigned word) {
+    add(to, [word](int i) { return word >> (8 * (i % 2)); });
+  }
+  void add_bytes(const Xbyak::Xmm& to, unsigned byte) {
+    add(to, [byte](int) { return byte; });
+  }
+
+  void load(Xbyak::CodeGenerator& code) const;
+  void emit_data(Xbyak::CodeGenerator& code);
+
+ private:
+  struct Constant {
+    explicit Constant(const Xbyak::Xmm& register_) : to(register_) {}
+    Xbyak::Xmm to;
+    std::array<uint8_t, 64> bytes{};
+  };
+
+  const int vector_bytes_;
+  std::vector<Constant> constants_;
+  Xbyak::Label data_;
+};
+
+// What a decoder of a word layout is apart from its instructions.
+class WordDecoder : public PanelDecoder {
+ public:
+  int block_columns() const override { return format_.columns; }
+  int block_bytes() const override { return static_cast<int>(format_.block_bytes()); }
+  void load_constants(Xbyak::CodeGenerator& code) override { constants_.load(code); }
+  void emit_data(Xbyak::CodeGenerator& code) override { constants_.emit_data(code); }
+
+ protected:
+  WordDecoder(const WordFormat& format, VectorFile vectors)
+      : format_(format), constants_(vectors.bytes) {}
+
+  const WordFormat& format_;
+  VectorConstants constants_;
+};
+
+// Group `index` of a panel.
+inline Xbyak::RegExp group_at(const Xbyak::RegExp& panel, int index) {
+  return panel + index * kPanelGroupBytes;
+}
+
+// The code (0, 1, 2) of trit t of a field of `trits` trits whose value is `value`, and 0 for what is no
+// value of such a field.
+uint8_t code_of_trit(int value, int trits, int t);
+
+// Zmm permutations. The source holds two cells, word r of each belonging to row r: what comes from the
+// first cell are bytes 2r and 2r + 1, from the second 32 bytes further on. Dword r of the result is
+enum class DwordOrder {
+  kWordByWord,  // both bytes of the first cell, both of the second
+  kByteByByte,  // the low bytes of both cells, the high bytes of both
+};
+int source_byte(DwordOrder order, int i);
+
+// Zmm: to = low bytes of the words of `low`, high bytes of the words of `to`; `low_bytes` has 0x00ff in
+// every word.
+void take_low_bytes(Xbyak::CodeGenerator& code, const Xbyak::Zmm& to, const Xbyak::Zmm& low,
+                    const Xbyak::Zmm& low_bytes);
+
+// Ymm: loads a cell so that vpunpckl* of two such cells has rows 0..7 and vpunpckh* rows 8..15, in order:
+// they work in the 128-bit lanes, so the low lane gets rows 0..3 and 8..11.
+void load_cell_for_unpack(Xbyak::CodeGenerator& code, const Xbyak::Ymm& to,
+                          const Xbyak::RegExp& cell);
+
+}  // namespace bitnetc::x64

@@ -1,0 +1,65 @@
+// panel_avx512vnni.cpp     matrix products for any number of tokens, AVX-512 VNNI: 512-bit vpdpbusd
+//
+// Shapes     MatmulArgs, m = 1..256; any N % 16 == 0, any K < 2^23
+// Tile       4 tiles of 16 rows x 6 tokens: 24 accumulators + 4 codes + activations = 29 of 32 zmm
+//            2 tiles x 12 tokens, or 1 tile x 12 tokens, at the end of a range of tiles
+// Work       a group, that is 4 columns of 4 tiles for 6 tokens: 24 vpdpbusd, 4 loads, 6 broadcasts. Two
+//            vpdpbusd and two loads a cycle are 12 and 5 cycles; 24 chains are more than the 2 x 5 that
+//            latency asks for.
+// Exactness  vpdpbusd does not saturate. Codes are at most 2, so an int32 lane is within 2*128*K: K < 2^23.
+// Layout     any with a panel decoder; tl2 and b3 need VBMI to decode
+// Reference  codegen/reference/matmul.cpp
+#include "codegen/x64/panel/panel_vectors.h"
+#include "codegen/x64/x64_generator.h"
+#include "codegen/x64/x64_generators.h"
+
+namespace bitnetc {
+namespace x64 {
+namespace {
+
+using Xbyak::Xmm;
+
+constexpr VectorFile kZmm{.count = 32, .bytes = 64};
+constexpr int64_t kKLimit = int64_t{1} << 23;
+constexpr int kDefaultBlockK = 256;
+constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = kMaxBatchTokens};
+
+class PanelAvx512Vnni final : public PanelVectorMatmul {
+ public:
+  PanelAvx512Vnni(const MatmulSpec& spec, const KernelPlan& plan)
+      : PanelVectorMatmul(kZmm, spec, plan, plan.block_k > 0 ? plan.block_k : kDefaultBlockK, 0) {}
+
+ private:
+  void dot(const Xmm& sum, const Xmm& codes, const Xmm& x) override {
+    vpdpbusd(sum, codes, x, Xbyak::EvexEncoding);
+  }
+};
+
+Status accepts(const MatmulSpec&, const KernelPlan& plan) {
+  return check_panel_plan(plan, kLimits);
+}
+
+std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan) {
+  return std::make_unique<PanelAvx512Vnni>(spec, plan);
+}
+
+constexpr MatmulFamily kFamily{.name = "x64_panel_avx512vnni",
+                               .suffix = "panel_avx512vnni",
+                               .isa = Isa::kAvx512Vnni,
+                               .revision = 1,
+                               .layouts = {LayoutId::kI2S},
+                               .vbmi_layouts = {LayoutId::kTl2, LayoutId::kB3},
+                               .min_m = kAnyM,
+                               .max_m = kAnyM,
+                               .k_limit = kKLimit,
+                               .accepts = accepts,
+                               .program = program};
+
+}  // namespace
+}  // namespace x64
+
+std::unique_ptr<Generator> make_x64_panel_avx512vnni() {
+  return x64::make_matmul_generator(x64::kFamily);
+}
+
+}  // namespace bitnetc

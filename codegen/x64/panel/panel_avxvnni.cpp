@@ -1,0 +1,61 @@
+// panel_avxvnni.cpp     matrix products for any number of tokens, AVX-VNNI: 256-bit vpdpbusd
+//
+// Shapes     MatmulArgs, m = 1..256; any N % 16 == 0, any K < 2^23
+// Tile       1 tile of 16 rows (two ymm) x 6 tokens: 12 accumulators + 2 codes + activations = 15 of 16 ymm
+//            3 tokens take 2 tiles, 1 token takes 4
+// Work       a group, that is 4 columns of a tile for 6 tokens: 12 vpdpbusd, 2 loads, 6 broadcasts
+// Exactness  vpdpbusd does not saturate. Codes are at most 2, so an int32 lane is within 2*128*K: K < 2^23.
+// Layout     any with a panel decoder          Reference  codegen/reference/matmul.cpp
+#include "codegen/x64/panel/panel_vectors.h"
+#include "codegen/x64/x64_generator.h"
+#include "codegen/x64/x64_generators.h"
+
+namespace bitnetc {
+namespace x64 {
+namespace {
+
+using Xbyak::Xmm;
+
+constexpr VectorFile kYmm{.count = 16, .bytes = 32};
+constexpr int64_t kKLimit = int64_t{1} << 23;
+constexpr int kDefaultBlockK = 256;
+constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = 6};
+
+class PanelAvxVnni final : public PanelVectorMatmul {
+ public:
+  PanelAvxVnni(const MatmulSpec& spec, const KernelPlan& plan)
+      : PanelVectorMatmul(kYmm, spec, plan, plan.block_k > 0 ? plan.block_k : kDefaultBlockK, 0) {}
+
+ private:
+  void dot(const Xmm& sum, const Xmm& codes, const Xmm& x) override {
+    vpdpbusd(sum, codes, x, Xbyak::VexEncoding);
+  }
+};
+
+Status accepts(const MatmulSpec&, const KernelPlan& plan) {
+  return check_panel_plan(plan, kLimits);
+}
+
+std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan) {
+  return std::make_unique<PanelAvxVnni>(spec, plan);
+}
+
+constexpr MatmulFamily kFamily{.name = "x64_panel_avxvnni",
+                               .suffix = "panel_avxvnni",
+                               .isa = Isa::kAvxVnni,
+                               .revision = 1,
+                               .layouts = {LayoutId::kI2S},
+                               .min_m = kAnyM,
+                               .max_m = kAnyM,
+                               .k_limit = kKLimit,
+                               .accepts = accepts,
+                               .program = program};
+
+}  // namespace
+}  // namespace x64
+
+std::unique_ptr<Generator> make_x64_panel_avxvnni() {
+  return x64::make_matmul_generator(x64::kFamily);
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,51 @@
+// How a packed row tile becomes a panel: bytes that a dot product can use as they are.
+//
+//   panel   groups of four columns, in the order of the columns; 64 bytes a group
+//   group   16 rows x 4 columns: byte 4r + j belongs to row r of the tile, column 4g + j
+//   byte    the code w + 1: 0, 1 or 2; columns beyond the matrix hold code 1
+//
+// A panel is decoded once and multiplied with many tokens. There is a decoder per layout; it emits its
+// instructions into the program of the kernel that uses it.
+#pragma once
+
+#include <memory>
+
+#include "codegen/weight_layout.h"
+#include "codegen/x64/x64_code.h"
+
+namespace bitnetc::x64 {
+
+inline constexpr int kPanelGroupColumns = 4;
+inline constexpr int kPanelGroupBytes = kTileRows * kPanelGroupColumns;
+
+// Emits code that turns packed blocks of one row tile into a panel. One decoder serves one program.
+class PanelDecoder {
+ public:
+  virtual ~PanelDecoder() = default;
+
+  // As WeightLayout::block_columns() and block_bytes().
+  virtual int block_columns() const = 0;
+  virtual int block_bytes() const = 0;
+
+  // Loads what decode_block() keeps in vector registers. May use every vector register and rax. Emitted
+  // at the start of every panel.
+  virtual void load_constants(Xbyak::CodeGenerator& code) = 0;
+  // One block at [w] -> block_columns() / 4 groups at [panel], which is 64-byte aligned. Changes vector
+  // registers and rax only.
+  virtual void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
+                            const Xbyak::RegExp& panel) = 0;
+  // Constants in memory, emitted once, after the program's ret; may emit nothing.
+  virtual void emit_data(Xbyak::CodeGenerator& code) = 0;
+};
+
+// A decoder that writes vectors of `vectors`: 32 bytes means AVX2 only, 64 bytes AVX-512 F, BW and VL, and
+// for tl2 and b3 VBMI too.
+std::unique_ptr<PanelDecoder> make_panel_decoder(LayoutId layout, VectorFile vectors);
+
+// One per layout, each in its own file.
+std::unique_ptr<PanelDecoder> make_i2s_decoder(VectorFile vectors);
+std::unique_ptr<PanelDecoder> make_tl1_decoder(VectorFile vectors);
+std::unique_ptr<PanelDecoder> make_tl2_decoder(VectorFile vectors);
+std::unique_ptr<PanelDecoder> make_b3_decoder(VectorFile vectors);
+
+}  // namespace bitnetc::x64

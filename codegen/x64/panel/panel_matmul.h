@@ -1,0 +1,131 @@
+// What every matmul program for any number of tokens shares: the walk over row tiles and columns, the panel
+// that weights are decoded into, and the epilogue. A tier adds the product of a panel with the tokens.
+//
+//   for each step of T row tiles            T = tiles_per_step; what remains in steps of T/2, T/4 ...
+//     for each chunk of columns             K in parts of at most block_k columns
+//       decode                              packed blocks -> panel in the scratch
+//       multiply                            panel x all tokens -> i32 sums in the scratch
+//     epilogue for all tokens               sums -> y
+//
+// With a gated epilogue a step is a whole number of (gate tile, up tile) pairs.
+//
+// The scratch is on the stack:
+//   locals   what the inner loops have no registers for
+//   sums     i32 [kMaxTokensPerCall][tile of the step][16], of codes w + 1 times x
+//   panel    [tile of the step][chunk columns / 4][64 bytes] (panel_decoder.h)
+//
+// Reads    x up to K rounded up to whole groups; w of the tile range; x_step, x_sum, tile_scale, residual
+// Writes   y inside the tile range's columns
+#pragma once
+
+#include "codegen/x64/matmul_program.h"
+#include "codegen/x64/panel/panel_decoder.h"
+
+namespace bitnetc::x64 {
+
+// The general registers of a panel program. multiply() may change all but the first four.
+struct PanelRegs {
+  using Reg64 = Xbyak::Reg64;
+  Reg64 args = Xbyak::util::rdi;
+  Reg64 scratch = Xbyak::util::rsp;
+  Reg64 w = Xbyak::util::r14;        // first block of the chunk, first tile of the step
+  Reg64 x_chunk = Xbyak::util::r15;  // first column of the chunk, token 0
+  // Decoding.
+  Reg64 w_block = Xbyak::util::rdx;
+  Reg64 panel_block = Xbyak::util::rsi;
+  Reg64 blocks_left = Xbyak::util::r10;
+  // Epilogue.
+  Reg64 y = Xbyak::util::rdx;  // first output column of the step, of the token at hand
+  Reg64 y_stride = Xbyak::util::rsi;
+  Reg64 residual_delta = Xbyak::util::rcx;
+  Reg64 x_step = Xbyak::util::r8;
+  Reg64 x_sum = Xbyak::util::r9;
+  Reg64 tile_scale = Xbyak::util::r10;
+  Reg64 tokens_left = Xbyak::util::r11;
+  Reg64 sums = Xbyak::util::r12;
+};
+
+// How K is cut: all chunks but the last have `columns`, a multiple of the unit asked for.
+struct PanelChunks {
+  // Chunks of at most `most_columns`, but of one unit at least.
+  PanelChunks(int64_t k, int64_t unit, int64_t most_columns);
+
+  int64_t columns, count;
+  int64_t last_columns;  // up to K
+};
+
+// What a plan may ask of a panel kernel of a tier.
+struct PanelLimits {
+  int max_block_k;
+  int max_tokens;  // 0: the tier takes no choice
+};
+Status check_panel_plan(const KernelPlan& plan, const PanelLimits& limits);
+
+class PanelMatmul : public MatmulProgram {
+ protected:
+  // Chunks have at most `most_columns`, in multiples of `column_unit` but for the last.
+  PanelMatmul(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
+              int64_t most_columns, int64_t column_unit = kPanelGroupColumns);
+
+  // Loads what multiply() keeps outside the general registers, before the first step.
+  virtual void load_constants() {}
+  // Adds the products of the panel with the columns of the chunk to the sums of all tokens; the first chunk
+  // of a step sets them. May use all vector registers.
+  virtual void multiply() = 0;
+  // After the last step, before the frame goes.
+  virtual void release() {}
+
+  // The scratch, while a step is being emitted.
+  int step_tiles() const { return step_tiles_; }
+  int sums_stride() const { return step_tiles_ * kPanelGroupBytes; }  // from token to token
+  Xbyak::RegExp sums(int tile) const;                                 // of token 0
+  Xbyak::RegExp panel(int tile) const;
+  int panel_tile_bytes() const;
+
+  // Local variables, 8 bytes each.
+  enum Local {
+    kTilesLeft,
+    kStepY,          // first output column of the step, token 0
+    kStepTileScale,  // of the step's first tile
+    kChunksLeft,
+    kChunkBlocks,
+    kChunkGroups,  // to be multiplied; the last block may hold more
+    kLocals
+  };
+  Xbyak::Address local(Local which) const { return qword[regs_.scratch + 8 * which]; }
+
+  // Code that runs in the first chunk of a step, and code that runs in the others.
+  template <typename First, typename Later>
+  void if_first_chunk(First first, Later later) {
+    if (chunks_.count == 1) return first();
+    Xbyak::Label not_first, done;
+    cmp(local(kChunksLeft), static_cast<int>(chunks_.count));
+    jne(not_first, T_NEAR);
+    first();
+    jmp(done, T_NEAR);
+    L(not_first);
+    later();
+    L(done);
+  }
+
+  const PanelRegs regs_;
+
+ private:
+  void generate() final;
+  void load_arguments();
+  void run_steps(int tiles);
+  void run_chunks();
+  void set_chunk(int64_t columns);
+  void decode();
+  void epilogue();
+
+  int64_t tile_bytes() const { return spec_.weight_layout().tile_bytes(); }
+  int most_step_tiles() const;
+  int scratch_bytes() const;
+
+  const std::unique_ptr<PanelDecoder> decoder_;
+  const PanelChunks chunks_;
+  int step_tiles_ = 0;  // of the step being emitted
+};
+
+}  // namespace bitnetc::x64
