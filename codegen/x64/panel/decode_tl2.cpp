@@ -7,17 +7,21 @@
 //
 // zmm (VBMI)    A look-up by vpermb per trit. It takes six bits of an index, a field has five: the table is
 //               there twice, so that the bit above the field may be anything.
-// ymm           A field is a magnitude of four bits and a sign, and -v has the trits of v negated. One
-//               vpshufb turns the magnitude into 16 t0 + 4 t1 + t2, vpsignb negates it, 21 is added: the
-//               codes are the digits to base 4 of the sum. vpshufb does not look at the sign in bit 4;
-//               vpsignb wants it in bit 7, with any bits below: where all are zero, so is the magnitude.
+// ymm           A field is a sign s above a magnitude m of four bits, with the value +-m = 9 t0 + 3 t1 + t2. A
+//               look-up by vpshufb takes four bits and does not see bits 4 to 6.
+//                 half = vpavgb(field, 0) = 8 s + (m + 1) / 2. t0 is not zero where m >= 5, which is where
+//                        (m + 1) / 2 >= 3: it is looked up by `half`.
+//                 pair = 3 t1 + t2 as a magnitude with its sign in bit 3: looked up for +m, then xor 8 s. The
+//                        xor takes all of `half`; the table has (m + 1) / 2 xored in already.
 //
 // Block      36 columns of 16 rows: 128 bytes -> 9 groups, 576 weights
-// Work       vector operations for a block, shuffles among them, stores:
-//            zmm  19  12   9
-//            ymm  88  16  18      24 to move fields, 10 to interleave, 6 * 9 to decode
-// Exactness  The tables have an entry for each of the 27 values of a field, or for each of its 14
-//            magnitudes: then a sum is within [0, 42], its digits w + 1 within [0, 2].
+// Work       vector operations for a block, shuffles among them (unpacks too), stores:
+//            zmm  19  12   9      shifts and vpternlogd move the fields, so that shuffles need not
+//            ymm  70  34  18      24 to move fields, 10 to interleave, 6 * 6 to look up
+// Bound      zmm: the store of 64 bytes a cycle, 9 cycles; where one port shuffles, as on Intel cores at 512
+//            bits, the shuffles. ymm: the operations, on three or four ports, or the shuffles, on two.
+//            AMD EPYC Zen 5: 9.1 and 21.7 cycles a block, from L2 245 and 107 Gweights/s
+// Exactness  The tables have an entry for each of the 27 values of a field, or for each value of a part.
 // Layout     docs/layouts/tl2.md
 #include "codegen/x64/panel/decoder_parts.h"
 
@@ -97,13 +101,13 @@ class Tl2DecoderYmm final : public WordDecoder {
   Tl2DecoderYmm() : WordDecoder(tl2_format(), kYmmFile) {
     constants_.add_words(low_field_, 0x001f);
     constants_.add_words(high_field_, 0x1f00);
-    constants_.add(signed_sums_, [](int i) {
-      int sum = 0;
-      for (int t = 0; t < kTrits; ++t) sum = kBase * sum + code_of_trit(i % 16, kTrits, t) - 1;
-      return sum;
-    });
-    constants_.add_bytes(bias_, kBase * kBase + kBase + 1);
-    constants_.add_bytes(digit_mask_, kBase - 1);
+    constants_.add(first_trits_, [](int i) { return first_trit_code(i % 16); });
+    constants_.add(pairs_, [](int i) { return pair_of(i % 16) ^ half_of(i % 16); });
+    for (int t = 0; t < kPairTrits; ++t) {
+      constants_.add(pair_trits(t),
+                     [t](int i) { return code_of_trit(signed_by_bit_3(i % 16), kPairTrits, t); });
+    }
+    constants_.add_bytes(zero_, 0);
   }
 
   void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
@@ -122,7 +126,21 @@ class Tl2DecoderYmm final : public WordDecoder {
   }
 
  private:
-  static constexpr int kBase = 4;  // of a sum of codes
+  static constexpr int kPairTrits = 2;
+  static constexpr int kSign = 8;  // of a half, of a pair
+
+  // Of magnitude m, without a sign.
+  static int half_of(int m) { return (m + 1) / 2; }
+  static int pair_of(int m) {
+    const int pair = 3 * code_of_trit(m, kTrits, 1) + code_of_trit(m, kTrits, 2) - 4;
+    return pair < 0 ? -pair | kSign : pair;
+  }
+  static int signed_by_bit_3(int i) { return i & kSign ? -(i % kSign) : i; }
+  static uint8_t first_trit_code(int half) {
+    constexpr int kLeast = 5;  // magnitude that has a first trit
+    if (half % kSign < half_of(kLeast)) return 1;
+    return half & kSign ? 0 : 2;
+  }
 
   // In place: each field in a byte.
   void join_fields_0_and_1(Xbyak::CodeGenerator& code, const Ymm& words) {
@@ -150,21 +168,24 @@ class Tl2DecoderYmm final : public WordDecoder {
   }
 
   void decode_rows(Xbyak::CodeGenerator& code, const Xbyak::RegExp& panel) {
-    code.vpsllw(temp_, fields_, 8 - kFieldBits);
-    code.vpshufb(sums_, signed_sums_, fields_);
-    code.vpsignb(sums_, sums_, temp_);
-    code.vpaddb(sums_, sums_, bias_);
-    for (int t = 0; t < kTrits; ++t) {
-      const int shift = 2 * (kTrits - 1 - t);
-      if (shift > 0) code.vpsrlw(codes_, sums_, static_cast<uint8_t>(shift));
-      code.vpand(codes_, shift > 0 ? codes_ : sums_, digit_mask_);
-      code.vmovups(code.ptr[group_at(panel, t)], codes_);
-    }
+    code.vpavgb(half_, fields_, zero_);
+    look_up(code, first_trits_, half_, group_at(panel, 0));
+    code.vpshufb(fields_, pairs_, fields_);
+    code.vpxor(fields_, fields_, half_);
+    for (int t = 0; t < kPairTrits; ++t)
+      look_up(code, pair_trits(t), fields_, group_at(panel, 1 + t));
   }
 
-  const Ymm low_field_{0}, high_field_{1}, signed_sums_{2}, bias_{3}, digit_mask_{4};
-  const Ymm first_{5}, second_{6}, ab_fields_2_{7}, cd_fields_2_{8};
-  const Ymm temp_{9}, fields_{10}, sums_{11}, codes_{12};
+  void look_up(Xbyak::CodeGenerator& code, const Ymm& table, const Ymm& indices,
+               const Xbyak::RegExp& group) {
+    code.vpshufb(codes_, table, indices);
+    code.vmovups(code.ptr[group], codes_);
+  }
+
+  static Ymm pair_trits(int t) { return Ymm(5 + t); }
+  const Ymm low_field_{0}, high_field_{1}, zero_{2}, first_trits_{3}, pairs_{4};
+  const Ymm first_{7}, second_{8}, ab_fields_2_{9}, cd_fields_2_{10};
+  const Ymm temp_{11}, fields_{12}, half_{13}, codes_{14};
 };
 
 }  // namespace

@@ -70,16 +70,17 @@ std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan)
   return std::make_unique<PanelAvx2>(spec, plan);
 }
 
-constexpr MatmulFamily kFamily{.name = "x64_panel_avx2",
-                               .suffix = "panel_avx2",
-                               .isa = Isa::kAvx2,
-                               .revision = 1,
-                               .layouts = {LayoutId::kI2S},
-                               .min_m = kAnyM,
-                               .max_m = kAnyM,
-                               .k_limit = kKLimit,
-                               .accepts = accepts,
-                               .program = program};
+constexpr MatmulFamily kFamily{
+    .name = "x64_panel_avx2",
+    .suffix = "panel_avx2",
+    .isa = Isa::kAvx2,
+    .revision = 1,
+    .layouts = {LayoutId::kI2S, LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
+    .min_m = kAnyM,
+    .max_m = kAnyM,
+    .k_limit = kKLimit,
+    .accepts = accepts,
+    .program = program};
 
 }  // namespace
 }  // namespace x64

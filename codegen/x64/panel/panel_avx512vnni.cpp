@@ -43,17 +43,18 @@ std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan)
   return std::make_unique<PanelAvx512Vnni>(spec, plan);
 }
 
-constexpr MatmulFamily kFamily{.name = "x64_panel_avx512vnni",
-                               .suffix = "panel_avx512vnni",
-                               .isa = Isa::kAvx512Vnni,
-                               .revision = 1,
-                               .layouts = {LayoutId::kI2S},
-                               .vbmi_layouts = {LayoutId::kTl2, LayoutId::kB3},
-                               .min_m = kAnyM,
-                               .max_m = kAnyM,
-                               .k_limit = kKLimit,
-                               .accepts = accepts,
-                               .program = program};
+constexpr MatmulFamily kFamily{
+    .name = "x64_panel_avx512vnni",
+    .suffix = "panel_avx512vnni",
+    .isa = Isa::kAvx512Vnni,
+    .revision = 1,
+    .layouts = {LayoutId::kI2S, LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
+    .vbmi_layouts = {LayoutId::kTl2, LayoutId::kB3},
+    .min_m = kAnyM,
+    .max_m = kAnyM,
+    .k_limit = kKLimit,
+    .accepts = accepts,
+    .program = program};
 
 }  // namespace
 }  // namespace x64

@@ -40,16 +40,17 @@ std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan)
   return std::make_unique<PanelAvxVnni>(spec, plan);
 }
 
-constexpr MatmulFamily kFamily{.name = "x64_panel_avxvnni",
-                               .suffix = "panel_avxvnni",
-                               .isa = Isa::kAvxVnni,
-                               .revision = 1,
-                               .layouts = {LayoutId::kI2S},
-                               .min_m = kAnyM,
-                               .max_m = kAnyM,
-                               .k_limit = kKLimit,
-                               .accepts = accepts,
-                               .program = program};
+constexpr MatmulFamily kFamily{
+    .name = "x64_panel_avxvnni",
+    .suffix = "panel_avxvnni",
+    .isa = Isa::kAvxVnni,
+    .revision = 1,
+    .layouts = {LayoutId::kI2S, LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
+    .min_m = kAnyM,
+    .max_m = kAnyM,
+    .k_limit = kKLimit,
+    .accepts = accepts,
+    .program = program};
 
 }  // namespace
 }  // namespace x64
