@@ -62,6 +62,7 @@ std::vector<KernelRequest> alternatives(const KernelRequest& request) {
   if (matmul == nullptr || matmul->m == kAnyM) return list;
   list.push_back(request);
   std::get<MatmulSpec>(list.back().spec).m = kAnyM;
+  list.back().plan = request.any_m_plan.value_or(request.plan);
   return list;
 }
 

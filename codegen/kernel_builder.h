@@ -26,6 +26,9 @@ struct KernelRequest {
   KernelSpec spec;
   KernelPlan plan;
   Target target;
+  // The plan of a kernel for any M that serves a matmul for one M; `plan` if not said. So that all numbers of
+  // tokens such a kernel serves share its code.
+  std::optional<KernelPlan> any_m_plan = std::nullopt;
 };
 
 // One family x tier. Stateless apart from toolchain handles; build() may be called from any thread.

@@ -12,7 +12,7 @@ namespace bitnetc {
 
 struct KernelPlan {
   int tiles_per_step = 1;  // row tiles (of kTileRows) carried through one pass over K
-  int k_unroll = 4;        // 16-column groups per loop iteration
+  int k_unroll = 4;        // cells of 16 columns, or groups of 4 of a panel, per loop iteration
   int prefetch_bytes = 0;  // software prefetch distance into the weight stream; 0: none
   // Matmuls for any number of tokens only; 0: the generator's own choice.
   int block_k = 0;  // columns decoded into a panel at a time

@@ -39,7 +39,9 @@ class NameReader {
   Number number_or(std::string_view prefix, std::string_view word, Number value) {
     const std::string_view part = rest_.substr(0, rest_.find('_'));
     if (part == std::string(prefix) + std::string(word)) return next(), value;
-    return number<Number>(prefix);
+    const auto number_read = number<Number>(prefix);
+    if (number_read == value) fail(prefix);  // one name each
+    return number_read;
   }
   std::string_view next() {
     const size_t end = rest_.find('_');

@@ -1,5 +1,8 @@
 #include "codegen/weight_layout.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "codegen/layout/i2_s.h"
 #include "codegen/layout/word_cells.h"
 #include "runtime/buffer.h"
@@ -24,6 +27,22 @@ Status check_sizes(const WeightLayout& layout, size_t trits, size_t packed_bytes
         layout_name(layout.id), packed_bytes, layout.total_bytes(), layout.n, layout.k);
   }
   return {};
+}
+
+bool is_trit(int8_t value) {
+  return -1 <= value && value <= 1;
+}
+
+Status check_trits(const WeightLayout& layout, std::span<const int8_t> trits) {
+  // Without a branch per weight: the compiler looks at a vector of them at a time.
+  bool all_good = true;
+  for (const int8_t trit : trits) all_good &= is_trit(trit);
+  if (all_good) return {};
+  const auto at = std::ranges::find_if_not(trits, is_trit);
+  const int64_t i = at - trits.begin();
+  return make_error(StatusCode::kInvalidArgument,
+                    "pack {}: weight ({}, {}) is {}, expected -1, 0 or +1", layout_name(layout.id),
+                    i / layout.k, i % layout.k, *at);
 }
 
 }  // namespace
@@ -68,8 +87,13 @@ double WeightLayout::bits_per_weight() const {
 
 Status pack(const WeightLayout& layout, std::span<const int8_t> trits, std::span<uint8_t> out) {
   BITNETC_RETURN_IF_ERROR(check_sizes(layout, trits.size(), out.size()));
-  if (layout.id == LayoutId::kI2S) return i2s::pack(layout, trits, out);
-  return pack_words(layout, trits, out);
+  BITNETC_RETURN_IF_ERROR(check_trits(layout, trits));
+  if (layout.id == LayoutId::kI2S) {
+    i2s::pack(layout, trits, out);
+  } else {
+    pack_words(layout, trits, out);
+  }
+  return {};
 }
 
 Status unpack(const WeightLayout& layout, std::span<const uint8_t> packed,
@@ -77,6 +101,28 @@ Status unpack(const WeightLayout& layout, std::span<const uint8_t> packed,
   BITNETC_RETURN_IF_ERROR(check_sizes(layout, trits.size(), packed.size()));
   if (layout.id == LayoutId::kI2S) return i2s::unpack(layout, packed, trits);
   return unpack_words(layout, packed, trits);
+}
+
+Status repack(const WeightLayout& from, std::span<const uint8_t> packed, LayoutId to,
+              std::span<uint8_t> out) {
+  const WeightLayout target{.id = to, .n = from.n, .k = from.k};
+  const auto weights = static_cast<size_t>(from.n * from.k);
+  BITNETC_RETURN_IF_ERROR(check_sizes(from, weights, packed.size()));
+  BITNETC_RETURN_IF_ERROR(check_sizes(target, weights, out.size()));
+  const auto from_bytes = static_cast<size_t>(from.tile_bytes());
+  const auto to_bytes = static_cast<size_t>(target.tile_bytes());
+  std::vector<int8_t> tile(static_cast<size_t>(kTileRows * from.k));
+  for (int64_t t = 0; t < from.tiles(); ++t) {
+    const int64_t row = t * kTileRows, rows = std::min<int64_t>(kTileRows, from.n - row);
+    const auto trits = std::span(tile).first(static_cast<size_t>(rows * from.k));
+    const auto at = static_cast<size_t>(t);
+    const Status unpacked = unpack({.id = from.id, .n = rows, .k = from.k},
+                                   packed.subspan(at * from_bytes, from_bytes), trits);
+    BITNETC_RETURN_IF_ERROR(unpacked.with_context(fmt::format("rows from {}", row)));
+    BITNETC_RETURN_IF_ERROR(
+        pack({.id = to, .n = rows, .k = from.k}, trits, out.subspan(at * to_bytes, to_bytes)));
+  }
+  return {};
 }
 
 }  // namespace bitnetc

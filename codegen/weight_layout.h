@@ -49,7 +49,15 @@ struct WeightLayout {
 Status pack(const WeightLayout& layout, std::span<const int8_t> trits, std::span<uint8_t> out);
 
 // The exact inverse, pads dropped.
-//   Error  kDataCorrupt naming the first (n, k) whose code is not one of -1, 0, +1
+//   Error  kDataCorrupt naming the row and the column (i2_s) or block of columns (the others) of the first
+//          bits that no weights make
 Status unpack(const WeightLayout& layout, std::span<const uint8_t> packed, std::span<int8_t> trits);
+
+// The same weights in another layout, tile by tile: needs memory for the trits of one tile only.
+//   packed  from.total_bytes() bytes
+//   out     the total_bytes() of the same n x k in layout `to`
+//   Error   as unpack()
+Status repack(const WeightLayout& from, std::span<const uint8_t> packed, LayoutId to,
+              std::span<uint8_t> out);
 
 }  // namespace bitnetc

@@ -25,7 +25,8 @@ class Compilation {
 
   Result<CompileReport> run() {
     BITNETC_RETURN_IF_ERROR(validate(graph_));
-    BITNETC_ASSIGN_OR_RETURN(const FusedGraph fused, fuse(graph_, options_.layout));
+    BITNETC_ASSIGN_OR_RETURN(FusedGraph fused, fuse(graph_));
+    choose_layouts(fused);
     const MemoryPlan memory = plan_memory(fused);
     program_.target_isa = isa_name(options_.target.best_isa);
     program_.buffers = memory.buffers;
@@ -45,6 +46,13 @@ class Compilation {
   }
 
  private:
+  void choose_layouts(FusedGraph& fused) const {
+    for (FusedOp& op : fused.ops) {
+      if (auto* spec = std::get_if<MatmulSpec>(&op.spec))
+        spec->layout = options_.plans->layout_for(*spec, options_.target);
+    }
+  }
+
   Status emit(const FusedOp& op, const MemoryPlan& memory) {
     const auto buffer = [&](int value) {
       return value < 0 ? -1 : memory.buffer_of_value[static_cast<size_t>(value)];

@@ -5,7 +5,6 @@
 #include <functional>
 #include <string>
 
-#include "codegen/weight_layout.h"
 #include "compiler/graph.h"
 #include "compiler/plan_source.h"
 #include "runtime/program.h"
@@ -16,8 +15,7 @@ namespace bitnetc {
 
 struct CompileOptions {
   Target target;
-  LayoutId layout = LayoutId::kI2S;
-  const PlanSource* plans = nullptr;  // required
+  const PlanSource* plans = nullptr;  // required; also says the layout of every matrix
   std::string bitnetc_version;
   // Told after each step's weights are written; `done` of `total` steps. A false answer stops the
   // compilation with kCancelled.

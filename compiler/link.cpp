@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
+#include "compiler/passes/tables.h"
 #include "runtime/buffer.h"
 #include "runtime/overloaded.h"
 
@@ -12,8 +14,12 @@ namespace {
 class Linker {
  public:
   Linker(const CompiledModel& model, KernelBuilder& builder, const LinkOptions& options,
-         LinkReport& report)
-      : model_(model), builder_(builder), options_(options), report_(report) {}
+         LinkReport& report, Executable& executable)
+      : model_(model),
+        builder_(builder),
+        options_(options),
+        report_(report),
+        executable_(executable) {}
 
   Status link_step(const Step& step, LinkedStep& linked) {
     BITNETC_ASSIGN_OR_RETURN(const KernelSpec spec, parse_spec(step.kernel));
@@ -24,10 +30,15 @@ class Linker {
               .residual = step.residual,
               .layer = step.layer};
     BITNETC_RETURN_IF_ERROR(check_kind(step, spec));
-    if (const auto* matmul = std::get_if<MatmulSpec>(&spec))
-      return link_matmul(step, *matmul, linked);
-    BITNETC_RETURN_IF_ERROR(bind_weights(step, spec, linked));
-    return build(step, spec, KernelPlan(), linked.kernels[1]);
+    used_in_step_.clear();
+    if (const auto* matmul = std::get_if<MatmulSpec>(&spec)) {
+      BITNETC_RETURN_IF_ERROR(link_matmul(step, *matmul, linked));
+    } else {
+      BITNETC_RETURN_IF_ERROR(bind_weights(step, spec, linked));
+      BITNETC_RETURN_IF_ERROR(build(step, spec, linked.kernels[1]));
+    }
+    tables_.written(step.output);
+    return {};
   }
 
  private:
@@ -136,35 +147,109 @@ class Linker {
     return bind(step, step.weights, linked.weight_bytes, linked.weights);
   }
 
-  Status link_matmul(const Step& step, MatmulSpec spec, LinkedStep& linked) {
+  // ---- matmul
+
+  struct MatmulKernels {
+    MatmulSpec spec;
+    std::array<BuiltKernel, kMaxBakedM + 1> by_m;  // [kAnyM] and each small number of tokens
+
+    int64_t on_reference() const {
+      return std::ranges::count_if(
+          by_m, [](const BuiltKernel& built) { return built.generator == "reference"; });
+    }
+  };
+
+  Status link_matmul(const Step& step, const MatmulSpec& stored, LinkedStep& linked) {
+    BITNETC_RETURN_IF_ERROR(
+        bind(step, step.weights, stored.weight_layout().total_bytes(), linked.weights));
+    BITNETC_ASSIGN_OR_RETURN(MatmulKernels kernels, choose_kernels(step, stored));
+    const MatmulSpec& spec = kernels.spec;
     const WeightLayout layout = spec.weight_layout();
     linked.tiles = layout.tiles();
     linked.tiles_per_unit = is_gated(spec.epilogue) ? 2 : 1;
     linked.tile_bytes = layout.tile_bytes();
     linked.weight_bytes = layout.total_bytes() + linked.tiles * 4;
-    BITNETC_RETURN_IF_ERROR(bind(step, step.weights, layout.total_bytes(), linked.weights));
+    if (spec.layout != stored.layout)
+      BITNETC_RETURN_IF_ERROR(repack_weights(step, stored.weight_layout(), spec.layout, linked));
     const uint8_t* scales = nullptr;
     BITNETC_RETURN_IF_ERROR(bind(step, step.scales, linked.tiles * 4, scales));
     linked.scales = reinterpret_cast<const float*>(scales);
 
-    const bool planned_here =
-        model_.description().program.target_isa == isa_name(options_.target.best_isa);
-    for (spec.m = kAnyM; spec.m <= kMaxSmallM; ++spec.m) {
-      KernelPlan plan = options_.plans->plan_for(spec, options_.target);
-      const auto stored = step.plans.find(spec.m);
-      if (planned_here && stored != step.plans.end()) {
-        auto parsed = parse_plan(stored->second);
-        if (!parsed.ok()) return corrupt(step, parsed.status().message());
-        plan = *parsed;
-      }
-      TableForm form = TableForm::kNone;
-      BITNETC_RETURN_IF_ERROR(
-          build(step, spec, plan, linked.kernels[static_cast<size_t>(spec.m)], &form));
-      if (form == TableForm::kNone) continue;
-      BITNETC_CHECK(spec.m == 1, "{} looks sums up for {} tokens", step.kernel, spec.m);
-      BITNETC_RETURN_IF_ERROR(link_tables(step, spec, form, linked));
+    for (size_t m = 0; m < kernels.by_m.size(); ++m) {
+      const TableForm form = kernels.by_m[m].table_form;
+      BITNETC_CHECK(form == TableForm::kNone || m == 1, "{} looks sums up for more than one token",
+                    kernels.by_m[m].kernel.name());
+      linked.kernels[m] = use(step, std::move(kernels.by_m[m]));
+      if (form != TableForm::kNone) BITNETC_RETURN_IF_ERROR(link_tables(step, spec, form, linked));
     }
     return {};
+  }
+
+  // Kernels for the layout that is stored or wanted, or for i2_s where that needs the reference less often.
+  Result<MatmulKernels> choose_kernels(const Step& step, const MatmulSpec& stored) {
+    MatmulSpec wanted = stored;
+    if (options_.choose_layouts)
+      wanted.layout = options_.plans->layout_for(stored, options_.target);
+    BITNETC_ASSIGN_OR_RETURN(MatmulKernels kernels, build_matmul(step, stored.layout, wanted));
+    if (wanted.layout != LayoutId::kI2S && kernels.on_reference() > 0) {
+      MatmulSpec i2s = wanted;
+      i2s.layout = LayoutId::kI2S;
+      BITNETC_ASSIGN_OR_RETURN(MatmulKernels others, build_matmul(step, stored.layout, i2s));
+      if (others.on_reference() < kernels.on_reference()) kernels = std::move(others);
+    }
+    note_layout(stored.layout, wanted.layout, kernels.spec.layout);
+    return kernels;
+  }
+
+  Result<MatmulKernels> build_matmul(const Step& step, LayoutId stored, const MatmulSpec& spec) {
+    MatmulKernels kernels{.spec = spec, .by_m = {}};
+    KernelPlan any_m_plan;
+    for (int m = kAnyM; m <= kMaxSmallM; ++m) {
+      MatmulSpec each = spec;
+      each.m = m;
+      BITNETC_ASSIGN_OR_RETURN(const KernelPlan plan, plan_for(step, stored, each));
+      if (m == kAnyM) any_m_plan = plan;
+      auto built = builder_.build(
+          {.spec = each, .plan = plan, .target = options_.target, .any_m_plan = any_m_plan});
+      BITNETC_RETURN_IF_ERROR(built.status().with_context("step " + step.name));
+      kernels.by_m[static_cast<size_t>(m)] = *std::move(built);
+    }
+    return kernels;
+  }
+
+  // The plan in the file, if it was made for this tier and layout.
+  Result<KernelPlan> plan_for(const Step& step, LayoutId stored, const MatmulSpec& spec) const {
+    const auto in_file = step.plans.find(spec.m);
+    const bool was_planned =
+        model_.description().program.target_isa == isa_name(options_.target.best_isa) &&
+        spec.layout == stored && in_file != step.plans.end();
+    if (!was_planned) return options_.plans->plan_for(spec, options_.target);
+    auto plan = parse_plan(in_file->second);
+    if (!plan.ok()) return corrupt(step, plan.status().message());
+    return plan;
+  }
+
+  Status repack_weights(const Step& step, const WeightLayout& from, LayoutId to,
+                        LinkedStep& linked) {
+    const WeightLayout target{.id = to, .n = from.n, .k = from.k};
+    Buffer<uint8_t> weights(static_cast<size_t>(target.total_bytes()));
+    const Status status = repack(from, {linked.weights, static_cast<size_t>(from.total_bytes())},
+                                 to, {weights.data(), weights.size()});
+    if (!status.ok()) return corrupt(step, status.message());
+    linked.weights = weights.data();
+    executable_.repacked.push_back(std::move(weights));
+    return {};
+  }
+
+  void note_layout(LayoutId stored, LayoutId wanted, LayoutId used) {
+    if (stored == used && wanted == used) return;
+    for (LayoutChange& change : report_.layout_changes) {
+      if (change.stored != stored || change.wanted != wanted || change.used != used) continue;
+      ++change.matrices;
+      return;
+    }
+    report_.layout_changes.push_back(
+        {.stored = stored, .wanted = wanted, .used = used, .matrices = 1});
   }
 
   Status link_tables(const Step& step, const MatmulSpec& matmul, TableForm form,
@@ -172,35 +257,43 @@ class Linker {
     const TablesSpec spec{.k = matmul.k, .layout = matmul.layout, .form = form};
     linked.table_bytes = spec.table_bytes();
     linked.table_blocks = spec.blocks();
-    return build(step, spec, KernelPlan(), linked.build_tables);
+    if (!tables_.must_build(step.input, spec)) return {};
+    return build(step, spec, linked.build_tables);
   }
 
-  Status build(const Step& step, const KernelSpec& spec, const KernelPlan& plan, Kernel& out,
-               TableForm* form = nullptr) {
-    auto built = builder_.build({.spec = spec, .plan = plan, .target = options_.target});
+  Status build(const Step& step, const KernelSpec& spec, Kernel& out) {
+    auto built = builder_.build({.spec = spec, .plan = {}, .target = options_.target});
     BITNETC_RETURN_IF_ERROR(built.status().with_context("step " + step.name));
-    out = built->kernel;
-    if (form != nullptr) *form = built->table_form;
-    const auto [at, fresh] = index_.emplace(built->kernel.name(), report_.kernels.size());
-    if (fresh) {
-      report_.kernels.push_back({.name = built->kernel.name(),
-                                 .generator = built->generator,
-                                 .step = step.name,
-                                 .selection = std::move(built->selection),
-                                 .build_ns = built->build_ns,
-                                 .proof_ns = built->proof_ns});
-      report_.build_ns += built->build_ns;
-      report_.proof_ns += built->proof_ns;
-    }
-    ++report_.kernels[at->second].steps;
+    out = use(step, *std::move(built));
     return {};
+  }
+
+  // Enters the kernel into the report; a step counts once however many numbers of tokens it serves.
+  Kernel use(const Step& step, BuiltKernel built) {
+    const std::string name = built.kernel.name();
+    const auto [at, fresh] = index_.emplace(name, report_.kernels.size());
+    if (fresh) {
+      report_.kernels.push_back({.name = name,
+                                 .generator = built.generator,
+                                 .step = step.name,
+                                 .selection = std::move(built.selection),
+                                 .build_ns = built.build_ns,
+                                 .proof_ns = built.proof_ns});
+      report_.build_ns += built.build_ns;
+      report_.proof_ns += built.proof_ns;
+    }
+    if (used_in_step_.insert(name).second) ++report_.kernels[at->second].steps;
+    return built.kernel;
   }
 
   const CompiledModel& model_;
   KernelBuilder& builder_;
   const LinkOptions& options_;
   LinkReport& report_;
-  std::map<std::string, size_t> index_;
+  Executable& executable_;
+  std::map<std::string, size_t> index_;  // of kernel names into the report
+  std::set<std::string> used_in_step_;
+  TablesInPlace tables_;
 };
 
 }  // namespace
@@ -215,6 +308,23 @@ std::vector<std::string> LinkReport::fallbacks() const {
   for (const auto& [operation, kernel] : by_operation)
     lines.push_back(fmt::format("{} runs on the slow reference kernel: {}", operation,
                                 kernel->selection.describe()));
+  return lines;
+}
+
+std::vector<std::string> LinkReport::repacks() const {
+  std::vector<std::string> lines;
+  for (const LayoutChange& change : layout_changes) {
+    const std::string what =
+        change.used == change.stored
+            ? fmt::format("{} matrices stay in layout {}", change.matrices,
+                          layout_name(change.used))
+            : fmt::format("{} matrices are repacked from layout {} to {}", change.matrices,
+                          layout_name(change.stored), layout_name(change.used));
+    lines.push_back(change.used == change.wanted
+                        ? what + " as asked for"
+                        : fmt::format("{}: this CPU has better kernels for it than for {}", what,
+                                      layout_name(change.wanted)));
+  }
   return lines;
 }
 
@@ -234,7 +344,7 @@ Result<std::shared_ptr<const Executable>> link(std::shared_ptr<const CompiledMod
   executable->rope_cos = table(kSectionRopeCos);
   executable->rope_sin = table(kSectionRopeSin);
 
-  Linker linker(*model, builder, options, *report);
+  Linker linker(*model, builder, options, *report, *executable);
   for (const Step& step : model->description().program.steps) {
     LinkedStep linked;
     BITNETC_RETURN_IF_ERROR(linker.link_step(step, linked));

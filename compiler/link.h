@@ -23,20 +23,32 @@ struct LinkedKernel {
   int64_t build_ns = 0, proof_ns = 0;
 };
 
+// Matrices that do not run in the layout they are stored in, or not in the one they should.
+struct LayoutChange {
+  LayoutId stored, wanted, used;
+  int matrices = 0;
+};
+
 struct LinkReport {
   std::vector<LinkedKernel> kernels;
+  std::vector<LayoutChange> layout_changes;
   int64_t build_ns = 0, proof_ns = 0;  // sums over kernels
 
   // One line per operation that runs on the reference kernels although faster ones were wanted, with the
   // reasons: what a user must be told.
   std::vector<std::string> fallbacks() const;
+  // One line per entry of layout_changes: what was repacked, and why.
+  std::vector<std::string> repacks() const;
 };
 
 struct LinkOptions {
   Target target;
   const PlanSource* plans = nullptr;  // asked when the artifact was planned for another tier
+  bool choose_layouts = false;        // matrices in the layouts that `plans` want, not as stored
 };
 
+// A matrix is repacked in memory where another layout is wanted, and into i2_s where its layout leaves more
+// numbers of tokens to the slow reference kernel than i2_s does.
 Result<std::shared_ptr<const Executable>> link(std::shared_ptr<const CompiledModel> model,
                                                KernelBuilder& builder, const LinkOptions& options,
                                                LinkReport* report);

@@ -8,19 +8,20 @@
 #include <string>
 #include <vector>
 
+#include "runtime/buffer.h"
 #include "runtime/compiled_model.h"
 #include "runtime/kernel.h"
 
 namespace bitnetc {
 
-inline constexpr int kMaxBakedM =
-    8;  // matmul kernels are made for each M up to here, and for any M
+// Matmul kernels are made for each M up to here, and for any M.
+inline constexpr int kMaxBakedM = 8;
 
 struct LinkedStep {
   StepKind kind;
   std::string name;
   int input = -1, output = -1, residual = -1, layer = -1;
-  const uint8_t* weights = nullptr;  // the mapped section
+  const uint8_t* weights = nullptr;  // the mapped section, or one of Executable::repacked
   const float* scales = nullptr;
   int64_t weight_bytes = 0;               // bytes of `weights` a full pass reads
   int64_t tiles = 0, tiles_per_unit = 1;  // matmul: row tiles; 2 a unit where gate and up alternate
@@ -28,9 +29,10 @@ struct LinkedStep {
   int64_t rows = 0;  // head: vocabulary rows
   // Matmul: [m], and [0] for any number of tokens; other kinds use [1] for every token.
   std::array<Kernel, kMaxBakedM + 1> kernels;
-  // Matmul whose kernel for one token looks sums up: makes the tables of its input. Empty: none needed.
+  // Matmul whose kernel for one token looks sums up: makes the tables of its input before the step runs. Empty
+  // where none are needed, or where those of an earlier step are still good.
   Kernel build_tables;
-  int64_t table_blocks = 0;
+  int64_t table_blocks = 0;  // what build_tables makes, shared among threads
   int64_t table_bytes = 0;
 
   const Kernel& kernel() const { return kernels[1]; }
@@ -39,6 +41,8 @@ struct LinkedStep {
 struct Executable {
   std::shared_ptr<const CompiledModel> model;
   std::vector<LinkedStep> steps;
+  // Matrices that run in another layout than the file has them in.
+  std::vector<Buffer<uint8_t>> repacked;
   const float* rope_cos = nullptr;
   const float* rope_sin = nullptr;
   // Columns of the k and v parts in the fused qkv buffer are the kernels' business; these are the

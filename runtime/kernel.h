@@ -133,6 +133,7 @@ class Kernel {
   const std::string& name() const { return name_; }
   explicit operator bool() const { return entry_ != nullptr; }
   Entry entry() const { return entry_; }
+  const void* context() const { return context_; }
 
   template <typename Args>
   void operator()(const Args& args) const {

@@ -21,8 +21,8 @@ namespace bitnetc {
 struct SessionOptions {
   int threads = 1;
   bool pin_threads = true;
-  int64_t context_tokens = 0;  // positions the cache can hold; 0: the model's maximum
-  int chunk_tokens = 256;      // tokens a prefill pass takes at once
+  int64_t context_tokens = 0;            // positions the cache can hold; 0: the model's maximum
+  int chunk_tokens = kMaxTokensPerCall;  // most tokens a pass takes at once; kernels take no more
 };
 
 // Called on the session's thread after each step with what it wrote, for tests and debugging.
@@ -74,6 +74,7 @@ class Session {
   Status check_tokens(std::span<const int32_t> tokens) const;
   Status run_chunk(std::span<const int32_t> tokens, bool wants_logits, const Visit* visit);
   void run_step(const LinkedStep& step, std::span<const int32_t> tokens, int member);
+  void run_build_tables(const LinkedStep& step, int member);
   void run_matmul(const LinkedStep& step, int64_t rows, int member);
   void run_attention(const LinkedStep& step, int64_t rows, int member);
   void run_head(const LinkedStep& step, int64_t row, int member);

@@ -20,11 +20,8 @@ inline constexpr int64_t kCellBytes = 64;
 inline constexpr int kPlanes = 4;        // two-bit fields of a byte
 inline constexpr int kPlaneColumns = 4;  // neighbouring columns that share a plane
 
-int64_t padded_k(int64_t k);
-int64_t tile_bytes(int64_t k);
-
-// As pack() and unpack() of codegen/weight_layout.h; sizes have been checked by the caller.
-Status pack(const WeightLayout& layout, std::span<const int8_t> trits, std::span<uint8_t> out);
+// As pack() and unpack() of codegen/weight_layout.h; sizes and trits have been checked by the caller.
+void pack(const WeightLayout& layout, std::span<const int8_t> trits, std::span<uint8_t> out);
 Status unpack(const WeightLayout& layout, std::span<const uint8_t> packed, std::span<int8_t> trits);
 
 }  // namespace bitnetc::i2s

@@ -93,7 +93,7 @@ void MatmulI2s::run_step(int tiles_per_pass) {
 // ---- K loop
 
 void MatmulI2s::accumulate_k(const Pass& pass, int64_t w_advance_bytes) {
-  const int64_t cell_count = i2s::padded_k(spec_.k) / kCellColumns;
+  const int64_t cell_count = spec_.weight_layout().padded_k() / kCellColumns;
   const int64_t iterations = cell_count / plan_.k_unroll;
   const bool more_than_4_tokens = spec_.m > 4;
   mov(regs_.x, argument(offsetof(MatmulArgs, x)));

@@ -95,7 +95,7 @@ class MatmulI2s : public MatmulProgram {
   void epilogue();
 
   int tiles_per_step(int tiles_per_pass) const;
-  int64_t tile_bytes() const { return i2s::tile_bytes(spec_.k); }
+  int64_t tile_bytes() const { return spec_.weight_layout().tile_bytes(); }
   Xbyak::Address step_sums(int tile, int token, int part) const;
 
   const int parts_per_pass_;

@@ -48,7 +48,7 @@ std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan)
 constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avxvnni",
                                .suffix = "avxvnni",
                                .isa = Isa::kAvxVnni,
-                               .revision = 1,
+                               .revision = 2,
                                .layouts = {LayoutId::kI2S},
                                .min_m = 1,
                                .max_m = kMaxSmallM,

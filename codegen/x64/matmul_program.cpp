@@ -5,29 +5,35 @@ namespace bitnetc::x64 {
 void MatmulProgram::store_output(const OutputRegs& regs, const Sums& sums, int output, int token,
                                  int part) {
   const Xbyak::Xmm value = vec(vectors_.count - 1), up = vec(vectors_.count - 2);
-  const Xbyak::Xmm zero = vec(vectors_.count - 3);
   const Xbyak::RegExp to = regs.y + (output * kTileOutputBytes + part * vectors_.bytes);
   if (gated()) {
     scaled_sums(regs, value, sums(2 * output), 2 * output, token);
+    apply_gate(value);
     scaled_sums(regs, up, sums(2 * output + 1), 2 * output + 1, token);
+    vmulps(value, value, up);
   } else {
     scaled_sums(regs, value, sums(output), output, token);
+    if (spec_.epilogue == Epilogue::kResidual) vaddps(value, value, ptr[to + regs.residual_delta]);
   }
+  vmovups(ptr[to], value);
+}
+
+void MatmulProgram::apply_gate(const Xbyak::Xmm& value) {
+  const Xbyak::Xmm a = vec(vectors_.count - 2), b = vec(vectors_.count - 3);
+  const Xbyak::Xmm c = vec(vectors_.count - 4);
   switch (spec_.epilogue) {
-    case Epilogue::kScale: break;
-    case Epilogue::kResidual: vaddps(value, value, ptr[to + regs.residual_delta]); break;
     case Epilogue::kRelu2Mul:
       // vmaxps returns its last operand for NaN and for two zeros: max(-0, +0) and max(NaN, +0) are
       // +0.
-      vxorps(zero, zero, zero);
-      vmaxps(value, value, zero);
+      vxorps(a, a, a);
+      vmaxps(value, value, a);
       vmulps(value, value, value);
-      vmulps(value, value, up);
       break;
-    case Epilogue::kSiluMul:
-    case Epilogue::kGeluMul: BITNETC_CHECK(false, "{} epilogue", epilogue_name(spec_.epilogue));
+    case Epilogue::kSiluMul: gate_functions_.silu(*this, {value, a, b, c}); break;
+    case Epilogue::kGeluMul: gate_functions_.gelu(*this, {value, a, b, c}); break;
+    case Epilogue::kScale:
+    case Epilogue::kResidual: BITNETC_CHECK(false, "{}: no gate", epilogue_name(spec_.epilogue));
   }
-  vmovups(ptr[to], value);
 }
 
 // to = float(sum of x·w) · (x_step · tile_scale)

@@ -6,6 +6,7 @@
 
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
+#include "codegen/x64/emit/gate_functions.h"
 #include "codegen/x64/x64_code.h"
 
 namespace bitnetc::x64 {
@@ -31,7 +32,12 @@ class MatmulProgram : public X64Code {
   using Sums = std::function<Xbyak::Address(int tile)>;
 
   MatmulProgram(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan, SumsOf sums_of)
-      : X64Code(vectors), spec_(spec), plan_(plan), vectors_(vectors), sums_of_(sums_of) {}
+      : X64Code(vectors),
+        spec_(spec),
+        plan_(plan),
+        vectors_(vectors),
+        sums_of_(sums_of),
+        gate_functions_(vectors) {}
 
   // A field of MatmulArgs, given by its offset, while rdi still holds them.
   Xbyak::Address argument(size_t offset) const {
@@ -47,6 +53,8 @@ class MatmulProgram : public X64Code {
   // tile. `token` counts from where x_step and x_sum point; y points at the token's own row.
   void store_output(const OutputRegs& regs, const Sums& sums, int output, int token, int part);
 
+  void emit_data() override { gate_functions_.emit_data(*this); }
+
   const MatmulSpec spec_;
   const KernelPlan plan_;
   const VectorFile vectors_;
@@ -55,7 +63,11 @@ class MatmulProgram : public X64Code {
   void scaled_sums(const OutputRegs& regs, const Xbyak::Xmm& to, const Xbyak::Address& sums,
                    int tile, int token);
 
+  // value = the gate's function of value; changes all vectors of the epilogue.
+  void apply_gate(const Xbyak::Xmm& value);
+
   const SumsOf sums_of_;
+  GateFunctions gate_functions_;
 };
 
 }  // namespace bitnetc::x64

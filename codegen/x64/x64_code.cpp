@@ -1,5 +1,6 @@
 #include "codegen/x64/x64_code.h"
 
+#include "runtime/buffer.h"
 #include "runtime/options.h"
 
 namespace bitnetc::x64 {
@@ -14,18 +15,26 @@ constexpr int kPageBytes = 4096;
 // A quiet NaN as a float, far from any sum as an integer.
 constexpr uint32_t kPoison = 0x7fedbad1;
 
+// Alignment within the program is that of the executable memory only if both start at a cache line.
+uint8_t* first_cache_line(uint8_t* buffer) {
+  return reinterpret_cast<uint8_t*>(round_up(reinterpret_cast<uintptr_t>(buffer), kCacheLineBytes));
+}
+
 }  // namespace
 
 X64Code::X64Code(VectorFile vectors)
-    : X64Code(vectors, std::make_unique_for_overwrite<uint8_t[]>(kMaxCodeBytes)) {}
+    : X64Code(vectors, std::make_unique_for_overwrite<uint8_t[]>(kMaxCodeBytes + kCacheLineBytes)) {
+}
 
 X64Code::X64Code(VectorFile vectors, std::unique_ptr<uint8_t[]> buffer)
-    : Xbyak::CodeGenerator(kMaxCodeBytes, buffer.get()),
+    : Xbyak::CodeGenerator(kMaxCodeBytes, first_cache_line(buffer.get())),
       vectors_(vectors),
       buffer_(std::move(buffer)) {}
 
 std::span<const uint8_t> X64Code::emit() {
   generate();
+  align(kCacheLineBytes);
+  emit_data();
   ready();  // throws if a label was used and never placed
   return {getCode(), getSize()};
 }

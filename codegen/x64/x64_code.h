@@ -32,6 +32,9 @@ class X64Code : protected Xbyak::CodeGenerator {
   explicit X64Code(VectorFile vectors);
 
   virtual void generate() = 0;
+  // Constants in memory, from a cache line on, after the program's ret. An override also calls the one it
+  // overrides.
+  virtual void emit_data() {}
 
   // Vector register `i` at the width this program uses.
   Xbyak::Xmm vec(int i) const {
@@ -76,7 +79,7 @@ class X64Code : protected Xbyak::CodeGenerator {
   X64Code(VectorFile vectors, std::unique_ptr<uint8_t[]> buffer);
 
   VectorFile vectors_;
-  std::unique_ptr<uint8_t[]> buffer_;
+  std::unique_ptr<uint8_t[]> buffer_;  // room for the code from a cache line on
 };
 
 }  // namespace bitnetc::x64

@@ -70,10 +70,6 @@ class MatmulGenerator final : public Generator {
       return make_error(StatusCode::kUnsupported, "is made for {}, not for {}",
                         token_counts(family_.min_m, family_.max_m), token_counts(spec->m, spec->m));
     }
-    if (is_gated(spec->epilogue) && spec->epilogue != Epilogue::kRelu2Mul) {
-      return make_error(StatusCode::kUnsupported, "does not make the epilogue {}",
-                        epilogue_name(spec->epilogue));
-    }
     if (!request.target.supports(family_.isa)) {
       return make_error(StatusCode::kUnsupported, "needs {}, target is {}", isa_name(family_.isa),
                         request.target.describe());
@@ -103,6 +99,37 @@ class MatmulGenerator final : public Generator {
   MatmulFamily family_;
 };
 
+class TablesGenerator final : public Generator {
+ public:
+  explicit TablesGenerator(const TablesFamily& family) : family_(family) {}
+
+  std::string_view name() const override { return family_.name; }
+  std::string_view suffix() const override { return family_.suffix; }
+  int revision() const override { return family_.revision; }
+
+  Status accepts(const KernelRequest& request) const override {
+    const auto* spec = std::get_if<TablesSpec>(&request.spec);
+    if (!spec) return {StatusCode::kUnsupported, "builds tables only"};
+    if (spec->form != family_.form) {
+      return make_error(StatusCode::kUnsupported, "builds tables of {}, not of {}",
+                        table_form_name(family_.form), table_form_name(spec->form));
+    }
+    if (!request.target.supports(family_.isa)) {
+      return make_error(StatusCode::kUnsupported, "needs {}, target is {}", isa_name(family_.isa),
+                        request.target.describe());
+    }
+    return validate(request.spec);
+  }
+
+  Result<Kernel> build(const KernelRequest& request, const std::string& name) const override {
+    const auto program = family_.program(std::get<TablesSpec>(request.spec));
+    return to_kernel(*program, request, name);
+  }
+
+ private:
+  TablesFamily family_;
+};
+
 }  // namespace
 
 std::string LayoutSet::describe() const {
@@ -117,6 +144,10 @@ std::string LayoutSet::describe() const {
 
 std::unique_ptr<Generator> make_matmul_generator(const MatmulFamily& family) {
   return std::make_unique<MatmulGenerator>(family);
+}
+
+std::unique_ptr<Generator> make_tables_generator(const TablesFamily& family) {
+  return std::make_unique<TablesGenerator>(family);
 }
 
 }  // namespace bitnetc::x64

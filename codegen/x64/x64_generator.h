@@ -1,5 +1,6 @@
-// The Generator of every matmul program in this folder: checks a request against the family's
-// limits, has the program written, publishes it. A family is a row of numbers and two functions.
+// The Generator of every matmul program in this folder, and of every program that builds tables: checks
+// a request against the family's limits, has the program written, publishes it. A family is a row of
+// numbers and one or two functions.
 #pragma once
 
 #include <initializer_list>
@@ -42,5 +43,17 @@ struct MatmulFamily {
 };
 
 std::unique_ptr<Generator> make_matmul_generator(const MatmulFamily& family);
+
+// The same for programs that build the tables of look-up matmuls.
+struct TablesFamily {
+  std::string_view name;    // "x64_tables_avx2"
+  std::string_view suffix;  // "avx2"
+  Isa isa;
+  int revision;
+  TableForm form;
+  std::unique_ptr<X64Code> (*program)(const TablesSpec& spec);
+};
+
+std::unique_ptr<Generator> make_tables_generator(const TablesFamily& family);
 
 }  // namespace bitnetc::x64

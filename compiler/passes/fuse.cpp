@@ -15,7 +15,7 @@ int64_t padded_rows(int64_t rows) {
 
 class Fuser {
  public:
-  Fuser(const Graph& graph, LayoutId layout) : graph_(graph), layout_(layout) {
+  explicit Fuser(const Graph& graph) : graph_(graph) {
     producers_.assign(graph.value_columns.size(), nullptr);
     consumers_.resize(graph.value_columns.size());
     for (const Node& node : graph.nodes) {
@@ -159,7 +159,7 @@ class Fuser {
   // One matmul out of linear layers that share their input. Returns its output value.
   Result<int> fuse_matmul(const Node& user, const std::string& name,
                           std::span<const Node* const> parts, Epilogue epilogue) {
-    MatmulSpec spec{.layout = layout_, .epilogue = epilogue};
+    MatmulSpec spec{.epilogue = epilogue};
     FusedOp op{.kind = StepKind::kMatmul, .name = name, .layer = user.layer};
     int64_t first_part_rows = 0;
     for (const Node* part : parts) {
@@ -202,7 +202,6 @@ class Fuser {
   }
 
   const Graph& graph_;
-  const LayoutId layout_;
   std::vector<const Node*> producers_;
   std::vector<std::vector<const Node*>> consumers_;
   std::map<ValueId, int> fused_values_;
@@ -212,8 +211,8 @@ class Fuser {
 
 }  // namespace
 
-Result<FusedGraph> fuse(const Graph& graph, LayoutId layout) {
-  return Fuser(graph, layout).run();
+Result<FusedGraph> fuse(const Graph& graph) {
+  return Fuser(graph).run();
 }
 
 }  // namespace bitnetc

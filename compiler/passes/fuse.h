@@ -37,7 +37,8 @@ struct FusedGraph {
   std::vector<FusedOp> ops;
 };
 
+// The layouts of the matmuls are left at their default; choosing them is not a matter of the graph.
 // Error: kUnsupported naming the node whose surroundings match none of the patterns above.
-Result<FusedGraph> fuse(const Graph& graph, LayoutId layout);
+Result<FusedGraph> fuse(const Graph& graph);
 
 }  // namespace bitnetc

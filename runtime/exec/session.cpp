@@ -56,7 +56,8 @@ Session::Session(std::shared_ptr<const Executable> executable, const SessionOpti
     v_cache_.emplace_back(static_cast<size_t>(kv_.layer_elements()));
   }
   options_.context_tokens = context;
-  options_.chunk_tokens = static_cast<int>(std::min<int64_t>(options.chunk_tokens, context));
+  options_.chunk_tokens = static_cast<int>(
+      std::min({int64_t{options.chunk_tokens}, int64_t{kMaxTokensPerCall}, context}));
   const auto rows = static_cast<size_t>(options_.chunk_tokens);
   for (const BufferInfo& info : model.program.buffers) {
     Activations buffer;
@@ -131,6 +132,10 @@ Status Session::run_chunk(std::span<const int32_t> tokens, bool wants_logits, co
   pool_->run([&](int member) {
     for (const LinkedStep& step : executable_->steps) {
       if (is_tail(step.kind)) continue;
+      if (rows == 1 && step.build_tables) {
+        run_build_tables(step, member);
+        pool_->barrier();
+      }
       run_step(step, tokens, member);
       pool_->barrier();
       if (!tap_) continue;
@@ -208,42 +213,36 @@ void Session::run_step(const LinkedStep& step, std::span<const int32_t> tokens, 
   }
 }
 
+// The sums of the one token of a call; blocks of columns are shared among members.
+void Session::run_build_tables(const LinkedStep& step, int member) {
+  const Range blocks = share(step.table_blocks, member, pool_->size());
+  step.build_tables(BuildTablesArgs{.x = buffers_[static_cast<size_t>(step.input)].q.data(),
+                                    .tables = tables_.data(),
+                                    .block_begin = blocks.begin,
+                                    .block_end = blocks.end});
+}
+
 // Tiles are shared among members. A few tokens meet a kernel made for their number, more the one for any.
 void Session::run_matmul(const LinkedStep& step, int64_t rows, int member) {
   const Activations& in = buffers_[static_cast<size_t>(step.input)];
   Activations& out = buffers_[static_cast<size_t>(step.output)];
+  const float* residual =
+      step.residual < 0 ? nullptr : buffers_[static_cast<size_t>(step.residual)].f32.data();
   const Range units = share(step.tiles / step.tiles_per_unit, member, pool_->size());
-  const Range tiles = {units.begin * step.tiles_per_unit, units.end * step.tiles_per_unit};
-  if (rows == 1 && step.build_tables) {
-    const Range blocks = share(step.table_blocks, member, pool_->size());
-    step.build_tables(BuildTablesArgs{.x = in.q.data(),
-                                      .tables = tables_.data(),
-                                      .block_begin = blocks.begin,
-                                      .block_end = blocks.end});
-    pool_->barrier();
-  }
-  for (int64_t row = 0; row < rows; row += kMaxTokensPerCall) {
-    const int64_t m = std::min<int64_t>(kMaxTokensPerCall, rows - row);
-    float* y = out.f32.data() + row * out.stride;
-    const float* residual =
-        step.residual < 0
-            ? nullptr
-            : buffers_[static_cast<size_t>(step.residual)].f32.data() + row * out.stride;
-    step.kernels[static_cast<size_t>(m <= kMaxBakedM ? m : 0)](
-        MatmulArgs{.x = in.q.data() + row * in.stride,
-                   .tables = tables_.data(),
-                   .w = step.weights,
-                   .y = y,
-                   .x_step = in.q_step.data() + row,
-                   .x_sum = in.q_sum.data() + row,
-                   .tile_scale = step.scales,
-                   .residual = residual,
-                   .x_stride = in.stride,
-                   .y_stride = out.stride,
-                   .tile_begin = tiles.begin,
-                   .tile_end = tiles.end,
-                   .m = m});
-  }
+  step.kernels[static_cast<size_t>(rows <= kMaxBakedM ? rows : 0)](
+      MatmulArgs{.x = in.q.data(),
+                 .tables = tables_.data(),
+                 .w = step.weights,
+                 .y = out.f32.data(),
+                 .x_step = in.q_step.data(),
+                 .x_sum = in.q_sum.data(),
+                 .tile_scale = step.scales,
+                 .residual = residual,
+                 .x_stride = in.stride,
+                 .y_stride = out.stride,
+                 .tile_begin = units.begin * step.tiles_per_unit,
+                 .tile_end = units.end * step.tiles_per_unit,
+                 .m = rows});
 }
 
 void Session::run_attention(const LinkedStep& step, int64_t rows, int member) {

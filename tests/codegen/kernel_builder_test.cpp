@@ -3,8 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "runtime/cpu_features.h"
 #include "runtime/options.h"
+#include "tests/support/generators.h"
 
 namespace bitnetc {
 namespace {
@@ -27,6 +31,46 @@ TEST(Selection, TheBestTierOfTheTargetComesFirst) {
             "static_attention_avx2");
 }
 #endif
+
+// The tiers of i2_s for a few tokens, by name.
+#ifdef __x86_64__
+TEST(Selection, I2sForAFewTokens) {
+  const std::pair<Isa, const char*> tiers[] = {{Isa::kScalar, "reference"},
+                                               {Isa::kAvx2, "x64_matmul_i2s_avx2"},
+                                               {Isa::kAvxVnni, "x64_matmul_i2s_avxvnni"},
+                                               {Isa::kAvx512Vnni, "x64_matmul_i2s_avx512vnni"}};
+  for (const auto& [isa, name] : tiers) {
+    for (int m = 1; m <= kMaxSmallM; ++m) {
+      for (const Epilogue epilogue : kEpilogues) {
+        const MatmulSpec spec{.n = 2560, .k = 6912, .m = m, .epilogue = epilogue};
+        EXPECT_EQ(first_choice(spec, isa), name) << spec_name(spec);
+      }
+    }
+  }
+}
+#endif
+
+// Whatever the layout and the number of tokens: someone serves it on every target, no tier is asked for
+// that the target lacks, and a better target never gets a generator further down the list.
+TEST(Selection, EveryLayoutTierAndTokenCount) {
+  constexpr Isa kIsas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx};
+  const auto& generators = KernelBuilder::generators();
+  for (const LayoutId layout : kLayouts) {
+    for (int m = kAnyM; m <= kMaxSmallM; ++m) {
+      for (const Epilogue epilogue : kEpilogues) {
+        const MatmulSpec spec{.n = 2560, .k = 2560, .m = m, .layout = layout, .epilogue = epilogue};
+        EXPECT_EQ(first_choice(spec, Isa::kScalar), "reference") << spec_name(spec);
+        size_t last = generators.size() - 1;
+        for (const Isa isa : kIsas) {
+          size_t choice = 0;
+          while (!generators[choice]->accepts({spec, {}, target_for(isa)}).ok()) ++choice;
+          EXPECT_LE(choice, last) << spec_name(spec) << " on " << isa_name(isa);
+          last = choice;
+        }
+      }
+    }
+  }
+}
 
 TEST(Selection, TheReferenceServesEverything) {
   EXPECT_EQ(first_choice(kMatmul, Isa::kScalar), "reference");
@@ -63,6 +107,112 @@ TEST(Selection, WithoutExecutableMemoryItSaysSo) {
     EXPECT_NE(built->selection.describe().find("BITNETC_JIT"), std::string::npos)
         << built->selection.describe();
   }
+}
+
+// A request for one M may be answered with a kernel for any M; the answer says so, and so does the name.
+TEST(Selection, AKernelForAnyMSaysSo) {
+  KernelBuilder builder;
+  for (const LayoutId layout : kLayouts) {
+    for (const int m : {1, 2, 5, 8, kAnyM}) {
+      const MatmulSpec spec{.n = 32, .k = 64, .m = m, .layout = layout};
+      const auto built = builder.build({spec, {}, host_target()});
+      ASSERT_TRUE(built.ok()) << built.status().message();
+      const std::string& name = built->kernel.name();
+      EXPECT_EQ(built->for_any_m, name.find("_mN_") != std::string::npos) << name;
+      const auto identity = parse_kernel_name(name);
+      ASSERT_TRUE(identity.ok()) << identity.status().message();
+      const auto& served = std::get<MatmulSpec>(identity->spec);
+      EXPECT_TRUE(served.m == m || served.m == kAnyM) << name;
+      EXPECT_EQ(served.layout, layout) << name;
+    }
+  }
+}
+
+TEST(Selection, AKernelForAnyMIsTakenWhereItStandsHigher) {
+  for (const auto& generator : KernelBuilder::generators()) {
+    const MatmulSpec one{.n = 32, .k = 64, .m = 5, .layout = LayoutId::kTl1};
+    MatmulSpec any = one;
+    any.m = kAnyM;
+    const Target here = host_target();
+    if (generator->accepts({one, {}, here}).ok()) return;
+    if (!generator->accepts({any, {}, here}).ok()) continue;
+    const auto built = KernelBuilder().build({one, {}, here});
+    ASSERT_TRUE(built.ok()) << built.status().message();
+    EXPECT_EQ(built->generator, generator->name());
+    EXPECT_TRUE(built->for_any_m);
+    EXPECT_EQ(built->selection.entries.back().outcome, "taken");
+    return;
+  }
+}
+
+// ---- names
+
+std::vector<KernelSpec> one_of_each_operation() {
+  std::vector<KernelSpec> specs = {NormQuantizeSpec{.k = 640, .eps = 1e-5f},
+                                   RmsNormSpec{.k = 640, .eps = 1e-6f},
+                                   RopeAppendSpec{.q_heads = 4, .kv_heads = 2, .head_dim = 64},
+                                   AttentionSpec{.head_dim = 64, .scale = 0.125f},
+                                   EmbedSpec{.k = 640},
+                                   HeadSpec{.n = 1000, .k = 640}};
+  for (const LayoutId layout : kLayouts) {
+    for (const int m : {1, 4, 8, kAnyM})
+      for (const Epilogue epilogue : kEpilogues)
+        specs.emplace_back(
+            MatmulSpec{.n = 64, .k = 640, .m = m, .layout = layout, .epilogue = epilogue});
+    if (layout == LayoutId::kI2S) continue;
+    for (const TableForm form : {TableForm::kWords, TableForm::kBytes})
+      specs.emplace_back(TablesSpec{.k = 640, .layout = layout, .form = form});
+  }
+  return specs;
+}
+
+// The name of every kernel that any generator makes leads back to its spec, its plan and a generator of
+// the same suffix that makes it. (LLVM's tiers and the static kernels share suffixes.)
+TEST(KernelNames, LeadBackForEveryGenerator) {
+  const KernelPlan plans[] = {{},
+                              {.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 2048},
+                              {.tiles_per_step = 4, .k_unroll = 1, .block_k = 512},
+                              {.tiles_per_step = 1, .k_unroll = 4, .block_k = 320, .tokens = 6},
+                              {.tokens = 2}};
+  std::map<std::string, std::string> suffix_of;
+  for (const auto& generator : KernelBuilder::generators())
+    suffix_of[std::string(generator->name())] = generator->suffix();
+  std::set<std::string> seen;
+  for (const auto& generator : KernelBuilder::generators()) {
+    for (const KernelSpec& spec : one_of_each_operation()) {
+      for (const KernelPlan& plan : plans) {
+        const auto target = test::lowest_target(*generator, spec, plan);
+        if (!target) continue;
+        seen.insert(std::string(generator->name()));
+        const std::string name = kernel_name({spec, plan, *target}, *generator);
+        const auto identity = parse_kernel_name(name);
+        ASSERT_TRUE(identity.ok()) << identity.status().message();
+        EXPECT_EQ(identity->spec, spec) << name;
+        EXPECT_EQ(suffix_of[identity->generator], generator->suffix()) << name;
+        if (std::holds_alternative<MatmulSpec>(spec))
+          EXPECT_EQ(identity->plan, plan) << name;
+        else
+          EXPECT_FALSE(identity->plan) << name;
+      }
+    }
+  }
+  EXPECT_EQ(seen.size(), KernelBuilder::generators().size()) << "a generator that makes nothing";
+}
+
+TEST(KernelNames, AnyMAndThePlanOfItsKernels) {
+  const auto identity =
+      parse_kernel_name("matmul_i8_tl2_f32_n3840_k2560_mN_silumul_t4u1p0k512m6_reference");
+  ASSERT_TRUE(identity.ok()) << identity.status().message();
+  EXPECT_EQ(identity->spec, (KernelSpec(MatmulSpec{.n = 3840,
+                                                   .k = 2560,
+                                                   .m = kAnyM,
+                                                   .layout = LayoutId::kTl2,
+                                                   .epilogue = Epilogue::kSiluMul})));
+  EXPECT_EQ(
+      identity->plan,
+      (KernelPlan{
+          .tiles_per_step = 4, .k_unroll = 1, .prefetch_bytes = 0, .block_k = 512, .tokens = 6}));
+  EXPECT_EQ(identity->generator, "reference");
 }
 
 TEST(Selection, ImpossibleSpecsAndUnknownGeneratorsAreRefused) {

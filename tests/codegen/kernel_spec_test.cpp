@@ -13,6 +13,15 @@ TEST(KernelSpec, NamesReadBack) {
       {MatmulSpec{.n = 3840, .k = 2560}, "matmul_i8_i2s_f32_n3840_k2560_m1_scale"},
       {MatmulSpec{.n = 32, .k = 20, .m = 8, .epilogue = Epilogue::kRelu2Mul},
        "matmul_i8_i2s_f32_n32_k20_m8_relu2mul"},
+      {MatmulSpec{.n = 64, .k = 36, .m = kAnyM, .layout = LayoutId::kTl2},
+       "matmul_i8_tl2_f32_n64_k36_mN_scale"},
+      {MatmulSpec{
+           .n = 64, .k = 36, .m = 3, .layout = LayoutId::kTl1, .epilogue = Epilogue::kSiluMul},
+       "matmul_i8_tl1_f32_n64_k36_m3_silumul"},
+      {MatmulSpec{.n = 64, .k = 36, .layout = LayoutId::kB3, .epilogue = Epilogue::kGeluMul},
+       "matmul_i8_b3_f32_n64_k36_m1_gelumul"},
+      {TablesSpec{.k = 2560, .layout = LayoutId::kTl2, .form = TableForm::kBytes},
+       "tables_i8_tl2_bytes_k2560"},
       {NormQuantizeSpec{.k = 2560, .eps = 1e-5f}, "normquant_f32_i8_k2560_eps1e-05"},
       {RmsNormSpec{.k = 640, .eps = 1e-6f}, "rmsnorm_f32_k640_eps1e-06"},
       {RopeAppendSpec{.q_heads = 20, .kv_heads = 5, .head_dim = 128},
@@ -45,6 +54,11 @@ TEST(KernelSpec, RefusalsNameThePart) {
   expect_refused("matmul_i8_i2s_f32_n17_k16_m1_scale", "n = 17 is not a multiple of 16");
   expect_refused("matmul_i8_i2s_f32_n16_k16_m1_relu2mul", "n = 16 is not a multiple of 32");
   expect_refused("matmul_i8_i2s_f32_n16_k16_m9_scale", "m = 9, expected 1..8");
+  expect_refused("matmul_i8_i2s_f32_n16_k16_m0_scale", "'m0'");
+  expect_refused("matmul_i8_i2s_f32_n16_k16_silumul", "'silumul'");
+  expect_refused("matmul_i8_i2s_f32_n16_k16_m1_silumul", "n = 16 is not a multiple of 32");
+  expect_refused("tables_i8_i2s_words_k64", "layout i2s has no tables");
+  expect_refused("tables_i8_tl2_none_k64", "'none'");
   expect_refused("matmul_i8_i2s_f32_n16_k99999999999999999999_m1_scale", "'k99999999999999999999'");
   expect_refused("rmsnorm_f32_k0_eps1e-05", "k = 0");
   expect_refused("ropeappend_f32_q4_kv2_d63", "d = 63 is odd");
@@ -54,8 +68,13 @@ TEST(KernelPlan, NamesReadBack) {
   const KernelPlan plan{.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 16384};
   EXPECT_EQ(plan_name(plan), "t2u8p16384");
   EXPECT_EQ(parse_plan("t2u8p16384").value(), plan);
-  for (const char* name :
-       {"", "t2", "t2u8", "t2u8p16384x", "t02u8p1", "u8t2p1", "t2u8p99999999999"})
+  const KernelPlan blocked{.tiles_per_step = 4, .k_unroll = 1, .block_k = 512, .tokens = 6};
+  EXPECT_EQ(plan_name(blocked), "t4u1p0k512m6");
+  EXPECT_EQ(parse_plan("t4u1p0k512m6").value(), blocked);
+  EXPECT_EQ(parse_plan("t1u4p0m2").value().tokens, 2);
+  EXPECT_EQ(parse_plan("t1u4p0k64").value().block_k, 64);
+  for (const char* name : {"", "t2", "t2u8", "t2u8p16384x", "t02u8p1", "u8t2p1", "t2u8p99999999999",
+                           "t1u4p0k0", "t1u4p0m6k512", "t1u4p0k"})
     EXPECT_FALSE(parse_plan(name).ok()) << name;
 }
 

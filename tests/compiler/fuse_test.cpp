@@ -18,7 +18,7 @@ class Fuse : public testing::Test {
     auto loaded = load_model(folder_.path().string());
     ASSERT_TRUE(loaded.ok()) << loaded.status().message();
     graph_ = std::move(loaded->graph);
-    auto fused = fuse(graph_, LayoutId::kI2S);
+    auto fused = fuse(graph_);
     ASSERT_TRUE(fused.ok()) << fused.status().message();
     fused_ = *std::move(fused);
   }
@@ -123,7 +123,7 @@ TEST_F(Fuse, APatternThatDoesNotFitIsNamed) {
   load({.layers = 1});
   for (Node& node : graph_.nodes)
     if (node.op == GraphOp::kAdd) node.inputs[1] = node.inputs[0];
-  const auto fused = fuse(graph_, LayoutId::kI2S);
+  const auto fused = fuse(graph_);
   ASSERT_FALSE(fused.ok());
   EXPECT_EQ(fused.status().code(), StatusCode::kUnsupported);
   EXPECT_NE(fused.status().message().find("(add): no fusion pattern applies"), std::string::npos)

@@ -217,6 +217,33 @@ TEST(MathTest, SiluF32) {
   EXPECT_LE(worst, 3.0);
 }
 
+// Largest error of gelu_f32 over [low, high], in units of the last place, against the tanh form in double.
+double gelu_f32_error_in_ulps(float low, float high) {
+  const double root = std::sqrt(8 / 3.14159265358979323846);  // 2 * sqrt(2/pi)
+  double worst = 0;
+  for (float x = low; x <= high; x += 0.00013f) {
+    const double wide = static_cast<double>(x);
+    const double exact = wide / (1 + exp_f64(-root * (wide + 0.044715 * wide * wide * wide)));
+    const double ulp = std::ldexp(1.0, std::ilogb(exact) - 23);
+    worst = std::max(worst, std::fabs(static_cast<double>(gelu_f32(x)) - exact) / ulp);
+  }
+  return worst;
+}
+
+TEST(MathTest, GeluF32) {
+  EXPECT_EQ(std::bit_cast<uint32_t>(gelu_f32(0.0f)), 0u);
+  EXPECT_EQ(std::bit_cast<uint32_t>(gelu_f32(-0.0f)), 0x80000000u);
+  EXPECT_EQ(gelu_f32(100.0f), 100.0f);
+  EXPECT_EQ(std::bit_cast<uint32_t>(gelu_f32(-100.0f)), 0x80000000u);
+  EXPECT_EQ(gelu_f32(1e30f), 1e30f);  // x^3 overflows
+  EXPECT_EQ(std::bit_cast<uint32_t>(gelu_f32(-1e30f)), 0x80000000u);
+  const double middle = gelu_f32_error_in_ulps(-1.0f, 20.0f);
+  const double tail = gelu_f32_error_in_ulps(-9.0f, -1.0f);
+  std::printf("gelu_f32: max error %.3f ulp from -1 up, %.1f from -9 up\n", middle, tail);
+  EXPECT_LE(middle, 4.0);
+  EXPECT_LE(tail, 160.0);
+}
+
 TEST(MathTest, F16WidensAndComesBackExhaustively) {
   for (uint32_t bits = 0; bits <= 0xffff; ++bits) {
     const auto half = static_cast<uint16_t>(bits);

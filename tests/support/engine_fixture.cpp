@@ -22,9 +22,11 @@ std::string bundled_model_folder() {
   return BITNETC_SOURCE_DIR "/tools/models/fairytale-6m";
 }
 
-void compile_folder(const std::string& folder, const std::string& bnc_path, const Target& target) {
+void compile_folder(const std::string& folder, const std::string& bnc_path, const Target& target,
+                    LayoutId layout) {
   const LoadedModel loaded = value_or_throw(load_model(folder));
-  const HeuristicPlanSource plans;
+  const HeuristicPlanSource heuristic;
+  const LayoutOverride plans(heuristic, layout);
   value_or_throw(compile(loaded.graph, bnc_path,
                          {.target = target, .plans = &plans, .bitnetc_version = "test"}));
 }
@@ -38,13 +40,14 @@ std::shared_ptr<const Executable> link_file(const std::string& bnc_path, const T
                              {.target = target, .plans = &plans}, report ? report : &unused));
 }
 
-std::shared_ptr<const Executable> bundled_executable(const Target& target) {
+std::shared_ptr<const Executable> bundled_executable(const Target& target, LayoutId layout) {
   static TempFolder folder;
-  static std::map<std::string, std::shared_ptr<const Executable>> by_target;
-  auto& executable = by_target[target.describe()];
+  static std::map<std::string, std::shared_ptr<const Executable>> by_name;
+  const std::string name = fmt::format("{} {}", target.describe(), layout_name(layout));
+  auto& executable = by_name[name];
   if (!executable) {
-    const std::string path = folder.file(target.describe() + ".bnc");
-    compile_folder(bundled_model_folder(), path, target);
+    const std::string path = folder.file(name + ".bnc");
+    compile_folder(bundled_model_folder(), path, target, layout);
     executable = link_file(path, target);
   }
   return executable;

@@ -14,10 +14,12 @@ namespace bitnetc::test {
 std::string bundled_model_folder();
 
 // Compiles `folder` for `target` to `bnc_path`. Fails the calling test (and throws) on an error.
-void compile_folder(const std::string& folder, const std::string& bnc_path, const Target& target);
+void compile_folder(const std::string& folder, const std::string& bnc_path, const Target& target,
+                    LayoutId layout = LayoutId::kI2S);
 
-// The bundled model, compiled once per process and tier, linked for that tier.
-std::shared_ptr<const Executable> bundled_executable(const Target& target);
+// The bundled model, compiled once per process, tier and layout, linked for that tier.
+std::shared_ptr<const Executable> bundled_executable(const Target& target,
+                                                     LayoutId layout = LayoutId::kI2S);
 
 std::shared_ptr<const Executable> link_file(const std::string& bnc_path, const Target& target,
                                             LinkReport* report = nullptr);

@@ -83,6 +83,27 @@ TEST_F(Cli, SameTextOnEveryTierAndThreadCountAndWithoutJit) {
       << without_jit.err;
 }
 
+TEST_F(Cli, SameTextInEveryLayout) {
+  const auto expected = bitnetc(kStory);
+  const std::string compiled = folder_.file("b3.bnc");
+  ASSERT_EQ(bitnetc({"compile", "fairytale-6m", "-o", compiled, "--layout", "b3"}).exit_code, 0);
+  const auto inspected = bitnetc({"inspect", compiled});
+  EXPECT_NE(inspected.out.find("layout b3, 1."), std::string::npos) << inspected.out;
+  for (const std::string layout : {"i2s", "tl1", "tl2", "b3", "auto"}) {
+    EXPECT_EQ(bitnetc(with(kStory, {"--layout", layout})).out, expected.out) << layout;
+    const auto repacked = bitnetc(
+        with({"run", compiled, "-v", "--layout", layout}, {kStory.begin() + 1, kStory.end()}));
+    EXPECT_EQ(repacked.out, expected.out) << layout << repacked.err;
+    EXPECT_NE(repacked.err.find("qkv_proj ("), std::string::npos) << repacked.err;
+    const bool is_told =
+        repacked.err.find("from layout b3 to i2s as asked for") != std::string::npos;
+    if (layout == "i2s") {
+      EXPECT_TRUE(is_told) << repacked.err;
+    }
+  }
+  expect_failure(bitnetc({"run", "--layout", "tl3"}), kUsage, "--layout");
+}
+
 TEST_F(Cli, JsonHasThePromisedKeys) {
   const auto result = bitnetc(with(kStory, {"--json"}));
   ASSERT_EQ(result.exit_code, 0) << result.err;

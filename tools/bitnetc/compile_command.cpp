@@ -11,6 +11,7 @@ namespace {
 
 struct CompileCommandOptions {
   std::string model, output;
+  LayoutRequest layout{.name = "auto"};
   bool verbose = false;
 };
 
@@ -19,8 +20,10 @@ Status run_compile(const CompileCommandOptions& compile) {
   if (location.kind == ModelLocation::Kind::kCompiled)
     return make_error(StatusCode::kInvalidArgument, "{}: this model is compiled already",
                       location.path);
-  return compile_model(
-      {.source_folder = location.path, .output_path = compile.output, .verbose = compile.verbose});
+  return compile_model({.source_folder = location.path,
+                        .output_path = compile.output,
+                        .layout = compile.layout,
+                        .verbose = compile.verbose});
 }
 
 }  // namespace
@@ -34,6 +37,11 @@ void add_compile_command(CLI::App& app, int& exit_code) {
       "The file is written beside its destination and renamed, so an old one survives a failure.");
   command->add_option("MODEL", compile->model, "Hugging Face folder or bundled name")->required();
   command->add_option("-o,--output", compile->output, "The .bnc file to write")->required();
+  command
+      ->add_option("--layout", compile->layout.name,
+                   "Weight layout of every matrix; auto: the one whose kernels are best here")
+      ->check(CLI::IsMember(layout_choices()))
+      ->capture_default_str();
   command->add_flag("-v,--verbose", compile->verbose,
                     "List the configuration keys that were ignored");
   command->callback([compile, &exit_code] { exit_code = exit_code_of(run_compile(*compile)); });

@@ -16,14 +16,21 @@
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/engine.h"
-#include "tools/bitnetc/measured_bandwidth.h"
+#include "tools/bitnetc/measured_limits.h"
 
 namespace bitnetc {
 namespace {
 
-struct Bandwidth {
+// Operations a second of the unit that a tier multiplies with.
+struct Peak {
+  Isa isa;
+  double operations_per_second;
+};
+
+struct Limits {
   int threads;
   double bytes_per_second;
+  std::vector<Peak> peaks;
 };
 
 struct Diagnosis {
@@ -32,7 +39,7 @@ struct Diagnosis {
   std::vector<std::string> features;
   int cpus = usable_cpu_count();
   CacheSizes caches = cache_sizes();
-  std::vector<Bandwidth> bandwidth;
+  std::vector<Limits> limits;         // with one thread and more
   std::vector<LinkedKernel> kernels;  // of the bundled model
   std::vector<std::string> problems;  // each with its remedy
 };
@@ -86,6 +93,14 @@ void check_kernels(Diagnosis& diagnosis) {
   diagnosis.kernels = std::move(engine->link_report.kernels);
 }
 
+Limits measure_limits(int threads) {
+  Limits limits{threads, read_bandwidth(threads, /*fresh=*/true), {}};
+  for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx})
+    if (const double peak = int8_peak(isa, threads, /*fresh=*/true); peak > 0)
+      limits.peaks.push_back({isa, peak});
+  return limits;
+}
+
 Diagnosis diagnose() {
   Diagnosis diagnosis;
   diagnosis.features = feature_names(diagnosis.cpu);
@@ -103,16 +118,21 @@ Diagnosis diagnose() {
   check_cache_dir(diagnosis.problems);
   check_kernels(diagnosis);
   for (int threads = 1; threads <= diagnosis.cpus; threads *= 2)
-    diagnosis.bandwidth.push_back({threads, read_bandwidth(threads, /*fresh=*/true)});
-  if (diagnosis.bandwidth.back().threads != diagnosis.cpus)
-    diagnosis.bandwidth.push_back({diagnosis.cpus, read_bandwidth(diagnosis.cpus, /*fresh=*/true)});
+    diagnosis.limits.push_back(measure_limits(threads));
+  if (diagnosis.limits.back().threads != diagnosis.cpus)
+    diagnosis.limits.push_back(measure_limits(diagnosis.cpus));
   return diagnosis;
 }
 
 void print_json(const Diagnosis& diagnosis) {
-  nlohmann::json bandwidth = nlohmann::json::object();
-  for (const Bandwidth& row : diagnosis.bandwidth)
-    bandwidth[std::to_string(row.threads)] = row.bytes_per_second;
+  nlohmann::json bandwidth = nlohmann::json::object(), peaks = nlohmann::json::object();
+  for (const Limits& limits : diagnosis.limits) {
+    const std::string threads = std::to_string(limits.threads);
+    bandwidth[threads] = limits.bytes_per_second;
+    peaks[threads] = nlohmann::json::object();
+    for (const Peak& peak : limits.peaks)
+      peaks[threads][isa_name(peak.isa)] = peak.operations_per_second;
+  }
   nlohmann::json kernels = nlohmann::json::array();
   for (const LinkedKernel& kernel : diagnosis.kernels)
     kernels.push_back({{"name", kernel.name}, {"generator", kernel.generator}});
@@ -128,6 +148,7 @@ void print_json(const Diagnosis& diagnosis) {
                                      {"l2_bytes", diagnosis.caches.l2_bytes},
                                      {"l3_bytes", diagnosis.caches.l3_bytes}}},
                                    {"read_bandwidth_bytes_per_second", bandwidth},
+                                   {"int8_operations_per_second", peaks},
                                    {"kernels", kernels},
                                    {"settings", settings},
                                    {"problems", diagnosis.problems}};
@@ -147,9 +168,15 @@ void print_text(const Diagnosis& diagnosis) {
              format_bytes(static_cast<double>(diagnosis.caches.l1d_bytes)),
              format_bytes(static_cast<double>(diagnosis.caches.l2_bytes)),
              format_bytes(static_cast<double>(diagnosis.caches.l3_bytes)));
-  for (const Bandwidth& row : diagnosis.bandwidth)
-    fmt::print("read        {:.1f} GB/s from memory with {} thread{}\n", row.bytes_per_second / 1e9,
-               row.threads, row.threads == 1 ? "" : "s");
+  for (const Limits& limits : diagnosis.limits) {
+    const char* plural = limits.threads == 1 ? "" : "s";
+    fmt::print("read        {:.1f} GB/s from memory with {} thread{}\n",
+               limits.bytes_per_second / 1e9, limits.threads, plural);
+    for (const Peak& peak : limits.peaks)
+      fmt::print("int8        {:.0f} Gop/s of {} ({}) with {} thread{}\n",
+                 peak.operations_per_second / 1e9, int8_unit_name(peak.isa), isa_name(peak.isa),
+                 limits.threads, plural);
+  }
   const Status exec = exec_memory_available();
   fmt::print("jit         {}\n", exec.ok()
                                      ? "executable memory is to be had (written and run through "

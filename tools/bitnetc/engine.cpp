@@ -13,6 +13,7 @@
 #include "runtime/cpu_features.h"
 #include "runtime/options.h"
 #include "tools/bitnetc/console.h"
+#include "tools/bitnetc/matrices.h"
 
 namespace bitnetc {
 namespace {
@@ -27,8 +28,11 @@ std::vector<std::string> bundled_model_folders() {
           (program_dir / "../../../tools/models").lexically_normal()};
 }
 
-// What a cached artifact depends on: the source files as they lie on disk, and what would compile them.
-std::string cache_key(const std::string& folder, const Target& target) {
+constexpr char kAutoLayout[] = "auto";
+
+// What a cached artifact depends on: the source files as they lie on disk, and what would compile them how.
+std::string cache_key(const std::string& folder, const Target& target,
+                      const LayoutRequest& layout) {
   std::vector<std::string> facts;
   for (const auto& entry : fs::directory_iterator(folder)) {
     struct stat info;
@@ -37,8 +41,9 @@ std::string cache_key(const std::string& folder, const Target& target) {
                                 info.st_mtim.tv_sec, info.st_mtim.tv_nsec));
   }
   std::sort(facts.begin(), facts.end());
-  std::string text = fmt::format("{} {} {} {}\n", fs::canonical(folder).string(), BITNETC_VERSION,
-                                 kBncVersion, isa_name(target.best_isa));
+  std::string text =
+      fmt::format("{} {} {} {} {}\n", fs::canonical(folder).string(), BITNETC_VERSION, kBncVersion,
+                  isa_name(target.best_isa), layout.empty() ? kAutoLayout : layout.name);
   for (const std::string& fact : facts) text += fact + "\n";
   return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
 }
@@ -59,55 +64,63 @@ Result<std::string> model_cache_dir() {
   return dir.string();
 }
 
-Result<std::shared_ptr<const CompiledModel>> compile_to(const std::string& folder,
-                                                        const std::string& path, bool verbose) {
-  BITNETC_RETURN_IF_ERROR(
-      compile_model({.source_folder = folder, .output_path = path, .verbose = verbose}));
-  return CompiledModel::open(path);
+Result<std::shared_ptr<const CompiledModel>> compile_and_open(const CompileRequest& request) {
+  BITNETC_RETURN_IF_ERROR(compile_model(request));
+  return CompiledModel::open(request.output_path);
 }
 
 // Without a usable cache the model is compiled to a file that goes away with the process.
-Result<std::shared_ptr<const CompiledModel>> compile_to_temporary(const std::string& folder,
-                                                                  bool verbose) {
+Result<std::shared_ptr<const CompiledModel>> compile_to_temporary(CompileRequest request) {
   std::error_code error;
   const fs::path temporary = fs::temp_directory_path(error);
   if (error) return make_error(StatusCode::kIoError, "no temporary directory: {}", error.message());
-  const std::string path = (temporary / fmt::format("bitnetc-{}.bnc", ::getpid())).string();
-  auto model = compile_to(folder, path, verbose);
-  ::unlink(path.c_str());
+  request.output_path = (temporary / fmt::format("bitnetc-{}.bnc", ::getpid())).string();
+  auto model = compile_and_open(request);
+  ::unlink(request.output_path.c_str());
   return model;
 }
 
-Result<std::shared_ptr<const CompiledModel>> open_source_model(const std::string& folder,
-                                                               bool verbose) {
+// `request` without its output path, which is the cache's business.
+Result<std::shared_ptr<const CompiledModel>> open_source_model(CompileRequest request) {
+  const std::string& folder = request.source_folder;
   auto dir = model_cache_dir();
   if (!dir.ok()) {
     print_note(dir.status().message() + "; compiling into a temporary file instead");
-    return compile_to_temporary(folder, verbose);
+    return compile_to_temporary(std::move(request));
   }
   const std::string stem = fs::canonical(folder).filename().string();
-  const std::string path =
-      (fs::path(*dir) / fmt::format("{}-{}.bnc", stem, cache_key(folder, host_target()))).string();
-  if (fs::exists(path)) {
-    auto model = CompiledModel::open(path);
+  const std::string key = cache_key(folder, host_target(), request.layout);
+  request.output_path = (fs::path(*dir) / fmt::format("{}-{}.bnc", stem, key)).string();
+  if (fs::exists(request.output_path)) {
+    auto model = CompiledModel::open(request.output_path);
     if (model.ok()) return model;
     print_note(fmt::format("the cached model is unusable and is made again: {}",
                            model.status().message()));
   }
-  auto model = compile_to(folder, path, verbose);
+  auto model = compile_and_open(request);
   if (model.ok() || model.status().code() != StatusCode::kIoError) return model;
   print_note(model.status().message() + "; compiling into a temporary file instead");
-  return compile_to_temporary(folder, verbose);
+  return compile_to_temporary(std::move(request));
 }
 
-void print_link_report(const LinkReport& report, bool verbose) {
+void print_link_report(const Engine& engine, bool verbose) {
+  const LinkReport& report = engine.link_report;
+  for (const std::string& line : report.repacks()) print_note(line);
   for (const std::string& line : report.fallbacks()) print_note(line);
   if (!verbose) return;
+  fmt::print(stderr, "{}", matmul_table(*engine.executable));
   for (const LinkedKernel& kernel : report.kernels)
-    fmt::print(stderr, "kernel {} ({}, {} steps)\n", kernel.name, kernel.generator, kernel.steps);
+    if (!kernel.name.starts_with("matmul"))
+      fmt::print(stderr, "kernel {} ({}, {} steps)\n", kernel.name, kernel.generator, kernel.steps);
 }
 
 }  // namespace
+
+std::vector<std::string> layout_choices() {
+  std::vector<std::string> names = {kAutoLayout};
+  for (const LayoutId id : kLayouts) names.emplace_back(layout_name(id));
+  return names;
+}
 
 Result<ModelLocation> locate_model(const std::string& name) {
   using Kind = ModelLocation::Kind;
@@ -145,7 +158,8 @@ Status compile_model(const CompileRequest& request) {
   for (const std::string& note : loaded.report.notes) print_note(note);
 
   const Stopwatch watch;
-  const HeuristicPlanSource plans;
+  const HeuristicPlanSource heuristic;
+  const LayoutOverride plans(heuristic, parse_layout(request.layout.name));
   ProgressBar bar("compiling");
   const CompileOptions compile_options{
       .target = host_target(),
@@ -165,25 +179,31 @@ Status compile_model(const CompileRequest& request) {
   return {};
 }
 
-Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name, bool verbose) {
+Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name, bool verbose,
+                                                        const LayoutRequest& layout) {
   BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(name));
   if (location.kind == ModelLocation::Kind::kCompiled) return CompiledModel::open(location.path);
-  return open_source_model(location.path, verbose);
+  return open_source_model(
+      {.source_folder = location.path, .output_path = {}, .layout = layout, .verbose = verbose});
 }
 
-Result<Engine> make_engine(const std::string& model_name, bool verbose) {
+Result<Engine> make_engine(const std::string& model_name, bool verbose,
+                           const LayoutRequest& layout) {
   Engine engine;
-  BITNETC_ASSIGN_OR_RETURN(engine.model, open_model(model_name, verbose));
+  BITNETC_ASSIGN_OR_RETURN(engine.model, open_model(model_name, verbose, layout));
   BITNETC_ASSIGN_OR_RETURN(engine.tokenizer,
                            Tokenizer::from_json(engine.model->tokenizer_json(),
                                                 fmt::format("{}: {}", engine.model->file().origin(),
                                                             kSectionTokenizer)));
   KernelBuilder builder;
-  const HeuristicPlanSource plans;
+  const HeuristicPlanSource heuristic;
+  const LayoutOverride plans(heuristic, parse_layout(layout.name));
   BITNETC_ASSIGN_OR_RETURN(
       engine.executable,
-      link(engine.model, builder, {.target = host_target(), .plans = &plans}, &engine.link_report));
-  print_link_report(engine.link_report, verbose);
+      link(engine.model, builder,
+           {.target = host_target(), .plans = &plans, .choose_layouts = !layout.empty()},
+           &engine.link_report));
+  print_link_report(engine, verbose);
   return engine;
 }
 

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "codegen/kernel_builder.h"
 #include "compiler/link.h"
@@ -24,17 +25,30 @@ struct ModelLocation {
 // Error: kNotFound listing what was looked for.
 Result<ModelLocation> locate_model(const std::string& name);
 
+// In which layout a model's matrices are to be: what --layout says.
+struct LayoutRequest {
+  // A layout's name, "auto" (the compiler decides for every matrix), or empty: as a compiled model has it,
+  // "auto" for a source model.
+  std::string name;
+
+  bool empty() const { return name.empty(); }
+};
+// The values --layout takes.
+std::vector<std::string> layout_choices();
+
 struct CompileRequest {
   std::string source_folder;
   std::string output_path;
+  LayoutRequest layout = {};
   bool verbose = false;
 };
 // `bitnetc compile`, with progress and notes on stderr.
 Status compile_model(const CompileRequest& request);
 
 // Opens a compiled model; a source model is compiled into the cache first, or found there. `verbose` tells
-// what the frontend ignored and which kernels were chosen.
-Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name, bool verbose);
+// what the frontend ignored.
+Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name, bool verbose,
+                                                        const LayoutRequest& layout = {});
 
 struct Engine {
   std::shared_ptr<const CompiledModel> model;
@@ -42,8 +56,10 @@ struct Engine {
   std::unique_ptr<const Tokenizer> tokenizer;
   LinkReport link_report;
 };
-// Notes on stderr name every operation that fell back to a slower kernel.
-Result<Engine> make_engine(const std::string& model_name, bool verbose);
+// Notes on stderr name what was repacked and every operation that fell back to a slower kernel; `verbose`
+// lists layouts and kernels.
+Result<Engine> make_engine(const std::string& model_name, bool verbose,
+                           const LayoutRequest& layout = {});
 // As above, but only the tokenizer of the model (no weights are compiled or linked).
 Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model_name);
 

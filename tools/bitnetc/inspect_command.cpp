@@ -6,6 +6,7 @@
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/engine.h"
+#include "tools/bitnetc/matrices.h"
 
 namespace bitnetc {
 namespace {
@@ -22,10 +23,19 @@ void print_json(const CompiledModel& model) {
                         {"offset", section.offset},
                         {"size_bytes", section.size_bytes},
                         {"checksum", fmt::format("{:016x}", section.checksum)}});
+  nlohmann::json matrices = nlohmann::json::array();
+  for (const MatrixGroup& group : matrix_groups(model.description().program))
+    matrices.push_back({{"role", group.role},
+                        {"count", group.count},
+                        {"rows", group.spec.n},
+                        {"columns", group.spec.k},
+                        {"layout", layout_name(group.spec.layout)},
+                        {"bits_per_weight", group.spec.weight_layout().bits_per_weight()}});
   const nlohmann::json document = {
       {"path", model.file().origin()},
       {"format_version", kBncVersion},
       {"size_bytes", model.file().size_bytes()},
+      {"matrices", std::move(matrices)},
       {"description", nlohmann::json::parse(model.file().description_json())},
       {"sections", std::move(sections)}};
   fmt::print("{}\n", document.dump(2));
@@ -43,6 +53,13 @@ void print_summary(const CompiledModel& model) {
              config.q_heads, config.kv_heads, config.head_dim, config.rope_theta);
   fmt::print("context     {} positions\n", config.max_positions);
   fmt::print("stop ids    {}\n", fmt::join(description.generation.stop_ids, ", "));
+  for (const MatrixGroup& group : matrix_groups(description.program)) {
+    const WeightLayout layout = group.spec.weight_layout();
+    fmt::print("matrices    {:<14} {:>3} of {} x {}, layout {}, {:.2f} bits a weight, {}\n",
+               group.role, group.count, layout.n, layout.k, layout_name(layout.id),
+               layout.bits_per_weight(),
+               format_bytes(static_cast<double>(group.count * layout.total_bytes())));
+  }
   for (const SourceFile& source : description.sources)
     fmt::print("source      {}  {}  xxh3 {}\n", source.name,
                format_bytes(static_cast<double>(source.size_bytes)), source.xxh3);

@@ -13,7 +13,7 @@
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/engine.h"
 #include "tools/bitnetc/generate.h"
-#include "tools/bitnetc/measured_bandwidth.h"
+#include "tools/bitnetc/measured_limits.h"
 #include "tools/bitnetc/npy.h"
 
 namespace bitnetc {
@@ -33,6 +33,7 @@ struct RunOptions {
   std::vector<std::string> stop_strings;
   bool ignore_eos = false;
   std::string logits_file;
+  LayoutRequest layout;
   bool json = false, verbose = false, quiet = false;
 };
 
@@ -175,7 +176,7 @@ Result<int> run_model(const RunOptions& run) {
   if (run.max_tokens < 0)
     return make_error(StatusCode::kInvalidArgument, "-n {}: expected 0 or more", run.max_tokens);
   const Stopwatch load_watch;
-  BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(run.model, run.verbose));
+  BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(run.model, run.verbose, run.layout));
   BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, engine));
   int threads = run.threads > 0 ? run.threads : options().threads;
   if (threads == 0) threads = usable_cpu_count();
@@ -252,11 +253,16 @@ void add_run_command(CLI::App& app, int& exit_code) {
   command->add_option("--stop", run->stop_strings, "Stop before this text (may be repeated)")
       ->allow_extra_args(false);
   command->add_flag("--ignore-eos", run->ignore_eos, "Go on past end-of-text");
+  command
+      ->add_option("--layout", run->layout.name,
+                   "Weight layout (default: as compiled; a compiled model is repacked in memory)")
+      ->check(CLI::IsMember(layout_choices()));
   command->add_option("--logits", run->logits_file,
                       "Write the float32 logits of the last prompt position to a .npy file");
   command->add_flag("--json", run->json, "One JSON object on stdout instead of text");
   command->add_flag("-q,--quiet", run->quiet, "No statistics");
-  command->add_flag("-v,--verbose", run->verbose, "Say which kernels run and what was ignored");
+  command->add_flag("-v,--verbose", run->verbose,
+                    "Say which layouts and kernels run, and what was ignored");
   command->callback([run, &exit_code] {
     auto result = run_model(*run);
     exit_code = result.ok() ? *result : report_failure(result.status());

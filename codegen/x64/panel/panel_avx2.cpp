@@ -6,9 +6,11 @@
 // Work       a group, that is 4 columns of a tile for 6 tokens: 12 vpmaddubsw + 12 vpaddw, 2 loads, 6
 //            broadcasts; once a chunk 12 vpmaddwd + 12 vpaddd for up to 64 groups
 // Exactness  A pair of products is in [2*2*(-128), 2*2*127] = [-512, 508], so vpmaddubsw does not saturate.
-//            A chunk has at most 256 columns, 64 groups, one pair a lane each: a lane is in
+//            A chunk has at most 256 columns whatever the plan asks, 64 groups, one pair a lane each: a lane is in
 //            [-32768, 32512]. An int32 lane is within 2*128*K: K < 2^23.
 // Layout     any with a panel decoder          Reference  codegen/reference/matmul.cpp
+#include <algorithm>
+
 #include "codegen/x64/panel/panel_vectors.h"
 #include "codegen/x64/x64_generator.h"
 #include "codegen/x64/x64_generators.h"
@@ -22,12 +24,17 @@ using Xbyak::Xmm;
 constexpr VectorFile kYmm{.count = 16, .bytes = 32};
 constexpr int64_t kKLimit = int64_t{1} << 23;
 constexpr int kWidenedColumns = 256;  // what int16 lanes hold
-constexpr PanelLimits kLimits{.max_block_k = kWidenedColumns, .max_tokens = 6};
+constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = 6};
+
+// A plan made for a wider tier may ask for more columns than int16 lanes hold.
+int most_columns(const KernelPlan& plan) {
+  return plan.block_k > 0 ? std::min(plan.block_k, kWidenedColumns) : kWidenedColumns;
+}
 
 class PanelAvx2 final : public PanelVectorMatmul {
  public:
   PanelAvx2(const MatmulSpec& spec, const KernelPlan& plan)
-      : PanelVectorMatmul(kYmm, spec, plan, plan.block_k > 0 ? plan.block_k : kWidenedColumns, 1) {}
+      : PanelVectorMatmul(kYmm, spec, plan, most_columns(plan), 1) {}
 
  private:
   Xmm product() const { return vec(15); }

@@ -4,8 +4,8 @@
 // Tile       4 tiles of 16 rows x 6 tokens: 24 accumulators + 4 codes + activations = 29 of 32 zmm
 //            2 tiles x 12 tokens, or 1 tile x 12 tokens, at the end of a range of tiles
 // Work       a group, that is 4 columns of 4 tiles for 6 tokens: 24 vpdpbusd, 4 loads, 6 broadcasts. Two
-//            vpdpbusd and two loads a cycle are 12 and 5 cycles; 24 chains are more than the 2 x 5 that
-//            latency asks for.
+//            vpdpbusd and two loads a cycle are 12 and 5 cycles; 24 chains are more than the 8 to 10 that
+//            a latency of four or five cycles asks for.
 // Exactness  vpdpbusd does not saturate. Codes are at most 2, so an int32 lane is within 2*128*K: K < 2^23.
 // Layout     any with a panel decoder; tl2 and b3 need VBMI to decode
 // Reference  codegen/reference/matmul.cpp

@@ -1,9 +1,9 @@
 // panel_avxvnni.cpp     matrix products for any number of tokens, AVX-VNNI: 256-bit vpdpbusd
 //
 // Shapes     MatmulArgs, m = 1..256; any N % 16 == 0, any K < 2^23
-// Tile       1 tile of 16 rows (two ymm) x 6 tokens: 12 accumulators + 2 codes + activations = 15 of 16 ymm
-//            3 tokens take 2 tiles, 1 token takes 4
-// Work       a group, that is 4 columns of a tile for 6 tokens: 12 vpdpbusd, 2 loads, 6 broadcasts
+// Tile       2 tiles of 16 rows (four ymm) x 3 tokens: 12 accumulators + 3 activations + codes = 16 ymm
+//            1 tile alone takes 6 tokens: 12 accumulators + 2 codes + activations = 15
+// Work       a group, that is 4 columns of 2 tiles for 3 tokens: 12 vpdpbusd, 4 loads, 3 broadcasts
 // Exactness  vpdpbusd does not saturate. Codes are at most 2, so an int32 lane is within 2*128*K: K < 2^23.
 // Layout     any with a panel decoder          Reference  codegen/reference/matmul.cpp
 #include "codegen/x64/panel/panel_vectors.h"

@@ -1,0 +1,230 @@
+#include "autotune/matmul_workload.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <random>
+
+#include "autotune/machine.h"
+
+namespace bitnetc {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// A wish: measure_read_bandwidth, which speeds are compared with, reads from large pages too.
+void ask_for_large_pages(const Buffer<uint8_t>& buffer) {
+  constexpr size_t kLargePage = size_t{2} << 20;
+  const auto begin = reinterpret_cast<uintptr_t>(buffer.data());
+  const uintptr_t first = round_up(begin, kLargePage), end = begin + buffer.bytes();
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
+}
+
+size_t table_index(TableForm form) {
+  return form == TableForm::kBytes ? 1 : 0;
+}
+
+MatmulSpec with_m(MatmulSpec spec, int m) {
+  spec.m = m;
+  return spec;
+}
+
+}  // namespace
+
+std::string_view regime_name(WeightRegime regime) {
+  return regime == WeightRegime::kCache ? "cache" : "memory";
+}
+
+int64_t streamed_weight_bytes() {
+  constexpr int64_t kUnknownCache = int64_t{32} << 20;
+  const CacheSizes caches = cache_sizes();
+  const int64_t last_level = std::max(caches.l2_bytes, caches.l3_bytes);
+  return 4 * (last_level > 0 ? last_level : kUnknownCache);
+}
+
+MatmulWorkload::MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int64_t weight_bytes)
+    : shape_(shape),
+      layout_(shape.weight_layout()),
+      max_tokens_(max_tokens),
+      copies_(
+          std::max<int64_t>(1, (weight_bytes + layout_.total_bytes() - 1) / layout_.total_bytes())),
+      x_stride_(static_cast<int64_t>(round_up(static_cast<size_t>(shape.k), kQuantPad))),
+      unit_tiles_(is_gated(shape.epilogue) ? 2 : 1),
+      w_(static_cast<size_t>(copies_ * layout_.total_bytes())),
+      x_(static_cast<size_t>(max_tokens * x_stride_)),
+      y_(static_cast<size_t>(max_tokens * shape.output_columns())),
+      residual_(shape.epilogue == Epilogue::kResidual ? y_.size() : 0),
+      x_step_(static_cast<size_t>(max_tokens)),
+      tile_scale_(static_cast<size_t>(layout_.tiles())),
+      x_sum_(static_cast<size_t>(max_tokens)) {
+  fill_weights();
+  fill_activations();
+}
+
+// A few random tiles, over and over: packing is slow, and no kernel's speed depends on values.
+void MatmulWorkload::fill_weights() {
+  constexpr int64_t kPatternTiles = 8;
+  ask_for_large_pages(w_);
+  const WeightLayout pattern{.id = shape_.layout, .n = kPatternTiles * kTileRows, .k = shape_.k};
+  std::mt19937_64 random(1);
+  std::vector<int8_t> trits(static_cast<size_t>(pattern.n * pattern.k));
+  for (int8_t& trit : trits) trit = static_cast<int8_t>(static_cast<int>(random() % 3) - 1);
+  std::vector<uint8_t> packed(static_cast<size_t>(pattern.total_bytes()));
+  const Status status = pack(pattern, trits, packed);
+  BITNETC_CHECK(status.ok(), "{}", status.message());
+  const auto tile_bytes = static_cast<size_t>(layout_.tile_bytes());
+  for (size_t tile = 0; tile * tile_bytes < w_.size(); ++tile)
+    std::memcpy(w_.data() + tile * tile_bytes, packed.data() + tile % kPatternTiles * tile_bytes,
+                tile_bytes);
+  std::uniform_real_distribution<float> around_one(0.5f, 2.0f);
+  for (float& scale : tile_scale_) scale = around_one(random);
+}
+
+void MatmulWorkload::fill_activations() {
+  std::mt19937 random(2);
+  std::uniform_real_distribution<float> small(0.005f, 0.02f);
+  for (int64_t m = 0; m < max_tokens_; ++m) {
+    int32_t sum = 0;
+    for (int64_t k = 0; k < shape_.k; ++k) {
+      const int value = static_cast<int>(random() % 255) - 127;
+      x_[static_cast<size_t>(m * x_stride_ + k)] = static_cast<int8_t>(value);
+      sum += value;
+    }
+    x_sum_[static_cast<size_t>(m)] = sum;
+    x_step_[static_cast<size_t>(m)] = small(random);
+  }
+  for (float& value : residual_) value = small(random);
+}
+
+Result<double> MatmulWorkload::build_tables(KernelBuilder& builder, const Target& target,
+                                            TableForm form) {
+  constexpr int kRepeats = 20;
+  const TablesSpec spec{.k = shape_.k, .layout = shape_.layout, .form = form};
+  BITNETC_ASSIGN_OR_RETURN(const BuiltKernel built,
+                           builder.build({.spec = spec, .target = target}));
+  Buffer<uint8_t>& tables = tables_[table_index(form)];
+  tables = Buffer<uint8_t>(static_cast<size_t>(spec.table_bytes()));
+  double least = 0;
+  for (int i = 0; i < kRepeats; ++i) {
+    const Clock::time_point start = Clock::now();
+    built.kernel(BuildTablesArgs{
+        .x = x_.data(), .tables = tables.data(), .block_begin = 0, .block_end = spec.blocks()});
+    const double seconds = seconds_since(start);
+    least = i == 0 ? seconds : std::min(least, seconds);
+  }
+  return least;
+}
+
+MatmulArgs MatmulWorkload::args(TableForm form, int64_t copy, int64_t row, int64_t tokens,
+                                Range tiles) {
+  const int64_t columns = shape_.output_columns();
+  return {.x = x_.data() + row * x_stride_,
+          .tables = form == TableForm::kNone ? nullptr : tables_[table_index(form)].data(),
+          .w = w_.data() + copy * layout_.total_bytes(),
+          .y = y_.data() + row * columns,
+          .x_step = x_step_.data() + row,
+          .x_sum = x_sum_.data() + row,
+          .tile_scale = tile_scale_.data(),
+          .residual = residual_.size() == 0 ? nullptr : residual_.data() + row * columns,
+          .x_stride = x_stride_,
+          .y_stride = columns,
+          .tile_begin = tiles.begin,
+          .tile_end = tiles.end,
+          .m = tokens};
+}
+
+void MatmulWorkload::call(const BuiltKernel& built, int64_t tokens, int64_t copy, Range tiles) {
+  if (tiles.begin == tiles.end) return;
+  for (int64_t row = 0; row < tokens; row += kMaxTokensPerCall)
+    built.kernel(args(built.table_form, copy, row,
+                      std::min<int64_t>(kMaxTokensPerCall, tokens - row), tiles));
+}
+
+Status MatmulWorkload::check(KernelBuilder& builder, const BuiltKernel& built, int64_t tokens) {
+  BITNETC_ASSIGN_OR_RETURN(const BuiltKernel reference,
+                           builder.build_with("reference", {.spec = with_m(shape_, 1),
+                                                            .target = target_for(Isa::kScalar)}));
+  const int64_t units = layout_.tiles() / unit_tiles_;
+  std::vector<float> expected(static_cast<size_t>(shape_.output_columns()));
+  for (const int64_t unit : {int64_t{0}, units - 1}) {
+    const Range tiles{unit * unit_tiles_, (unit + 1) * unit_tiles_};
+    call(built, tokens, 0, tiles);
+    for (const int64_t m : {int64_t{0}, tokens / 2, tokens - 1}) {
+      MatmulArgs one = args(TableForm::kNone, 0, m, 1, tiles);
+      one.y = expected.data();
+      reference.kernel(one);
+      for (int64_t c = unit * kTileRows; c < (unit + 1) * kTileRows; ++c) {
+        const float got = y_[static_cast<size_t>(m * shape_.output_columns() + c)];
+        const float want = expected[static_cast<size_t>(c)];
+        if (std::memcmp(&got, &want, sizeof got) != 0)
+          return make_error(StatusCode::kDisqualified, "{}: y[{}][{}] is {}, the reference says {}",
+                            built.kernel.name(), m, c, got, want);
+      }
+    }
+  }
+  return {};
+}
+
+// Half of the second-level cache, the other half is for x and y; whole steps of four tiles.
+Range MatmulWorkload::cached_tiles(int member, int threads) const {
+  constexpr int64_t kUnknownL2 = int64_t{512} << 10;
+  constexpr int64_t kStepTiles = 4;
+  const int64_t l2 = cache_sizes().l2_bytes;
+  const int64_t fitting = (l2 > 0 ? l2 : kUnknownL2) / 2 / layout_.tile_bytes();
+  int64_t count = std::min(fitting, layout_.tiles() / threads);
+  count = count >= kStepTiles ? count / kStepTiles * kStepTiles : unit_tiles_;
+  return {std::min(member * count, layout_.tiles()),
+          std::min((member + 1) * count, layout_.tiles())};
+}
+
+Range MatmulWorkload::shared_tiles(int member, int threads) const {
+  const Range units = share(layout_.tiles() / unit_tiles_, member, threads);
+  return {units.begin * unit_tiles_, units.end * unit_tiles_};
+}
+
+CallWork MatmulWorkload::work(WeightRegime regime, int threads) const {
+  int64_t tiles = 0;
+  for (int member = 0; member < threads; ++member) {
+    const Range range = regime == WeightRegime::kCache ? cached_tiles(member, threads)
+                                                       : shared_tiles(member, threads);
+    tiles += range.end - range.begin;
+  }
+  return {.weights = tiles * kTileRows * shape_.k, .weight_bytes = tiles * layout_.tile_bytes()};
+}
+
+double MatmulWorkload::run(const BuiltKernel& built, int64_t tokens, WeightRegime regime,
+                           ThreadPool& pool, int64_t calls) {
+  const int threads = pool.size();
+  const int64_t first_copy = next_copy_;
+  if (regime == WeightRegime::kMemory) next_copy_ = (next_copy_ + calls) % copies_;
+  std::vector<Range> tiles;
+  for (int member = 0; member < threads; ++member)
+    tiles.push_back(regime == WeightRegime::kCache ? cached_tiles(member, threads)
+                                                   : shared_tiles(member, threads));
+  double seconds = 0;
+  pool.run([&](int member) {
+    const Range mine = tiles[static_cast<size_t>(member)];
+    if (regime == WeightRegime::kCache) call(built, tokens, 0, mine);  // brings the tiles in
+    pool.barrier();
+    const Clock::time_point start = Clock::now();
+    for (int64_t i = 0; i < calls; ++i) {
+      if (regime == WeightRegime::kCache) {
+        call(built, tokens, 0, mine);
+      } else {
+        call(built, tokens, (first_copy + i) % copies_, mine);
+        pool.barrier();
+      }
+    }
+    pool.barrier();
+    if (member == 0) seconds = seconds_since(start);
+  });
+  return seconds;
+}
+
+}  // namespace bitnetc

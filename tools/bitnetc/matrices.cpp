@@ -1,0 +1,81 @@
+#include "tools/bitnetc/matrices.h"
+
+#include <algorithm>
+
+#include "codegen/kernel_builder.h"
+
+namespace bitnetc {
+namespace {
+
+void add_to(std::vector<MatrixGroup>& groups, std::string role, const MatmulSpec& spec) {
+  for (MatrixGroup& group : groups) {
+    if (group.role != role || group.spec != spec) continue;
+    ++group.count;
+    return;
+  }
+  groups.push_back({.role = std::move(role), .spec = spec, .count = 1});
+}
+
+// A kernel's name without its number of tokens: "..._m3_..." -> "..._m*_...".
+std::string name_for_some_tokens(const std::string& name, size_t m) {
+  const std::string word = fmt::format("_m{}_", m);
+  const size_t at = name.find(word);
+  return at == std::string::npos ? name
+                                 : name.substr(0, at) + "_m*_" + name.substr(at + word.size());
+}
+
+// One line per run of token counts whose kernels differ in nothing but that count.
+std::string kernel_lines(const LinkedStep& step) {
+  std::string text;
+  for (size_t first = 1, last; first <= kMaxBakedM; first = last + 1) {
+    const std::string name = name_for_some_tokens(step.kernels[first].name(), first);
+    for (last = first; last < kMaxBakedM; ++last)
+      if (name_for_some_tokens(step.kernels[last + 1].name(), last + 1) != name) break;
+    const bool alone = first == last;
+    text += fmt::format("  {:<6} {}\n",
+                        alone ? std::to_string(first) : fmt::format("{}-{}", first, last),
+                        alone ? step.kernels[first].name() : name);
+  }
+  return text + fmt::format("  {:<6} {}\n", "more", step.kernels[0].name());
+}
+
+}  // namespace
+
+std::string matrix_role(const std::string& step_name) {
+  return step_name.substr(step_name.rfind('.') + 1);
+}
+
+std::vector<MatrixGroup> matrix_groups(const Program& program) {
+  std::vector<MatrixGroup> groups;
+  for (const Step& step : program.steps) {
+    if (step.kind != StepKind::kMatmul) continue;
+    if (auto spec = parse_spec(step.kernel); spec.ok())
+      add_to(groups, matrix_role(step.name), std::get<MatmulSpec>(*spec));
+  }
+  return groups;
+}
+
+std::string matmul_table(const Executable& executable) {
+  std::vector<MatrixGroup> groups;
+  std::vector<const LinkedStep*> first_steps;
+  for (const LinkedStep& step : executable.steps) {
+    if (step.kind != StepKind::kMatmul) continue;
+    auto identity = parse_kernel_name(step.kernel().name());
+    if (!identity.ok()) continue;
+    add_to(groups, matrix_role(step.name), std::get<MatmulSpec>(identity->spec));
+    if (groups.size() > first_steps.size()) first_steps.push_back(&step);
+  }
+  std::string text;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    const WeightLayout layout = groups[i].spec.weight_layout();
+    text += fmt::format("{} ({} of {} x {}): {}, {:.2f} bits a weight\n", groups[i].role,
+                        groups[i].count, layout.n, layout.k, layout_name(layout.id),
+                        layout.bits_per_weight());
+    text += kernel_lines(*first_steps[i]);
+    if (first_steps[i]->build_tables)
+      text += fmt::format("  {:<6} {}\n", "tables", first_steps[i]->build_tables.name());
+  }
+  return text;
+}
+
+}  // namespace bitnetc
