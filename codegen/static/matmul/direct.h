@@ -17,7 +17,7 @@ template <class Tier, class Decoder, int kKeep, int kVectors>
 struct Slots {
   static constexpr bool kByBits = Decoder::kHasPlanes && kKeep > 0;
   // Few vectors alone would wait for each other's latency.
-  static constexpr int kChains = kVectors <= 4 ? 2 : 1;
+  static constexpr int kChains = kVectors <= 2 ? 4 : kVectors <= 4 ? 2 : 1;
 
   static constexpr int bits_of(int group) {
     if constexpr (kByBits) return Decoder::shift(group) % (kKeep + 2);
@@ -89,7 +89,7 @@ template <class Tier, class Decoder, int kTokens, int kTiles>
           const Int x4 = Tier::broadcast(load_dword(x + token * x_stride + g * kGroupColumns));
           unroll<Tier::kParts>([&](auto part) {
             Int& sum = sums[Numbers::index(tile, token, part, Numbers::Slot::of(g.value))];
-            sum = Tier::dot(sum, codes[g * Tier::kParts + part], x4);
+            sum = in_one_place(Tier::dot(sum, codes[g * Tier::kParts + part], x4));
           });
         });
       });

@@ -10,8 +10,8 @@ namespace {
 struct Avx2Tier : Ymm {
   static constexpr int64_t kMostAdds = 64;  // pairs of products within [-512, 508] to an int16 lane
   static constexpr int kKeptBits = 2;
-  static constexpr int kDirectTokens = 2;
-  static constexpr int direct_tiles(int) { return 2; }
+  static constexpr int kDirectTokens = 4;
+  static constexpr int direct_tiles(int) { return 1; }
   // 8 accumulators, 4 activations, codes, product.
   static constexpr int kMicroTokens = 4, kMicroTiles = 1, kStepTiles = 2;
   static constexpr int kPanelGroups = kMostAdds;

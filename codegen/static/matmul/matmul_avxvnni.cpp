@@ -9,9 +9,9 @@ namespace {
 
 struct AvxVnniTier : Ymm {
   static constexpr int64_t kMostAdds = int64_t{1} << 40;  // int32 lanes: kStaticKLimit bounds them
-  static constexpr int kKeptBits = 2;
-  static constexpr int kDirectTokens = 2;
-  static constexpr int direct_tiles(int) { return 2; }
+  static constexpr int kKeptBits = 6;
+  static constexpr int kDirectTokens = 4;
+  static constexpr int direct_tiles(int) { return 1; }
   // 12 accumulators, 3 activations, codes.
   static constexpr int kMicroTokens = 3, kMicroTiles = 2, kStepTiles = 2;
   static constexpr int kPanelGroups = 128;  // 16 KiB with 2 tiles

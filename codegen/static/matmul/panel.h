@@ -72,7 +72,7 @@ template <class Tier, int kTokens, int kTiles>
       const Int rows = Tier::load(codes + v * kVectorBytes);
       unroll<kTokens>([&](auto token) {
         Int& acc = sum[token * kVectors + v];
-        acc = Tier::dot(acc, rows, x4[token]);
+        acc = in_one_place(Tier::dot(acc, rows, x4[token]));
       });
     });
     codes += kTiles * kGroupBytes;

@@ -19,6 +19,14 @@ template <typename Body, int... kIndices>
   (body(Constant<kIndices>()), ...);
 }
 
+// A vector the compiler is to leave where it is: GCC 12 moves accumulators to and fro in long loops
+// (and to the stack and back when registers run short) unless each value has one place.
+template <typename Vector>
+[[gnu::always_inline]] inline Vector in_one_place(Vector vector) {
+  asm("" : "+v"(vector));
+  return vector;
+}
+
 // body(Constant<0>()), body(Constant<1>()), ...
 template <int kCount, typename Body>
 [[gnu::always_inline]] inline void unroll(const Body& body) {
