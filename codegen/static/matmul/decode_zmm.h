@@ -100,7 +100,8 @@ struct B3Zmm {
 
   template <int kKeep>
   static void decode(const uint8_t* block, __m512i* codes) {
-    const __m512i radix = _mm512_set1_epi16(27);
+    // In one place, or GCC multiplies by shifts and subtractions, four for one.
+    const __m512i radix = in_one_place(_mm512_set1_epi16(27));
     __m512i rest = dword_rows(block);
     const __m512i field0 = _mm512_mulhi_epu16(rest, radix);
     rest = _mm512_mullo_epi16(rest, radix);

@@ -1,4 +1,13 @@
-// header later
+// matmul_avxvnni.cpp     matrix products of any layout, AVX-VNNI: vpdpbusd on 256 bits
+//
+// Shapes     MatmulArgs; any N % 16 == 0, any K < 2^19, any M
+// Few        up to 4 tokens (direct.h): one tile of 16 rows
+//            ymm: up to 8 accumulators (chains at M = 1), the rest for decoding
+// Many       panel.h, 3 tokens x 2 tiles
+//            ymm: 12 accumulators, 3 activations, codes
+// Work       vector operations for 128 weights at M = 1: i2_s 8     tl1 12     tl2 21     b3 26
+// Exactness  vpdpbusd adds four products into int32 without saturation; kStaticKLimit bounds the sums
+// Layouts    docs/layouts/          Reference  codegen/reference/matmul.cpp
 #include "codegen/static/matmul/decode_ymm.h"
 #include "codegen/static/matmul/matmul_kernels.h"
 #include "codegen/static/matmul/run.h"

@@ -62,6 +62,16 @@ Kernel make_kernel(std::string name, const MatmulSpec& spec) {
 
 }  // namespace
 
+std::unique_ptr<Generator> make_static_matmul_amx() {
+  return std::make_unique<StaticMatmul>(
+      Tier{.name = "static_matmul_amx",
+           .suffix = "static_amx",
+           .isa = Isa::kAmx,
+           .decodes_by_vbmi = true,
+           .make = {make_kernel<matmul_i2s_amx>, make_kernel<matmul_tl1_amx>,
+                    make_kernel<matmul_tl2_amx>, make_kernel<matmul_b3_amx>}});
+}
+
 std::unique_ptr<Generator> make_static_matmul_avx512vnni() {
   return std::make_unique<StaticMatmul>(Tier{
       .name = "static_matmul_avx512vnni",
