@@ -159,7 +159,7 @@ std::string_view int8_unit_name(Isa isa) {
 
 double measure_int8_peak(Isa isa, int threads, int budget_ms) {
   const Unit unit = unit_of(isa);
-  if (unit.loop == nullptr || !target_of(cpu_features()).supports(isa)) return 0;
+  if (unit.loop == nullptr || !machine_target().supports(isa)) return 0;
   // More threads than CPUs take turns and do no more.
   ThreadPool pool(std::min(threads, usable_cpu_count()), true);
   std::vector<double> rates(static_cast<size_t>(pool.size()));

@@ -22,14 +22,18 @@ struct CpuFeatures {
 
 const CpuFeatures& cpu_features();
 
-// The tiers those features make up, before any cap.
-Target target_of(const CpuFeatures& features);
+// The tiers those features make up, before any cap. `tiles_allowed`: whether the operating system lets this
+// process use AMX tiles (runtime/amx.h); without it there is no AMX tier.
+Target target_of(const CpuFeatures& features, bool tiles_allowed);
 
-// This machine's target with the BITNETC_ISA cap of runtime/options.h applied.
+// This machine's tiers, before any cap. Where the CPU has AMX, the system is asked for the tiles.
+Target machine_target();
+
+// machine_target() with the BITNETC_ISA cap of runtime/options.h applied. A cap below AMX asks for nothing.
 Target host_target();
 
 // Ok unless `cap` names a tier `machine` lacks; then what is used instead, for a warning (`bitnetc
-// doctor` asks with target_of(cpu_features()) and options().isa_cap).
+// doctor` asks with machine_target() and options().isa_cap).
 Status check_isa_cap(const Target& machine, std::optional<Isa> cap);
 
 }  // namespace bitnetc

@@ -33,7 +33,7 @@ Status read_isa(Options& options) {
   if (value.empty()) return {};
   options.isa_cap = parse_isa(value);
   if (options.isa_cap) return {};
-  return malformed("BITNETC_ISA", value, "scalar, avx2, avxvnni or avx512vnni");
+  return malformed("BITNETC_ISA", value, "scalar, avx2, avxvnni, avx512vnni or amx");
 }
 
 Status read_perf(Options& options) {
@@ -102,7 +102,7 @@ std::vector<OptionValue> describe_options(const Options& options) {
   const auto or_unset = [](const std::string& text) { return text.empty() ? "(unset)" : text; };
   return {
       {"BITNETC_ISA", options.isa_cap ? std::string(isa_name(*options.isa_cap)) : "(unset)",
-       "highest tier to use: scalar, avx2, avxvnni or avx512vnni"},
+       "highest tier to use: scalar, avx2, avxvnni, avx512vnni or amx"},
       {"BITNETC_DUMP", or_unset(options.dump_dir),
        "folder that receives spec, plan and code of every generated kernel"},
       {"BITNETC_EXPLAIN", options.explain ? "1" : "0",

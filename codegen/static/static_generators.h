@@ -9,6 +9,10 @@
 
 namespace bitnetc {
 
+std::unique_ptr<Generator> make_static_matmul_amx();
+std::unique_ptr<Generator> make_static_matmul_avx512vnni();
+std::unique_ptr<Generator> make_static_matmul_avxvnni();
+std::unique_ptr<Generator> make_static_matmul_avx2();
 std::unique_ptr<Generator> make_static_attention_avx2();
 std::unique_ptr<Generator> make_static_head_avx2();
 std::unique_ptr<Generator> make_static_rope_append_avx2();

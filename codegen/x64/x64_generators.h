@@ -21,5 +21,6 @@ std::unique_ptr<Generator> make_x64_tables_avx512();
 std::unique_ptr<Generator> make_x64_panel_avx2();
 std::unique_ptr<Generator> make_x64_panel_avxvnni();
 std::unique_ptr<Generator> make_x64_panel_avx512vnni();
+std::unique_ptr<Generator> make_x64_panel_amx();
 
 }  // namespace bitnetc

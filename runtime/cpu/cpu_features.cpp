@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "runtime/amx.h"
 #include "runtime/cpu/cpuid.h"
 #include "runtime/options.h"
 
@@ -124,7 +125,7 @@ const CpuFeatures& cpu_features() {
   return features;
 }
 
-Target target_of(const CpuFeatures& f) {
+Target target_of(const CpuFeatures& f, bool tiles_allowed) {
   Target target;
   if (!(f.avx2 && f.fma && f.f16c)) return target;
   target.best_isa = f.avx_vnni ? Isa::kAvxVnni : Isa::kAvx2;
@@ -132,11 +133,19 @@ Target target_of(const CpuFeatures& f) {
   if (f.avx512f && f.avx512bw && f.avx512dq && f.avx512vl && f.avx512_vnni)
     target.best_isa = Isa::kAvx512Vnni;
   target.has_vbmi = target.best_isa == Isa::kAvx512Vnni && f.avx512_vbmi;
+  if (target.has_vbmi && f.amx_int8 && tiles_allowed) target.best_isa = Isa::kAmx;
   return target;
 }
 
+Target machine_target() {
+  const CpuFeatures& features = cpu_features();
+  return target_of(features, features.amx_int8 && allow_amx_tiles().ok());
+}
+
 Target host_target() {
-  return cap_target(target_of(cpu_features()), options().isa_cap);
+  const std::optional<Isa> cap = options().isa_cap;
+  const bool below_amx = cap && *cap < Isa::kAmx;
+  return cap_target(below_amx ? target_of(cpu_features(), false) : machine_target(), cap);
 }
 
 Status check_isa_cap(const Target& machine, std::optional<Isa> cap) {

@@ -36,7 +36,7 @@ TEST(Machine, MoreThreadsThanCpusStillMeasure) {
 // A unit that starts up to four 512-bit instructions a cycle stays below 10 Top/s a core; a loop that was
 // merged or skipped does not.
 TEST(Machine, Int8PeaksArePlausible) {
-  const Target machine = target_of(cpu_features());
+  const Target machine = machine_target();
   for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
     for (const int threads : {1, usable_cpu_count()}) {
       const double peak = measure_int8_peak(isa, threads, 20);
@@ -53,7 +53,7 @@ TEST(Machine, Int8PeaksArePlausible) {
 
 // The 512-bit unit is not slower than the 256-bit one.
 TEST(Machine, WiderUnitsAreNotSlower) {
-  const Target machine = target_of(cpu_features());
+  const Target machine = machine_target();
   if (!machine.supports(Isa::kAvxVnni) || !machine.supports(Isa::kAvx512Vnni))
     GTEST_SKIP() << "this CPU lacks a tier";
   EXPECT_GT(measure_int8_peak(Isa::kAvx512Vnni, 1), 0.7 * measure_int8_peak(Isa::kAvxVnni, 1));

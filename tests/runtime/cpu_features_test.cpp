@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "runtime/amx.h"
 #include "runtime/cpu/cpuid.h"
 
 namespace bitnetc {
@@ -82,29 +83,49 @@ TEST(CpuFeatures, AddsTheExtendedFamilyOfAmd) {
 TEST(CpuFeatures, AFullMachineHasEveryTier) {
   const CpuFeatures f = sapphire_rapids().decode();
   EXPECT_TRUE(f.amx_int8 && f.gfni && f.avx512_vbmi);
-  EXPECT_EQ(target_of(f), target_for(Isa::kAvx512Vnni));
+  EXPECT_EQ(target_of(f, true), target_for(Isa::kAmx));
+}
+
+TEST(CpuFeatures, TheAmxTierNeedsThePermissionOfTheSystem) {
+  const CpuFeatures f = sapphire_rapids().decode();
+  EXPECT_EQ(target_of(f, false), target_for(Isa::kAvx512Vnni));
+}
+
+TEST(CpuFeatures, EveryPartOfTheAmxTierIsNeeded) {
+  for (const uint32_t missing : {kAmxTile, kAmxInt8}) {
+    FakeCpu cpu = sapphire_rapids();
+    cpu.leaves[{7, 0}].edx &= ~missing;
+    EXPECT_FALSE(cpu.decode().amx_int8);
+    EXPECT_EQ(target_of(cpu.decode(), true), target_for(Isa::kAvx512Vnni));
+  }
+  CpuFeatures f = sapphire_rapids().decode();
+  f.avx512_vbmi = false;
+  EXPECT_EQ(target_of(f, true).best_isa, Isa::kAvx512Vnni);
+  f = sapphire_rapids().decode();
+  f.avx512_vnni = false;
+  EXPECT_EQ(target_of(f, true), target_for(Isa::kAvxVnni));
 }
 
 TEST(CpuFeatures, StateTheSystemDoesNotSaveDoesNotCount) {
   FakeCpu cpu = sapphire_rapids();
   cpu.xcr0 = kZmm;
   EXPECT_FALSE(cpu.decode().amx_int8);
-  EXPECT_TRUE(cpu.decode().avx512f);
+  EXPECT_EQ(target_of(cpu.decode(), true), target_for(Isa::kAvx512Vnni));
 
   cpu.xcr0 = kXmmYmm;
   EXPECT_FALSE(cpu.decode().avx512f);
   EXPECT_FALSE(cpu.decode().avx512_vnni);
-  EXPECT_EQ(target_of(cpu.decode()), target_for(Isa::kAvxVnni));
+  EXPECT_EQ(target_of(cpu.decode(), true), target_for(Isa::kAvxVnni));
 
   cpu.xcr0 = 0x3;  // xmm only
   EXPECT_FALSE(cpu.decode().avx2);
-  EXPECT_EQ(target_of(cpu.decode()), target_for(Isa::kScalar));
+  EXPECT_EQ(target_of(cpu.decode(), true), target_for(Isa::kScalar));
 }
 
 TEST(CpuFeatures, XgetbvIsNotExecutedWithoutOsxsave) {
   FakeCpu cpu = sapphire_rapids();
   cpu.leaves[{1, 0}].ecx &= ~kXsave;
-  EXPECT_EQ(target_of(cpu.decode()).best_isa, Isa::kScalar);
+  EXPECT_EQ(target_of(cpu.decode(), true).best_isa, Isa::kScalar);
   EXPECT_FALSE(cpu.xgetbv_used);
 }
 
@@ -120,21 +141,34 @@ TEST(CpuFeatures, Leaf7IsNotReadWhereItDoesNotExist) {
 TEST(CpuFeatures, EveryPartOfATierIsNeeded) {
   CpuFeatures f = sapphire_rapids().decode();
   f.f16c = false;
-  EXPECT_EQ(target_of(f), target_for(Isa::kScalar));
+  EXPECT_EQ(target_of(f, true), target_for(Isa::kScalar));
   f = sapphire_rapids().decode();
   f.avx512bw = false;
-  EXPECT_EQ(target_of(f), target_for(Isa::kAvxVnni));
+  EXPECT_EQ(target_of(f, true), target_for(Isa::kAvxVnni));
   f.avx_vnni = false;
-  EXPECT_EQ(target_of(f), target_for(Isa::kAvx2));
+  EXPECT_EQ(target_of(f, true), target_for(Isa::kAvx2));
 }
 
 TEST(CpuFeatures, IceLakeDoesNotClaimAvxVnni) {
   CpuFeatures f = sapphire_rapids().decode();
   f.avx_vnni = false;
-  const Target ice_lake = target_of(f);
+  const Target ice_lake = target_of(f, true);
   EXPECT_TRUE(ice_lake.supports(Isa::kAvx512Vnni));
   EXPECT_FALSE(ice_lake.supports(Isa::kAvxVnni));
   EXPECT_TRUE(ice_lake.supports(Isa::kAvx2));
+}
+
+TEST(CpuFeatures, TheSystemAnswersOnceWhetherTilesAreAllowed) {
+  const Status first = allow_amx_tiles();
+  EXPECT_EQ(allow_amx_tiles().message(), first.message());
+  if (!first.ok()) {
+    EXPECT_EQ(first.code(), StatusCode::kUnsupported);
+    EXPECT_TRUE(first.message().starts_with("AMX tiles: ")) << first.message();
+  }
+  const CpuFeatures& f = cpu_features();
+  EXPECT_EQ(machine_target(), target_of(f, first.ok()));
+  EXPECT_EQ(machine_target().supports(Isa::kAmx),
+            first.ok() && f.amx_int8 && f.avx512_vnni && f.avx512_vbmi);
 }
 
 TEST(CpuFeatures, ThisMachineIsConsistent) {
@@ -147,7 +181,7 @@ TEST(CpuFeatures, ThisMachineIsConsistent) {
   EXPECT_EQ(f.avx512f, __builtin_cpu_supports("avx512f") != 0);
   EXPECT_EQ(f.avx512_vnni, __builtin_cpu_supports("avx512vnni") != 0);
 #endif
-  EXPECT_TRUE(target_of(f).supports(Isa::kScalar));
+  EXPECT_TRUE(target_of(f, true).supports(Isa::kScalar));
 }
 
 }  // namespace

@@ -89,7 +89,7 @@ TEST(Options, EmptyValuesCountAsUnset) {
 
 TEST(Options, MalformedValuesNameVariableValueAndExpectation) {
   EXPECT_EQ(error_of("BITNETC_ISA", "avx3"),
-            "BITNETC_ISA=avx3: expected scalar, avx2, avxvnni or avx512vnni");
+            "BITNETC_ISA=avx3: expected scalar, avx2, avxvnni, avx512vnni or amx");
   EXPECT_EQ(error_of("BITNETC_JIT", "no"), "BITNETC_JIT=no: expected on or off");
   EXPECT_EQ(error_of("BITNETC_EXPLAIN", "yes"), "BITNETC_EXPLAIN=yes: expected 1 or 0");
   EXPECT_EQ(error_of("BITNETC_POISON", "2"), "BITNETC_POISON=2: expected 1 or 0");
@@ -134,8 +134,11 @@ TEST(Options, TheCapReachesTheHostTarget) {
   capped.isa_cap = Isa::kScalar;
   set_options(capped);
   EXPECT_EQ(host_target(), target_for(Isa::kScalar));
+  capped.isa_cap = Isa::kAvx512Vnni;
+  set_options(capped);
+  EXPECT_FALSE(host_target().supports(Isa::kAmx));
   set_options(before);
-  EXPECT_EQ(host_target(), cap_target(target_of(cpu_features()), before.isa_cap));
+  EXPECT_EQ(host_target(), cap_target(machine_target(), before.isa_cap));
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 namespace bitnetc {
 namespace {
 
-constexpr Isa kAll[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni};
+constexpr Isa kAll[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx};
 
 TEST(Target, NamesRoundTrip) {
   for (Isa isa : kAll) EXPECT_EQ(parse_isa(isa_name(isa)), isa);
@@ -33,6 +33,7 @@ TEST(Target, ACapTheMachineLacksLeavesTheTierBelow) {
   const Target ice_lake = {.best_isa = Isa::kAvx512Vnni, .has_avx_vnni = false};
   EXPECT_EQ(cap_target(ice_lake, Isa::kAvxVnni), target_for(Isa::kAvx2));
   EXPECT_EQ(cap_target(ice_lake, Isa::kAvx512Vnni), ice_lake);
+  EXPECT_EQ(cap_target(ice_lake, Isa::kAmx), ice_lake);
 }
 
 TEST(Target, AnUnreachableCapIsReported) {

@@ -27,7 +27,7 @@ std::optional<Target> lowest_target(const Generator& generator, const KernelSpec
 }
 
 bool runs_here(const Generator& generator, const KernelSpec& spec, const KernelPlan& plan) {
-  return generator.accepts({spec, plan, target_of(cpu_features())}).ok();
+  return generator.accepts({spec, plan, machine_target()}).ok();
 }
 
 std::string MatmulEngine::name() const {

@@ -73,7 +73,7 @@ TEST_F(Cli, SameTextOnEveryTierAndThreadCountAndWithoutJit) {
   const auto expected = bitnetc(run);
   ASSERT_EQ(expected.exit_code, 0) << expected.err;
   EXPECT_EQ(expected.err, "");
-  for (const char* isa : {"scalar", "avx2", "avxvnni", "avx512vnni"})
+  for (const char* isa : {"scalar", "avx2", "avxvnni", "avx512vnni", "amx"})
     EXPECT_EQ(bitnetc(run, {{"BITNETC_ISA", isa}}).out, expected.out) << isa;
   EXPECT_EQ(bitnetc(with(run, {"-t", "1"})).out, expected.out);
   EXPECT_EQ(bitnetc(with(run, {"-t", "3"})).out, expected.out);

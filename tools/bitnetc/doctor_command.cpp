@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "autotune/machine.h"
+#include "runtime/amx.h"
 #include "runtime/cpu_features.h"
 #include "runtime/exec_memory.h"
 #include "runtime/options.h"
@@ -106,9 +107,12 @@ Diagnosis diagnose() {
   if (diagnosis.host.best_isa == Isa::kScalar && !options().isa_cap)
     diagnosis.problems.emplace_back(
         "this CPU has no AVX2 with FMA and F16C: everything runs on the reference kernels, slowly");
-  if (const Status status = check_isa_cap(target_of(diagnosis.cpu), options().isa_cap);
-      !status.ok())
+  if (const Status status = check_isa_cap(machine_target(), options().isa_cap); !status.ok())
     diagnosis.problems.push_back(status.message());
+  if (diagnosis.cpu.amx_int8) {
+    if (const Status status = allow_amx_tiles(); !status.ok())
+      diagnosis.problems.push_back("the AMX tier is left out: " + status.message());
+  }
   if (const Status status = exec_memory_available(); !status.ok())
     diagnosis.problems.push_back("no generated code can run: " + status.message());
   check_cache_dir(diagnosis.problems);

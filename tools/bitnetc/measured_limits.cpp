@@ -60,7 +60,7 @@ double read_bandwidth(int threads, bool fresh) {
 }
 
 double int8_peak(Isa isa, int threads, bool fresh) {
-  if (!target_of(cpu_features()).supports(isa)) return 0;
+  if (!machine_target().supports(isa)) return 0;
   return remembered_limit(fmt::format("operations per second of {}", int8_unit_name(isa)), threads,
                           fresh, [&] { return measure_int8_peak(isa, threads); });
 }

@@ -62,7 +62,7 @@ class LlvmTest : public testing::Test {
     for (const Isa isa : tiers()) {
       // LLVM's code for kAvxVnni uses AVX2 only, so it runs where AVX2 does.
       const Isa needed = isa == Isa::kAvxVnni ? Isa::kAvx2 : isa;
-      if (target_of(cpu_features()).supports(needed)) {
+      if (machine_target().supports(needed)) {
         runnable.push_back(isa);
       } else {
         std::printf("skipped: this CPU cannot run code of tier %s\n", isa_name(isa).data());

@@ -72,7 +72,7 @@ class GateSweep {
 };
 
 void sweep(const Generator& generator, Isa isa) {
-  if (!target_of(cpu_features()).supports(isa)) {
+  if (!machine_target().supports(isa)) {
     std::printf("SKIPPED RUNNING %s\n", std::string(generator.name()).c_str());
     GTEST_SKIP() << "this CPU lacks " << isa_name(isa);
   }

@@ -32,7 +32,8 @@ struct Tier {
 };
 constexpr Tier kTiers[] = {{Isa::kAvx2, make_x64_panel_avx2},
                            {Isa::kAvxVnni, make_x64_panel_avxvnni},
-                           {Isa::kAvx512Vnni, make_x64_panel_avx512vnni}};
+                           {Isa::kAvx512Vnni, make_x64_panel_avx512vnni},
+                           {Isa::kAmx, make_x64_panel_amx}};
 
 Target target_of_tier(Isa isa) {
   Target target = target_for(isa);
@@ -42,7 +43,7 @@ Target target_of_tier(Isa isa) {
 
 class PanelMatmul : public testing::TestWithParam<Tier> {
  protected:
-  bool runs_here() const { return target_of(cpu_features()).supports(GetParam().isa); }
+  bool runs_here() const { return machine_target().supports(GetParam().isa); }
 
   bool serves(const MatmulSpec& spec, const KernelPlan& plan) const {
     return generator_->accepts({spec, plan, target_of_tier(GetParam().isa)}).ok();

@@ -71,7 +71,7 @@ void expect_exact(const Kernel& kernel, const TablesSpec& spec, Row row, Edge ed
 
 TEST(Tables, EqualTheReference) {
   for (const Builder& builder : builders()) {
-    if (!target_of(cpu_features()).supports(builder.isa)) {
+    if (!machine_target().supports(builder.isa)) {
       std::printf("skipped: this CPU lacks %s\n", std::string(isa_name(builder.isa)).c_str());
       continue;
     }

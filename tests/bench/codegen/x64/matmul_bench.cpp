@@ -156,7 +156,7 @@ void register_case(const Case& c) {
 }
 
 bool register_all() {
-  const Target target = target_of(cpu_features());
+  const Target target = machine_target();
   for (const auto& generator : KernelBuilder::generators()) {
     const std::string name(generator->name());
     const auto isa = parse_isa(generator->suffix());

@@ -120,7 +120,7 @@ struct Operands {
 };
 
 void run(benchmark::State& state, const Tier& tier, const MatmulSpec& spec, int64_t tokens) {
-  const Target target = target_of(cpu_features());
+  const Target target = machine_target();
   const KernelPlan plan = HeuristicPlanSource().plan_for(spec, cap_target(target, tier.isa));
   KernelBuilder builder;
   const auto built = builder.build_with(tier.generator, {spec, plan, target});
@@ -141,7 +141,7 @@ void run(benchmark::State& state, const Tier& tier, const MatmulSpec& spec, int6
 }
 
 bool register_all() {
-  const Target target = target_of(cpu_features());
+  const Target target = machine_target();
   const MatmulSpec shapes[] = {{.n = 3840, .k = 2560},
                                {.n = 2560, .k = 2560, .epilogue = Epilogue::kResidual},
                                {.n = 13824, .k = 2560, .epilogue = Epilogue::kRelu2Mul},

@@ -1,0 +1,99 @@
+// From the sums of codes w + 1 to outputs (docs/numerics.md, section 8): the epilogue of the static matmul
+// kernels, for the vectors of any tier.
+#pragma once
+
+#include "codegen/kernel_spec.h"
+#include "runtime/kernel.h"
+
+namespace bitnetc {
+namespace {  // NOLINT(google-build-namespaces)
+
+// Sums of some tokens and some neighbouring tiles: sums[token * token_stride + tile * kTileRows + row].
+struct TileSums {
+  const int32_t* sums;
+  int64_t token_stride;
+  int64_t token_begin, token_end;
+  int64_t tile_begin;  // of the matrix
+  int tiles;
+};
+
+// math::exp_f32 in every lane.
+template <typename V>
+typename V::Float exp_each(typename V::Float x) {
+  using Float = typename V::Float;
+  x = V::min(V::broadcast(89.0f), V::max(V::broadcast(-104.0f), x));
+  const Float n = V::rint(V::multiply(x, V::broadcast(0x1.715476p+0f)));
+  Float r = V::fused(n, V::broadcast(-0x1.62e430p-1f), x);
+  r = V::fused(n, V::broadcast(0x1.05c610p-29f), r);
+  Float p = V::broadcast(0x1.6fef60p-10f);
+  for (const float coefficient : {0x1.1257d8p-7f, 0x1.555300p-5f, 0x1.555466p-3f, 0.5f, 1.0f, 1.0f})
+    p = V::fused(p, r, V::broadcast(coefficient));
+  const typename V::Int exponent = V::to_int(n);
+  const typename V::Int first = V::template shift_right<1>(exponent);
+  p = V::multiply(p, V::power_of_two(first));
+  return V::multiply(p, V::power_of_two(V::subtract(exponent, first)));
+}
+
+// x / (1 + e^-t)
+template <typename V>
+typename V::Float over_one_plus_exp(typename V::Float x, typename V::Float t) {
+  return V::divide(x, V::add(V::broadcast(1.0f), exp_each<V>(V::negate(t))));
+}
+
+// math::gelu_f32
+template <typename V>
+typename V::Float gelu_each(typename V::Float x) {
+  const auto slope =
+      V::fused(V::multiply(x, x), V::broadcast(0x1.2444f2p-4f), V::broadcast(0x1.988454p+0f));
+  return over_one_plus_exp<V>(x, V::multiply(x, slope));
+}
+
+template <typename V, Epilogue kEpilogue>
+typename V::Float gated(typename V::Float gate, typename V::Float up) {
+  if constexpr (kEpilogue == Epilogue::kSiluMul)
+    return V::multiply(over_one_plus_exp<V>(gate, gate), up);
+  if constexpr (kEpilogue == Epilogue::kGeluMul) return V::multiply(gelu_each<V>(gate), up);
+  const typename V::Float positive = V::max(gate, V::broadcast(0.0f));
+  return V::multiply(V::multiply(positive, positive), up);
+}
+
+template <typename V, bool kInterleaved, Epilogue kEpilogue>
+[[gnu::flatten]] void finish_as(const MatmulArgs& args, const TileSums& of) {
+  using Float = typename V::Float;
+  constexpr bool kGated = kEpilogue >= Epilogue::kRelu2Mul;
+  constexpr int kTilesPerOutput = kGated ? 2 : 1;
+  for (int64_t token = of.token_begin; token < of.token_end; ++token) {
+    const int32_t* sums = of.sums + (token - of.token_begin) * of.token_stride;
+    const typename V::Int x_sum = V::broadcast(args.x_sum[token]);
+    const auto scaled = [&](int tile, int part) {
+      const float factor = args.x_step[token] * args.tile_scale[of.tile_begin + tile];
+      const auto rows = V::template rows<kInterleaved>(sums + tile * kTileRows, part);
+      return V::multiply(V::to_float(V::subtract(rows, x_sum)), V::broadcast(factor));
+    };
+    for (int tile = 0; tile < of.tiles; tile += kTilesPerOutput) {
+      const int64_t at =
+          token * args.y_stride + (of.tile_begin + tile) / kTilesPerOutput * kTileRows;
+      for (int part = 0; part < V::kParts; ++part) {
+        Float value = scaled(tile, part);
+        if constexpr (kGated) value = gated<V, kEpilogue>(value, scaled(tile + 1, part));
+        if constexpr (kEpilogue == Epilogue::kResidual)
+          value = V::add(V::load(args.residual + at + part * V::kLanes), value);
+        V::store(args.y + at + part * V::kLanes, value);
+      }
+    }
+  }
+}
+
+template <typename V, bool kInterleaved>
+void finish(Epilogue epilogue, const MatmulArgs& args, const TileSums& of) {
+  switch (epilogue) {
+    case Epilogue::kScale: return finish_as<V, kInterleaved, Epilogue::kScale>(args, of);
+    case Epilogue::kResidual: return finish_as<V, kInterleaved, Epilogue::kResidual>(args, of);
+    case Epilogue::kRelu2Mul: return finish_as<V, kInterleaved, Epilogue::kRelu2Mul>(args, of);
+    case Epilogue::kSiluMul: return finish_as<V, kInterleaved, Epilogue::kSiluMul>(args, of);
+    case Epilogue::kGeluMul: return finish_as<V, kInterleaved, Epilogue::kGeluMul>(args, of);
+  }
+}
+
+}  // namespace
+}  // namespace bitnetc

@@ -1,0 +1,57 @@
+// A call of a static matmul kernel in the numbers its loops run on.
+#pragma once
+
+#include "codegen/kernel_spec.h"
+#include "codegen/static/matmul/unroll.h"
+#include "runtime/kernel.h"
+
+namespace bitnetc {
+namespace {  // NOLINT(google-build-namespaces)
+
+constexpr int64_t ceiling_quotient(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+constexpr int64_t lesser(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+constexpr int kGroupColumns = 4;
+constexpr int kGroupBytes = kTileRows * kGroupColumns;  // codes of a tile, a byte each
+
+template <class Decoder>
+struct Problem {
+  const MatmulArgs& args;
+  Epilogue epilogue;
+  int64_t tokens;
+  int64_t groups;      // of columns; the last one ends in zeros of x
+  int64_t blocks;      // of a tile
+  int64_t tile_bytes;  // of packed weights
+  int64_t x_columns;   // that may be read
+
+  Problem(const MatmulSpec& spec, const MatmulArgs& call)
+      : args(call),
+        epilogue(spec.epilogue),
+        tokens(spec.m == kAnyM ? call.m : spec.m),
+        groups(ceiling_quotient(spec.k, kGroupColumns)),
+        blocks(ceiling_quotient(spec.k, Decoder::kColumns)),
+        tile_bytes(blocks * Decoder::kBlockBytes),
+        x_columns(ceiling_quotient(spec.k, kQuantPad) * kQuantPad) {}
+};
+
+inline int32_t load_dword(const int8_t* from) {
+  int32_t value;
+  __builtin_memcpy(&value, from, sizeof value);
+  return value;
+}
+
+// step(Constant<count>(), tile) over the tiles of the call, kTiles at a time and the rest in halves.
+// Gated epilogues have an even number of tiles, so that with an even kTiles pairs stay together.
+template <int kTiles, typename Step>
+void for_each_step(int64_t tile, int64_t tile_end, const Step& step) {
+  for (; tile + kTiles <= tile_end; tile += kTiles) step(Constant<kTiles>(), tile);
+  if constexpr (kTiles > 1)
+    if (tile < tile_end) for_each_step<kTiles / 2>(tile, tile_end, step);
+}
+
+}  // namespace
+}  // namespace bitnetc
