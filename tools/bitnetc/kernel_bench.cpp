@@ -93,12 +93,17 @@ class BenchRun {
         if (m > kMaxSmallM || (is_reference && m == kAnyM && tokens <= kMaxSmallM)) continue;
         MatmulSpec exact = spec;
         exact.m = m;
-        const KernelRequest request{exact, plans_.plan_for(exact, target_), target_};
+        const KernelRequest request{exact, plan_for(*generator, exact), target_};
         if (interrupted() || !generator->accepts(request).ok()) continue;
         candidates.push_back(make_candidate(*generator, request, tokens, workload));
       }
     }
     return candidates;
+  }
+
+  // As on a CPU whose best tier is the generator's: that is where it would be chosen.
+  KernelPlan plan_for(const Generator& generator, const MatmulSpec& spec) const {
+    return plans_.plan_for(spec, cap_target(target_, tier_of(generator.suffix())));
   }
 
   // Built, proven, and compared with the reference on what will be timed.

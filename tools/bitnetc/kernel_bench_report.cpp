@@ -53,10 +53,6 @@ void print_case(const KernelCase& c) {
              shape_title(c.spec), layout_name(c.spec.layout),
              c.spec.weight_layout().bits_per_weight(), c.tokens, c.threads, plural(c.threads),
              c.regime == WeightRegime::kCache ? "in cache" : "from memory");
-  if (c.results.empty()) {
-    fmt::print("  no kernel serves it\n");
-    return;
-  }
   size_t width = 6;
   for (const KernelResult& result : c.results) width = std::max(width, result.label.size());
   const int label_width = static_cast<int>(width);
@@ -70,6 +66,18 @@ void print_case(const KernelCase& c) {
   for (const OriginRatio& ratio : ratios)
     fmt::print(" {} {:.2f}", ratio.scope, ratio.generated_over_static);
   fmt::print("\n");
+}
+
+// Cases that nothing in this build serves, a line for each shape, layout and M.
+void print_unserved(const std::vector<KernelCase>& cases) {
+  std::string last;
+  for (const KernelCase& c : cases) {
+    if (!c.results.empty()) continue;
+    const std::string line = fmt::format("no kernel serves {}, {}, M = {}\n", shape_title(c.spec),
+                                         layout_name(c.spec.layout), c.tokens);
+    if (line != last) fmt::print("{}{}", last.empty() ? "\n" : "", line);
+    last = line;
+  }
 }
 
 // Whether two cases differ in the layout at most.
@@ -181,7 +189,9 @@ std::string today() {
 void print_kernel_bench(const KernelBench& bench) {
   fmt::print("machine     {}\ndate        {}\n", machine_description(), today());
   print_limits(bench);
-  for (const KernelCase& c : bench.cases) print_case(c);
+  for (const KernelCase& c : bench.cases)
+    if (!c.results.empty()) print_case(c);
+  print_unserved(bench.cases);
   print_summary(bench.cases);
 }
 

@@ -96,7 +96,7 @@ double largest(const LinePlot& plot) {
 
 // Room for labels on the left and for values and notes behind the longest bar.
 struct BarGeometry {
-  static constexpr double kLeft = 300, kPlot = 420, kRight = 190, kTop = 30, kBottom = 44;
+  static constexpr double kLeft = 300, kPlot = 420, kRight = 130, kTop = 30, kBottom = 44;
   static constexpr double kRow = 20, kBar = 13, kGroupTitle = 22, kGroupGap = 6;
   double top;  // value at the right end
 
@@ -115,8 +115,8 @@ void draw_bar(Canvas& canvas, const BarGeometry& at, const Bar& bar, double y) {
   canvas.rectangle(BarGeometry::kLeft, middle - BarGeometry::kBar / 2, end - BarGeometry::kLeft,
                    BarGeometry::kBar, bar.colour, bar.pale ? 0.4 : 0.9);
   canvas.line(at.x(bar.low), middle, at.x(bar.high), middle, kInk);
-  const double behind = std::max(end, at.x(bar.high)) + 8;
-  canvas.text(behind, middle + 4,
+  // A column of its own: behind the bar the limit would cross it.
+  canvas.text(BarGeometry::kLeft + BarGeometry::kPlot + 14, middle + 4,
               bar.note.empty() ? number(bar.value) : number(bar.value) + "  " + bar.note);
 }
 
@@ -201,12 +201,16 @@ void draw_axes(Canvas& canvas, const LineGeometry& at, const LinePlot& plot,
   canvas.text(0, kTextHeight + 2, fmt::format("{}, {}", plot.title, plot.unit), {.bold = true});
 }
 
+// Names stand above their lines, but below where the next line is too close.
 void draw_levels(Canvas& canvas, const LineGeometry& at, const LinePlot& plot) {
   const double right = LineGeometry::kLeft + LineGeometry::kPlotWidth;
   for (const Level& level : plot.levels) {
-    canvas.line(LineGeometry::kLeft, at.y(level.value), right, at.y(level.value), kLimit, 1.5,
-                "5 3");
-    canvas.text(LineGeometry::kLeft + 6, at.y(level.value) - 5,
+    const double y = at.y(level.value);
+    const bool is_close = std::any_of(plot.levels.begin(), plot.levels.end(), [&](const Level& o) {
+      return at.y(o.value) < y && at.y(o.value) > y - 2 * kTextHeight;
+    });
+    canvas.line(LineGeometry::kLeft, y, right, y, kLimit, 1.5, "5 3");
+    canvas.text(LineGeometry::kLeft + 6, is_close ? y + kTextHeight + 2 : y - 5,
                 fmt::format("{} {}", level.name, number(level.value)), {.colour = kLimit});
   }
 }
