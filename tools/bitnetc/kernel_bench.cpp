@@ -24,6 +24,7 @@ KernelOrigin origin_of(std::string_view generator) {
 std::optional<Isa> tier_of(std::string_view suffix) {
   for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx})
     if (suffix.ends_with(isa_name(isa))) return isa;
+  if (suffix.ends_with("avx512")) return Isa::kAvx512Vnni;  // the tier, without its VNNI
   return std::nullopt;
 }
 
@@ -58,9 +59,9 @@ class BenchRun {
  private:
   MachineLimits limits_with(int threads) {
     progress_(0, cases_total_, fmt::format("limits with {} threads", threads));
-    MachineLimits limits{threads, read_bandwidth(threads), {}};
+    MachineLimits limits{threads, read_bandwidth(threads, /*fresh=*/true), {}};
     for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx})
-      if (const double peak = int8_peak(isa, threads); peak > 0)
+      if (const double peak = int8_peak(isa, threads, /*fresh=*/true); peak > 0)
         limits.int8_operations_per_second.emplace_back(isa, peak);
     return limits;
   }
@@ -131,6 +132,7 @@ class BenchRun {
         return Status(StatusCode::kUnsupported, "looks up the sums of one token only");
       BITNETC_ASSIGN_OR_RETURN(const double seconds,
                                workload.build_tables(builder_, target_, form));
+      candidate.result.looks_up = true;
       candidate.result.tables_us_per_token = 1e6 * seconds;
     }
     return workload.check(builder_, candidate.built, tokens);
@@ -174,15 +176,17 @@ class BenchRun {
         2 * static_cast<double>(c.tokens) * static_cast<double>(work.weights) / seconds.median;
     if (c.regime == WeightRegime::kMemory)
       result.read_share = result.bytes_per_second / limits.read_bytes_per_second;
-    if (result.tier && limits.peak_of(*result.tier) > 0)
+    // Kernels that look sums up do not multiply.
+    if (result.tier && !result.looks_up && limits.peak_of(*result.tier) > 0)
       result.peak_share = result.operations_per_second / limits.peak_of(*result.tier);
   }
 
   static void sort_results(std::vector<KernelResult>& results) {
-    std::stable_sort(results.begin(), results.end(),
-                     [](const KernelResult& a, const KernelResult& b) {
-                       return a.weights_per_second > b.weights_per_second;
-                     });
+    std::sort(results.begin(), results.end(), [](const KernelResult& a, const KernelResult& b) {
+      if (a.weights_per_second != b.weights_per_second)
+        return a.weights_per_second > b.weights_per_second;
+      return a.label < b.label;
+    });
   }
 
   // Building kernels does not count.

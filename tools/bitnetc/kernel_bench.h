@@ -35,13 +35,14 @@ struct KernelResult {
   KernelOrigin origin = KernelOrigin::kGenerated;
   std::optional<Isa> tier;         // whose unit it multiplies with
   std::string failure;             // why it was not timed
+  bool looks_up = false;           // sums that were made before
   double tables_us_per_token = 0;  // of kernels that look sums up: building what they look up
   SampleSummary seconds;           // of a call
   double weights_per_second = 0;
   double bytes_per_second = 0;       // of packed weights
   double operations_per_second = 0;  // 2 M N K / s
   double read_share = 0;             // of the read bandwidth; 0 for weights in cache
-  double peak_share = 0;             // of the peak of the tier's unit; 0 without a tier
+  double peak_share = 0;             // of the peak of the tier's unit; 0 where none is used
 };
 
 // How much faster generated code is than compiled code.
