@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "runtime/buffer.h"
+
 namespace bitnetc::x64 {
 namespace {
 
@@ -48,7 +50,9 @@ void MatmulLut::load_arguments() {
   sub(tiles_left_, rax);
   imul(w_, rax, static_cast<int>(tile_bytes()));
   add(w_, argument(offsetof(MatmulArgs, w)));
-  if (plan_.prefetch_bytes > 0) lea(ahead_, ptr[w_ + plan_.prefetch_bytes]);
+  const int64_t last_tile = (step_tiles() - 1) * tile_bytes();
+  if (plan_.prefetch_bytes > 0)
+    lea(ahead_, ptr[w_ + static_cast<int>(last_tile + plan_.prefetch_bytes)]);
   mov(tile_scale_, argument(offsetof(MatmulArgs, tile_scale)));
   lea(tile_scale_, ptr[tile_scale_ + rax * 4]);
   mov(x_step_, argument(offsetof(MatmulArgs, x_step)));
@@ -102,8 +106,10 @@ void MatmulLut::run_blocks(int tiles, int64_t count) {
 
 void MatmulLut::iteration(int tiles, int blocks) {
   for (int i = 0; i < blocks; ++i) {
-    prefetch(tiles, i);
-    block(tiles, i);
+    for (int w = 0; w < format_.words; ++w) {
+      prefetch(tiles, i, w);
+      word(tiles, i, w);
+    }
   }
   const int bytes = static_cast<int>(format_.block_bytes());
   add(w_, blocks * bytes);
@@ -111,11 +117,14 @@ void MatmulLut::iteration(int tiles, int blocks) {
   if (plan_.prefetch_bytes > 0) add(ahead_, blocks * tiles * bytes);
 }
 
-// In the order of memory, whatever the number of tiles read at a time.
-void MatmulLut::prefetch(int tiles, int block) {
+// As many bytes as the word takes, in the order of memory whatever the number of tiles read at a time.
+void MatmulLut::prefetch(int tiles, int block, int w) {
   if (plan_.prefetch_bytes == 0) return;
-  const int bytes = tiles * static_cast<int>(format_.block_bytes());
-  for (int at = 0; at < bytes; at += kLineBytes) prefetcht0(ptr[ahead_ + block * bytes + at]);
+  const int bytes = tiles * static_cast<int>(kCellBytes);
+  const int begin = (block * format_.words + w) * bytes;
+  for (int at = static_cast<int>(round_up(static_cast<size_t>(begin), kLineBytes));
+       at < begin + bytes; at += kLineBytes)
+    prefetcht0(ptr[ahead_ + at]);
 }
 
 Xbyak::RegExp MatmulLut::word_cell(int tile, int block, int w) const {

@@ -6,7 +6,7 @@
 //   for each step of T row tiles           T = tiles_per_step; a remainder runs with smaller T
 //     zero the sums (i32, scratch) and the accumulators (i16, registers)
 //     for each run of blocks               as many as cannot overflow an i16 lane
-//       for each block of columns: block   look up and add, some blocks to an emitted iteration
+//       for each block, each word: word   look up and add; some blocks to an emitted iteration
 //       flush                              accumulators to the sums, then zero
 //     epilogue for the tiles of the step
 //
@@ -42,13 +42,12 @@ class MatmulLut : public MatmulProgram {
   // step.
   virtual void load_constants() = 0;
   virtual void zero_accumulators(int tiles) = 0;
-  // Block number `block` from the current position, for all tiles of the step.
-  virtual void block(int tiles, int block) = 0;
+  // Looks up word `w` of block number `block` from the current position, for all tiles of the step.
+  virtual void word(int tiles, int block, int w) = 0;
   // Adds the accumulators to sums().
   virtual void flush(int tiles) = 0;
 
   LayoutId layout() const { return spec_.layout; }
-  int words() const { return format_.words; }
   int fields() const { return format_.fields; }
   bool lone_trit(int field) const { return format_.trits[field] == 1; }
   // Operands; `block` as above.
@@ -63,7 +62,7 @@ class MatmulLut : public MatmulProgram {
   void run_step(int tiles);
   void run_blocks(int tiles, int64_t count);
   void iteration(int tiles, int blocks);
-  void prefetch(int tiles, int block);
+  void prefetch(int tiles, int block, int w);
   void epilogue(int tiles);
 
   int step_tiles() const {

@@ -66,29 +66,26 @@ class MatmulLutAvx2 final : public MatmulLut {
     for (int tile = 0; tile < tiles; ++tile) vpxor(acc(tile), acc(tile), acc(tile));
   }
 
-  void block(int tiles, int block_number) override {
-    for (int w = 0; w < MatmulLut::words(); ++w) {
-      for (int tile = 0; tile < tiles; ++tile)
-        vmovdqu(words(tile), ptr[word_cell(tile, block_number, w)]);
-      for (int f = 0; f < fields(); ++f) {
-        load_tables(block_number, w, f);
-        for (int tile = 0; tile < tiles; ++tile) {
-          look_up(tile, f);
-          vpaddw(acc(tile), acc(tile), low());
-        }
+  void word(int tiles, int block, int w) override {
+    for (int tile = 0; tile < tiles; ++tile) vmovdqu(words(tile), ptr[word_cell(tile, block, w)]);
+    for (int f = 0; f < fields(); ++f) {
+      load_tables(block, w, f);
+      for (int tile = 0; tile < tiles; ++tile) {
+        look_up(tile, f);
+        vpaddw(acc(tile), acc(tile), low());
       }
     }
   }
 
-  void load_tables(int block_number, int w, int f) {
+  void load_tables(int block, int w, int f) {
     constexpr int kHighBytes = 16;
     if (lone_trit(f)) {  // the entry for +1: the activation
-      vpbroadcastb(low_table(), ptr[table(block_number, w, f) + 1]);
+      vpbroadcastb(low_table(), ptr[table(block, w, f) + 1]);
       vpsraw(low_table(), low_table(), 8);
       return;
     }
-    vbroadcasti128(low_table(), ptr[table(block_number, w, f)]);
-    vbroadcasti128(high_table(), ptr[table(block_number, w, f) + kHighBytes]);
+    vbroadcasti128(low_table(), ptr[table(block, w, f)]);
+    vbroadcasti128(high_table(), ptr[table(block, w, f) + kHighBytes]);
   }
 
   // low() = what field `f` adds to each row

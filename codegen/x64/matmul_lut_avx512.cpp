@@ -1,9 +1,9 @@
 // matmul_lut_avx512.cpp     look-up matrix products, M = 1, AVX-512BW: vpermw over tables of words
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^24; layouts tl1, tl2, b3
-// Tile       a zmm holds the words of the same columns of two row tiles, 32 rows; 1, 2 or 4 tiles a step. A
+// Tile       a zmm holds the words of the same columns of two row tiles, 32 rows; 1, 2, 4 or 8 tiles a step. A
 //            lone tile leaves the upper half of its vector to whatever code 0 means; nobody reads it.
-//            zmm: 4 accumulators + 2 constants + 2 words + 2 remainders + table + 2 indices + sum = 14
+//            zmm: 8 accumulators + 4 words + 4 constants + 4 indices + 4 sums + table = 25
 // Decoding   vpermw takes an index's low five bits, so shifting a field down is all
 //              tl2  fields at bits 0, 5, 10     tl1  at bits 0, 4, 8, 12; its 16 sums are there twice, so
 //              b3   below                            that bit 4 of the index does not matter
@@ -28,7 +28,7 @@ using Xbyak::Zmm;
 
 constexpr VectorFile kZmm{.count = 32, .bytes = 64};
 constexpr int kAccumulators = 2;
-constexpr int kMaxVectors = 2;  // of two tiles
+constexpr int kMaxVectors = 4;  // of two tiles
 
 class MatmulLutAvx512 final : public MatmulLut {
  public:
@@ -38,14 +38,13 @@ class MatmulLutAvx512 final : public MatmulLut {
  private:
   // Register map. `v` counts vectors: pairs of tiles.
   Zmm acc(int v, int w) const { return Zmm(kAccumulators * v + w % kAccumulators); }  // i16x32
-  Zmm power(int f) const {
-    return Zmm(4 + f);
-  }  // b3: 27^f in every word, f = 1..3; radix(0) is power(1)
-  Zmm three() const { return Zmm(8); }  // b3: radix of the lone trit
-  Zmm words(int v) const { return Zmm(10 + v); }
-  Zmm index(int v) const { return Zmm(12 + v); }
-  Zmm sum(int v) const { return Zmm(14 + v); }
-  Zmm table_words() const { return Zmm(16); }
+  Zmm words(int v) const { return Zmm(8 + v); }
+  // b3, in every word: 27^f for f = 1..3, and the radix of the lone trit.
+  Zmm power(int f) const { return Zmm(11 + f); }
+  Zmm three() const { return Zmm(15); }
+  Zmm index(int v) const { return Zmm(16 + v); }
+  Zmm sum(int v) const { return Zmm(20 + v); }
+  Zmm table_words() const { return Zmm(24); }
 
   static int vectors(int tiles) { return (tiles + 1) / 2; }
 
@@ -64,30 +63,27 @@ class MatmulLutAvx512 final : public MatmulLut {
       for (int a = 0; a < kAccumulators; ++a) vpxord(acc(v, a), acc(v, a), acc(v, a));
   }
 
-  void block(int tiles, int block_number) override {
-    for (int w = 0; w < MatmulLut::words(); ++w) {
-      for (int v = 0; v < vectors(tiles); ++v) load_words(tiles, v, block_number, w);
-      for (int f = 0; f < fields(); ++f) {
-        load_table(block_number, w, f);
-        for (int v = 0; v < vectors(tiles); ++v) {
-          vpermw(sum(v), decode(v, f), table_words());
-          vpaddw(acc(v, w), acc(v, w), sum(v));
-        }
+  void word(int tiles, int block, int w) override {
+    for (int v = 0; v < vectors(tiles); ++v) load_words(tiles, v, block, w);
+    for (int f = 0; f < fields(); ++f) {
+      load_table(block, w, f);
+      for (int v = 0; v < vectors(tiles); ++v) {
+        vpermw(sum(v), decode(v, f), table_words());
+        vpaddw(acc(v, w), acc(v, w), sum(v));
       }
     }
   }
 
-  void load_words(int tiles, int v, int block_number, int w) {
-    vmovdqu(Ymm(words(v).getIdx()), ptr[word_cell(2 * v, block_number, w)]);
-    if (2 * v + 1 < tiles)
-      vinserti64x4(words(v), words(v), ptr[word_cell(2 * v + 1, block_number, w)], 1);
+  void load_words(int tiles, int v, int block, int w) {
+    vmovdqu(Ymm(words(v).getIdx()), ptr[word_cell(2 * v, block, w)]);
+    if (2 * v + 1 < tiles) vinserti64x4(words(v), words(v), ptr[word_cell(2 * v + 1, block, w)], 1);
   }
 
-  void load_table(int block_number, int w, int f) {
+  void load_table(int block, int w, int f) {
     if (layout() == LayoutId::kTl1) {
-      vbroadcasti64x4(table_words(), ptr[table(block_number, w, f)]);
+      vbroadcasti64x4(table_words(), ptr[table(block, w, f)]);
     } else {
-      vmovdqu64(table_words(), ptr[table(block_number, w, f)]);
+      vmovdqu64(table_words(), ptr[table(block, w, f)]);
     }
   }
 

@@ -103,7 +103,7 @@ TEST_P(LutMatmul, ExtremeOperands) {
 TEST_P(LutMatmul, EveryPlan) {
   for (const LayoutId layout : kWordLayouts) {
     for (const Epilogue epilogue : kMadeEpilogues) {
-      for (const int tiles : {1, 2, 4}) {
+      for (const int tiles : {1, 2, 4, 8}) {
         for (const int unroll : {1, 2, 3, 4, 7, 8, 16}) {
           const KernelPlan plan{
               .tiles_per_step = tiles, .k_unroll = unroll, .prefetch_bytes = unroll % 2 * 1024};
@@ -117,7 +117,7 @@ TEST_P(LutMatmul, EveryPlan) {
 
 TEST_P(LutMatmul, TileRanges) {
   for (const LayoutId layout : kWordLayouts) {
-    for (const int tiles : {1, 2, 4}) {
+    for (const int tiles : {1, 2, 4, 8}) {
       const KernelPlan plan{.tiles_per_step = tiles};
       for (const Epilogue epilogue : kMadeEpilogues) {
         const MatmulSpec spec{.n = 256, .k = 100, .layout = layout, .epilogue = epilogue};
