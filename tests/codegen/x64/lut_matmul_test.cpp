@@ -240,6 +240,23 @@ TEST(LutAvx2, OperationsPerBlockOfTwoTiles) {
   EXPECT_EQ(b3["vpsignw"], 16);
 }
 
+TEST(Lut, FirstChoiceForOneToken) {
+  const auto first_choice = [](LayoutId layout, Isa isa) -> std::string {
+    for (const auto& generator : KernelBuilder::generators()) {
+      const MatmulSpec spec{.n = 32, .k = 64, .layout = layout};
+      if (generator->accepts({spec, {}, target_for(isa)}).ok())
+        return std::string(generator->name());
+    }
+    return {};
+  };
+  for (const LayoutId layout : kWordLayouts) {
+    EXPECT_EQ(first_choice(layout, Isa::kAmx), "x64_lut_avx512");
+    EXPECT_EQ(first_choice(layout, Isa::kAvx512Vnni), "x64_lut_avx512");
+    EXPECT_EQ(first_choice(layout, Isa::kAvxVnni), "x64_lut_avx2");
+    EXPECT_EQ(first_choice(layout, Isa::kAvx2), "x64_lut_avx2");
+  }
+}
+
 TEST(Lut, RefusalsNameTheNumbers) {
   const auto avx2 = make_x64_lut_avx2();
   const MatmulSpec spec{.n = 32, .k = 64, .layout = LayoutId::kTl2};

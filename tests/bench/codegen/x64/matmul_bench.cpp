@@ -146,6 +146,8 @@ const std::vector<KernelPlan>& plans() {
       {.tiles_per_step = 2, .k_unroll = 8},
       {.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 16384},
       {.tiles_per_step = 4, .k_unroll = 4},
+      {.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 4096},
+      {.tiles_per_step = 8, .k_unroll = 4, .prefetch_bytes = 4096},
   };
   return all;
 }
