@@ -111,8 +111,6 @@ void TablesProgram::generate() {
   L(shuffles_);
   for (const Quad& each : quads_)
     for (const uint8_t from : each.shuffle) db(from);
-  align(kRowEnd);
-  emit_data();
 }
 
 void TablesProgram::load_arguments() {

@@ -35,7 +35,6 @@ class TablesProgram : public X64Code {
   // The tier's. Of the vector registers vec(0) and vec(1) are lost to the gathering.
   virtual void load_constants() = 0;
   virtual void build_tables() = 0;  // of one block
-  virtual void emit_data() = 0;     // behind the code
 
   // Tables of a block, in their order.
   int fields() const { return format_.words * format_.fields; }

@@ -8,7 +8,7 @@ namespace {
 
 constexpr int kMaxUnroll = 16;
 constexpr int kMaxPrefetchBytes = 1 << 16;
-constexpr int kMaxTilesPerStep = 4;
+constexpr int kMaxTilesPerStep = 8;
 
 // The only place where a failure of the assembler becomes a Status.
 Result<Kernel> to_kernel(X64Code& program, const KernelRequest& request, const std::string& name) {
@@ -37,8 +37,9 @@ std::string token_counts(int first, int last) {
 
 Status check_plan(const KernelPlan& plan) {
   const int tiles = plan.tiles_per_step;
-  if (tiles != 1 && tiles != 2 && tiles != kMaxTilesPerStep) {
-    return make_error(StatusCode::kUnsupported, "tiles_per_step = {}, expected 1, 2 or 4", tiles);
+  if (tiles != 1 && tiles != 2 && tiles != 4 && tiles != kMaxTilesPerStep) {
+    return make_error(StatusCode::kUnsupported, "tiles_per_step = {}, expected 1, 2, 4 or 8",
+                      tiles);
   }
   if (plan.k_unroll < 1 || plan.k_unroll > kMaxUnroll) {
     return make_error(StatusCode::kUnsupported, "k_unroll = {}, expected 1..{}", plan.k_unroll,

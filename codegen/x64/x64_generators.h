@@ -16,6 +16,8 @@ std::unique_ptr<Generator> make_x64_matmul_i2s_avx512vnni();
 // Tables of sums, and matmuls for one token that look sums up in them (layouts tl1, tl2, b3).
 std::unique_ptr<Generator> make_x64_tables_avx2();
 std::unique_ptr<Generator> make_x64_tables_avx512();
+std::unique_ptr<Generator> make_x64_lut_avx2();
+std::unique_ptr<Generator> make_x64_lut_avx512();
 
 // Any number of tokens, in every layout: weights are decoded into a panel, and the panel is multiplied.
 std::unique_ptr<Generator> make_x64_panel_avx2();

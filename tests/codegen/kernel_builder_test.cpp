@@ -92,7 +92,7 @@ TEST(Selection, EveryRefusalIsKept) {
 #endif
 }
 
-// Where executable memory is refused the reference serves, and the reason is on record.
+// Where executable memory is refused a kernel compiled ahead of time serves, and the reason is on record.
 TEST(Selection, WithoutExecutableMemoryItSaysSo) {
   const Options before = options();
   Options without_jit = before;
@@ -102,8 +102,8 @@ TEST(Selection, WithoutExecutableMemoryItSaysSo) {
   const auto built = builder.build({kMatmul, {}, host_target()});
   set_options(before);
   ASSERT_TRUE(built.ok()) << built.status().message();
-  EXPECT_EQ(built->generator, "reference");
   if (host_target().supports(Isa::kAvx2)) {
+    EXPECT_TRUE(built->generator.starts_with("static_matmul_")) << built->generator;
     EXPECT_NE(built->selection.describe().find("BITNETC_JIT"), std::string::npos)
         << built->selection.describe();
   }

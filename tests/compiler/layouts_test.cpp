@@ -142,6 +142,31 @@ TEST_F(Layouts, RepackingIsReported) {
             "1 matrices stay in layout i2s: this CPU has better kernels for it than for b3");
 }
 
+// Two matmuls in a row of one input: whatever tables the first one needs, the second finds in place.
+TEST_F(Layouts, TablesAreMadeOncePerInput) {
+  for (const LayoutId layout : kLayouts) {
+    const std::string path = compile_with(layout), twice = folder_.file("twice.bnc");
+    const auto reader = BncReader::open(path).value();
+    nlohmann::json description = nlohmann::json::parse(reader->description_json());
+    auto& steps = description["program"]["steps"];
+    ASSERT_EQ(steps[2]["kind"], "matmul");
+    const nlohmann::json repeated = steps[2];
+    steps.insert(steps.begin() + 3, repeated);
+    auto writer = BncWriter::create(twice).value();
+    for (const BncSection& section : reader->sections())
+      ASSERT_TRUE(writer->add_section(section.name, reader->section(section.name).value()).ok());
+    ASSERT_TRUE(writer->finish(description.dump()).ok());
+
+    const auto expected = logits(link_with(path, host_target().best_isa));
+    const auto executable = link_with(twice, host_target().best_isa);
+    const LinkedStep &first = executable->steps[2], &second = executable->steps[3];
+    EXPECT_EQ(static_cast<bool>(first.build_tables), first.table_bytes > 0);
+    EXPECT_FALSE(second.build_tables);
+    EXPECT_EQ(second.table_bytes, first.table_bytes);
+    expect_equal(logits(executable), expected, std::string(layout_name(layout)));
+  }
+}
+
 // A layout without kernels on a tier is no reason to be slow there.
 TEST_F(Layouts, NoLayoutFallsBackToTheReferenceMoreThanI2s) {
   for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {

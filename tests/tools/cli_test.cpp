@@ -240,6 +240,7 @@ TEST_F(Cli, InspectTokenizeKernelDoctor) {
 
   const auto doctor = bitnetc({"doctor", "--json"});
   EXPECT_TRUE(json::parse(doctor.out).contains("read_bandwidth_bytes_per_second")) << doctor.err;
+  EXPECT_TRUE(json::parse(doctor.out).contains("int8_operations_per_second")) << doctor.err;
 }
 
 #ifdef __x86_64__

@@ -23,6 +23,7 @@ void add_compile_command(CLI::App& app, int& exit_code);
 void add_inspect_command(CLI::App& app, int& exit_code);
 void add_tokenize_command(CLI::App& app, int& exit_code);
 void add_kernel_command(CLI::App& app, int& exit_code);
+void add_kernel_bench_command(CLI::App& kernel, int& exit_code);  // `kernel bench`
 void add_doctor_command(CLI::App& app, int& exit_code);
 
 }  // namespace bitnetc

@@ -248,14 +248,16 @@ Result<int> check(const KernelOptions& options) {
 
 void add_kernel_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<KernelOptions>();
-  CLI::App* command = app.add_subcommand("kernel", "List, show, disassemble and check kernels");
+  CLI::App* command =
+      app.add_subcommand("kernel", "List, show, disassemble, check and time kernels");
   command->require_subcommand(1);
   command->footer(
       "Examples:\n"
       "  bitnetc kernel list model.bnc\n"
       "  bitnetc kernel show matmul_i8_i2s_f32_n2560_k2560_m1_residual\n"
       "  bitnetc kernel disasm matmul_i8_i2s_f32_n256_k256_m1_scale | less\n"
-      "  BITNETC_ISA=avx2 bitnetc kernel check model.bnc -v");
+      "  BITNETC_ISA=avx2 bitnetc kernel check model.bnc -v\n"
+      "  bitnetc kernel bench --m 1 --regime memory");
 
   CLI::App* list_command =
       command->add_subcommand("list", "The kernels a model runs on this machine");
@@ -286,6 +288,8 @@ void add_kernel_command(CLI::App& app, int& exit_code) {
     auto result = check(*options);
     exit_code = result.ok() ? *result : report_failure(result.status());
   });
+
+  add_kernel_bench_command(*command, exit_code);
 }
 
 }  // namespace bitnetc

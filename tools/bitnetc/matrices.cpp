@@ -24,19 +24,26 @@ std::string name_for_some_tokens(const std::string& name, size_t m) {
                                  : name.substr(0, at) + "_m*_" + name.substr(at + word.size());
 }
 
-// One line per run of token counts whose kernels differ in nothing but that count.
+// One line per run of token counts whose kernels differ in nothing but that count; the last run goes on for ever.
 std::string kernel_lines(const LinkedStep& step) {
+  std::vector<std::string> names;  // for 1, 2, ... kMaxBakedM tokens, and for more
+  for (size_t m = 1; m <= kMaxBakedM; ++m)
+    names.push_back(name_for_some_tokens(step.kernels[m].name(), m));
+  names.push_back(step.kernels[kAnyM].name());
   std::string text;
-  for (size_t first = 1, last; first <= kMaxBakedM; first = last + 1) {
-    const std::string name = name_for_some_tokens(step.kernels[first].name(), first);
-    for (last = first; last < kMaxBakedM; ++last)
-      if (name_for_some_tokens(step.kernels[last + 1].name(), last + 1) != name) break;
-    const bool alone = first == last;
-    text += fmt::format("  {:<6} {}\n",
-                        alone ? std::to_string(first) : fmt::format("{}-{}", first, last),
-                        alone ? step.kernels[first].name() : name);
+  for (size_t first = 0, end; first < names.size(); first = end) {
+    end = first + 1;
+    while (end < names.size() && names[end] == names[first]) ++end;
+    std::string tokens = fmt::format("{}", first + 1);
+    if (end == names.size()) {
+      tokens += "+";
+    } else if (end - first > 1) {
+      tokens += fmt::format("-{}", end);
+    }
+    const bool alone = end - first == 1 && end < names.size();
+    text += fmt::format("  {:<6} {}\n", tokens, alone ? step.kernels[end].name() : names[first]);
   }
-  return text + fmt::format("  {:<6} {}\n", "more", step.kernels[0].name());
+  return text;
 }
 
 }  // namespace

@@ -26,12 +26,11 @@ struct I2sYmm {
   static constexpr bool kInterleaved = false, kHasPlanes = true;
   static constexpr int shift(int group) { return 2 * group; }
 
-  template <int kKeep>
-  static void decode(const uint8_t* block, __m256i* codes) {
-    unroll<2>([&](auto part) {
-      const __m256i packed = Ymm::load(block + 32 * part);
-      unroll<kGroups>(
-          [&](auto g) { codes[2 * g + part] = plane<shift(g.value), kKeep>(packed); });
+  template <int kKeep, typename Take>
+  static void decode(const uint8_t* block, const Take& take) {
+    const __m256i packed[2] = {Ymm::load(block), Ymm::load(block + 32)};
+    unroll<kGroups>([&](auto g) {
+      take(g, plane<shift(g.value), kKeep>(packed[0]), plane<shift(g.value), kKeep>(packed[1]));
     });
   }
 };
@@ -40,21 +39,20 @@ struct Tl1Ymm {
   static constexpr int kBlockBytes = 64, kColumns = 16, kGroups = 4;
   static constexpr bool kInterleaved = true, kHasPlanes = false;
 
-  template <int kKeep>
-  static void decode(const uint8_t* block, __m256i* codes) {
+  template <int kKeep, typename Take>
+  static void decode(const uint8_t* block, const Take& take) {
     const __m256i first = Ymm::load(&kTl1First), second = Ymm::load(&kTl1Second);
     const __m256i nibble = Ymm::broadcast(0x0f0f0f0f);
     const __m256i word0 = Ymm::load(block), word1 = Ymm::load(block + 32);
     const __m256i rows[2] = {_mm256_unpacklo_epi16(word0, word1),
                              _mm256_unpackhi_epi16(word0, word1)};
-    unroll<2>([&](auto part) {
-      const __m256i low = Ymm::bit_and(rows[part], nibble);
-      const __m256i high = Ymm::bit_and(Ymm::shift_words_right<4>(rows[part]), nibble);
-      codes[part] = _mm256_shuffle_epi8(first, low);
-      codes[2 + part] = _mm256_shuffle_epi8(second, low);
-      codes[4 + part] = _mm256_shuffle_epi8(first, high);
-      codes[6 + part] = _mm256_shuffle_epi8(second, high);
-    });
+    const __m256i low[2] = {Ymm::bit_and(rows[0], nibble), Ymm::bit_and(rows[1], nibble)};
+    take(Constant<0>(), _mm256_shuffle_epi8(first, low[0]), _mm256_shuffle_epi8(first, low[1]));
+    take(Constant<1>(), _mm256_shuffle_epi8(second, low[0]), _mm256_shuffle_epi8(second, low[1]));
+    const __m256i high[2] = {Ymm::bit_and(Ymm::shift_words_right<4>(rows[0]), nibble),
+                             Ymm::bit_and(Ymm::shift_words_right<4>(rows[1]), nibble)};
+    take(Constant<2>(), _mm256_shuffle_epi8(first, high[0]), _mm256_shuffle_epi8(first, high[1]));
+    take(Constant<3>(), _mm256_shuffle_epi8(second, high[0]), _mm256_shuffle_epi8(second, high[1]));
   }
 };
 
@@ -75,23 +73,29 @@ constexpr SplitTable make_split_table(Entry entry) {
   return {make_table([entry](int i) { return entry(i % 16 + (i < 32 ? 0 : 16)); })};
 }
 
+// The three groups from kGroup on: fields of three weights, a byte each, in pairs of words.
+template <int kGroup, int kKeep, typename Take>
+[[gnu::always_inline]] inline void take_triples(const SplitTable& triples, __m256i low_words,
+                                                __m256i high_words, const Take& take) {
+  const __m256i packed0 = triples.look_up(_mm256_unpacklo_epi16(low_words, high_words));
+  const __m256i packed1 = triples.look_up(_mm256_unpackhi_epi16(low_words, high_words));
+  take(Constant<kGroup>(), plane<0, kKeep>(packed0), plane<0, kKeep>(packed1));
+  take(Constant<kGroup + 1>(), plane<2, kKeep>(packed0), plane<2, kKeep>(packed1));
+  take(Constant<kGroup + 2>(), plane<4, kKeep>(packed0), plane<4, kKeep>(packed1));
+}
+
 struct Tl2Ymm {
   static constexpr int kBlockBytes = 128, kColumns = 36, kGroups = 9;
   static constexpr bool kInterleaved = true, kHasPlanes = true;
   static constexpr int shift(int group) { return 2 * (group % 3); }
 
-  template <int kKeep>
-  static void decode(const uint8_t* block, __m256i* codes) {
-    __m256i words[4], first[4];
-    unroll<4>([&](auto w) {
-      words[w] = Ymm::load(block + 32 * w);
-      first[w] = first_fields(words[w]);
-    });
-    const __m256i third01 = third_fields(words[0], words[1]);
-    const __m256i third23 = third_fields(words[2], words[3]);
-    put<kKeep>(first[0], first[1], codes);
-    put<kKeep>(first[2], first[3], codes + 6);
-    put<kKeep>(third01, third23, codes + 12);
+  template <int kKeep, typename Take>
+  static void decode(const uint8_t* block, const Take& take) {
+    const __m256i word0 = Ymm::load(block), word1 = Ymm::load(block + 32);
+    const __m256i word2 = Ymm::load(block + 64), word3 = Ymm::load(block + 96);
+    take_triples<0, kKeep>(kTriples, first_fields(word0), first_fields(word1), take);
+    take_triples<3, kKeep>(kTriples, first_fields(word2), first_fields(word3), take);
+    take_triples<6, kKeep>(kTriples, third_fields(word0, word1), third_fields(word2, word3), take);
   }
 
  private:
@@ -100,26 +104,13 @@ struct Tl2Ymm {
 
   // Field 0 in the lower byte, field 1 in the upper.
   static __m256i first_fields(__m256i word) {
-    return _mm256_or_si256(
-        Ymm::bit_and(word, _mm256_set1_epi16(0x001f)),
-        Ymm::bit_and(_mm256_slli_epi16(word, 3), _mm256_set1_epi16(0x1f00)));
+    return _mm256_or_si256(Ymm::bit_and(word, _mm256_set1_epi16(0x001f)),
+                           Ymm::bit_and(_mm256_slli_epi16(word, 3), _mm256_set1_epi16(0x1f00)));
   }
   // Field 2 of two words.
   static __m256i third_fields(__m256i low, __m256i high) {
-    return _mm256_or_si256(
-        _mm256_srli_epi16(low, 10),
-        Ymm::bit_and(_mm256_srli_epi16(high, 2), _mm256_set1_epi16(0x1f00)));
-  }
-  template <int kKeep>
-  static void put(__m256i low_words, __m256i high_words, __m256i* codes) {
-    const __m256i fields[2] = {_mm256_unpacklo_epi16(low_words, high_words),
-                               _mm256_unpackhi_epi16(low_words, high_words)};
-    unroll<2>([&](auto part) {
-      const __m256i packed = kTriples.look_up(fields[part]);
-      codes[part] = plane<0, kKeep>(packed);
-      codes[2 + part] = plane<2, kKeep>(packed);
-      codes[4 + part] = plane<4, kKeep>(packed);
-    });
+    return _mm256_or_si256(_mm256_srli_epi16(low, 10),
+                           Ymm::bit_and(_mm256_srli_epi16(high, 2), _mm256_set1_epi16(0x1f00)));
   }
 };
 
@@ -129,27 +120,20 @@ struct B3Ymm {
   static constexpr bool kInterleaved = true, kHasPlanes = true;
   static constexpr int shift(int group) { return group < 3 ? 2 * group : 0; }
 
-  template <int kKeep>
-  static void decode(const uint8_t* block, __m256i* codes) {
+  template <int kKeep, typename Take>
+  static void decode(const uint8_t* block, const Take& take) {
     // In one place, or GCC multiplies by shifts and subtractions, four for one.
     const __m256i radix = in_one_place(_mm256_set1_epi16(27));
     const Fields word0 = split(Ymm::load(block), radix);
     const Fields word1 = split(Ymm::load(block + 32), radix);
-    const __m256i fields[2] = {_mm256_unpacklo_epi16(word0.first, word1.first),
-                               _mm256_unpackhi_epi16(word0.first, word1.first)};
-    unroll<2>([&](auto part) {
-      const __m256i packed = kTriples.look_up(fields[part]);
-      codes[part] = plane<0, kKeep>(packed);
-      codes[2 + part] = plane<2, kKeep>(packed);
-      codes[4 + part] = plane<4, kKeep>(packed);
-    });
+    take_triples<0, kKeep>(kTriples, word0.first, word1.first, take);
     // Fields 2 and 3 of both words, a byte each.
     const __m256i packed =
         kTriples.look_up(_mm256_or_si256(word0.third, _mm256_slli_epi16(word1.third, 8)));
     const __m256i lone = _mm256_or_si256(_mm256_srli_epi16(word0.fourth_high, 8),
                                          Ymm::bit_and(word1.fourth_high, high_bytes()));
-    put(plane<0, 0>(packed), lone, codes + 6);
-    put(plane<2, 0>(packed), plane<4, 0>(packed), codes + 8);
+    take_words<3>(plane<0, 0>(packed), lone, take);
+    take_words<4>(plane<2, 0>(packed), plane<4, 0>(packed), take);
   }
 
  private:
@@ -173,9 +157,11 @@ struct B3Ymm {
             .third = field2,
             .fourth_high = _mm256_mulhi_epu16(rest, _mm256_set1_epi16(3 << 8))};
   }
-  static void put(__m256i low_words, __m256i high_words, __m256i* codes) {
-    codes[0] = _mm256_unpacklo_epi16(low_words, high_words);
-    codes[1] = _mm256_unpackhi_epi16(low_words, high_words);
+  template <int kGroup, typename Take>
+  [[gnu::always_inline]] static void take_words(__m256i low_words, __m256i high_words,
+                                                const Take& take) {
+    take(Constant<kGroup>(), _mm256_unpacklo_epi16(low_words, high_words),
+         _mm256_unpackhi_epi16(low_words, high_words));
   }
 };
 

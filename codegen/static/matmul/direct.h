@@ -2,7 +2,8 @@
 //
 // A tier says how many tiles go side by side (direct_tiles), how many bits of shifts are put off to the end
 // for one token (kKeptBits: sums of codes left at bit b are multiples of 2^b and have an accumulator of
-// their own), and how often an accumulator can be added to before it must be widened (kMostAdds).
+// their own), how many accumulators it has for sums that are split only to hide latency (kMostChains), and
+// how often an accumulator can be added to before it must be widened (kMostAdds).
 #pragma once
 
 #include "codegen/static/matmul/finish.h"
@@ -17,7 +18,8 @@ template <class Tier, class Decoder, int kKeep, int kVectors>
 struct Slots {
   static constexpr bool kByBits = Decoder::kHasPlanes && kKeep > 0;
   // Few vectors alone would wait for each other's latency.
-  static constexpr int kChains = kVectors <= 2 ? 4 : kVectors <= 4 ? 2 : 1;
+  static constexpr int kChains = static_cast<int>(lesser(
+      Tier::kMostChains / 4, kVectors < Tier::kMostChains ? Tier::kMostChains / kVectors : 1));
 
   static constexpr int bits_of(int group) {
     if constexpr (kByBits) return Decoder::shift(group) % (kKeep + 2);
@@ -74,25 +76,26 @@ struct Pass {
 
 // `count` blocks, one at least; the totals grow. A function of its own: its loop is to have the registers alone.
 template <class Tier, class Decoder, int kTokens, int kTiles>
-[[gnu::noinline, gnu::flatten]] void add_blocks(const uint8_t* w, int64_t tile_bytes, const int8_t* x,
-                                  int64_t x_stride, int64_t count, typename Tier::Int* totals) {
+[[gnu::noinline, gnu::flatten]] void add_blocks(const uint8_t* w, int64_t tile_bytes,
+                                                const int8_t* x, int64_t x_stride, int64_t count,
+                                                typename Tier::Int* totals) {
   using Int = typename Tier::Int;
   using Numbers = Pass<Tier, Decoder, kTokens, kTiles>;
   Int sums[Numbers::kSums];
   unroll<Numbers::kSums>([&](auto i) { sums[i] = Tier::zero(); });
   do {
     unroll<kTiles>([&](auto tile) {
-      Int codes[Decoder::kGroups * Tier::kParts];
-      Decoder::template decode<Numbers::kKeep>(w + tile * tile_bytes, codes);
-      unroll<Decoder::kGroups>([&](auto g) {
+      const auto multiply = [&](auto g, auto... codes) {
+        const Int parts[] = {codes...};
         unroll<kTokens>([&](auto token) {
           const Int x4 = Tier::broadcast(load_dword(x + token * x_stride + g * kGroupColumns));
           unroll<Tier::kParts>([&](auto part) {
             Int& sum = sums[Numbers::index(tile, token, part, Numbers::Slot::of(g.value))];
-            sum = in_one_place(Tier::dot(sum, codes[g * Tier::kParts + part], x4));
+            sum = in_one_place(Tier::dot(sum, parts[part], x4));
           });
         });
-      });
+      };
+      Decoder::template decode<Numbers::kKeep>(w + tile * tile_bytes, multiply);
     });
     w += Decoder::kBlockBytes;
     x += Decoder::kColumns;

@@ -169,8 +169,7 @@ void tile_step(const Problem<Decoder>& problem, const TokenBlocks& blocks, int64
         problem, tile, block, lesser(Shape::kBlocks, problem.blocks - block), panel);
     order_memory();
     const int64_t column = block * Decoder::kColumns;
-    const int64_t columns =
-        lesser(Shape::kGroups * kGroupColumns, problem.x_columns - column);
+    const int64_t columns = lesser(Shape::kGroups * kGroupColumns, problem.x_columns - column);
     multiply_blocks<kStepTiles>(problem.args, blocks, column,
                                 {.panel = panel,
                                  .panel_stride = Shape::kMicroBytes,

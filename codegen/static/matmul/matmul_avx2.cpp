@@ -22,6 +22,7 @@ namespace {
 
 struct Avx2Tier : Ymm {
   static constexpr int64_t kMostAdds = 64;  // pairs of products within [-512, 508] to an int16 lane
+  static constexpr int kMostChains = 4;
   static constexpr int kKeptBits = 2;
   static constexpr int kDirectTokens = 4;
   static constexpr int direct_tiles(int) { return 1; }

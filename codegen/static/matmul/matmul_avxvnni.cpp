@@ -18,6 +18,7 @@ namespace {
 
 struct AvxVnniTier : Ymm {
   static constexpr int64_t kMostAdds = int64_t{1} << 40;  // int32 lanes: kStaticKLimit bounds them
+  static constexpr int kMostChains = 8;
   static constexpr int kKeptBits = 6;
   static constexpr int kDirectTokens = 4;
   static constexpr int direct_tiles(int) { return 1; }

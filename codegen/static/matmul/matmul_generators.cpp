@@ -16,7 +16,7 @@ using MakeKernel = Kernel (*)(std::string name, const MatmulSpec& spec);
 struct Tier {
   std::string_view name, suffix;
   Isa isa;
-  bool decodes_by_vbmi;  // tl2 and b3
+  bool decodes_by_vbmi;                              // tl2 and b3
   std::array<MakeKernel, std::size(kLayouts)> make;  // by LayoutId
 };
 
@@ -33,15 +33,14 @@ class StaticMatmul final : public Generator {
       return make_error(StatusCode::kUnsupported, "{} is another operation",
                         spec_name(request.spec));
     if (!request.target.supports(tier_.isa))
-      return make_error(StatusCode::kUnsupported, "needs {}, the target is {}",
-                        isa_name(tier_.isa), request.target.describe());
+      return make_error(StatusCode::kUnsupported, "needs {}, the target is {}", isa_name(tier_.isa),
+                        request.target.describe());
     const bool three_to_a_field = spec->layout == LayoutId::kTl2 || spec->layout == LayoutId::kB3;
     if (tier_.decodes_by_vbmi && three_to_a_field && !request.target.has_vbmi)
       return make_error(StatusCode::kUnsupported, "{} needs AVX512_VBMI, the target has none",
                         layout_name(spec->layout));
     if (spec->k >= kStaticKLimit)
-      return make_error(StatusCode::kUnsupported, "K = {} is not below {}", spec->k,
-                        kStaticKLimit);
+      return make_error(StatusCode::kUnsupported, "K = {} is not below {}", spec->k, kStaticKLimit);
     return validate(request.spec);
   }
 
@@ -73,13 +72,13 @@ std::unique_ptr<Generator> make_static_matmul_amx() {
 }
 
 std::unique_ptr<Generator> make_static_matmul_avx512vnni() {
-  return std::make_unique<StaticMatmul>(Tier{
-      .name = "static_matmul_avx512vnni",
-      .suffix = "static_avx512vnni",
-      .isa = Isa::kAvx512Vnni,
-      .decodes_by_vbmi = true,
-      .make = {make_kernel<matmul_i2s_avx512vnni>, make_kernel<matmul_tl1_avx512vnni>,
-               make_kernel<matmul_tl2_avx512vbmi>, make_kernel<matmul_b3_avx512vbmi>}});
+  return std::make_unique<StaticMatmul>(
+      Tier{.name = "static_matmul_avx512vnni",
+           .suffix = "static_avx512vnni",
+           .isa = Isa::kAvx512Vnni,
+           .decodes_by_vbmi = true,
+           .make = {make_kernel<matmul_i2s_avx512vnni>, make_kernel<matmul_tl1_avx512vnni>,
+                    make_kernel<matmul_tl2_avx512vbmi>, make_kernel<matmul_b3_avx512vbmi>}});
 }
 
 std::unique_ptr<Generator> make_static_matmul_avxvnni() {

@@ -24,20 +24,16 @@ struct PanelShape {
 
 // Blocks [block, block + count) of kTiles tiles from `tile` on.
 template <class V, class Decoder, class Shape, int kTiles, int kMicroTiles>
-[[gnu::flatten]] void decode_panel(const Problem<Decoder>& problem, int64_t tile, int64_t block, int64_t count,
-                  uint8_t* panel) {
+[[gnu::flatten]] void decode_panel(const Problem<Decoder>& problem, int64_t tile, int64_t block,
+                                   int64_t count, uint8_t* panel) {
   for (int t = 0; t < kTiles; ++t) {
     const uint8_t* from =
         problem.args.w + (tile + t) * problem.tile_bytes + block * Decoder::kBlockBytes;
     uint8_t* to = panel + t / kMicroTiles * Shape::kMicroBytes + t % kMicroTiles * kGroupBytes;
     for (int64_t i = 0; i < count; ++i) {
-      typename V::Int codes[Decoder::kGroups * V::kParts];
-      Decoder::template decode<0>(from, codes);
-      unroll<Decoder::kGroups>([&](auto g) {
-        unroll<V::kParts>([&](auto part) {
-          V::store(to + g * Shape::kGroupStride + part * (kGroupBytes / V::kParts),
-                   codes[g * V::kParts + part]);
-        });
+      Decoder::template decode<0>(from, [&](auto g, auto... codes) {
+        uint8_t* part = to + g * Shape::kGroupStride;
+        ((V::store(part, codes), part += sizeof(codes)), ...);
       });
       from += Decoder::kBlockBytes;
       to += Decoder::kGroups * Shape::kGroupStride;
@@ -65,9 +61,8 @@ template <class Tier, int kTokens, int kTiles>
   const int8_t* x = args.x;
   for (int64_t group = 0; group < args.groups; ++group) {
     Int x4[kTokens];
-    unroll<kTokens>([&](auto token) {
-      x4[token] = Tier::broadcast(load_dword(x + token * args.x_stride));
-    });
+    unroll<kTokens>(
+        [&](auto token) { x4[token] = Tier::broadcast(load_dword(x + token * args.x_stride)); });
     unroll<kVectors>([&](auto v) {
       const Int rows = Tier::load(codes + v * kVectorBytes);
       unroll<kTokens>([&](auto token) {
@@ -123,14 +118,13 @@ void panel_step(const Problem<Decoder>& problem, int64_t tile) {
     const int64_t first_group = block * Decoder::kGroups;
     for (int t = 0; t < kTiles; t += kMicroTiles) {
       multiply_panel<Tier, kMicroTiles>(
-          problem.tokens,
-          {.panel = panel + t / kMicroTiles * Shape::kMicroBytes,
-           .groups = lesser(count * Decoder::kGroups, problem.groups - first_group),
-           .x = problem.args.x + first_group * kGroupColumns,
-           .x_stride = problem.args.x_stride,
-           .sums = sums + t * kTileRows,
-           .sums_stride = kRows,
-           .first = block == 0});
+          problem.tokens, {.panel = panel + t / kMicroTiles * Shape::kMicroBytes,
+                           .groups = lesser(count * Decoder::kGroups, problem.groups - first_group),
+                           .x = problem.args.x + first_group * kGroupColumns,
+                           .x_stride = problem.args.x_stride,
+                           .sums = sums + t * kTileRows,
+                           .sums_stride = kRows,
+                           .first = block == 0});
     }
   }
   finish<Tier, Decoder::kInterleaved>(problem.epilogue, problem.args,
@@ -144,10 +138,9 @@ void panel_step(const Problem<Decoder>& problem, int64_t tile) {
 
 template <class Tier, class Decoder>
 void panel_matmul(const Problem<Decoder>& problem) {
-  for_each_step<Tier::kStepTiles>(problem.args.tile_begin, problem.args.tile_end,
-                                  [&](auto tiles, int64_t tile) {
-                                    panel_step<Tier, Decoder, tiles.value>(problem, tile);
-                                  });
+  for_each_step<Tier::kStepTiles>(
+      problem.args.tile_begin, problem.args.tile_end,
+      [&](auto tiles, int64_t tile) { panel_step<Tier, Decoder, tiles.value>(problem, tile); });
 }
 
 }  // namespace

@@ -12,8 +12,7 @@ using Direct = void (*)(const Problem<Decoder>&);
 
 template <class Tier, class Decoder, int... kIndices>
 void run_direct(const Problem<Decoder>& problem, std::integer_sequence<int, kIndices...>) {
-  static constexpr Direct<Decoder> kByTokens[] = {
-      direct_matmul<Tier, Decoder, kIndices + 1>...};
+  static constexpr Direct<Decoder> kByTokens[] = {direct_matmul<Tier, Decoder, kIndices + 1>...};
   kByTokens[problem.tokens - 1](problem);
 }
 

@@ -10,6 +10,7 @@ namespace {  // NOLINT(google-build-namespaces)
 
 struct Avx512VnniTier : Zmm {
   static constexpr int64_t kMostAdds = int64_t{1} << 40;  // int32 lanes: kStaticKLimit bounds them
+  static constexpr int kMostChains = 16;
   static constexpr int kKeptBits = 6;
   static constexpr int kDirectTokens = kMaxSmallM;
   static constexpr int direct_tiles(int tokens) { return tokens == 1 ? 4 : tokens == 2 ? 2 : 1; }

@@ -36,8 +36,8 @@ class MatmulStaticTest : public testing::TestWithParam<Case> {
         .plan = {},
         .target = machine};
     if (const Status here = generator_->accepts(any); !here.ok()) {
-      const std::string reason = fmt::format("{} {}: {}", GetParam().tier,
-                                             layout_name(GetParam().layout), here.message());
+      const std::string reason =
+          fmt::format("{} {}: {}", GetParam().tier, layout_name(GetParam().layout), here.message());
       std::printf("SKIPPED RUNNING static matmul %s\n", reason.c_str());
       GTEST_SKIP() << reason;
     }
@@ -107,8 +107,7 @@ TEST_P(MatmulStaticTest, ExtremeOperands) {
     for (const Activations activations :
          {Activations::kAlternating127, Activations::kAll127, Activations::kAllMinus128}) {
       ProblemOptions options{.weights = weights, .activations = activations};
-      for (const int m : {1, 2, 3})
-        expect_exact({.n = 48, .k = 2560, .m = m}, options);
+      for (const int m : {1, 2, 3}) expect_exact({.n = 48, .k = 2560, .m = m}, options);
       for (const int64_t m : {5, 20}) {
         options.m = m;
         expect_exact({.n = 48, .k = 2560, .m = kAnyM}, options);
@@ -132,11 +131,8 @@ TEST_P(MatmulStaticTest, TileRanges) {
 // 35 tokens: AMX cuts them into overlapping blocks.
 TEST_P(MatmulStaticTest, ResidualInPlace) {
   for (const int64_t m : {3, 35}) {
-    const MatmulSpec spec{.n = 64,
-                          .k = 96,
-                          .m = kAnyM,
-                          .layout = GetParam().layout,
-                          .epilogue = Epilogue::kResidual};
+    const MatmulSpec spec{
+        .n = 64, .k = 96, .m = kAnyM, .layout = GetParam().layout, .epilogue = Epilogue::kResidual};
     MatmulProblem problem(spec, {.m = m});
     MatmulArgs args = problem.args(0, problem.tiles());
     std::copy_n(args.residual, m * args.y_stride, args.y);

@@ -297,7 +297,7 @@ TEST(MatmulI2s, RefusalsNameTheNumbers) {
   const Isa best = Isa::kAvx512Vnni;
   EXPECT_EQ(refusal(*avx512, one, {}, Isa::kAvx2), "needs avx512vnni, target is avx2");
   EXPECT_EQ(refusal(*avx2, one, {.tiles_per_step = 3}, best),
-            "tiles_per_step = 3, expected 1, 2 or 4");
+            "tiles_per_step = 3, expected 1, 2, 4 or 8");
   EXPECT_EQ(refusal(*avx2, one, {.tiles_per_step = 4}, best),
             "tiles_per_step = 4 with m = 1: 16 ymm registers hold the accumulators of 2");
   EXPECT_EQ(refusal(*avx_vnni, three, {.tiles_per_step = 4},

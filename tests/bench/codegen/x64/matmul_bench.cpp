@@ -1,6 +1,8 @@
-// Speed of the i2_s matmul kernels of every tier this CPU has, on the shapes of BitNet-b1.58-2B-4T.
+// Speed of the matmul kernels of every tier this CPU has, i2_s and look-ups, on the shapes of
+// BitNet-b1.58-2B-4T, and of the programs that build the tables looked up.
 //
 //   L2/...      tiles that fit in a quarter megabyte, over and over: what the arithmetic allows
+//   tables/...  one token's tables
 //   memory/...  copies of the matrix far larger than the last-level cache: what a token costs
 //
 // Counters: GB/s of weights, Gweights/s (times tokens), and for memory the percentage of this machine's
@@ -35,16 +37,22 @@ struct Case {
 // Builds through the door, proof included, and compares a few tiles more.
 Result<Kernel> checked_kernel(const Case& c) {
   KernelBuilder builder;
-  const Isa isa = *parse_isa(c.generator.substr(c.generator.rfind('_') + 1));
   BITNETC_ASSIGN_OR_RETURN(
       BuiltKernel built,
-      builder.build_with(c.generator, {.spec = c.spec, .plan = c.plan, .target = target_for(isa)}));
-  test::MatmulProblem problem(c.spec, {});
+      builder.build_with(c.generator,
+                         {.spec = c.spec, .plan = c.plan, .target = machine_target()}));
+  test::MatmulProblem problem(c.spec, {.table_form = built.table_form});
   const int64_t tiles = std::min<int64_t>(problem.tiles(), 6);
   built.kernel(problem.args(0, tiles));
   const std::string difference = problem.check(0, tiles);
   if (!difference.empty()) return Status(StatusCode::kDisqualified, difference);
   return built.kernel;
+}
+
+// Of the largest form.
+size_t table_bytes(const MatmulSpec& spec) {
+  if (spec.layout == LayoutId::kI2S) return 0;
+  return static_cast<size_t>(TablesSpec{.k = spec.k, .layout = spec.layout}.table_bytes());
 }
 
 // Operands that need not mean anything: only their addresses matter for time.
@@ -55,12 +63,14 @@ struct Operands {
         x_step(static_cast<size_t>(spec.m)),
         tile_scale(static_cast<size_t>(spec.weight_layout().tiles())),
         x_sum(static_cast<size_t>(spec.m)),
-        w(static_cast<size_t>(weight_bytes)) {
+        w(static_cast<size_t>(weight_bytes)),
+        tables(table_bytes(spec)) {
     std::fill(w.begin(), w.end(), uint8_t{0b10'01'00'01});
     std::fill(x.begin(), x.end(), int8_t{3});
   }
   MatmulArgs args(const MatmulSpec& spec, int64_t offset, Range tiles) const {
     return {.x = x.data(),
+            .tables = tables.data(),
             .w = w.data() + offset,
             .y = const_cast<float*>(y.data()),
             .x_step = x_step.data(),
@@ -76,7 +86,7 @@ struct Operands {
   Buffer<int8_t> x;
   Buffer<float> y, x_step, tile_scale;
   Buffer<int32_t> x_sum;
-  Buffer<uint8_t> w;
+  Buffer<uint8_t> w, tables;
 };
 
 double read_bandwidth(int threads) {
@@ -85,10 +95,10 @@ double read_bandwidth(int threads) {
   return measured[threads];
 }
 
-void report(benchmark::State& state, const Case& c, int64_t bytes_per_iteration) {
-  const double bytes =
-      static_cast<double>(bytes_per_iteration) * static_cast<double>(state.iterations());
-  const double weights = 4 * bytes * c.spec.m;
+void report(benchmark::State& state, const Case& c, int64_t tiles) {
+  const double passes = static_cast<double>(tiles) * static_cast<double>(state.iterations());
+  const double bytes = passes * static_cast<double>(c.spec.weight_layout().tile_bytes());
+  const double weights = passes * static_cast<double>(kTileRows * c.spec.k * c.spec.m);
   state.counters["GB/s"] = benchmark::Counter(bytes * 1e-9, benchmark::Counter::kIsRate);
   state.counters["Gweights/s"] = benchmark::Counter(weights * 1e-9, benchmark::Counter::kIsRate);
 }
@@ -102,7 +112,7 @@ void run_l2(benchmark::State& state, const Case& c) {
   const Operands operands(c.spec, c.spec.weight_layout().total_bytes());
   const MatmulArgs args = operands.args(c.spec, 0, {0, tiles});
   for (auto _ : state) (*kernel)(args);
-  report(state, c, tiles * tile_bytes);
+  report(state, c, tiles);
 }
 
 // The threads share each matrix by rows and meet after it, as a token does.
@@ -121,7 +131,7 @@ void run_memory(benchmark::State& state, const Case& c) {
     }
   };
   for (auto _ : state) pool.run(pass);
-  report(state, c, copies * layout.total_bytes());
+  report(state, c, copies * layout.tiles());
   const double read = read_bandwidth(c.threads) * 1e-9;
   state.counters["read_GB/s"] = read;
   const double bytes = static_cast<double>(copies * layout.total_bytes());
@@ -136,6 +146,8 @@ const std::vector<KernelPlan>& plans() {
       {.tiles_per_step = 2, .k_unroll = 8},
       {.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 16384},
       {.tiles_per_step = 4, .k_unroll = 4},
+      {.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 4096},
+      {.tiles_per_step = 8, .k_unroll = 4, .prefetch_bytes = 4096},
   };
   return all;
 }
@@ -155,22 +167,56 @@ void register_case(const Case& c) {
   }
 }
 
-bool register_all() {
-  const Target target = machine_target();
-  for (const auto& generator : KernelBuilder::generators()) {
-    const std::string name(generator->name());
-    const auto isa = parse_isa(generator->suffix());
-    if (name.find("i2s") == std::string::npos || !isa || !target.supports(*isa)) continue;
+void register_matmuls(const Generator& generator, const Target& target) {
+  for (const LayoutId layout : kLayouts) {
     for (const MatmulSpec shape :
          {MatmulSpec{.n = 2560, .k = 2560}, MatmulSpec{.n = 6912, .k = 2560},
           MatmulSpec{.n = 2560, .k = 6912}}) {
       for (const int m : {1, 2, 4, 8}) {
         MatmulSpec spec = shape;
         spec.m = m;
+        spec.layout = layout;
         for (const KernelPlan& plan : plans())
-          if (generator->accepts({spec, plan, target}).ok()) register_case({name, spec, plan});
+          if (generator.accepts({spec, plan, target}).ok())
+            register_case({std::string(generator.name()), spec, plan});
       }
     }
+  }
+}
+
+void run_tables(benchmark::State& state, const std::string& generator, const TablesSpec& spec) {
+  KernelBuilder builder;
+  const auto built = builder.build_with(
+      generator, {.spec = spec, .plan = {}, .target = machine_target()});
+  if (!built.ok()) return state.SkipWithError(built.status().message().c_str());
+  Buffer<int8_t> x(round_up(static_cast<size_t>(spec.k), kQuantPad));
+  std::fill(x.begin(), x.end(), int8_t{3});
+  Buffer<uint8_t> tables(static_cast<size_t>(spec.table_bytes()));
+  const BuildTablesArgs args{
+      .x = x.data(), .tables = tables.data(), .block_begin = 0, .block_end = spec.blocks()};
+  for (auto _ : state) built->kernel(args);
+}
+
+void register_tables(const Generator& generator, const Target& target) {
+  for (const LayoutId layout : kLayouts) {
+    for (const TableForm form : {TableForm::kWords, TableForm::kBytes}) {
+      for (const int64_t k : {2560, 6912}) {
+        const TablesSpec spec{.k = k, .layout = layout, .form = form};
+        if (!generator.accepts({spec, {}, target}).ok()) continue;
+        const std::string name(generator.name());
+        benchmark::RegisterBenchmark(fmt::format("tables/{}/{}", spec_name(spec), name).c_str(),
+                                     run_tables, name, spec);
+      }
+    }
+  }
+}
+
+bool register_all() {
+  const Target target = machine_target();
+  for (const auto& generator : KernelBuilder::generators()) {
+    if (generator->name() == "reference") continue;
+    register_matmuls(*generator, target);
+    register_tables(*generator, target);
   }
   return true;
 }

@@ -1,0 +1,229 @@
+// The start-up proofs of matmuls and of the tables they look up.
+#include <algorithm>
+
+#include "codegen/layout/word_cells.h"
+#include "codegen/proof/support.h"
+#include "codegen/reference/reference.h"
+#include "runtime/buffer.h"
+
+namespace bitnetc::proof {
+namespace {
+
+// The first unit of tiles and a few at the end, where an address is wrong first. A unit is one
+// tile, or the gate and up tile that make one output tile.
+class MatmulProof {
+ public:
+  MatmulProof(const MatmulSpec& spec, const Kernel& kernel, TableForm form, uint64_t seed)
+      : spec_(spec),
+        kernel_(kernel),
+        form_(form),
+        random_(seed),
+        layout_(spec.weight_layout()),
+        tokens_(spec.m == kAnyM ? kManyTokens : spec.m),
+        sample_stride_(spec.m == kAnyM ? 3 : 1),
+        unit_tiles_(is_gated(spec.epilogue) ? 2 : 1),
+        x_stride_(static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad))),
+        x_(tokens_ * x_stride_),
+        w_(layout_.total_bytes()),
+        y_(tokens_ * spec.output_columns()),
+        expected_(tokens_ * spec.output_columns()),
+        residual_(tokens_ * spec.output_columns()),
+        tile_scale_(layout_.tiles()) {}
+
+  // Every kernel carries several tiles at once or one alone; both ways must agree on the tiles at
+  // the end, and the reference, which is slow, confirms the first unit and the last.
+  Status run() {
+    const int64_t units = layout_.tiles() / unit_tiles_;
+    const int64_t tail_units = std::min<int64_t>(units, kTailUnits);
+    fill_activations();
+    fill_units(0, 1);
+    fill_units(units - tail_units, units);
+    BITNETC_RETURN_IF_ERROR(run_kernel(kernel_, args(y_, units - tail_units, units)));
+    for (int64_t unit = units - tail_units; unit < units; ++unit) {
+      BITNETC_RETURN_IF_ERROR(run_kernel(kernel_, args(expected_, unit, unit + 1)));
+      for (int64_t m = 0; m < tokens_; ++m)
+        BITNETC_RETURN_IF_ERROR(compare_unit("several tiles against one", m, unit));
+    }
+    BITNETC_RETURN_IF_ERROR(run_kernel(kernel_, args(y_, 0, 1)));
+    for (const int64_t unit : {int64_t{0}, units - 1}) {
+      run_reference(unit);
+      for (int64_t m = 0; m < tokens_; m += sample_stride_)
+        BITNETC_RETURN_IF_ERROR(compare_unit("against the reference", m, unit));
+    }
+    return {};
+  }
+
+ private:
+  static constexpr int64_t kTailUnits = 5;  // a step of four tiles and one left over
+  // Two AMX tiles of 16 and a rest. Every third is held against the reference: the first, the last, and every
+  // place in the groups of four and eight that kernels take at a time.
+  static constexpr int kManyTokens = 37;
+
+  MatmulArgs args(SparseArray<float>& y, int64_t unit_begin, int64_t unit_end) {
+    return {.x = x_.data(),
+            .tables = tables_.data(),
+            .w = w_.data(),
+            .y = y.data(),
+            .x_step = x_step_,
+            .x_sum = x_sum_,
+            .tile_scale = tile_scale_.data(),
+            .residual = spec_.epilogue == Epilogue::kResidual ? residual_.data() : nullptr,
+            .x_stride = x_stride_,
+            .y_stride = spec_.output_columns(),
+            .tile_begin = unit_begin * unit_tiles_,
+            .tile_end = unit_end * unit_tiles_,
+            .m = tokens_};
+  }
+
+  // All sampled tokens at once, for unpacking a tile is what takes the time.
+  void run_reference(int64_t unit) {
+    MatmulSpec sampled = spec_;
+    sampled.m = kAnyM;
+    MatmulArgs tokens = args(expected_, unit, unit + 1);
+    tokens.m = 0;
+    float x_step[kManyTokens];
+    for (int64_t m = 0; m < tokens_; m += sample_stride_) x_step[tokens.m++] = x_step_[m];
+    tokens.x_step = x_step;
+    tokens.x_stride *= sample_stride_;
+    tokens.y_stride *= sample_stride_;
+    reference::matmul(sampled, tokens);
+  }
+
+  // Long runs of the extremes, where int16 sums would overflow first, then random values.
+  int8_t activation(int64_t k) {
+    if (k < spec_.k / 4) return -128;
+    if (k < spec_.k / 2) return 127;
+    return static_cast<int8_t>(random_.next());
+  }
+
+  void fill_activations() {
+    for (int64_t m = 0; m < tokens_; ++m) {
+      x_sum_[m] = 0;
+      x_step_[m] = random_.uniform(0.005f, 0.02f);
+      for (int64_t k = 0; k < spec_.k; ++k) {
+        const int8_t value = activation(k);
+        x_[m * x_stride_ + k] = value;
+        x_sum_[m] += value;
+      }
+    }
+    if (form_ == TableForm::kNone) return;
+    const TablesSpec tables{.k = spec_.k, .layout = spec_.layout, .form = form_};
+    tables_ = Buffer<uint8_t>(static_cast<size_t>(tables.table_bytes()));
+    reference::build_tables(
+        tables,
+        {.x = x_.data(), .tables = tables_.data(), .block_begin = 0, .block_end = tables.blocks()});
+  }
+
+  void fill_units(int64_t begin, int64_t end) {
+    for (int64_t tile = begin * unit_tiles_; tile < end * unit_tiles_; ++tile) {
+      uint8_t* bytes = w_.data() + tile * layout_.tile_bytes();
+      if (spec_.layout == LayoutId::kI2S) {
+        fill_codes(bytes);
+      } else {
+        fill_words(bytes);
+      }
+      tile_scale_[tile] = random_.uniform(0.5f, 2.0f);
+    }
+    for (int64_t m = 0; m < tokens_; ++m) {
+      float* const row = residual_.data() + m * spec_.output_columns();
+      for (int64_t i = begin * kTileRows; i < end * kTileRows; ++i) row[i] = random_.uniform(-9, 9);
+    }
+  }
+
+  // Random codes 0..2, but a first row of +1 and a second row of -1, for the extreme sums.
+  void fill_codes(uint8_t* tile) {
+    for (int64_t i = 0; i < layout_.tile_bytes(); i += 8) {
+      uint64_t codes = random_.next();
+      codes &= ~(codes << 1 & 0xaaaaaaaaaaaaaaaa);  // 3 becomes 1
+      std::memcpy(tile + i, &codes, sizeof codes);
+      if (i % 64 != 0) continue;
+      std::memset(tile + i, 0b10101010, 4);
+      std::memset(tile + i + 4, 0b00000000, 4);
+    }
+  }
+
+  // The same in a layout of words: a first row of +1, a second of -1, and random ones below.
+  void fill_words(uint8_t* tile) {
+    constexpr int64_t kPalette = 64;
+    const WordFormat& format = word_format(spec_.layout);
+    uint16_t palette[kPalette];
+    for (uint16_t& word : palette) word = random_word(format, random_.next());
+    for (int64_t cell = 0; cell < layout_.tile_bytes() / kCellBytes; ++cell) {
+      uint16_t words[kTileRows] = {extreme_word(format, 1), extreme_word(format, -1)};
+      uint64_t choice = random_.next(), more = random_.next();
+      for (int r = 2; r < kTileRows; ++r, choice = choice >> 6 | more << 58, more >>= 6)
+        words[r] = palette[choice % kPalette];
+      std::memcpy(tile + cell * kCellBytes, words, sizeof words);
+    }
+  }
+
+  static int largest(const WordFormat& format, int field) {
+    constexpr int kLargest[] = {0, 1, 4, 13};
+    return kLargest[format.trits[field]];
+  }
+  static uint16_t extreme_word(const WordFormat& format, int trit) {
+    int fields[4] = {};
+    for (int f = 0; f < format.fields; ++f) fields[f] = trit * largest(format, f);
+    return format.encode(fields);
+  }
+  static uint16_t random_word(const WordFormat& format, uint64_t bits) {
+    int fields[4] = {};
+    for (int f = 0; f < format.fields; ++f) {
+      const int most = largest(format, f);
+      fields[f] = static_cast<int>((bits >> (16 * f) & 0xffff) % (2 * most + 1)) - most;
+    }
+    return format.encode(fields);
+  }
+
+  Status compare_unit(const char* what, int64_t m, int64_t unit) {
+    const int64_t at = m * spec_.output_columns() + unit * kTileRows;
+    return compare(kernel_,
+                   fmt::format("{}, token {} of columns from {}", what, m, unit * kTileRows),
+                   y_.data() + at, expected_.data() + at, kTileRows);
+  }
+
+  const MatmulSpec& spec_;
+  const Kernel& kernel_;
+  const TableForm form_;
+  Random random_;
+  const WeightLayout layout_;
+  const int64_t tokens_, sample_stride_, unit_tiles_, x_stride_;
+  SparseArray<int8_t> x_;
+  SparseArray<uint8_t> w_;
+  SparseArray<float> y_, expected_, residual_, tile_scale_;
+  Buffer<uint8_t> tables_;
+  float x_step_[kManyTokens];
+  int32_t x_sum_[kManyTokens];
+};
+
+}  // namespace
+
+Status prove_matmul(const MatmulSpec& spec, const Kernel& kernel, TableForm form, uint64_t seed) {
+  return MatmulProof(spec, kernel, form, seed).run();
+}
+
+// All blocks, then the last one alone.
+Status prove_tables(const TablesSpec& spec, const Kernel& kernel, uint64_t seed) {
+  Random random(seed);
+  Buffer<int8_t> x(round_up(static_cast<size_t>(spec.k), kQuantPad));
+  for (int64_t k = 0; k < spec.k; ++k)
+    x[static_cast<size_t>(k)] = k < spec.k / 4 ? int8_t{-128} : static_cast<int8_t>(random.next());
+  const auto bytes = static_cast<size_t>(spec.table_bytes());
+  Buffer<uint8_t> got(bytes), expected(bytes);
+  reference::build_tables(
+      spec,
+      {.x = x.data(), .tables = expected.data(), .block_begin = 0, .block_end = spec.blocks()});
+  for (const int64_t begin : {int64_t{0}, spec.blocks() - 1}) {
+    BITNETC_RETURN_IF_ERROR(run_kernel(kernel, BuildTablesArgs{.x = x.data(),
+                                                               .tables = got.data(),
+                                                               .block_begin = begin,
+                                                               .block_end = spec.blocks()}));
+    const auto at = static_cast<size_t>(begin * spec.block_bytes());
+    BITNETC_RETURN_IF_ERROR(compare(kernel, "table bytes", got.data() + at, expected.data() + at,
+                                    static_cast<int64_t>(bytes - at)));
+    std::fill(got.begin(), got.end(), uint8_t{0});
+  }
+  return {};
+}
+
+}  // namespace bitnetc::proof

@@ -1,0 +1,162 @@
+#include "codegen/x64/matmul_lut.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "runtime/buffer.h"
+
+namespace bitnetc::x64 {
+namespace {
+
+constexpr int kGroupColumns = 16;  // KernelPlan::k_unroll counts these
+constexpr int kLineBytes = 64;
+constexpr int kMaxLaneSum = 32767;
+constexpr int kMaxActivation = 128;  // in magnitude
+
+// Blocks whose looked-up sums an i16 lane can take; see the header.
+int blocks_per_flush(const WordFormat& format, int accumulators) {
+  const int block_sum = kMaxActivation * format.columns / accumulators;
+  return kMaxLaneSum / block_sum;
+}
+
+int unrolled_blocks(const WordFormat& format, const KernelPlan& plan, int accumulators) {
+  return std::clamp(plan.k_unroll * kGroupColumns / format.columns, 1,
+                    blocks_per_flush(format, accumulators));
+}
+
+}  // namespace
+
+MatmulLut::MatmulLut(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
+                     TableForm form, int accumulators)
+    : MatmulProgram(vectors, spec, plan, SumsOf::kWeights),
+      format_(word_format(spec.layout)),
+      tables_spec_{.k = spec.k, .layout = spec.layout, .form = form},
+      blocks_per_iteration_(unrolled_blocks(format_, plan, accumulators)),
+      iterations_per_flush_(blocks_per_flush(format_, accumulators) / blocks_per_iteration_) {}
+
+// ---- tile loop
+
+void MatmulLut::generate() {
+  prologue(step_tiles() * kTileOutputBytes);
+  load_arguments();
+  load_constants();
+  for (int tiles = step_tiles(); tiles >= (gated() ? 2 : 1); tiles /= 2) run_steps(tiles);
+  finish();
+}
+
+void MatmulLut::load_arguments() {
+  mov(rax, argument(offsetof(MatmulArgs, tile_begin)));
+  mov(tiles_left_, argument(offsetof(MatmulArgs, tile_end)));
+  sub(tiles_left_, rax);
+  imul(w_, rax, static_cast<int>(tile_bytes()));
+  add(w_, argument(offsetof(MatmulArgs, w)));
+  const int64_t last_tile = (step_tiles() - 1) * tile_bytes();
+  if (plan_.prefetch_bytes > 0)
+    lea(ahead_, ptr[w_ + static_cast<int>(last_tile + plan_.prefetch_bytes)]);
+  mov(tile_scale_, argument(offsetof(MatmulArgs, tile_scale)));
+  lea(tile_scale_, ptr[tile_scale_ + rax * 4]);
+  mov(x_step_, argument(offsetof(MatmulArgs, x_step)));
+  imul(rax, rax, output_bytes_per_tile());
+  mov(y_, argument(offsetof(MatmulArgs, y)));
+  if (spec_.epilogue == Epilogue::kResidual) {
+    mov(residual_delta_, argument(offsetof(MatmulArgs, residual)));
+    sub(residual_delta_, y_);
+  }
+  add(y_, rax);
+}
+
+void MatmulLut::run_steps(int tiles) {
+  Xbyak::Label next, done;
+  L(next);
+  cmp(tiles_left_, tiles);
+  jl(done, T_NEAR);
+  run_step(tiles);
+  epilogue(tiles);
+  sub(tiles_left_, tiles);
+  jmp(next, T_NEAR);
+  L(done);
+}
+
+void MatmulLut::run_step(int tiles) {
+  mov(tables_, argument(offsetof(MatmulArgs, tables)));
+  const Xbyak::Xmm zero = vec(0);
+  vpxor(Xbyak::Xmm(0), Xbyak::Xmm(0), Xbyak::Xmm(0));
+  for (int tile = 0; tile < tiles; ++tile)
+    for (int part = 0; part < vectors_per_tile(); ++part) vmovups(sums(tile, part), zero);
+  zero_accumulators(tiles);
+
+  const int64_t blocks = format_.blocks(spec_.k);
+  const int run = iterations_per_flush_ * blocks_per_iteration_;
+  repeat(runs_, blocks / run, [&] { run_blocks(tiles, run); });
+  if (blocks % run > 0) run_blocks(tiles, blocks % run);
+  // w_ is past the step's first tile.
+  if (tiles > 1) add(w_, static_cast<int>((tiles - 1) * tile_bytes()));
+}
+
+// ---- K loop
+
+void MatmulLut::run_blocks(int tiles, int64_t count) {
+  repeat(iterations_, count / blocks_per_iteration_,
+         [&] { iteration(tiles, blocks_per_iteration_); });
+  if (const auto rest = static_cast<int>(count % blocks_per_iteration_); rest > 0)
+    iteration(tiles, rest);
+  flush(tiles);
+  zero_accumulators(tiles);
+}
+
+void MatmulLut::iteration(int tiles, int blocks) {
+  for (int i = 0; i < blocks; ++i) {
+    for (int w = 0; w < format_.words; ++w) {
+      prefetch(tiles, i, w);
+      word(tiles, i, w);
+    }
+  }
+  const int bytes = static_cast<int>(format_.block_bytes());
+  add(w_, blocks * bytes);
+  add(tables_, blocks * static_cast<int>(tables_spec_.block_bytes()));
+  if (plan_.prefetch_bytes > 0) add(ahead_, blocks * tiles * bytes);
+}
+
+// As many bytes as the word takes, in the order of memory whatever the number of tiles read at a time.
+void MatmulLut::prefetch(int tiles, int block, int w) {
+  if (plan_.prefetch_bytes == 0) return;
+  const int bytes = tiles * static_cast<int>(kCellBytes);
+  const int begin = (block * format_.words + w) * bytes;
+  for (int at = static_cast<int>(round_up(static_cast<size_t>(begin), kLineBytes));
+       at < begin + bytes; at += kLineBytes)
+    prefetcht0(ptr[ahead_ + at]);
+}
+
+Xbyak::RegExp MatmulLut::word_cell(int tile, int block, int w) const {
+  const int64_t at = tile * tile_bytes() + block * format_.block_bytes() + w * kCellBytes;
+  return w_ + static_cast<int>(at);
+}
+
+Xbyak::RegExp MatmulLut::table(int block, int w, int field) const {
+  const int64_t at =
+      block * tables_spec_.block_bytes() + (w * fields() + field) * tables_spec_.field_bytes();
+  return tables_ + static_cast<int>(at);
+}
+
+// ---- epilogue
+
+Xbyak::Address MatmulLut::sums(int tile, int part) const {
+  return ptr[scratch_ + (tile * kTileOutputBytes + part * vectors_.bytes)];
+}
+
+void MatmulLut::epilogue(int tiles) {
+  const int outputs = gated() ? tiles / 2 : tiles;
+  // There is one token, and sums of weights need no x_sum.
+  const OutputRegs output_regs{.y = y_,
+                               .residual_delta = residual_delta_,
+                               .x_step = x_step_,
+                               .x_sum = x_step_,
+                               .tile_scale = tile_scale_};
+  for (int output = 0; output < outputs; ++output)
+    for (int part = 0; part < vectors_per_tile(); ++part)
+      store_output(output_regs, [&](int tile) { return sums(tile, part); }, output, 0, part);
+  add(tile_scale_, tiles * static_cast<int>(sizeof(float)));
+  add(y_, outputs * kTileOutputBytes);
+}
+
+}  // namespace bitnetc::x64

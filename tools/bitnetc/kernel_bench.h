@@ -1,0 +1,87 @@
+// What `bitnetc kernel bench` measures: every kernel of this build that can serve a matmul, against each other and
+// against the limits of the machine. Printing is kernel_bench_report.h and kernel_bench_html.h.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "autotune/kernel_measure.h"
+#include "autotune/matmul_workload.h"
+#include "codegen/kernel_spec.h"
+#include "runtime/status.h"
+
+namespace bitnetc {
+
+struct KernelBenchRequest {
+  std::vector<MatmulSpec> shapes;  // n, k and epilogue count
+  std::vector<int64_t> tokens;
+  std::vector<int> threads;
+  std::vector<LayoutId> layouts;
+  std::vector<WeightRegime> regimes;
+  std::string only;        // part of generator names; empty: all
+  bool reference = false;  // also where it takes long
+  double budget_s = 0;
+};
+
+enum class KernelOrigin { kGenerated, kStatic, kReference };
+std::string_view origin_name(KernelOrigin origin);  // "generated", "static", "reference"
+
+// One kernel in one case.
+struct KernelResult {
+  std::string kernel, generator;
+  std::string label;  // generator, tokens and plan: what tells kernels of one case apart
+  KernelOrigin origin = KernelOrigin::kGenerated;
+  std::optional<Isa> tier;         // whose unit it multiplies with
+  std::string failure;             // why it was not timed
+  bool looks_up = false;           // sums that were made before
+  double tables_us_per_token = 0;  // of kernels that look sums up: building what they look up
+  SampleSummary seconds;           // of a call
+  double weights_per_second = 0;
+  double bytes_per_second = 0;       // of packed weights
+  double operations_per_second = 0;  // 2 M N K / s
+  double read_share = 0;             // of the read bandwidth; 0 for weights in cache
+  double peak_share = 0;             // of the peak of the tier's unit; 0 where none is used
+};
+
+// How much faster generated code is than compiled code.
+struct OriginRatio {
+  std::string scope;  // a tier, or "overall"
+  double generated_over_static = 0;
+};
+
+struct KernelCase {
+  MatmulSpec spec;  // m does not count
+  int64_t tokens = 1;
+  int threads = 1;
+  WeightRegime regime = WeightRegime::kMemory;
+  std::vector<KernelResult> results;  // fastest first, failures last
+
+  const KernelResult* winner() const;  // null when nothing was timed
+  std::vector<OriginRatio> ratios() const;
+};
+
+struct MachineLimits {
+  int threads = 1;
+  double read_bytes_per_second = 0;
+  std::vector<std::pair<Isa, double>> int8_operations_per_second;
+
+  double peak_of(Isa isa) const;  // 0 when unknown
+};
+
+struct KernelBench {
+  std::vector<MachineLimits> limits;  // one per number of threads
+  std::vector<KernelCase> cases;
+  bool interrupted = false;
+
+  const MachineLimits& limits_of(int threads) const;
+};
+
+using BenchProgress = std::function<void(int done, int total, const std::string& what)>;
+// Ctrl-C ends it early; what was measured is returned.
+// Error: kInvalidArgument (numbers no matmul can have, no such generator), kOutOfMemory.
+Result<KernelBench> run_kernel_bench(const KernelBenchRequest& request,
+                                     const BenchProgress& progress);
+
+}  // namespace bitnetc
