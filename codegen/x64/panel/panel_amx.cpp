@@ -106,6 +106,7 @@ class PanelAmx final : public PanelMatmul {
   }
 
   void emit_data() override {
+    PanelMatmul::emit_data();
     align(sizeof(TileConfig));
     L(configs_);
     for (int tokens = 1; tokens <= kBatchTokens; ++tokens) {

@@ -82,7 +82,6 @@ void PanelMatmul::generate() {
   release();
   finish();
   decoder_->emit_data(*this);
-  emit_data();
 }
 
 void PanelMatmul::load_arguments() {

@@ -74,8 +74,6 @@ class PanelMatmul : public MatmulProgram {
   virtual void multiply() = 0;
   // After the last step, before the frame goes.
   virtual void release() {}
-  // Constants in memory, emitted once, after the program's ret.
-  virtual void emit_data() {}
 
   // The scratch, while a step is being emitted.
   int step_tiles() const { return step_tiles_; }

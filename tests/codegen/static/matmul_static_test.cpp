@@ -30,7 +30,7 @@ class MatmulStaticTest : public testing::TestWithParam<Case> {
   void SetUp() override {
     generator_ = generator_of(GetParam().tier);
     ASSERT_NE(generator_, nullptr);
-    const Target machine = target_of(cpu_features());
+    const Target machine = machine_target();
     const KernelRequest any{
         .spec = MatmulSpec{.n = 16, .k = 16, .m = kAnyM, .layout = GetParam().layout},
         .plan = {},
@@ -56,7 +56,7 @@ class MatmulStaticTest : public testing::TestWithParam<Case> {
   }
   // Without the start-up proof: the tests are to find the error themselves.
   Kernel build(const MatmulSpec& spec) const {
-    const KernelRequest request{.spec = spec, .plan = {}, .target = target_of(cpu_features())};
+    const KernelRequest request{.spec = spec, .plan = {}, .target = machine_target()};
     BITNETC_CHECK(generator_->accepts(request).ok(), "{}", spec_name(spec));
     return *generator_->build(request, kernel_name(request, *generator_));
   }

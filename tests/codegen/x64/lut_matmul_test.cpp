@@ -32,7 +32,7 @@ class LutMatmul : public testing::TestWithParam<Isa> {
  protected:
   void SetUp() override {
     generator_ = GetParam() == Isa::kAvx2 ? make_x64_lut_avx2() : make_x64_lut_avx512();
-    if (!target_of(cpu_features()).supports(GetParam())) {
+    if (!machine_target().supports(GetParam())) {
       std::printf("skipped: this CPU lacks %s\n", std::string(isa_name(GetParam())).c_str());
       GTEST_SKIP() << "this CPU lacks " << isa_name(GetParam());
     }

@@ -20,7 +20,7 @@ void run(benchmark::State& state, const std::string& generator, const MatmulSpec
          int64_t tokens) {
   KernelBuilder builder;
   const auto built = builder.build_with(
-      generator, {.spec = spec, .plan = {}, .target = target_of(cpu_features())});
+      generator, {.spec = spec, .plan = {}, .target = machine_target()});
   if (!built.ok()) return state.SkipWithError(built.status().message().c_str());
   const WeightLayout layout = spec.weight_layout();
   const int64_t tiles = std::min(kL2Bytes / layout.tile_bytes() / 4 * 4, layout.tiles());
@@ -52,7 +52,7 @@ void run(benchmark::State& state, const std::string& generator, const MatmulSpec
 }
 
 bool register_all() {
-  const Target target = target_of(cpu_features());
+  const Target target = machine_target();
   for (const auto& generator : KernelBuilder::generators()) {
     const std::string name(generator->name());
     if (!name.starts_with("static_matmul_")) continue;
