@@ -7,17 +7,20 @@
 //
 // zmm (VBMI)    A look-up by vpermb per trit. It takes six bits of an index, a field has five: the table is
 //               there twice, so that the bit above the field may be anything.
-// ymm           A field is a sign s and a magnitude m: v = +-m = 9 t0 + 3 t1 + t2. A look-up by vpshufb takes four
-//               bits, and zero or more bits above them but bit 7:
-//                 half = vpavgb(field, 0) = (8 s | (m + 1) / 2);  t0 = +-1 where m >= 5, where (m + 1) / 2 >= 3
-//                 pair = 3 t1 + t2 as a sign in bit 3 and a magnitude: looked up for +m, then xor 8 s. The xor
-//                 takes `half` as it is, the table has (m + 1) / 2 in it already.
+// ymm           A field is a sign s above a magnitude m of four bits, with the value +-m = 9 t0 + 3 t1 + t2. A
+//               look-up by vpshufb takes four bits and does not see bits 4 to 6.
+//                 half = vpavgb(field, 0) = 8 s + (m + 1) / 2. t0 is not zero where m >= 5, which is where
+//                        (m + 1) / 2 >= 3: it is looked up by `half`.
+//                 pair = 3 t1 + t2 as a magnitude with its sign in bit 3: looked up for +m, then xor 8 s. The
+//                        xor takes all of `half`; the table has (m + 1) / 2 xored in already.
 //
 // Block      36 columns of 16 rows: 128 bytes -> 9 groups, 576 weights
-// Work       vector operations for a block, shuffles among them, stores:
-//            zmm  19  12   9
-//            ymm  70  28  18      24 to move fields, 10 to interleave, 6 * 6 to decode; unpacks not counted
-//                                 as shuffles
+// Work       vector operations for a block, shuffles among them (unpacks too), stores:
+//            zmm  19  12   9      shifts and vpternlogd move the fields, so that shuffles need not
+//            ymm  70  34  18      24 to move fields, 10 to interleave, 6 * 6 to look up
+// Bound      zmm: the store of 64 bytes a cycle, 9 cycles; where one port shuffles, as on Intel cores at 512
+//            bits, the shuffles. ymm: the operations, on three or four ports, or the shuffles, on two.
+//            AMD EPYC Zen 5: 9.1 and 21.7 cycles a block, from L2 245 and 107 Gweights/s
 // Exactness  The tables have an entry for each of the 27 values of a field, or for each value of a part.
 // Layout     docs/layouts/tl2.md
 #include "codegen/x64/panel/decoder_parts.h"
