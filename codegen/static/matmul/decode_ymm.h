@@ -9,7 +9,6 @@
 #include "codegen/static/matmul/trit_tables.h"
 #include "codegen/static/matmul/unroll.h"
 #include "codegen/static/matmul/vectors_ymm.h"
-#include "codegen/weight_layout.h"
 
 namespace bitnetc {
 namespace {  // NOLINT(google-build-namespaces)
