@@ -28,7 +28,8 @@ KernelPlan lut_plan(LayoutId layout, const Target& target) {
 // chunk of a tile, and longer chunks mean fewer rounds of the sums. AMD EPYC Zen 5, 2560 x 2560, i2_s, of the
 // register-only peak: AVX-512 from 4 tiles and 256 columns to 512, at 64 tokens 83.6 to 84.0 %, at 256 tokens
 // 86.0 to 89.5 %; AVX-VNNI with 2 tiles 90.3 to 93.8 % at 256. With few tokens the panel is better small: at 8
-// tokens 66.6 % with 256 columns and 62.9 % with 512.
+// tokens 66.6 % with 256 columns and 62.9 % with 512. AMX by calculation (codegen/x64/panel/panel_amx.cpp): two
+// tiles are all that its registers multiply at once, and 1024 columns of them fill two thirds of a 48 KiB L1.
 KernelPlan panel_plan(const MatmulSpec& spec, Isa isa) {
   const int block_k = spec.m == kAnyM ? 512 : 256;
   switch (isa) {
@@ -36,8 +37,9 @@ KernelPlan panel_plan(const MatmulSpec& spec, Isa isa) {
     case Isa::kAvx2: return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 2048};
     case Isa::kAvxVnni:
       return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = block_k};
-    case Isa::kAvx512Vnni:
-    case Isa::kAmx: break;
+    case Isa::kAmx:
+      return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096, .block_k = 1024};
+    case Isa::kAvx512Vnni: break;
   }
   return {.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = block_k};
 }
