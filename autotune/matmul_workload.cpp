@@ -207,12 +207,12 @@ double MatmulWorkload::run(const BuiltKernel& built, int64_t tokens, WeightRegim
   for (int member = 0; member < threads; ++member)
     tiles.push_back(regime == WeightRegime::kCache ? cached_tiles(member, threads)
                                                    : shared_tiles(member, threads));
-  double seconds = 0;
+  std::vector<Clock::time_point> starts(tiles.size()), ends(tiles.size());
   pool.run([&](int member) {
     const Range mine = tiles[static_cast<size_t>(member)];
     if (regime == WeightRegime::kCache) call(built, tokens, 0, mine);  // brings the tiles in
     pool.barrier();
-    const Clock::time_point start = Clock::now();
+    starts[static_cast<size_t>(member)] = Clock::now();
     for (int64_t i = 0; i < calls; ++i) {
       if (regime == WeightRegime::kCache) {
         call(built, tokens, 0, mine);
@@ -221,10 +221,12 @@ double MatmulWorkload::run(const BuiltKernel& built, int64_t tokens, WeightRegim
         pool.barrier();
       }
     }
-    pool.barrier();
-    if (member == 0) seconds = seconds_since(start);
+    ends[static_cast<size_t>(member)] = Clock::now();
   });
-  return seconds;
+  // Who wakes up late from the barrier must not hide what the others did before.
+  const auto first = *std::min_element(starts.begin(), starts.end());
+  const auto last = *std::max_element(ends.begin(), ends.end());
+  return std::chrono::duration<double>(last - first).count();
 }
 
 }  // namespace bitnetc

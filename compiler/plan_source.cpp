@@ -24,29 +24,23 @@ KernelPlan lut_plan(LayoutId layout, const Target& target) {
       .tiles_per_step = layout == LayoutId::kTl1 ? 4 : 8, .k_unroll = 4, .prefetch_bytes = 4096};
 }
 
-// Kernels for any number of tokens: tiles share the activations that are broadcast, 2 KiB is about the next
-// chunk of a tile, and longer chunks mean fewer rounds of the sums. AMD EPYC Zen 5, 2560 x 2560, i2_s, of the
-// register-only peak: AVX-512 from 4 tiles and 256 columns to 512, at 64 tokens 83.6 to 84.0 %, at 256 tokens
-// 86.0 to 89.5 %; AVX-VNNI with 2 tiles 90.3 to 93.8 % at 256. With few tokens the panel is better small: at 8
-// tokens 66.6 % with 256 columns and 62.9 % with 512. AMX by calculation (codegen/x64/panel/panel_amx.cpp): two
-// tiles are all that its registers multiply at once, and 1024 columns of them fill two thirds of a 48 KiB L1.
-KernelPlan panel_plan(const MatmulSpec& spec, Isa isa) {
-  const int block_k = spec.m == kAnyM ? 512 : 256;
+// Kernels for any number of tokens. The tiles of a step share the activations that are broadcast, and 2 KiB on
+// is about the next chunk of a tile. Short chunks suit few tokens: the panel stays near. Long ones suit many: their
+// sums go to memory once a chunk. AMD EPYC Zen 5, AVX-512, i2_s 2560 x 2560, chunks of 256, 384 and 512 columns,
+// of the peak on registers: 66.6, 65.6, 62.9 % at 8 tokens; 83.6, 83.9, 84.0 % at 64; 86.0, 88.4, 89.5 % at 256.
+// AVX2 takes the 256 columns that its int16 sums hold. AMX by calculation (codegen/x64/panel/panel_amx.cpp): its
+// registers multiply two tiles at once, and 1024 columns of two fill two thirds of a 48 KiB L1.
+KernelPlan any_m_plan(Isa isa) {
   switch (isa) {
     case Isa::kScalar:
     case Isa::kAvx2: return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 2048};
     case Isa::kAvxVnni:
-      return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = block_k};
+      return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 384};
     case Isa::kAmx:
       return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096, .block_k = 1024};
     case Isa::kAvx512Vnni: break;
   }
-  return {.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = block_k};
-}
-
-// The layouts of words have kernels of their own for one token only.
-bool runs_on_panels(const MatmulSpec& spec) {
-  return spec.m == kAnyM || (spec.m > 1 && spec.layout != LayoutId::kI2S);
+  return {.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 384};
 }
 
 }  // namespace
@@ -54,7 +48,7 @@ bool runs_on_panels(const MatmulSpec& spec) {
 KernelPlan HeuristicPlanSource::plan_for(const KernelSpec& spec, const Target& target) const {
   const auto* matmul = std::get_if<MatmulSpec>(&spec);
   if (matmul == nullptr) return {};
-  if (runs_on_panels(*matmul)) return panel_plan(*matmul, target.best_isa);
+  if (matmul->m == kAnyM) return any_m_plan(target.best_isa);
   if (matmul->m == 1 && matmul->layout != LayoutId::kI2S) return lut_plan(matmul->layout, target);
   switch (target.best_isa) {
     case Isa::kScalar:

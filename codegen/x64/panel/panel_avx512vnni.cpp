@@ -21,7 +21,7 @@ using Xbyak::Xmm;
 
 constexpr VectorFile kZmm{.count = 32, .bytes = 64};
 constexpr int64_t kKLimit = int64_t{1} << 23;
-constexpr int kDefaultBlockK = 256;
+constexpr int kDefaultBlockK = 384;
 constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = kMaxBatchTokens};
 
 class PanelAvx512Vnni final : public PanelVectorMatmul {

@@ -18,7 +18,7 @@ using Xbyak::Xmm;
 
 constexpr VectorFile kYmm{.count = 16, .bytes = 32};
 constexpr int64_t kKLimit = int64_t{1} << 23;
-constexpr int kDefaultBlockK = 256;
+constexpr int kDefaultBlockK = 384;
 constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = 6};
 
 class PanelAvxVnni final : public PanelVectorMatmul {

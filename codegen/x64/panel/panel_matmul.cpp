@@ -10,6 +10,8 @@ namespace bitnetc::x64 {
 namespace {
 
 constexpr int kCacheLine = 64;
+// With 2048 columns a scratch of 192 KiB.
+constexpr int kMaxStepTiles = 4;
 
 int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
@@ -30,6 +32,10 @@ PanelChunks::PanelChunks(int64_t k, int64_t unit, int64_t most_columns) {
 }
 
 Status check_panel_plan(const KernelPlan& plan, const PanelLimits& limits) {
+  if (plan.tiles_per_step > kMaxStepTiles) {
+    return make_error(StatusCode::kUnsupported, "tiles_per_step = {}, the scratch is for {}",
+                      plan.tiles_per_step, kMaxStepTiles);
+  }
   if (plan.block_k < 0 || plan.block_k > limits.max_block_k) {
     return make_error(StatusCode::kUnsupported, "block_k = {}, expected 0..{}", plan.block_k,
                       limits.max_block_k);
@@ -81,6 +87,10 @@ void PanelMatmul::generate() {
   for (int tiles = most_step_tiles(); tiles >= fewest; tiles /= 2) run_steps(tiles);
   release();
   finish();
+}
+
+void PanelMatmul::emit_data() {
+  MatmulProgram::emit_data();
   decoder_->emit_data(*this);
 }
 

@@ -74,6 +74,7 @@ class PanelMatmul : public MatmulProgram {
   virtual void multiply() = 0;
   // After the last step, before the frame goes.
   virtual void release() {}
+  void emit_data() override;
 
   // The scratch, while a step is being emitted.
   int step_tiles() const { return step_tiles_; }

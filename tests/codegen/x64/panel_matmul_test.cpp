@@ -23,8 +23,6 @@ using test::MatmulProblem;
 using test::Weights;
 
 constexpr LayoutId kAllLayouts[] = {LayoutId::kI2S, LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3};
-constexpr Epilogue kServedEpilogues[] = {Epilogue::kScale, Epilogue::kResidual,
-                                         Epilogue::kRelu2Mul};
 
 struct Tier {
   Isa isa;
@@ -102,7 +100,7 @@ TEST_P(PanelMatmul, RaggedShapesAndEpilogues) {
   for (const LayoutId layout : kAllLayouts)
     for (const int64_t k : {1, 4, 20, 100, 256, 257, 2560})
       for (const int64_t n : {16, 96})
-        for (const Epilogue epilogue : kServedEpilogues)
+        for (const Epilogue epilogue : kEpilogues)
           for (const Edge edge : {Edge::kEnd, Edge::kBegin})
             if (!is_gated(epilogue) || n % 32 == 0)
               expect_exact({.n = n, .k = k, .m = kAnyM, .layout = layout, .epilogue = epilogue},
@@ -139,7 +137,7 @@ TEST_P(PanelMatmul, PoisonedRegisters) {
   poisoned.poison = true;
   set_options(poisoned);
   for (const LayoutId layout : kAllLayouts)
-    for (const Epilogue epilogue : kServedEpilogues)
+    for (const Epilogue epilogue : kEpilogues)
       expect_exact({.n = 96, .k = 520, .m = kAnyM, .layout = layout, .epilogue = epilogue},
                    kFourTiles, {1, 2, 9});
   set_options(before);
@@ -309,7 +307,7 @@ std::set<std::string> allowed_sets(Isa isa, LayoutId layout) {
   std::set<std::string> sets = {"AVX", "AVX2"};
   if (isa == Isa::kAvxVnni) sets.insert("AVX_VNNI");
   if (isa < Isa::kAvx512Vnni) return sets;
-  if (isa == Isa::kAmx) sets.insert({"AMX_TILE", "AMX_INT8", "CMOV"});
+  if (isa == Isa::kAmx) sets.insert({"AMX_TILE", "AMX_INT8"});
   sets.insert({"AVX512F_512", "AVX512F_128N", "AVX512BW_512", "AVX512DQ_512", "AVX512_VNNI_512"});
   if (layout == LayoutId::kTl2 || layout == LayoutId::kB3) sets.insert("AVX512_VBMI_512");
   return sets;
@@ -317,8 +315,8 @@ std::set<std::string> allowed_sets(Isa isa, LayoutId layout) {
 
 // Constants lie behind the last ret.
 TEST(PanelMatmulCode, EveryKernelIsLegalOnItsTier) {
-  const std::set<std::string> base = {"I86",          "LONGMODE", "PREFETCH_NOP", "I386", "I186",
-                                      "SSE_PREFETCH", "FAT_NOP",  "PPRO",         "SSE"};
+  const std::set<std::string> base = {"I86",  "CMOV",         "LONGMODE", "PREFETCH_NOP", "I386",
+                                      "I186", "SSE_PREFETCH", "FAT_NOP",  "PPRO",         "SSE"};
   for (const Tier& tier : kTiers) {
     for (const LayoutId layout : kAllLayouts) {
       const std::set<std::string> allowed = allowed_sets(tier.isa, layout);
@@ -353,6 +351,8 @@ TEST(PanelMatmulCode, RefusalsNameTheNumbers) {
             "is made for any m, not for m = 3");
   EXPECT_EQ(refusal(*avx2, any, {.block_k = 2049}, best), "block_k = 2049, expected 0..2048");
   EXPECT_EQ(refusal(*avx512, any, {.block_k = -1}, best), "block_k = -1, expected 0..2048");
+  EXPECT_EQ(refusal(*avx512, any, {.tiles_per_step = 8}, best),
+            "tiles_per_step = 8, the scratch is for 4");
   EXPECT_EQ(refusal(*avx512, any, {.tokens = 13}, best), "tokens = 13, expected 0..12");
   Target without_vbmi = best;
   without_vbmi.has_vbmi = false;
