@@ -271,6 +271,37 @@ TEST(PanelMatmulCode, Avx2LoopMultipliesAndAddsOnly) {
   EXPECT_EQ(loop.stores, 0) << "no spills";
 }
 
+TEST(PanelMatmulCode, AmxLoopHasFourProductsForFourLoads) {
+  const std::vector<Instruction> code =
+      disassemble(*make_x64_panel_amx(), {.tiles_per_step = 2}, Isa::kAmx);
+  // The outer loops end in "jnz" too, but hold other tile instructions.
+  InnerLoop best;
+  for (const Instruction& branch : code) {
+    if (branch.decoded.mnemonic != ZYDIS_MNEMONIC_JNZ) continue;
+    const int64_t at = static_cast<int64_t>(branch.offset);
+    const InnerLoop loop =
+        loop_between(code, at + branch.decoded.length + branch.operands[0].imm.value.s, at);
+    if (loop.of("tilestored") == 0 && loop.of("tdpbsud") > best.of("tdpbsud")) best = loop;
+  }
+  EXPECT_EQ(best.of("tdpbsud"), 4);
+  EXPECT_EQ(best.of("tileloadd"), 4);
+  EXPECT_EQ(best.stores, 0) << "no spills";
+  EXPECT_EQ(best.instructions, 8 + 3 + 2) << "x of two batches and the panel move on; the count";
+}
+
+TEST(PanelMatmulCode, AmxTilesAreReleasedBeforeTheReturn) {
+  const std::vector<Instruction> code =
+      disassemble(*make_x64_panel_amx(), {.tiles_per_step = 2}, Isa::kAmx);
+  const InnerLoop all = loop_between(code, 0, static_cast<int64_t>(code.back().offset));
+  EXPECT_EQ(all.of("tilerelease"), 1);
+  bool released = false;
+  for (const Instruction& each : code) {
+    EXPECT_FALSE(released && each.decoded.meta.category == ZYDIS_CATEGORY_AMX_TILE);
+    if (each.decoded.mnemonic == ZYDIS_MNEMONIC_TILERELEASE) released = true;
+  }
+  EXPECT_TRUE(released);
+}
+
 // Instruction sets beyond x86-64-v1 that a tier may use, as Zydis names them.
 std::set<std::string> allowed_sets(Isa isa, LayoutId layout) {
   std::set<std::string> sets = {"AVX", "AVX2"};
