@@ -4,13 +4,25 @@ namespace bitnetc::x64 {
 
 using Xbyak::Xmm;
 
+namespace {
+
+// vpdpbusd takes four or five cycles and two start in a cycle: fewer sums than this wait for each other.
+constexpr int kBusyChains = 8;
+
+}  // namespace
+
 VnniRegisters choose_vnni_registers(VectorFile vectors, const MatmulSpec& spec,
                                     const KernelPlan& plan) {
   const int parts_per_tile = static_cast<int>(i2s::kCellBytes) / vectors.bytes;
   VnniRegisters registers{.tiles = plan.tiles_per_step, .tokens = spec.m, .parts = 0, .scales = 0};
   for (registers.parts = parts_per_tile; registers.parts >= 1; registers.parts /= 2) {
-    for (registers.scales = I2sPlanes::kCount; registers.scales >= 1; registers.scales /= 2)
-      if (registers.count() <= vectors.count) return registers;
+    for (registers.scales = I2sPlanes::kCount; registers.scales >= 1; registers.scales /= 2) {
+      if (registers.count() > vectors.count) continue;
+      VnniRegisters doubled = registers;
+      doubled.chains = 2;
+      const bool waits = registers.accumulators() < kBusyChains && plan.k_unroll % 2 == 0;
+      return waits && doubled.count() <= vectors.count ? doubled : registers;
+    }
   }
   registers.scales = 0;
   return registers;
@@ -32,9 +44,9 @@ MatmulI2sVnni::MatmulI2sVnni(VectorFile vectors, const MatmulSpec& spec, const K
 
 // ---- register map
 
-Xmm MatmulI2sVnni::acc(int tile, int part, int token, int scale) const {
-  const int vector = tile * registers_.parts + part;
-  return vec((vector * registers_.tokens + token) * registers_.scales + scale);
+Xmm MatmulI2sVnni::acc(int tile, int part, int token, int scale, int chain) const {
+  const int sum = (tile * registers_.parts + part) * registers_.tokens + token;
+  return vec((sum * registers_.scales + scale) * registers_.chains + chain);
 }
 
 Xmm MatmulI2sVnni::bytes(int tile, int part) const {
@@ -57,7 +69,8 @@ void MatmulI2sVnni::begin(const Pass& pass) {
   for_each_vector(pass, [&](int tile, int part) {
     for (int token = 0; token < spec_.m; ++token) {
       for (int scale = 0; scale < planes_.scales(); ++scale) {
-        zero(acc(tile, part, token, scale));
+        for (int chain = 0; chain < registers_.chains; ++chain)
+          zero(acc(tile, part, token, scale, chain));
       }
     }
   });
@@ -108,7 +121,7 @@ void MatmulI2sVnni::decode(int tile, int part, int p) {
 }
 
 void MatmulI2sVnni::dot_token(const Pass& pass, int tile, int part, int token, int cell, int p) {
-  const Xmm sum = acc(tile, part, token, planes_.scale_of(p));
+  const Xmm sum = acc(tile, part, token, planes_.scale_of(p), chain_of(cell));
   if (dots_from_memory(pass)) {
     dot(sum, plane(tile, part), ptr_b[activations(token, cell, p)]);
   } else {
@@ -119,17 +132,20 @@ void MatmulI2sVnni::dot_token(const Pass& pass, int tile, int part, int token, i
 void MatmulI2sVnni::end(const Pass& pass) {
   for_each_vector(pass, [&](int tile, int part) {
     for (int token = 0; token < spec_.m; ++token) {
-      reduce_scales(tile, part, token);
-      vmovups(sums(pass, tile, token, part), acc(tile, part, token, 0));
+      reduce(tile, part, token);
+      vmovups(sums(pass, tile, token, part), acc(tile, part, token, 0, 0));
     }
   });
 }
 
 // Sums of scale s are multiples of s; shifted down they add up in the first accumulator.
-void MatmulI2sVnni::reduce_scales(int tile, int part, int token) {
-  const Xmm sum = acc(tile, part, token, 0);
-  for (int scale = 1; scale < planes_.scales(); ++scale) {
-    const Xmm scaled = acc(tile, part, token, scale);
+void MatmulI2sVnni::reduce(int tile, int part, int token) {
+  const Xmm sum = acc(tile, part, token, 0, 0);
+  for (int scale = 0; scale < planes_.scales(); ++scale) {
+    const Xmm scaled = acc(tile, part, token, scale, 0);
+    for (int chain = 1; chain < registers_.chains; ++chain)
+      vpaddd(scaled, scaled, acc(tile, part, token, scale, chain));
+    if (scale == 0) continue;
     vpsrad(scaled, scaled, static_cast<uint8_t>(I2sPlanes::log2_of_scale(scale)));
     vpaddd(sum, sum, scaled);
   }

@@ -22,16 +22,18 @@ namespace bitnetc::x64 {
 struct VnniRegisters {
   int tiles, tokens, parts;  // one pass
   int scales;                // accumulators per sum
+  int chains = 1;            // of each of those: cells take turns
 
   int codes() const { return tiles * parts; }
   // One token uses a plane once; more tokens need the planes of all codes at the same time.
   int planes() const { return tokens == 1 ? 1 : codes(); }
-  int accumulators() const { return codes() * tokens * scales; }
+  int accumulators() const { return codes() * tokens * scales * chains; }
   int kept() const { return accumulators() + scales; }  // the epilogue must leave the masks alone
   int count() const { return kept() + std::max(codes() + planes() + 1, kEpilogueVectors); }
 };
 
-// Whole tiles if they fit, else half tiles; most scales first. `scales` is 0 if nothing fits.
+// Whole tiles if they fit, else half tiles; most scales first; two chains where one would leave vpdpbusd waiting
+// for itself. `scales` is 0 if nothing fits.
 VnniRegisters choose_vnni_registers(VectorFile vectors, const MatmulSpec& spec,
                                     const KernelPlan& plan);
 // The refusal, with its numbers, when nothing fits.
@@ -54,7 +56,7 @@ class MatmulI2sVnni : public MatmulI2s {
 
  private:
   // Register map; the remainder loop runs it with fewer tiles.
-  Xbyak::Xmm acc(int tile, int part, int token, int scale) const;
+  Xbyak::Xmm acc(int tile, int part, int token, int scale, int chain) const;
   Xbyak::Xmm mask(int scale) const { return vec(registers_.accumulators() + scale); }
   Xbyak::Xmm bytes(int tile, int part) const;
   Xbyak::Xmm plane(int tile, int part) const;
@@ -70,11 +72,12 @@ class MatmulI2sVnni : public MatmulI2s {
   void decode_then_dot(const Pass& pass, int cell, int p);
   void decode(int tile, int part, int p);
   void dot_token(const Pass& pass, int tile, int part, int token, int cell, int p);
+  int chain_of(int cell) const { return cell % registers_.chains; }
   // An activation that only one vector needs is broadcast by the dot product itself.
   bool dots_from_memory(const Pass& pass) const {
     return dot_broadcasts() && pass.tiles * pass.parts == 1;
   }
-  void reduce_scales(int tile, int part, int token);
+  void reduce(int tile, int part, int token);
 
   template <typename Body>
   void for_each_vector(const Pass& pass, Body body) {
