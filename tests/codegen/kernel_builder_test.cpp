@@ -32,20 +32,56 @@ TEST(Selection, TheBestTierOfTheTargetComesFirst) {
 }
 #endif
 
-// The tiers of i2_s for a few tokens, by name.
 #ifdef __x86_64__
-TEST(Selection, I2sForAFewTokens) {
-  const std::pair<Isa, const char*> tiers[] = {{Isa::kScalar, "reference"},
-                                               {Isa::kAvx2, "x64_matmul_i2s_avx2"},
-                                               {Isa::kAvxVnni, "x64_matmul_i2s_avxvnni"},
-                                               {Isa::kAvx512Vnni, "x64_matmul_i2s_avx512vnni"}};
-  for (const auto& [isa, name] : tiers) {
-    for (int m = 1; m <= kMaxSmallM; ++m) {
+// As KernelBuilder::build: a generator may serve one M with its kernel for any M.
+std::string first_choice_for(MatmulSpec spec, Isa isa) {
+  MatmulSpec any = spec;
+  any.m = kAnyM;
+  for (const auto& generator : KernelBuilder::generators())
+    for (const MatmulSpec& each : {spec, any})
+      if (generator->accepts({each, {}, target_for(isa)}).ok())
+        return std::string(generator->name());
+  return "none";
+}
+
+struct Choices {
+  Isa isa;
+  const char* i2s_few;    // i2_s, 1 to 8 tokens
+  const char* words_one;  // tl1, tl2 and b3, one token
+  const char* many;       // tl1, tl2 and b3 for more tokens, and all layouts for any number
+};
+
+TEST(Selection, EveryLayoutTierAndTokenCountByName) {
+  constexpr Choices kChoices[] = {
+      {Isa::kScalar, "reference", "reference", "reference"},
+      {Isa::kAvx2, "x64_matmul_i2s_avx2", "x64_lut_avx2", "x64_panel_avx2"},
+      {Isa::kAvxVnni, "x64_matmul_i2s_avxvnni", "x64_lut_avx2", "x64_panel_avxvnni"},
+      {Isa::kAvx512Vnni, "x64_matmul_i2s_avx512vnni", "x64_lut_avx512", "x64_panel_avx512vnni"},
+      {Isa::kAmx, "x64_matmul_i2s_avx512vnni", "x64_lut_avx512", "x64_panel_amx"}};
+  for (const Choices& choices : kChoices) {
+    for (const LayoutId layout : kLayouts) {
       for (const Epilogue epilogue : kEpilogues) {
-        const MatmulSpec spec{.n = 2560, .k = 6912, .m = m, .epilogue = epilogue};
-        EXPECT_EQ(first_choice(spec, isa), name) << spec_name(spec);
+        MatmulSpec spec{.n = 2560, .k = 6912, .layout = layout, .epilogue = epilogue};
+        for (spec.m = kAnyM; spec.m <= kMaxSmallM; ++spec.m) {
+          const char* expected = choices.many;
+          if (layout == LayoutId::kI2S && spec.m != kAnyM) expected = choices.i2s_few;
+          if (layout != LayoutId::kI2S && spec.m == 1) expected = choices.words_one;
+          EXPECT_EQ(first_choice_for(spec, choices.isa), expected)
+              << spec_name(spec) << " on " << isa_name(choices.isa);
+        }
       }
     }
+  }
+}
+
+// The tables of the look-up kernels, each form from its tier.
+TEST(Selection, TablesByName) {
+  for (const LayoutId layout : {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3}) {
+    const TablesSpec words{.k = 2560, .layout = layout, .form = TableForm::kWords};
+    const TablesSpec bytes{.k = 2560, .layout = layout, .form = TableForm::kBytes};
+    EXPECT_EQ(first_choice(words, Isa::kAvx512Vnni), "x64_tables_avx512");
+    EXPECT_EQ(first_choice(bytes, Isa::kAvx2), "x64_tables_avx2");
+    EXPECT_EQ(first_choice(bytes, Isa::kScalar), "reference");
   }
 }
 #endif

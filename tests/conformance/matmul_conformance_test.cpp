@@ -175,16 +175,16 @@ TEST_P(MatmulConformance, ExtremeOperands) {
 TEST_P(MatmulConformance, EveryPlan) {
   for (const Epilogue epilogue : kEpilogues) {
     for (int m = kAnyM; m <= kMaxSmallM; ++m) {
-      const MatmulSpec spec = in_layout({.n = 160, .k = 368, .m = m, .epilogue = epilogue});
+      const MatmulSpec spec = in_layout({.n = 352, .k = 368, .m = m, .epilogue = epilogue});
       if (!serves(spec)) continue;
       MatmulProblem problem = problem_for(spec, {.seed = 5, .m = 11});
-      for (const int tiles : {1, 2, 4}) {
+      for (const int tiles : {1, 2, 4, 8}) {
         for (const int unroll : {1, 2, 3, 4, 7, 8, 16}) {
           const KernelPlan plan{
               .tiles_per_step = tiles, .k_unroll = unroll, .prefetch_bytes = unroll % 2 * 1024};
           if (!serves(spec, plan)) continue;
           if (const Kernel kernel = build(spec, plan)) {
-            ASSERT_NO_FATAL_FAILURE(expect_exact(kernel, problem, {{0, 10}}, 0));
+            ASSERT_NO_FATAL_FAILURE(expect_exact(kernel, problem, {{0, 22}}, 0));
           }
         }
       }
@@ -198,18 +198,18 @@ TEST_P(MatmulConformance, EveryPlanForAnyM) {
   constexpr int64_t kTokens[] = {1, 6, 37};
   size_t turn = 0;
   for (const Epilogue epilogue : kEpilogues) {
-    const MatmulSpec spec = in_layout({.n = 96, .k = 1100, .m = kAnyM, .epilogue = epilogue});
+    const MatmulSpec spec = in_layout({.n = 288, .k = 1100, .m = kAnyM, .epilogue = epilogue});
     if (!serves(spec)) continue;
     MatmulProblem problem = problem_for(spec, {.seed = 6, .m = 37});
     for (const int block_k : {0, 16, 48, 64, 128, 144, 180, 256, 320, 512, 720, 1024, 2048}) {
       for (const int tokens : {0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32}) {
-        const int tiles = 1 << turn % 3;
+        const int tiles = 1 << turn % 4;
         const KernelPlan plan{
             .tiles_per_step = tiles, .k_unroll = 4, .block_k = block_k, .tokens = tokens};
         ++turn;
         if (!serves(spec, plan)) continue;
         if (const Kernel kernel = build(spec, plan)) {
-          ASSERT_NO_FATAL_FAILURE(expect_exact(kernel, problem, {{0, 6}}, kTokens[turn % 3]));
+          ASSERT_NO_FATAL_FAILURE(expect_exact(kernel, problem, {{0, 18}}, kTokens[turn % 3]));
         }
       }
     }
@@ -220,7 +220,7 @@ TEST_P(MatmulConformance, EveryPlanForAnyM) {
 TEST_P(MatmulConformance, TileRanges) {
   const TileRanges pairs = {{0, 0}, {4, 4}, {0, 2}, {2, 12}, {14, 16}, {4, 10}};
   const TileRanges any = {{0, 1}, {3, 4}, {1, 8}, {15, 16}, {5, 16}};
-  for (const int tiles : {1, 2, 4}) {
+  for (const int tiles : {1, 2, 4, 8}) {
     for (const Epilogue epilogue : kEpilogues) {
       const MatmulSpec spec{.n = 256, .k = 100, .epilogue = epilogue};
       const KernelPlan plan{.tiles_per_step = tiles};
@@ -263,8 +263,8 @@ TEST_P(MatmulConformance, PoisonedRegisters) {
   poisoned.poison = true;
   set_options(poisoned);
   for (const Epilogue epilogue : kEpilogues) {
-    for (const int tiles : {1, 2, 4}) {
-      expect_all_exact({.n = 160, .k = 148, .epilogue = epilogue}, {.tiles_per_step = tiles},
+    for (const int tiles : {1, 2, 4, 8}) {
+      expect_all_exact({.n = 352, .k = 148, .epilogue = epilogue}, {.tiles_per_step = tiles},
                        kFewTokenCounts);
     }
   }
@@ -290,11 +290,13 @@ class MatmulModelShapes : public MatmulConformance {
   void expect_exact_sampled(const ModelShapes& shapes, const Counts& counts) {
     const KernelPlan plans[] = {{},
                                 {.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 2048},
-                                {.tiles_per_step = 4, .k_unroll = 8, .prefetch_bytes = 2048}};
+                                {.tiles_per_step = 4, .k_unroll = 8, .prefetch_bytes = 2048},
+                                {.tiles_per_step = 8, .k_unroll = 4, .prefetch_bytes = 4096}};
     uint64_t seed = 10;
     for (const auto& [n, k, epilogue] : shapes) {
       const int64_t tiles = n / kTileRows, middle = tiles / 4 * 2;
-      const TileRanges ranges = {{0, 2}, {middle, middle + 6}, {tiles - 2, tiles}};
+      const TileRanges ranges = {
+          {0, 2}, {middle, std::min(middle + 12, tiles)}, {tiles - 2, tiles}};
       for (const KernelPlan& plan : plans) {
         expect_all_exact({.n = n, .k = k, .epilogue = epilogue}, plan, counts, {.seed = ++seed},
                          ranges);
