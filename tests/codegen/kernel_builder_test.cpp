@@ -32,6 +32,16 @@ TEST(Selection, TheBestTierOfTheTargetComesFirst) {
 }
 #endif
 
+#ifdef __x86_64__
+TEST(Selection, AnyNumberOfTokensGoesToTilesWhereThereAreAny) {
+  for (const LayoutId layout : kLayouts) {
+    const MatmulSpec spec{.n = 2560, .k = 6912, .m = kAnyM, .layout = layout};
+    EXPECT_EQ(first_choice(spec, Isa::kAmx), "x64_panel_amx") << layout_name(layout);
+    EXPECT_EQ(first_choice(spec, Isa::kAvx512Vnni), "x64_panel_avx512vnni") << layout_name(layout);
+  }
+}
+#endif
+
 // The tiers of i2_s for a few tokens, by name.
 #ifdef __x86_64__
 TEST(Selection, I2sForAFewTokens) {
