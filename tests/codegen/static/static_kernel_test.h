@@ -18,7 +18,7 @@ namespace bitnetc::test {
 inline constexpr Edge kBothEdges[] = {Edge::kEnd, Edge::kBegin};
 
 #define BITNETC_SKIP_WITHOUT_AVX2()                                        \
-  if (!machine_target().supports(Isa::kAvx2)) {                   \
+  if (!machine_target().supports(Isa::kAvx2)) {                            \
     std::printf("skipped: this CPU has no AVX2, the kernel cannot run\n"); \
     GTEST_SKIP() << "this CPU has no AVX2";                                \
   }

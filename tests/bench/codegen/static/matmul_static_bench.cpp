@@ -19,8 +19,8 @@ constexpr int64_t kL2Bytes = 256 << 10;
 void run(benchmark::State& state, const std::string& generator, const MatmulSpec& spec,
          int64_t tokens) {
   KernelBuilder builder;
-  const auto built = builder.build_with(
-      generator, {.spec = spec, .plan = {}, .target = machine_target()});
+  const auto built =
+      builder.build_with(generator, {.spec = spec, .plan = {}, .target = machine_target()});
   if (!built.ok()) return state.SkipWithError(built.status().message().c_str());
   const WeightLayout layout = spec.weight_layout();
   const int64_t tiles = std::min(kL2Bytes / layout.tile_bytes() / 4 * 4, layout.tiles());

@@ -186,8 +186,8 @@ void register_matmuls(const Generator& generator, const Target& target) {
 
 void run_tables(benchmark::State& state, const std::string& generator, const TablesSpec& spec) {
   KernelBuilder builder;
-  const auto built = builder.build_with(
-      generator, {.spec = spec, .plan = {}, .target = machine_target()});
+  const auto built =
+      builder.build_with(generator, {.spec = spec, .plan = {}, .target = machine_target()});
   if (!built.ok()) return state.SkipWithError(built.status().message().c_str());
   Buffer<int8_t> x(round_up(static_cast<size_t>(spec.k), kQuantPad));
   std::fill(x.begin(), x.end(), int8_t{3});
