@@ -1,6 +1,7 @@
 #include "tools/bitnetc/kernel_bench.h"
 
 #include <algorithm>
+#include <cmath>
 #include <new>
 
 #include "autotune/machine.h"
@@ -94,17 +95,24 @@ class BenchRun {
         if (m > kMaxSmallM || (is_reference && m == kAnyM && tokens <= kMaxSmallM)) continue;
         MatmulSpec exact = spec;
         exact.m = m;
-        const KernelRequest request{exact, plan_for(*generator, exact), target_};
-        if (interrupted() || !generator->accepts(request).ok()) continue;
-        candidates.push_back(make_candidate(*generator, request, tokens, workload));
+        for (const KernelPlan& plan : plans_for(*generator, exact)) {
+          const KernelRequest request{exact, plan, target_};
+          if (interrupted() || !generator->accepts(request).ok()) continue;
+          candidates.push_back(make_candidate(*generator, request, tokens, workload));
+        }
       }
     }
     return candidates;
   }
 
-  // As on a CPU whose best tier is the generator's: that is where it would be chosen.
-  KernelPlan plan_for(const Generator& generator, const MatmulSpec& spec) const {
-    return plans_.plan_for(spec, cap_target(target_, tier_of(generator.suffix())));
+  // As on a CPU whose best tier is the generator's: that is where it would be chosen. Then those asked for.
+  std::vector<KernelPlan> plans_for(const Generator& generator, const MatmulSpec& spec) const {
+    std::vector<KernelPlan> plans = {
+        plans_.plan_for(spec, cap_target(target_, tier_of(generator.suffix())))};
+    if (origin_of(generator.name()) != KernelOrigin::kGenerated) return plans;
+    for (const KernelPlan& plan : request_.plans)
+      if (plan != plans.front()) plans.push_back(plan);
+    return plans;
   }
 
   // Built, proven, and compared with the reference on what will be timed.
@@ -275,6 +283,24 @@ const MachineLimits& KernelBench::limits_of(int threads) const {
   });
   BITNETC_CHECK(found != limits.end(), "no limits with {} threads", threads);
   return *found;
+}
+
+RatioSummary KernelBench::generated_over_static() const {
+  RatioSummary summary;
+  double log_sum = 0;
+  for (const KernelCase& c : cases) {
+    const std::vector<OriginRatio> ratios = c.ratios();
+    if (ratios.empty()) continue;
+    const double overall = ratios.back().generated_over_static;
+    log_sum += std::log(overall);
+    if (summary.cases == 0 || overall < summary.least) {
+      summary.least = overall;
+      summary.least_case = &c;
+    }
+    ++summary.cases;
+  }
+  if (summary.cases > 0) summary.geometric_mean = std::exp(log_sum / summary.cases);
+  return summary;
 }
 
 Result<KernelBench> run_kernel_bench(const KernelBenchRequest& request,

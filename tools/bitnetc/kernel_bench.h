@@ -9,6 +9,7 @@
 
 #include "autotune/kernel_measure.h"
 #include "autotune/matmul_workload.h"
+#include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
 #include "runtime/status.h"
 
@@ -20,7 +21,9 @@ struct KernelBenchRequest {
   std::vector<int> threads;
   std::vector<LayoutId> layouts;
   std::vector<WeightRegime> regimes;
-  std::string only;        // part of generator names; empty: all
+  std::string only;  // part of generator names; empty: all
+  // Contestants beside the one with the PlanSource's plan, of generated kernels that take them.
+  std::vector<KernelPlan> plans;
   bool reference = false;  // also where it takes long
   double budget_s = 0;
 };
@@ -62,6 +65,14 @@ struct KernelCase {
   std::vector<OriginRatio> ratios() const;
 };
 
+// The overall ratios of many cases.
+struct RatioSummary {
+  int cases = 0;
+  double geometric_mean = 0;
+  double least = 0;
+  const KernelCase* least_case = nullptr;
+};
+
 struct MachineLimits {
   int threads = 1;
   double read_bytes_per_second = 0;
@@ -76,6 +87,7 @@ struct KernelBench {
   bool interrupted = false;
 
   const MachineLimits& limits_of(int threads) const;
+  RatioSummary generated_over_static() const;
 };
 
 using BenchProgress = std::function<void(int done, int total, const std::string& what)>;

@@ -20,6 +20,7 @@ struct BenchOptions {
   std::vector<std::string> tokens = {"1", "8", "64", "256"};
   std::vector<std::string> threads;
   std::vector<std::string> layouts = {"i2s", "tl1", "tl2", "b3"};
+  std::vector<std::string> plans;
   std::string only, regime = "both", html;
   double budget_s = 120;
   bool reference = false, json = false;
@@ -107,6 +108,10 @@ Result<KernelBenchRequest> read_request(const BenchOptions& options) {
                         "--layouts '{}': expected i2s, tl1, tl2 or b3", name);
     request.layouts.push_back(*layout);
   }
+  for (const std::string& name : options.plans) {
+    BITNETC_ASSIGN_OR_RETURN(const KernelPlan plan, parse_plan(name));
+    request.plans.push_back(plan);
+  }
   BITNETC_ASSIGN_OR_RETURN(request.regimes, parse_regimes(options.regime));
   return request;
 }
@@ -159,6 +164,10 @@ void add_kernel_bench_command(CLI::App& kernel, int& exit_code) {
   command->add_option("--layouts", options->layouts, "Weight layouts")
       ->delimiter(',')
       ->capture_default_str();
+  command
+      ->add_option("--plans", options->plans,
+                   "Plans such as t1u8p0 to time beside the planned one, where a kernel takes them")
+      ->delimiter(',');
   command->add_option("--only", options->only, "Only generators with this in their name");
   command->add_option("--regime", options->regime, "Where weights come from: cache, memory or both")
       ->capture_default_str();

@@ -114,6 +114,18 @@ void print_summary(const std::vector<KernelCase>& cases) {
   }
 }
 
+void print_ratios(const KernelBench& bench) {
+  const RatioSummary ratios = bench.generated_over_static();
+  if (ratios.cases == 0) return;
+  const KernelCase& c = *ratios.least_case;
+  fmt::print(
+      "\ngenerated / static over {} case{}: geometric mean {:.2f}, least {:.2f} ({}, {}, M = {}, "
+      "{} "
+      "thread{}, {})\n",
+      ratios.cases, plural(ratios.cases), ratios.geometric_mean, ratios.least, shape_title(c.spec),
+      layout_name(c.spec.layout), c.tokens, c.threads, plural(c.threads), regime_name(c.regime));
+}
+
 json json_of(const KernelResult& result) {
   json object = {{"kernel", result.kernel},
                  {"generator", result.generator},
@@ -195,10 +207,12 @@ void print_kernel_bench(const KernelBench& bench) {
     if (!c.results.empty()) print_case(c);
   print_unserved(bench.cases);
   print_summary(bench.cases);
+  print_ratios(bench);
 }
 
 std::string kernel_bench_json(const KernelBench& bench) {
   json limits = json::array(), cases = json::array();
+  const RatioSummary ratios = bench.generated_over_static();
   for (const MachineLimits& each : bench.limits) limits.push_back(json_of(each));
   for (const KernelCase& c : bench.cases) cases.push_back(json_of(c));
   const json document = {{"machine", machine_description()},
@@ -207,6 +221,10 @@ std::string kernel_bench_json(const KernelBench& bench) {
                          {"isa", host_target().describe()},
                          {"interrupted", bench.interrupted},
                          {"limits", limits},
+                         {"generated_over_static",
+                          {{"cases", ratios.cases},
+                           {"geometric_mean", ratios.geometric_mean},
+                           {"least", ratios.least}}},
                          {"cases", cases}};
   return document.dump(2);
 }

@@ -62,6 +62,12 @@ struct Tail {
   }
 };
 
+// A tile's stream of weights from memory, this far ahead.
+inline void prefetch_block(const uint8_t* block, int bytes) {
+  constexpr int kDistance = 4096, kLine = 64;
+  for (int line = 0; line < bytes; line += kLine) __builtin_prefetch(block + kDistance + line);
+}
+
 // The numbers of a pass: kTiles tiles side by side.
 template <class Tier, class Decoder, int kTokens, int kTiles>
 struct Pass {
@@ -85,6 +91,7 @@ template <class Tier, class Decoder, int kTokens, int kTiles>
   unroll<Numbers::kSums>([&](auto i) { sums[i] = Tier::zero(); });
   do {
     unroll<kTiles>([&](auto tile) {
+      prefetch_block(w + tile * tile_bytes, Decoder::kBlockBytes);
       const auto multiply = [&](auto g, auto... codes) {
         const Int parts[] = {codes...};
         unroll<kTokens>([&](auto token) {
