@@ -19,7 +19,7 @@
 #include <algorithm>
 
 #include "codegen/x64/emit/i2s_planes.h"
-#include "codegen/x64/matmul_i2s.h"
+#include "codegen/x64/matmul_direct.h"
 #include "codegen/x64/x64_generator.h"
 #include "codegen/x64/x64_generators.h"
 
@@ -43,10 +43,10 @@ int parts_per_pass(const MatmulSpec& spec) {
   return spec.m <= 4 ? kParts : kParts / 2;
 }
 
-class MatmulI2sAvx2 final : public MatmulI2s {
+class MatmulI2sAvx2 final : public MatmulDirect {
  public:
   MatmulI2sAvx2(const MatmulSpec& spec, const KernelPlan& plan)
-      : MatmulI2s(kYmm, spec, plan, parts_per_pass(spec), kTierScratchBytes),
+      : MatmulDirect(kYmm, spec, plan, parts_per_pass(spec), kTierScratchBytes),
         planes_(spec.m <= 2 ? 2 : 1),
         cells_per_run_(planes_.scales() == 2 ? 8 : 16) {}
 
@@ -95,7 +95,7 @@ class MatmulI2sAvx2 final : public MatmulI2s {
     prefetch(pass, cell);
     for (int tile = 0; tile < pass.tiles; ++tile)
       for (int part = 0; part < pass.parts; ++part)
-        vmovdqu(bytes(tile, part), codes(pass, tile, part, cell));
+        vmovdqu(bytes(tile, part), ptr[codes(pass, tile, part, cell)]);
     for (int p = 0; p < I2sPlanes::kCount; ++p) {
       const bool overwrite = first_of_run && p < planes_.scales();
       shift_bytes(pass, p);

@@ -38,7 +38,7 @@ Status check_vnni_registers(VectorFile vectors, const MatmulSpec& spec, const Ke
 }
 
 MatmulI2sVnni::MatmulI2sVnni(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan)
-    : MatmulI2s(vectors, spec, plan, choose_vnni_registers(vectors, spec, plan).parts, 0),
+    : MatmulDirect(vectors, spec, plan, choose_vnni_registers(vectors, spec, plan).parts, 0),
       registers_(choose_vnni_registers(vectors, spec, plan)),
       planes_(registers_.scales) {}
 
@@ -82,8 +82,9 @@ void MatmulI2sVnni::cells(const Pass& pass, int count) {
 
 void MatmulI2sVnni::cell(const Pass& pass, int cell) {
   prefetch(pass, cell);
-  for_each_vector(
-      pass, [&](int tile, int part) { vmovups(bytes(tile, part), codes(pass, tile, part, cell)); });
+  for_each_vector(pass, [&](int tile, int part) {
+    vmovups(bytes(tile, part), ptr[codes(pass, tile, part, cell)]);
+  });
   for (int p = 0; p < I2sPlanes::kCount; ++p) {
     if (const int bits = planes_.shift_before(p); bits > 0) {
       for_each_vector(pass, [&](int tile, int part) {

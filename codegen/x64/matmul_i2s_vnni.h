@@ -13,7 +13,7 @@
 #include <algorithm>
 
 #include "codegen/x64/emit/i2s_planes.h"
-#include "codegen/x64/matmul_i2s.h"
+#include "codegen/x64/matmul_direct.h"
 
 namespace bitnetc::x64 {
 
@@ -41,7 +41,7 @@ Status check_vnni_registers(VectorFile vectors, const MatmulSpec& spec, const Ke
 
 inline constexpr int64_t kVnniKLimit = int64_t{1} << 19;
 
-class MatmulI2sVnni : public MatmulI2s {
+class MatmulI2sVnni : public MatmulDirect {
  protected:
   MatmulI2sVnni(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan);
 

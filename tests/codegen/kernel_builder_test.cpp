@@ -48,16 +48,20 @@ struct Choices {
   Isa isa;
   const char* i2s_few;    // i2_s, 1 to 8 tokens
   const char* words_one;  // tl1, tl2 and b3, one token
-  const char* many;       // tl1, tl2 and b3 for more tokens, and all layouts for any number
+  const char* tl_few;     // tl1 and tl2, 2 to 8 tokens
+  const char* many;       // b3 for more tokens, and all layouts for any number
 };
 
 TEST(Selection, EveryLayoutTierAndTokenCountByName) {
   constexpr Choices kChoices[] = {
-      {Isa::kScalar, "reference", "reference", "reference"},
-      {Isa::kAvx2, "x64_matmul_i2s_avx2", "x64_lut_avx2", "x64_panel_avx2"},
-      {Isa::kAvxVnni, "x64_matmul_i2s_avxvnni", "x64_lut_avx2", "x64_panel_avxvnni"},
-      {Isa::kAvx512Vnni, "x64_matmul_i2s_avx512vnni", "x64_lut_avx512", "x64_panel_avx512vnni"},
-      {Isa::kAmx, "x64_matmul_i2s_avx512vnni", "x64_lut_avx512", "x64_panel_amx"}};
+      {Isa::kScalar, "reference", "reference", "reference", "reference"},
+      {Isa::kAvx2, "x64_matmul_i2s_avx2", "x64_lut_avx2", "x64_panel_avx2", "x64_panel_avx2"},
+      {Isa::kAvxVnni, "x64_matmul_i2s_avxvnni", "x64_lut_avx2", "x64_panel_avxvnni",
+       "x64_panel_avxvnni"},
+      {Isa::kAvx512Vnni, "x64_matmul_i2s_avx512vnni", "x64_lut_avx512",
+       "x64_matmul_words_avx512vnni", "x64_panel_avx512vnni"},
+      {Isa::kAmx, "x64_matmul_i2s_avx512vnni", "x64_lut_avx512", "x64_matmul_words_avx512vnni",
+       "x64_panel_amx"}};
   for (const Choices& choices : kChoices) {
     for (const LayoutId layout : kLayouts) {
       for (const Epilogue epilogue : kEpilogues) {
@@ -66,6 +70,8 @@ TEST(Selection, EveryLayoutTierAndTokenCountByName) {
           const char* expected = choices.many;
           if (layout == LayoutId::kI2S && spec.m != kAnyM) expected = choices.i2s_few;
           if (layout != LayoutId::kI2S && spec.m == 1) expected = choices.words_one;
+          const bool is_tl = layout == LayoutId::kTl1 || layout == LayoutId::kTl2;
+          if (is_tl && spec.m > 1) expected = choices.tl_few;
           EXPECT_EQ(first_choice_for(spec, choices.isa), expected)
               << spec_name(spec) << " on " << isa_name(choices.isa);
         }

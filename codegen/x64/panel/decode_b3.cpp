@@ -47,7 +47,7 @@ uint8_t digit_of_window(int window, int digits, int t) {
   return static_cast<uint8_t>(static_cast<unsigned>(window) / power_of_3(digits - 1 - t) % 3);
 }
 
-class B3DecoderZmm final : public WordDecoder {
+class B3DecoderZmm final : public WordDecoder<PanelDecoder> {
  public:
   B3DecoderZmm() : WordDecoder(b3_format(), kZmmFile) {
     constants_.add_words(low_bytes_, 0x00ff);
@@ -110,7 +110,7 @@ class B3DecoderZmm final : public WordDecoder {
   const Zmm words_{11}, low_{12}, high_{13}, indices_{14}, codes_{15};
 };
 
-class B3DecoderYmm final : public WordDecoder {
+class B3DecoderYmm final : public WordDecoder<PanelDecoder> {
  public:
   B3DecoderYmm() : WordDecoder(b3_format(), kYmmFile) {
     constants_.add_words(window_, power_of_3(kWindow));

@@ -30,7 +30,7 @@ uint8_t table_entry(int t, int i) {
   return code_of_trit(nibble < 8 ? nibble : nibble - 16, kTrits, t);
 }
 
-class Tl1DecoderZmm final : public WordDecoder {
+class Tl1DecoderZmm final : public WordDecoder<GroupDecoder> {
  public:
   Tl1DecoderZmm() : WordDecoder(tl1_format(), kZmmFile) {
     constants_.add(interleave_, [](int i) {
@@ -41,15 +41,15 @@ class Tl1DecoderZmm final : public WordDecoder {
       constants_.add(table(t), [t](int i) { return table_entry(t, i); });
   }
 
-  void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
-                    const Xbyak::RegExp& panel) override {
+  void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
+                     const Sink& sink) override {
     code.vpermw(low_, interleave_, code.ptr[w]);
     code.vpsrlw(high_, low_, 4);
     code.vpandd(low_, low_, nibble_mask_);
     code.vpandd(high_, high_, nibble_mask_);
     for (int group = 0; group < kGroups; ++group) {
       code.vpshufb(codes_, table(group % kTrits), group < kTrits ? low_ : high_);
-      code.vmovups(code.ptr[group_at(panel, group)], codes_);
+      sink(group, codes_);
     }
   }
 
@@ -59,7 +59,7 @@ class Tl1DecoderZmm final : public WordDecoder {
   const Zmm low_{4}, high_{5}, codes_{6};
 };
 
-class Tl1DecoderYmm final : public WordDecoder {
+class Tl1DecoderYmm final : public WordDecoder<PanelDecoder> {
  public:
   Tl1DecoderYmm() : WordDecoder(tl1_format(), kYmmFile) {
     constants_.add_bytes(nibble_mask_, 0x0f);
@@ -96,8 +96,12 @@ class Tl1DecoderYmm final : public WordDecoder {
 
 }  // namespace
 
+std::unique_ptr<GroupDecoder> make_tl1_group_decoder() {
+  return std::make_unique<Tl1DecoderZmm>();
+}
+
 std::unique_ptr<PanelDecoder> make_tl1_decoder(VectorFile vectors) {
-  if (vectors.bytes == kZmmFile.bytes) return std::make_unique<Tl1DecoderZmm>();
+  if (vectors.bytes == kZmmFile.bytes) return make_tl1_group_decoder();
   return std::make_unique<Tl1DecoderYmm>();
 }
 

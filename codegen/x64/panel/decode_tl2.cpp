@@ -42,7 +42,7 @@ int magnitude(int field) {
   return field % (1 << kMagnitudeBits);
 }
 
-class Tl2DecoderZmm final : public WordDecoder {
+class Tl2DecoderZmm final : public WordDecoder<GroupDecoder> {
  public:
   Tl2DecoderZmm() : WordDecoder(tl2_format(), kZmmFile) {
     constants_.add_words(low_bytes_, 0x00ff);
@@ -57,37 +57,37 @@ class Tl2DecoderZmm final : public WordDecoder {
     }
   }
 
-  void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
-                    const Xbyak::RegExp& panel) override {
+  void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
+                     const Sink& sink) override {
     code.vmovups(ab_, code.ptr[w]);
     code.vmovups(cd_, code.ptr[w + kZmmFile.bytes]);
-    decode_fields_0_and_1(code, ab_, panel);
-    decode_fields_0_and_1(code, cd_, group_at(panel, kTrits));
-    decode_fields_2(code, group_at(panel, 2 * kTrits));
+    decode_fields_0_and_1(code, ab_, 0, sink);
+    decode_fields_0_and_1(code, cd_, kTrits, sink);
+    decode_fields_2(code, 2 * kTrits, sink);
   }
 
  private:
-  void decode_fields_0_and_1(Xbyak::CodeGenerator& code, const Zmm& words,
-                             const Xbyak::RegExp& panel) {
+  void decode_fields_0_and_1(Xbyak::CodeGenerator& code, const Zmm& words, int first_group,
+                             const Sink& sink) {
     code.vpsllw(indices_, words, kLeftOfField1ToHighByte);
     take_low_bytes(code, indices_, words, low_bytes_);
     code.vpermb(indices_, word_by_word_, indices_);
-    look_up(code, panel);
+    look_up(code, first_group, sink);
   }
 
   // The low bytes are those of A and B, the high bytes of C and D.
-  void decode_fields_2(Xbyak::CodeGenerator& code, const Xbyak::RegExp& panel) {
+  void decode_fields_2(Xbyak::CodeGenerator& code, int first_group, const Sink& sink) {
     code.vpsrlw(ab_, ab_, kRightOfField2ToLowByte);
     code.vpsrlw(indices_, cd_, kRightOfField2ToHighByte);
     take_low_bytes(code, indices_, ab_, low_bytes_);
     code.vpermb(indices_, byte_by_byte_, indices_);
-    look_up(code, panel);
+    look_up(code, first_group, sink);
   }
 
-  void look_up(Xbyak::CodeGenerator& code, const Xbyak::RegExp& panel) {
+  void look_up(Xbyak::CodeGenerator& code, int first_group, const Sink& sink) {
     for (int t = 0; t < kTrits; ++t) {
       code.vpermb(codes_, indices_, table(t));
-      code.vmovups(code.ptr[group_at(panel, t)], codes_);
+      sink(first_group + t, codes_);
     }
   }
 
@@ -96,7 +96,7 @@ class Tl2DecoderZmm final : public WordDecoder {
   const Zmm ab_{6}, cd_{7}, indices_{8}, codes_{9};
 };
 
-class Tl2DecoderYmm final : public WordDecoder {
+class Tl2DecoderYmm final : public WordDecoder<PanelDecoder> {
  public:
   Tl2DecoderYmm() : WordDecoder(tl2_format(), kYmmFile) {
     constants_.add_words(low_field_, 0x001f);
@@ -190,8 +190,12 @@ class Tl2DecoderYmm final : public WordDecoder {
 
 }  // namespace
 
+std::unique_ptr<GroupDecoder> make_tl2_group_decoder() {
+  return std::make_unique<Tl2DecoderZmm>();
+}
+
 std::unique_ptr<PanelDecoder> make_tl2_decoder(VectorFile vectors) {
-  if (vectors.bytes == kZmmFile.bytes) return std::make_unique<Tl2DecoderZmm>();
+  if (vectors.bytes == kZmmFile.bytes) return make_tl2_group_decoder();
   return std::make_unique<Tl2DecoderYmm>();
 }
 

@@ -47,8 +47,9 @@ class VectorConstants {
   Xbyak::Label data_;
 };
 
-// What a decoder of a word layout is apart from its instructions.
-class WordDecoder : public PanelDecoder {
+// What a decoder of a word layout is apart from its instructions. Base: PanelDecoder or GroupDecoder.
+template <class Base>
+class WordDecoder : public Base {
  public:
   int block_columns() const override { return format_.columns; }
   int block_bytes() const override { return static_cast<int>(format_.block_bytes()); }

@@ -4,6 +4,23 @@
 
 namespace bitnetc::x64 {
 
+void GroupDecoder::decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
+                                const Xbyak::RegExp& panel) {
+  decode_groups(code, w, [&](int group, const Xbyak::Zmm& codes) {
+    code.vmovups(code.ptr[panel + group * kPanelGroupBytes], codes);
+  });
+}
+
+std::unique_ptr<GroupDecoder> make_group_decoder(LayoutId layout) {
+  switch (layout) {
+    case LayoutId::kTl1: return make_tl1_group_decoder();
+    case LayoutId::kTl2: return make_tl2_group_decoder();
+    case LayoutId::kI2S:
+    case LayoutId::kB3: break;
+  }
+  BITNETC_CHECK(false, "layout {} has no decoder by groups", layout_name(layout));
+}
+
 std::unique_ptr<PanelDecoder> make_panel_decoder(LayoutId layout, VectorFile vectors) {
   switch (layout) {
     case LayoutId::kI2S: return make_i2s_decoder(vectors);

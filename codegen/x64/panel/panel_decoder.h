@@ -8,6 +8,7 @@
 // instructions into the program of the kernel that uses it.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "codegen/weight_layout.h"
@@ -27,8 +28,8 @@ class PanelDecoder {
   virtual int block_columns() const = 0;
   virtual int block_bytes() const = 0;
 
-  // Loads what decode_block() keeps in vector registers. May use every vector register and rax. Emitted
-  // at the start of every panel.
+  // Loads what decode_block() keeps in vector registers. May use every vector register and rax. Emitted at the start
+  // of every panel.
   virtual void load_constants(Xbyak::CodeGenerator& code) = 0;
   // One block at [w] -> block_columns() / 4 groups at [panel], which is 64-byte aligned. Changes vector
   // registers and rax only.
@@ -37,6 +38,21 @@ class PanelDecoder {
   // Constants in memory, emitted once, after the program's ret; may emit nothing.
   virtual void emit_data(Xbyak::CodeGenerator& code) = 0;
 };
+
+// A decoder whose vectors are whole groups, so that they need not go through memory. It uses the vector registers 0
+// to 15 only, and none of the general ones after load_constants().
+class GroupDecoder : public PanelDecoder {
+ public:
+  // Emits what is done with a group while its codes are in a register; they may be changed.
+  using Sink = std::function<void(int group, const Xbyak::Zmm& codes)>;
+  // The groups of the block at [w], in order.
+  virtual void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
+                             const Sink& sink) = 0;
+  void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
+                    const Xbyak::RegExp& panel) final;
+};
+// For tl1 and tl2: AVX-512 F, BW and VL, and for tl2 VBMI too.
+std::unique_ptr<GroupDecoder> make_group_decoder(LayoutId layout);
 
 // A decoder that writes vectors of `vectors`: 32 bytes means AVX2 only, 64 bytes AVX-512 F, BW and VL, and
 // for tl2 and b3 VBMI too.
@@ -47,5 +63,7 @@ std::unique_ptr<PanelDecoder> make_i2s_decoder(VectorFile vectors);
 std::unique_ptr<PanelDecoder> make_tl1_decoder(VectorFile vectors);
 std::unique_ptr<PanelDecoder> make_tl2_decoder(VectorFile vectors);
 std::unique_ptr<PanelDecoder> make_b3_decoder(VectorFile vectors);
+std::unique_ptr<GroupDecoder> make_tl1_group_decoder();
+std::unique_ptr<GroupDecoder> make_tl2_group_decoder();
 
 }  // namespace bitnetc::x64

@@ -1,4 +1,4 @@
-#include "codegen/x64/matmul_i2s.h"
+#include "codegen/x64/matmul_direct.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -8,21 +8,23 @@
 namespace bitnetc::x64 {
 namespace {
 
-constexpr int kCellColumns = static_cast<int>(i2s::kCellColumns);
-constexpr int kCellBytes = static_cast<int>(i2s::kCellBytes);
+constexpr int kLineBytes = 64;
+constexpr int kUnrollColumns = 16;  // KernelPlan::k_unroll counts these
 
 }  // namespace
 
-MatmulI2s::MatmulI2s(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
-                     int parts_per_pass, int tier_scratch_bytes)
+MatmulDirect::MatmulDirect(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
+                           int parts_per_pass, int tier_scratch_bytes)
     : MatmulProgram(vectors, spec, plan, SumsOf::kCodes),
+      cell_columns_(static_cast<int>(spec.weight_layout().block_columns())),
+      cell_bytes_(static_cast<int>(spec.weight_layout().block_bytes())),
       parts_per_pass_(parts_per_pass),
       tier_scratch_bytes_(tier_scratch_bytes) {}
 
 // ---- tile loop
 
-void MatmulI2s::generate() {
-  const int sums_bytes = tiles_per_step(plan_.tiles_per_step) * spec_.m * kCellBytes;
+void MatmulDirect::generate() {
+  const int sums_bytes = tiles_per_step(plan_.tiles_per_step) * spec_.m * kTileOutputBytes;
   prologue(sums_bytes + tier_scratch_bytes_);
   load_arguments();
   load_constants();
@@ -33,11 +35,11 @@ void MatmulI2s::generate() {
 }
 
 // With relu2mul the gate and the up tile of a pair are always in the same step.
-int MatmulI2s::tiles_per_step(int tiles_per_pass) const {
+int MatmulDirect::tiles_per_step(int tiles_per_pass) const {
   return gated() ? std::max(tiles_per_pass, 2) : tiles_per_pass;
 }
 
-void MatmulI2s::load_arguments() {
+void MatmulDirect::load_arguments() {
   mov(rax, argument(offsetof(MatmulArgs, tile_begin)));
   mov(regs_.tiles_left, argument(offsetof(MatmulArgs, tile_end)));
   sub(regs_.tiles_left, rax);
@@ -62,7 +64,7 @@ void MatmulI2s::load_arguments() {
   }
 }
 
-void MatmulI2s::run_steps(int tiles_per_pass) {
+void MatmulDirect::run_steps(int tiles_per_pass) {
   step_tiles_ = tiles_per_step(tiles_per_pass);
   Xbyak::Label next, done;
   L(next);
@@ -75,7 +77,7 @@ void MatmulI2s::run_steps(int tiles_per_pass) {
   L(done);
 }
 
-void MatmulI2s::run_step(int tiles_per_pass) {
+void MatmulDirect::run_step(int tiles_per_pass) {
   for (int tile = 0; tile < step_tiles_; tile += tiles_per_pass) {
     for (int part = 0; part < vectors_per_tile(); part += parts_per_pass_) {
       // A pass over other rows reads the same cells again, from L1.
@@ -92,35 +94,46 @@ void MatmulI2s::run_step(int tiles_per_pass) {
 
 // ---- K loop
 
-void MatmulI2s::accumulate_k(const Pass& pass, int64_t w_advance_bytes) {
-  const int64_t cell_count = spec_.weight_layout().padded_k() / kCellColumns;
-  const int64_t iterations = cell_count / plan_.k_unroll;
+void MatmulDirect::accumulate_k(const Pass& pass, int64_t w_advance_bytes) {
+  const int64_t readable_columns = round_up(static_cast<size_t>(spec_.k), kQuantPad);
+  const int64_t whole_cells =
+      std::min(spec_.weight_layout().padded_k(), readable_columns) / cell_columns_;
+  const int unroll = std::max(1, plan_.k_unroll * kUnrollColumns / cell_columns_);
+  const int64_t iterations = whole_cells / unroll;
   const bool more_than_4_tokens = spec_.m > 4;
   mov(regs_.x, argument(offsetof(MatmulArgs, x)));
   if (more_than_4_tokens) lea(regs_.x_token4, ptr[regs_.x + regs_.x_stride * 4]);
   begin(pass);
   repeat(regs_.k_iterations, iterations, [&] {
-    cells(pass, plan_.k_unroll);
-    add(regs_.w, plan_.k_unroll * kCellBytes);
-    add(regs_.x, plan_.k_unroll * kCellColumns);
-    if (more_than_4_tokens) add(regs_.x_token4, plan_.k_unroll * kCellColumns);
+    cells(pass, unroll);
+    add(regs_.w, unroll * cell_bytes_);
+    add(regs_.x, unroll * cell_columns_);
+    if (more_than_4_tokens) add(regs_.x_token4, unroll * cell_columns_);
   });
-  const int remainder = static_cast<int>(cell_count % plan_.k_unroll);
+  const int remainder = static_cast<int>(whole_cells % unroll);
   if (remainder > 0) cells(pass, remainder);
+  const auto columns_left = static_cast<int>(spec_.k - whole_cells * cell_columns_);
+  if (columns_left > 0)
+    cut_cell(pass, remainder, (columns_left + kGroupColumns - 1) / kGroupColumns);
   end(pass);
-  const int64_t advanced_bytes = iterations * plan_.k_unroll * kCellBytes;
+  const int64_t advanced_bytes = iterations * unroll * cell_bytes_;
   if (w_advance_bytes != advanced_bytes)
     add(regs_.w, static_cast<int>(w_advance_bytes - advanced_bytes));
 }
 
-Xbyak::Address MatmulI2s::codes(const Pass& pass, int tile, int part, int cell) const {
-  const int64_t offset =
-      tile * tile_bytes() + cell * kCellBytes + (pass.first_part + part) * vectors_.bytes;
-  return ptr[regs_.w + static_cast<int>(offset)];
+void MatmulDirect::cut_cell(const Pass&, int, int) {
+  BITNETC_CHECK(false, "{}: cells of {} columns are never cut", layout_name(spec_.layout),
+                cell_columns_);
 }
 
-Xbyak::RegExp MatmulI2s::activations(int token, int cell, int plane) const {
-  const int column = cell * kCellColumns + plane * static_cast<int>(i2s::kPlaneColumns);
+Xbyak::RegExp MatmulDirect::codes(const Pass& pass, int tile, int part, int cell) const {
+  const int64_t offset =
+      tile * tile_bytes() + cell * cell_bytes_ + (pass.first_part + part) * vectors_.bytes;
+  return regs_.w + static_cast<int>(offset);
+}
+
+Xbyak::RegExp MatmulDirect::activations(int token, int cell, int group) const {
+  const int column = cell * cell_columns_ + group * kGroupColumns;
   const Xbyak::RegExp base = (token < 4 ? regs_.x : regs_.x_token4) + column;
   switch (token % 4) {
     case 0: return base;
@@ -130,29 +143,30 @@ Xbyak::RegExp MatmulI2s::activations(int token, int cell, int plane) const {
   }
 }
 
-Xbyak::Address MatmulI2s::step_sums(int tile, int token, int part) const {
-  return ptr[regs_.scratch + ((tile * spec_.m + token) * kCellBytes + part * vectors_.bytes)];
+Xbyak::Address MatmulDirect::step_sums(int tile, int token, int part) const {
+  return ptr[regs_.scratch + ((tile * spec_.m + token) * kTileOutputBytes + part * vectors_.bytes)];
 }
 
-Xbyak::Address MatmulI2s::sums(const Pass& pass, int tile, int token, int part) const {
+Xbyak::Address MatmulDirect::sums(const Pass& pass, int tile, int token, int part) const {
   return step_sums(pass.first_tile + tile, token, pass.first_part + part);
 }
 
-Xbyak::RegExp MatmulI2s::tier_scratch() const {
-  return regs_.scratch + tiles_per_step(plan_.tiles_per_step) * spec_.m * kCellBytes;
+Xbyak::RegExp MatmulDirect::tier_scratch() const {
+  return regs_.scratch + tiles_per_step(plan_.tiles_per_step) * spec_.m * kTileOutputBytes;
 }
 
-void MatmulI2s::prefetch(const Pass& pass, int cell) {
+void MatmulDirect::prefetch(const Pass& pass, int cell) {
   if (plan_.prefetch_bytes == 0 || pass.first_part > 0) return;
   for (int tile = 0; tile < pass.tiles; ++tile) {
-    const int64_t offset = tile * tile_bytes() + cell * kCellBytes + plan_.prefetch_bytes;
-    prefetcht0(ptr[regs_.w + static_cast<int>(offset)]);
+    const int64_t offset = tile * tile_bytes() + cell * cell_bytes_ + plan_.prefetch_bytes;
+    for (int line = 0; line < cell_bytes_; line += kLineBytes)
+      prefetcht0(ptr[regs_.w + static_cast<int>(offset + line)]);
   }
 }
 
 // ---- epilogue
 
-void MatmulI2s::epilogue() {
+void MatmulDirect::epilogue() {
   const int outputs = gated() ? step_tiles_ / 2 : step_tiles_;
   const OutputRegs output_regs{.y = regs_.y_token,
                                .residual_delta = regs_.residual_delta,

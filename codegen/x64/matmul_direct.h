@@ -1,5 +1,5 @@
-// What every i2_s matmul program shares: registers, the walk over tiles, rows and K, and the
-// epilogue. A tier adds the microkernel: decode and accumulate.
+// What every matmul program shares that decodes into registers for a fixed number of tokens: registers, the walk
+// over tiles, rows and K, and the epilogue. A layout and tier adds the microkernel: decode and accumulate.
 //
 //   Y[M,N] = epilogue( float( sum_k x[m][k] * code[n,k] - x_sum[m] ) * (x_step[m] * tile_scale) )
 //
@@ -13,12 +13,13 @@
 // With relu2mul a step is a whole number of (gate tile, up tile) pairs; when T = 1 it has passes
 // for the gate tile, then passes for the up tile.
 //
-// A cell is 16 rows x 16 columns in 64 bytes. Each int32 lane of an accumulator is one output row,
-// so there are no horizontal sums: activations are broadcast four columns at a time.
+// A cell is what the layout packs together: 16 rows x 16 columns in 64 bytes for i2_s, a block for the others.
+// Each int32 lane of an accumulator is one output row, so there are no horizontal sums: activations are broadcast
+// four columns at a time. A last cell that reaches beyond the readable activations is cut short.
 //
 // The tier keeps nothing in the last kEpilogueVectors registers from tile to tile.
 //
-// Reads    x up to padded K; w of the tile range; x_step, x_sum, tile_scale, residual
+// Reads    x up to K rounded up to kQuantPad; w of the tile range; x_step, x_sum, tile_scale, residual
 // Writes   y inside the tile range's columns
 #pragma once
 
@@ -53,10 +54,10 @@ struct MatmulRegs {
   Reg64 scratch = Xbyak::util::rsp;  // i32 [tile of the step][token][16], then the tier's own bytes
 };
 
-class MatmulI2s : public MatmulProgram {
+class MatmulDirect : public MatmulProgram {
  protected:
-  // What one run over K computes, for all tokens. A tile is kCellBytes / vector bytes parts: groups
-  // of rows that one vector covers.
+  // What one run over K computes, for all tokens. A tile is one part, or two: groups of rows that one vector
+  // covers.
   struct Pass {
     int tiles, parts;
     int first_tile, first_part;  // within the step, within the tile
@@ -64,8 +65,8 @@ class MatmulI2s : public MatmulProgram {
 
   // `parts_per_pass`: as many as the tier's registers hold accumulators for. `tier_scratch_bytes`:
   // room after the sums.
-  MatmulI2s(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan, int parts_per_pass,
-            int tier_scratch_bytes);
+  MatmulDirect(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
+               int parts_per_pass, int tier_scratch_bytes);
 
   // The microkernel. It may use all vector registers; only the last kEpilogueVectors change between
   // an end() and the next begin().
@@ -73,12 +74,17 @@ class MatmulI2s : public MatmulProgram {
   virtual void begin(const Pass& pass) = 0;
   // The next `count` cells of every tile of the pass.
   virtual void cells(const Pass& pass, int count) = 0;
+  // Cell number `cell` from the current position, of which only the first `groups` groups of four columns count.
+  // Layouts whose cells divide kQuantPad need none.
+  virtual void cut_cell(const Pass& pass, int cell, int groups);
   virtual void end(const Pass& pass) = 0;
 
   // Operands of the microkernel. `cell` counts from the current position, `tile` and `part` within
-  // the pass.
-  Xbyak::Address codes(const Pass& pass, int tile, int part, int cell) const;
-  Xbyak::RegExp activations(int token, int cell, int plane) const;
+  // the pass, `group` within the cell.
+  Xbyak::RegExp codes(const Pass& pass, int tile, int part, int cell) const;
+  Xbyak::RegExp activations(int token, int cell, int group) const;
+  int groups_per_cell() const { return cell_columns_ / kGroupColumns; }
+  int cell_bytes() const { return cell_bytes_; }
   Xbyak::Address sums(const Pass& pass, int tile, int token, int part) const;
   Xbyak::RegExp tier_scratch() const;
   // Emits the prefetches for one cell of every tile of the pass.
@@ -98,6 +104,8 @@ class MatmulI2s : public MatmulProgram {
   int64_t tile_bytes() const { return spec_.weight_layout().tile_bytes(); }
   Xbyak::Address step_sums(int tile, int token, int part) const;
 
+  static constexpr int kGroupColumns = 4;
+  const int cell_columns_, cell_bytes_;
   const int parts_per_pass_;
   const int tier_scratch_bytes_;
   int step_tiles_ = 0;  // of the step being emitted
