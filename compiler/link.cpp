@@ -47,8 +47,9 @@ class Linker {
     constexpr StepKind kKindOfAlternative[] = {
         StepKind::kMatmul,    StepKind::kNormQuantize, StepKind::kRmsNorm, StepKind::kRopeAppend,
         StepKind::kAttention, StepKind::kEmbed,        StepKind::kHead};
-    // Tables are made where a kernel wants them; they are no step of a model.
-    static_assert(std::size(kKindOfAlternative) + 1 == std::variant_size_v<KernelSpec>);
+    // Tables are made where a kernel wants them, and no step quantises without a norm: the last two are no
+    // steps of a model.
+    static_assert(std::size(kKindOfAlternative) + 2 == std::variant_size_v<KernelSpec>);
     if (spec.index() >= std::size(kKindOfAlternative) ||
         kKindOfAlternative[spec.index()] != step.kind)
       return corrupt(step, fmt::format("kernel {} does not belong to a {} step", step.kernel,
@@ -75,6 +76,7 @@ class Linker {
             [](const EmbedSpec& s) -> Columns { return {.output = s.k}; },
             [](const HeadSpec& s) -> Columns { return {.input = s.k}; },
             [](const TablesSpec&) -> Columns { return {}; },
+            [](const QuantizeSpec&) -> Columns { return {}; },
         },
         spec);
     if (columns(step.input) < needed.input || columns(step.output) < needed.output)
@@ -86,6 +88,8 @@ class Linker {
   Status check_against_model(const Step& step, const KernelSpec& spec) const {
     const ModelConfig& config = model_.description().config;
     if (const auto* matmul = std::get_if<MatmulSpec>(&spec)) {
+      if (matmul->row_max)
+        return corrupt(step, step.kernel + " leaves maxima that no step of a model reads");
       if ((matmul->epilogue == Epilogue::kResidual) != (step.residual >= 0))
         return corrupt(step, "the residual operand does not match the epilogue of " + step.kernel);
       if (step.residual >= 0 && columns(step.residual) != columns(step.output))
