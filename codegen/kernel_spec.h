@@ -126,7 +126,7 @@ struct HeadSpec {  // HeadArgs
 };
 
 using KernelSpec = std::variant<MatmulSpec, NormQuantizeSpec, RmsNormSpec, RopeAppendSpec,
-                                AttentionSpec, EmbedSpec, HeadSpec, TablesSpec, QuantizeSpec>;
+                                AttentionSpec, EmbedSpec, HeadSpec, QuantizeSpec, TablesSpec>;
 
 std::string spec_name(const KernelSpec& spec);
 // Error: kInvalidArgument naming the text, the part that does not parse and the form that was expected.

@@ -38,6 +38,7 @@ class Linker {
       BITNETC_RETURN_IF_ERROR(build(step, spec, linked.kernels[1]));
     }
     tables_.written(step.output);
+    maxima_of_ = linked.row_max ? step.output : kNoBuffer;
     return {};
   }
 
@@ -46,10 +47,9 @@ class Linker {
   Status check_kind(const Step& step, const KernelSpec& spec) const {
     constexpr StepKind kKindOfAlternative[] = {
         StepKind::kMatmul,    StepKind::kNormQuantize, StepKind::kRmsNorm, StepKind::kRopeAppend,
-        StepKind::kAttention, StepKind::kEmbed,        StepKind::kHead};
-    // Tables are made where a kernel wants them, and no step quantises without a norm: the last two are no
-    // steps of a model.
-    static_assert(std::size(kKindOfAlternative) + 2 == std::variant_size_v<KernelSpec>);
+        StepKind::kAttention, StepKind::kEmbed,        StepKind::kHead,    StepKind::kQuantize};
+    // Tables are made where a kernel wants them; they are no step of a model.
+    static_assert(std::size(kKindOfAlternative) + 1 == std::variant_size_v<KernelSpec>);
     if (spec.index() >= std::size(kKindOfAlternative) ||
         kKindOfAlternative[spec.index()] != step.kind)
       return corrupt(step, fmt::format("kernel {} does not belong to a {} step", step.kernel,
@@ -76,7 +76,7 @@ class Linker {
             [](const EmbedSpec& s) -> Columns { return {.output = s.k}; },
             [](const HeadSpec& s) -> Columns { return {.input = s.k}; },
             [](const TablesSpec&) -> Columns { return {}; },
-            [](const QuantizeSpec&) -> Columns { return {}; },
+            [](const QuantizeSpec& s) -> Columns { return {.input = s.k, .output = s.padded_k()}; },
         },
         spec);
     if (columns(step.input) < needed.input || columns(step.output) < needed.output)
@@ -88,13 +88,13 @@ class Linker {
   Status check_against_model(const Step& step, const KernelSpec& spec) const {
     const ModelConfig& config = model_.description().config;
     if (const auto* matmul = std::get_if<MatmulSpec>(&spec)) {
-      if (matmul->row_max)
-        return corrupt(step, step.kernel + " leaves maxima that no step of a model reads");
       if ((matmul->epilogue == Epilogue::kResidual) != (step.residual >= 0))
         return corrupt(step, "the residual operand does not match the epilogue of " + step.kernel);
       if (step.residual >= 0 && columns(step.residual) != columns(step.output))
         return corrupt(step, "residual and output differ in their columns");
     }
+    if (std::holds_alternative<QuantizeSpec>(spec) && step.input != maxima_of_)
+      return corrupt(step, "the step before does not leave the row maxima of its input");
     if (const auto* rope = std::get_if<RopeAppendSpec>(&spec)) {
       if (rope->q_heads != config.q_heads || rope->kv_heads != config.kv_heads ||
           rope->head_dim != config.head_dim)
@@ -172,6 +172,7 @@ class Linker {
     linked.tiles = layout.tiles();
     linked.tiles_per_unit = is_gated(spec.epilogue) ? 2 : 1;
     linked.tile_bytes = layout.tile_bytes();
+    linked.row_max = spec.row_max;
     linked.weight_bytes = layout.total_bytes() + linked.tiles * 4;
     if (spec.layout != stored.layout)
       BITNETC_RETURN_IF_ERROR(repack_weights(step, stored.weight_layout(), spec.layout, linked));
@@ -298,6 +299,8 @@ class Linker {
   std::map<std::string, size_t> index_;  // of kernel names into the report
   std::set<std::string> used_in_step_;
   TablesInPlace tables_;
+  static constexpr int kNoBuffer = -1;
+  int maxima_of_ = kNoBuffer;  // the buffer whose row maxima the last step left
 };
 
 }  // namespace
