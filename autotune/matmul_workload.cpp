@@ -141,9 +141,14 @@ MatmulArgs MatmulWorkload::args(TableForm form, int64_t copy, int64_t row, int64
 
 void MatmulWorkload::call(const BuiltKernel& built, int64_t tokens, int64_t copy, Range tiles) {
   if (tiles.begin == tiles.end) return;
-  for (int64_t row = 0; row < tokens; row += kMaxTokensPerCall)
-    built.kernel(args(built.table_form, copy, row,
-                      std::min<int64_t>(kMaxTokensPerCall, tokens - row), tiles));
+  float row_max[kMaxTokensPerCall];  // private to the thread
+  for (int64_t row = 0; row < tokens; row += kMaxTokensPerCall) {
+    MatmulArgs each = args(built.table_form, copy, row,
+                           std::min<int64_t>(kMaxTokensPerCall, tokens - row), tiles);
+    if (shape_.row_max) std::fill_n(row_max, each.m, 0.0f);
+    each.row_max = row_max;
+    built.kernel(each);
+  }
 }
 
 Status MatmulWorkload::check(KernelBuilder& builder, const BuiltKernel& built, int64_t tokens) {
@@ -157,7 +162,9 @@ Status MatmulWorkload::check(KernelBuilder& builder, const BuiltKernel& built, i
     call(built, tokens, 0, tiles);
     for (const int64_t m : {int64_t{0}, tokens / 2, tokens - 1}) {
       MatmulArgs one = args(TableForm::kNone, 0, m, 1, tiles);
+      float most = 0;
       one.y = expected.data();
+      one.row_max = &most;
       reference.kernel(one);
       for (int64_t c = unit * kTileRows; c < (unit + 1) * kTileRows; ++c) {
         const float got = y_[static_cast<size_t>(m * shape_.output_columns() + c)];

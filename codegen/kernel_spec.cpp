@@ -54,6 +54,12 @@ class NameReader {
     if (failed_.empty()) failed_ = fmt::format("'{}' where '{}...' was expected", last_, expected);
   }
   bool at_end() const { return rest_.empty(); }
+  // Whether `word` comes next; if so it is read.
+  bool take(std::string_view word) {
+    if (rest_.substr(0, rest_.find('_')) != word) return false;
+    next();
+    return true;
+  }
   const std::string& failure() const { return failed_; }
 
  private:
@@ -83,6 +89,7 @@ MatmulSpec read_matmul(NameReader& reader) {
   for (Epilogue epilogue : kEpilogues) {
     if (word == epilogue_name(epilogue)) {
       spec.epilogue = epilogue;
+      spec.row_max = reader.take("rowmax");
       return spec;
     }
   }
@@ -90,8 +97,9 @@ MatmulSpec read_matmul(NameReader& reader) {
   return spec;
 }
 
-constexpr std::string_view kOperations[] = {"matmul",    "normquant", "rmsnorm", "ropeappend",
-                                            "attention", "embed",     "head",    "tables"};
+constexpr std::string_view kOperations[] = {"matmul",  "normquant",  "quant",
+                                            "rmsnorm", "ropeappend", "attention",
+                                            "embed",   "head",       "tables"};
 
 TablesSpec read_tables(NameReader& reader) {
   TablesSpec spec;
@@ -123,6 +131,10 @@ KernelSpec read_spec(std::string_view op, NameReader& reader) {
     spec.k = reader.number<int64_t>("k");
     spec.eps = reader.number<float>("eps");
     return spec;
+  }
+  if (op == "quant") {
+    reader.expect("i8");
+    return QuantizeSpec{.k = reader.number<int64_t>("k")};
   }
   if (op == "rmsnorm") {
     RmsNormSpec spec;
@@ -200,6 +212,10 @@ int64_t NormQuantizeSpec::padded_k() const {
   return static_cast<int64_t>(round_up(k, kQuantPad));
 }
 
+int64_t QuantizeSpec::padded_k() const {
+  return static_cast<int64_t>(round_up(k, kQuantPad));
+}
+
 int64_t RopeAppendSpec::k_offset() const {
   return static_cast<int64_t>(round_up(q_heads * head_dim, kTileRows));
 }
@@ -214,11 +230,14 @@ std::string spec_name(const KernelSpec& spec) {
   struct Printer {
     std::string operator()(const MatmulSpec& s) const {
       const std::string m = s.m == kAnyM ? "N" : fmt::to_string(s.m);
-      return fmt::format("matmul_i8_{}_f32_n{}_k{}_m{}_{}", layout_name(s.layout), s.n, s.k, m,
-                         epilogue_name(s.epilogue));
+      return fmt::format("matmul_i8_{}_f32_n{}_k{}_m{}_{}{}", layout_name(s.layout), s.n, s.k, m,
+                         epilogue_name(s.epilogue), s.row_max ? "_rowmax" : "");
     }
     std::string operator()(const NormQuantizeSpec& s) const {
       return fmt::format("normquant_f32_i8_k{}_eps{}", s.k, s.eps);
+    }
+    std::string operator()(const QuantizeSpec& s) const {
+      return fmt::format("quant_f32_i8_k{}", s.k);
     }
     std::string operator()(const RmsNormSpec& s) const {
       return fmt::format("rmsnorm_f32_k{}_eps{}", s.k, s.eps);
@@ -277,6 +296,7 @@ Status validate(const KernelSpec& spec) {
       return {};
     }
     Status operator()(const NormQuantizeSpec& s) const { return check_dimension(whole, "k", s.k); }
+    Status operator()(const QuantizeSpec& s) const { return check_dimension(whole, "k", s.k); }
     Status operator()(const RmsNormSpec& s) const { return check_dimension(whole, "k", s.k); }
     Status operator()(const RopeAppendSpec& s) const {
       BITNETC_RETURN_IF_ERROR(check_dimension(whole, "q", s.q_heads));

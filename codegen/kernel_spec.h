@@ -5,6 +5,7 @@
 //   matmul_i8_i2s_f32_n3840_k2560_m1_scale
 //   matmul_i8_tl2_f32_n3840_k2560_mN_scale
 //   normquant_f32_i8_k2560_eps1e-05
+//   matmul_i8_i2s_f32_n13824_k2560_m1_silumul_rowmax, then quant_f32_i8_k6912
 //   attention_f32_d128_scale0.088388346
 #pragma once
 
@@ -43,6 +44,7 @@ struct MatmulSpec {
   int m = 1;  // tokens per call, 1..kMaxSmallM, or kAnyM
   LayoutId layout = LayoutId::kI2S;
   Epilogue epilogue = Epilogue::kScale;
+  bool row_max = false;  // leaves the largest |y| of every token in MatmulArgs::row_max
 
   WeightLayout weight_layout() const { return {.id = layout, .n = n, .k = k}; }
   int64_t output_columns() const { return is_gated(epilogue) ? n / 2 : n; }
@@ -83,6 +85,12 @@ struct NormQuantizeSpec {  // NormQuantizeArgs
 // Quantised rows are padded with zeros to a multiple of this: the columns one AMX tile row takes.
 inline constexpr int64_t kQuantPad = 64;
 
+struct QuantizeSpec {  // QuantizeArgs
+  int64_t k = 0;
+  auto operator<=>(const QuantizeSpec&) const = default;
+  int64_t padded_k() const;
+};
+
 struct RmsNormSpec {  // RmsNormArgs
   int64_t k = 0;
   float eps = 0;
@@ -118,7 +126,7 @@ struct HeadSpec {  // HeadArgs
 };
 
 using KernelSpec = std::variant<MatmulSpec, NormQuantizeSpec, RmsNormSpec, RopeAppendSpec,
-                                AttentionSpec, EmbedSpec, HeadSpec, TablesSpec>;
+                                AttentionSpec, EmbedSpec, HeadSpec, QuantizeSpec, TablesSpec>;
 
 std::string spec_name(const KernelSpec& spec);
 // Error: kInvalidArgument naming the text, the part that does not parse and the form that was expected.

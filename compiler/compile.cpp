@@ -78,6 +78,7 @@ class Compilation {
         BITNETC_RETURN_IF_ERROR(write_once(step.weights = table.name, table.bytes));
         break;
       }
+      case StepKind::kQuantize:
       case StepKind::kRopeAppend:
       case StepKind::kAttention: break;
     }

@@ -38,6 +38,7 @@ class Linker {
       BITNETC_RETURN_IF_ERROR(build(step, spec, linked.kernels[1]));
     }
     tables_.written(step.output);
+    maxima_of_ = linked.row_max ? step.output : kNoBuffer;
     return {};
   }
 
@@ -46,7 +47,7 @@ class Linker {
   Status check_kind(const Step& step, const KernelSpec& spec) const {
     constexpr StepKind kKindOfAlternative[] = {
         StepKind::kMatmul,    StepKind::kNormQuantize, StepKind::kRmsNorm, StepKind::kRopeAppend,
-        StepKind::kAttention, StepKind::kEmbed,        StepKind::kHead};
+        StepKind::kAttention, StepKind::kEmbed,        StepKind::kHead,    StepKind::kQuantize};
     // Tables are made where a kernel wants them; they are no step of a model.
     static_assert(std::size(kKindOfAlternative) + 1 == std::variant_size_v<KernelSpec>);
     if (spec.index() >= std::size(kKindOfAlternative) ||
@@ -75,6 +76,7 @@ class Linker {
             [](const EmbedSpec& s) -> Columns { return {.output = s.k}; },
             [](const HeadSpec& s) -> Columns { return {.input = s.k}; },
             [](const TablesSpec&) -> Columns { return {}; },
+            [](const QuantizeSpec& s) -> Columns { return {.input = s.k, .output = s.padded_k()}; },
         },
         spec);
     if (columns(step.input) < needed.input || columns(step.output) < needed.output)
@@ -91,6 +93,8 @@ class Linker {
       if (step.residual >= 0 && columns(step.residual) != columns(step.output))
         return corrupt(step, "residual and output differ in their columns");
     }
+    if (std::holds_alternative<QuantizeSpec>(spec) && step.input != maxima_of_)
+      return corrupt(step, "the step before does not leave the row maxima of its input");
     if (const auto* rope = std::get_if<RopeAppendSpec>(&spec)) {
       if (rope->q_heads != config.q_heads || rope->kv_heads != config.kv_heads ||
           rope->head_dim != config.head_dim)
@@ -168,6 +172,7 @@ class Linker {
     linked.tiles = layout.tiles();
     linked.tiles_per_unit = is_gated(spec.epilogue) ? 2 : 1;
     linked.tile_bytes = layout.tile_bytes();
+    linked.row_max = spec.row_max;
     linked.weight_bytes = layout.total_bytes() + linked.tiles * 4;
     if (spec.layout != stored.layout)
       BITNETC_RETURN_IF_ERROR(repack_weights(step, stored.weight_layout(), spec.layout, linked));
@@ -294,6 +299,8 @@ class Linker {
   std::map<std::string, size_t> index_;  // of kernel names into the report
   std::set<std::string> used_in_step_;
   TablesInPlace tables_;
+  static constexpr int kNoBuffer = -1;
+  int maxima_of_ = kNoBuffer;  // the buffer whose row maxima the last step left
 };
 
 }  // namespace

@@ -26,6 +26,8 @@ inline constexpr int kTileRows = 16;
 //   x_sum      i32[M], sum over k of x[m][k]
 //   residual   f32 [M][y_stride], same indexing as y; only with Epilogue::kResidual; may equal y
 //   m          tokens of this call, 1..kMaxTokensPerCall; kernels made for one M do not look at it
+//   row_max    f32[M], private to the calling thread; only with MatmulSpec::row_max: every |y[m][n]| stored that
+//              is greater than row_max[m] takes its place. row_max[m] must not be NaN.
 struct MatmulArgs {
   const int8_t* x;
   const uint8_t* tables;
@@ -40,6 +42,7 @@ struct MatmulArgs {
   int64_t tile_begin;
   int64_t tile_end;
   int64_t m;
+  float* row_max = nullptr;
 };
 inline constexpr int kMaxTokensPerCall = 256;
 
@@ -67,6 +70,22 @@ struct NormQuantizeArgs {
   float* step;
   int32_t* sum;
   float* normed;
+};
+
+// One token: absmax quantisation to int8 of a row whose largest magnitude is known (docs/numerics.md).
+//   x          f32[K]
+//   maxima     the greatest of them is the largest magnitude in x: maxima[i * maxima_stride], i < maxima_count
+//   q          i8[K padded], the pad is written as zero
+//   step       f32[1], absmax / 127
+//   sum        i32[1], sum of q
+struct QuantizeArgs {
+  const float* x;
+  const float* maxima;
+  int64_t maxima_count;
+  int64_t maxima_stride;
+  int8_t* q;
+  float* step;
+  int32_t* sum;
 };
 
 // One token: y = RMS norm of x.                     x, weight, y  f32[K]

@@ -16,6 +16,7 @@ enum class StepKind {
   // clang-format off
   kEmbed,         // token id -> f32                             weights: table
   kNormQuantize,  // f32 -> quantised                            weights: f32 norm vector
+  kQuantize,      // f32 -> quantised, by the row maxima that the matmul just before left
   kMatmul,        // quantised -> f32, maybe adding `residual`   weights: packed, scales: f32 a tile
   kRopeAppend,    // f32 qkv in place, k and v into the cache of `layer`
   kAttention,     // f32 qkv -> f32

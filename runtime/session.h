@@ -31,7 +31,7 @@ struct StepOutput {
   int64_t rows = 0, columns = 0;
   int64_t stride = 0;          // elements between rows of f32 or q
   const float* f32 = nullptr;  // f32 steps; for kNormQuantize the normed values before quantisation
-  const int8_t* q = nullptr;   // kNormQuantize only
+  const int8_t* q = nullptr;   // kNormQuantize and kQuantize only; the latter have no f32
   const float* q_step = nullptr;
 };
 using StepTap = std::function<void(const StepOutput&)>;
@@ -86,6 +86,7 @@ class Session {
   std::vector<Buffer<uint16_t>> k_cache_, v_cache_;  // by layer
   std::vector<Activations> buffers_;                 // by program buffer
   std::vector<Buffer<float>> score_scratch_;         // by pool member
+  Buffer<float> row_max_;                            // [pool member][kMaxTokensPerCall]
   Buffer<float> normed_tap_;
   Buffer<float> logits_;
   Buffer<uint8_t> tables_;  // of the one token of a call, for kernels that look sums up

@@ -1,5 +1,6 @@
 // The start-up proofs of matmuls and of the tables they look up.
 #include <algorithm>
+#include <cmath>
 
 #include "codegen/layout/word_cells.h"
 #include "codegen/proof/support.h"
@@ -38,13 +39,13 @@ class MatmulProof {
     fill_activations();
     fill_units(0, 1);
     fill_units(units - tail_units, units);
-    BITNETC_RETURN_IF_ERROR(run_kernel(kernel_, args(y_, units - tail_units, units)));
+    BITNETC_RETURN_IF_ERROR(run_units(y_, units - tail_units, units));
     for (int64_t unit = units - tail_units; unit < units; ++unit) {
-      BITNETC_RETURN_IF_ERROR(run_kernel(kernel_, args(expected_, unit, unit + 1)));
+      BITNETC_RETURN_IF_ERROR(run_units(expected_, unit, unit + 1));
       for (int64_t m = 0; m < tokens_; ++m)
         BITNETC_RETURN_IF_ERROR(compare_unit("several tiles against one", m, unit));
     }
-    BITNETC_RETURN_IF_ERROR(run_kernel(kernel_, args(y_, 0, 1)));
+    BITNETC_RETURN_IF_ERROR(run_units(y_, 0, 1));
     for (const int64_t unit : {int64_t{0}, units - 1}) {
       run_reference(unit);
       for (int64_t m = 0; m < tokens_; m += sample_stride_)
@@ -72,7 +73,23 @@ class MatmulProof {
             .y_stride = spec_.output_columns(),
             .tile_begin = unit_begin * unit_tiles_,
             .tile_end = unit_end * unit_tiles_,
-            .m = tokens_};
+            .m = tokens_,
+            .row_max = row_max_};
+  }
+
+  // Runs the kernel, and holds the maxima it leaves, if it is to leave any, against the y it stored.
+  Status run_units(SparseArray<float>& y, int64_t unit_begin, int64_t unit_end) {
+    std::fill_n(row_max_, tokens_, 0.0f);
+    BITNETC_RETURN_IF_ERROR(run_kernel(kernel_, args(y, unit_begin, unit_end)));
+    if (!spec_.row_max) return {};
+    for (int64_t m = 0; m < tokens_; ++m) {
+      float most = 0;
+      for (int64_t column = unit_begin * kTileRows; column < unit_end * kTileRows; ++column)
+        most = std::max(most, std::fabs(y[m * spec_.output_columns() + column]));
+      BITNETC_RETURN_IF_ERROR(
+          compare(kernel_, fmt::format("row_max of token {}", m), row_max_ + m, &most, 1));
+    }
+    return {};
   }
 
   // All sampled tokens at once, for unpacking a tile is what takes the time.
@@ -194,6 +211,7 @@ class MatmulProof {
   Buffer<uint8_t> tables_;
   float x_step_[kManyTokens];
   int32_t x_sum_[kManyTokens];
+  float row_max_[kManyTokens];
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The start-up proof: a fresh kernel against codegen/reference on a small problem of its spec, bit
 // by bit.
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "codegen/kernel_builder.h"
@@ -58,6 +59,36 @@ Status prove_norm_quantize(const NormQuantizeSpec& spec, const Kernel& kernel, u
     BITNETC_RETURN_IF_ERROR(
         compare(kernel, "normed", normed.data(), expected_normed.data(), spec.k));
     args.normed = nullptr;
+    BITNETC_RETURN_IF_ERROR(run_kernel(kernel, args));
+    BITNETC_RETURN_IF_ERROR(compare(kernel, "q", q.data(), expected_q.data(), spec.padded_k()));
+    BITNETC_RETURN_IF_ERROR(compare(kernel, "step", &step, &expected_step, 1));
+    BITNETC_RETURN_IF_ERROR(compare(kernel, "sum", &sum, &expected_sum, 1));
+  }
+  return {};
+}
+
+Status prove_quantize(const QuantizeSpec& spec, const Kernel& kernel, uint64_t seed) {
+  constexpr int64_t kMaxima = 3, kStride = 2;
+  Random random(seed);
+  const auto padded = static_cast<size_t>(spec.padded_k());
+  std::vector<int8_t> q(padded, 1), expected_q(padded, 2);
+  for (const std::vector<float>& row : norm_rows(random, spec.k)) {
+    float maxima[kMaxima * kStride] = {};
+    for (int64_t i = 0; i < spec.k; ++i) {
+      float& largest = maxima[i % kMaxima * kStride];
+      largest = std::max(largest, std::fabs(row[static_cast<size_t>(i)]));
+    }
+    float step = 0, expected_step = 0;
+    int32_t sum = 0, expected_sum = 0;
+    QuantizeArgs args{.x = row.data(),
+                      .maxima = maxima,
+                      .maxima_count = kMaxima,
+                      .maxima_stride = kStride,
+                      .q = expected_q.data(),
+                      .step = &expected_step,
+                      .sum = &expected_sum};
+    reference::quantize(spec, args);
+    args.q = q.data(), args.step = &step, args.sum = &sum;
     BITNETC_RETURN_IF_ERROR(run_kernel(kernel, args));
     BITNETC_RETURN_IF_ERROR(compare(kernel, "q", q.data(), expected_q.data(), spec.padded_k()));
     BITNETC_RETURN_IF_ERROR(compare(kernel, "step", &step, &expected_step, 1));
@@ -198,6 +229,7 @@ Status prove(const KernelSpec& spec, const Kernel& kernel, uint64_t seed, TableF
     Status operator()(const NormQuantizeSpec& s) const {
       return prove_norm_quantize(s, kernel, seed);
     }
+    Status operator()(const QuantizeSpec& s) const { return prove_quantize(s, kernel, seed); }
     Status operator()(const RmsNormSpec& s) const { return prove_rms_norm(s, kernel, seed); }
     Status operator()(const RopeAppendSpec& s) const { return prove_rope_append(s, kernel, seed); }
     Status operator()(const AttentionSpec& s) const { return prove_attention(s, kernel, seed); }

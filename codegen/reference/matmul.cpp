@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "codegen/layout/word_cells.h"
@@ -97,6 +99,7 @@ void matmul(const MatmulSpec& spec, const MatmulArgs& args) {
             break;
           default: args.y[first + r] = gated(spec.epilogue, values.row[r], up.row[r]);
         }
+        if (spec.row_max) args.row_max[m] = std::max(args.row_max[m], std::fabs(args.y[first + r]));
       }
     }
   }

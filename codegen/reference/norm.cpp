@@ -9,6 +9,8 @@ namespace bitnetc::reference {
 
 namespace {
 
+constexpr float kMinAbsmax = 1e-5f;
+
 void normalise(int64_t k, float eps, const float* x, const float* weight, float* y) {
   float lanes[math::kLanes] = {};
   for (int64_t i = 0; i < k; ++i) {
@@ -21,9 +23,21 @@ void normalise(int64_t k, float eps, const float* x, const float* weight, float*
 }
 
 // Ties to even. A NaN, which no finite model produces, gives -128 and not undefined behaviour.
-int8_t quantize(float scaled) {
+int8_t to_code(float scaled) {
   const float rounded = std::rint(scaled);
   return static_cast<int8_t>(rounded > -128.0f ? std::min(rounded, 127.0f) : -128.0f);
+}
+
+// The row x[k], whose largest magnitude is `absmax`.
+void quantize_row(int64_t k, int64_t padded_k, const float* x, float absmax, int8_t* q, float* step,
+                  int32_t* sum) {
+  const float factor = 127.0f / absmax;
+  *sum = 0;
+  for (int64_t i = 0; i < padded_k; ++i) {
+    q[i] = i < k ? to_code(x[i] * factor) : int8_t{0};
+    *sum += q[i];
+  }
+  *step = absmax / 127.0f;
 }
 
 }  // namespace
@@ -37,16 +51,16 @@ void norm_quantize(const NormQuantizeSpec& spec, const NormQuantizeArgs& args) {
   normalise(spec.k, spec.eps, args.x, args.weight, y.data());
   if (args.normed != nullptr) std::copy(y.begin(), y.end(), args.normed);
 
-  float absmax = 1e-5f;
+  float absmax = kMinAbsmax;
   for (const float value : y) absmax = std::max(absmax, std::fabs(value));
-  const float factor = 127.0f / absmax;
-  int32_t sum = 0;
-  for (int64_t i = 0; i < spec.padded_k(); ++i) {
-    args.q[i] = i < spec.k ? quantize(y[static_cast<size_t>(i)] * factor) : int8_t{0};
-    sum += args.q[i];
-  }
-  *args.step = absmax / 127.0f;
-  *args.sum = sum;
+  quantize_row(spec.k, spec.padded_k(), y.data(), absmax, args.q, args.step, args.sum);
+}
+
+void quantize(const QuantizeSpec& spec, const QuantizeArgs& args) {
+  float absmax = kMinAbsmax;
+  for (int64_t i = 0; i < args.maxima_count; ++i)
+    absmax = std::max(absmax, args.maxima[i * args.maxima_stride]);
+  quantize_row(spec.k, spec.padded_k(), args.x, absmax, args.q, args.step, args.sum);
 }
 
 }  // namespace bitnetc::reference

@@ -12,6 +12,7 @@ namespace bitnetc::reference {
 void matmul(const MatmulSpec& spec, const MatmulArgs& args);
 void build_tables(const TablesSpec& spec, const BuildTablesArgs& args);
 void norm_quantize(const NormQuantizeSpec& spec, const NormQuantizeArgs& args);
+void quantize(const QuantizeSpec& spec, const QuantizeArgs& args);
 void rms_norm(const RmsNormSpec& spec, const RmsNormArgs& args);
 void rope_append(const RopeAppendSpec& spec, const RopeAppendArgs& args);
 void attention(const AttentionSpec& spec, const AttentionArgs& args);

@@ -16,6 +16,9 @@ struct MakeKernel {
   Kernel operator()(const NormQuantizeSpec& spec) const {
     return make_function_kernel<reference::norm_quantize>(name, spec);
   }
+  Kernel operator()(const QuantizeSpec& spec) const {
+    return make_function_kernel<reference::quantize>(name, spec);
+  }
   Kernel operator()(const RmsNormSpec& spec) const {
     return make_function_kernel<reference::rms_norm>(name, spec);
   }

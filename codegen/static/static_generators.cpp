@@ -67,6 +67,9 @@ std::unique_ptr<Generator> make_static_embed_avx2() {
 std::unique_ptr<Generator> make_static_rms_norm_avx2() {
   return std::make_unique<StaticAvx2<RmsNormSpec, rms_norm_avx2>>("static_rms_norm_avx2");
 }
+std::unique_ptr<Generator> make_static_quantize_avx2() {
+  return std::make_unique<StaticAvx2<QuantizeSpec, quantize_avx2>>("static_quantize_avx2");
+}
 
 }  // namespace bitnetc
 

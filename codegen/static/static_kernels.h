@@ -12,6 +12,7 @@ void attention_avx2(const AttentionSpec& spec, const AttentionArgs& args);  // h
 void head_avx2(const HeadSpec& spec, const HeadArgs& args);
 void rope_append_avx2(const RopeAppendSpec& spec, const RopeAppendArgs& args);
 void embed_avx2(const EmbedSpec& spec, const EmbedArgs& args);
+void quantize_avx2(const QuantizeSpec& spec, const QuantizeArgs& args);
 void rms_norm_avx2(const RmsNormSpec& spec, const RmsNormArgs& args);
 
 }  // namespace bitnetc

@@ -20,7 +20,7 @@
 // The tier keeps nothing in the last kEpilogueVectors registers from tile to tile.
 //
 // Reads    x up to K rounded up to kQuantPad; w of the tile range; x_step, x_sum, tile_scale, residual
-// Writes   y inside the tile range's columns
+// Writes   y inside the tile range's columns; row_max, if wanted
 #pragma once
 
 #include "codegen/kernel_plan.h"
@@ -51,6 +51,7 @@ struct MatmulRegs {
   Reg64 y_token = Xbyak::util::rdx;
   Reg64 x_step = Xbyak::util::rcx;
   Reg64 x_sum = Xbyak::util::r10;
+  Reg64 row_max = Xbyak::util::rax;
   Reg64 scratch = Xbyak::util::rsp;  // i32 [tile of the step][token][16], then the tier's own bytes
 };
 

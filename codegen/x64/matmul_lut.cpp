@@ -56,6 +56,7 @@ void MatmulLut::load_arguments() {
   mov(tile_scale_, argument(offsetof(MatmulArgs, tile_scale)));
   lea(tile_scale_, ptr[tile_scale_ + rax * 4]);
   mov(x_step_, argument(offsetof(MatmulArgs, x_step)));
+  if (spec_.row_max) mov(row_max_, argument(offsetof(MatmulArgs, row_max)));
   imul(rax, rax, output_bytes_per_tile());
   mov(y_, argument(offsetof(MatmulArgs, y)));
   if (spec_.epilogue == Epilogue::kResidual) {
@@ -151,7 +152,8 @@ void MatmulLut::epilogue(int tiles) {
                                .residual_delta = residual_delta_,
                                .x_step = x_step_,
                                .x_sum = x_step_,
-                               .tile_scale = tile_scale_};
+                               .tile_scale = tile_scale_,
+                               .row_max = row_max_};
   for (int output = 0; output < outputs; ++output)
     for (int part = 0; part < vectors_per_tile(); ++part)
       store_output(output_regs, [&](int tile) { return sums(tile, part); }, output, 0, part);

@@ -22,7 +22,7 @@
 // With a gated epilogue a step is a whole number of (gate tile, up tile) pairs: at least two tiles.
 //
 // Reads    tables of the whole K; w of the tile range; x_step, tile_scale, residual
-// Writes   y inside the tile range's columns
+// Writes   y inside the tile range's columns; row_max, if wanted
 #pragma once
 
 #include "codegen/layout/word_cells.h"
@@ -88,6 +88,7 @@ class MatmulLut : public MatmulProgram {
   const Xbyak::Reg64 tile_scale_ = Xbyak::util::r12;  // of the step's first tile
   const Xbyak::Reg64 x_step_ = Xbyak::util::r13;
   const Xbyak::Reg64 residual_delta_ = Xbyak::util::r14;
+  const Xbyak::Reg64 row_max_ = Xbyak::util::r15;
   const Xbyak::Reg64 scratch_ = Xbyak::util::rsp;  // i32 [tile of the step][16]
 };
 

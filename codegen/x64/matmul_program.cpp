@@ -16,6 +16,32 @@ void MatmulProgram::store_output(const OutputRegs& regs, const Sums& sums, int o
     if (spec_.epilogue == Epilogue::kResidual) vaddps(value, value, ptr[to + regs.residual_delta]);
   }
   vmovups(ptr[to], value);
+  if (spec_.row_max) fold_row_max(regs, value, token);
+}
+
+// vmaxps returns its last operand where the other is a NaN: a NaN leaves the maximum so far, and from then on there
+// are none.
+void MatmulProgram::fold_row_max(const OutputRegs& regs, const Xbyak::Xmm& value, int token) {
+  const int most = vectors_.count - 2, other = vectors_.count - 3;
+  const Xbyak::Address so_far = ptr[regs.row_max + 4 * token];
+  vbroadcastss(vec(other), so_far);
+  vpslld(vec(most), value, 1);  // the sign goes
+  vpsrld(vec(most), vec(most), 1);
+  vmaxps(vec(most), vec(most), vec(other));
+  if (vectors_.bytes == 64) {
+    vextractf64x4(Xbyak::Ymm(other), Xbyak::Zmm(most), 1);
+    vmaxps(Xbyak::Ymm(most), Xbyak::Ymm(most), Xbyak::Ymm(other));
+    vextractf32x4(Xbyak::Xmm(other), Xbyak::Ymm(most), 1);
+  } else {
+    vextractf128(Xbyak::Xmm(other), Xbyak::Ymm(most), 1);
+  }
+  constexpr uint8_t kSwapPairs = 0b01001110, kSwapNeighbours = 0b10110001;
+  vmaxps(Xbyak::Xmm(most), Xbyak::Xmm(most), Xbyak::Xmm(other));
+  for (const uint8_t order : {kSwapPairs, kSwapNeighbours}) {
+    vpermilps(Xbyak::Xmm(other), Xbyak::Xmm(most), order);
+    vmaxps(Xbyak::Xmm(most), Xbyak::Xmm(most), Xbyak::Xmm(other));
+  }
+  vmovss(so_far, Xbyak::Xmm(most));
 }
 
 void MatmulProgram::apply_gate(const Xbyak::Xmm& value) {

@@ -177,12 +177,38 @@ class Fuser {
       fused_.insert(part);
     }
     op.input = fused_value(parts[0]->inputs[0]);
-    if (fused_graph_.values[static_cast<size_t>(op.input)].kind != BufferKind::kQuantized)
-      return unsupported(user, "the input of its linear layers is not a norm");
+    if (fused_graph_.values[static_cast<size_t>(op.input)].kind != BufferKind::kQuantized) {
+      if (!is_gated_output_of_last_op(op.input))
+        return unsupported(
+            user, "the input of its linear layers is neither a norm nor relu2mul just before");
+      op.input = quantize_output_of_last_op(name + ".quantize", spec.k);
+    }
     op.output = new_value(name, spec.output_columns(), BufferKind::kF32);
     op.spec = spec;
     const int output = op.output;
     add(std::move(op));
+    return output;
+  }
+
+  bool is_gated_output_of_last_op(int value) const {
+    const FusedOp& last = fused_graph_.ops.back();
+    const auto* matmul = std::get_if<MatmulSpec>(&last.spec);
+    return matmul != nullptr && is_gated(matmul->epilogue) && last.output == value;
+  }
+
+  // The matmul that was added last is to leave row maxima; returns its output's first k columns quantised. Rows of
+  // its pad are zero and change no maximum.
+  int quantize_output_of_last_op(const std::string& name, int64_t k) {
+    FusedOp& matmul = fused_graph_.ops.back();
+    std::get<MatmulSpec>(matmul.spec).row_max = true;
+    const QuantizeSpec spec{.k = k};
+    const int output = new_value(name, spec.padded_k(), BufferKind::kQuantized);
+    add({.kind = StepKind::kQuantize,
+         .name = name,
+         .input = matmul.output,
+         .output = output,
+         .layer = matmul.layer,
+         .spec = spec});
     return output;
   }
 

@@ -3,6 +3,7 @@
 //   gate, up and relu2mul                 one matmul whose gate and up tiles alternate
 //   projection and add                    one matmul with a residual epilogue
 //   norm and the quantisation after it    one step
+//   gated matmul, quantisation, no norm   the matmul leaves row maxima, the quantisation is one pass
 //   rope of q and k, cache append         one step in place on the fused row
 #pragma once
 

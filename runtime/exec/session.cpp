@@ -79,6 +79,7 @@ Session::Session(std::shared_ptr<const Executable> executable, const SessionOpti
   logits_ = Buffer<float>(static_cast<size_t>(model.config.vocab_size));
   for (int member = 0; member < options.threads; ++member)
     score_scratch_.emplace_back(round_up(static_cast<size_t>(context), kSoftmaxChunk));
+  row_max_ = Buffer<float>(static_cast<size_t>(options.threads * kMaxTokensPerCall));
   pool_ = std::make_unique<ThreadPool>(options.threads, options.pin_threads);
 }
 
@@ -194,6 +195,18 @@ void Session::run_step(const LinkedStep& step, std::span<const int32_t> tokens, 
                              .normed = tap_ ? normed_tap_.data() + row * out.stride : nullptr});
         break;
       }
+      case StepKind::kQuantize: {
+        const Activations& in = buffers_[static_cast<size_t>(step.input)];
+        Activations& out = buffers_[static_cast<size_t>(step.output)];
+        step.kernel()(QuantizeArgs{.x = in.f32.data() + row * in.stride,
+                                   .maxima = row_max_.data() + row,
+                                   .maxima_count = pool_->size(),
+                                   .maxima_stride = kMaxTokensPerCall,
+                                   .q = out.q.data() + row * out.stride,
+                                   .step = out.q_step.data() + row,
+                                   .sum = out.q_sum.data() + row});
+        break;
+      }
       case StepKind::kRopeAppend: {
         Activations& qkv = buffers_[static_cast<size_t>(step.input)];
         const auto layer = static_cast<size_t>(step.layer);
@@ -228,6 +241,8 @@ void Session::run_matmul(const LinkedStep& step, int64_t rows, int member) {
   Activations& out = buffers_[static_cast<size_t>(step.output)];
   const float* residual =
       step.residual < 0 ? nullptr : buffers_[static_cast<size_t>(step.residual)].f32.data();
+  float* const row_max = row_max_.data() + int64_t{member} * kMaxTokensPerCall;
+  if (step.row_max) std::fill_n(row_max, rows, 0.0f);
   const Range units = share(step.tiles / step.tiles_per_unit, member, pool_->size());
   step.kernels[static_cast<size_t>(rows <= kMaxBakedM ? rows : 0)](
       MatmulArgs{.x = in.q.data(),
@@ -242,7 +257,8 @@ void Session::run_matmul(const LinkedStep& step, int64_t rows, int member) {
                  .y_stride = out.stride,
                  .tile_begin = units.begin * step.tiles_per_unit,
                  .tile_end = units.end * step.tiles_per_unit,
-                 .m = rows});
+                 .m = rows,
+                 .row_max = row_max});
 }
 
 void Session::run_attention(const LinkedStep& step, int64_t rows, int member) {
@@ -295,8 +311,8 @@ void Session::call_tap(const LinkedStep& step, int64_t rows) {
   const int written = step.kind == StepKind::kRopeAppend ? step.input : step.output;
   const Activations& out = buffers_[static_cast<size_t>(written)];
   StepOutput output{.step = step, .rows = rows, .columns = out.stride, .stride = out.stride};
-  if (step.kind == StepKind::kNormQuantize) {
-    output.f32 = normed_tap_.data();
+  if (step.kind == StepKind::kNormQuantize || step.kind == StepKind::kQuantize) {
+    if (step.kind == StepKind::kNormQuantize) output.f32 = normed_tap_.data();
     output.q = out.q.data();
     output.q_step = out.q_step.data();
   } else {
@@ -306,7 +322,7 @@ void Session::call_tap(const LinkedStep& step, int64_t rows) {
 }
 
 int64_t Session::memory_bytes() const {
-  size_t total = logits_.bytes() + normed_tap_.bytes() + tables_.bytes();
+  size_t total = logits_.bytes() + normed_tap_.bytes() + tables_.bytes() + row_max_.bytes();
   for (const auto& cache : k_cache_) total += 2 * cache.bytes();
   for (const auto& buffer : buffers_)
     total += buffer.f32.bytes() + buffer.q.bytes() + buffer.q_step.bytes() + buffer.q_sum.bytes();

@@ -12,7 +12,7 @@ using nlohmann::json;
 
 constexpr StepKind kStepKinds[] = {
     StepKind::kEmbed,     StepKind::kNormQuantize, StepKind::kMatmul, StepKind::kRopeAppend,
-    StepKind::kAttention, StepKind::kRmsNorm,      StepKind::kHead};
+    StepKind::kAttention, StepKind::kRmsNorm,      StepKind::kHead,   StepKind::kQuantize};
 constexpr int64_t kMaxCount = int64_t{1} << 31;
 
 template <typename T>
@@ -153,7 +153,7 @@ Step parse_step(const json& object, const std::vector<BufferInfo>& buffers,
     throw BadField(fmt::format("layer = {}, expected 0..{}", step.layer, config.layers - 1));
 
   const bool is_matmul = step.kind == StepKind::kMatmul;
-  const bool is_quantize = step.kind == StepKind::kNormQuantize;
+  const bool is_quantize = step.kind == StepKind::kNormQuantize || step.kind == StepKind::kQuantize;
   step.input = parse_operand(object,
                              {"input", step.kind != StepKind::kEmbed,
                               is_matmul ? BufferKind::kQuantized : BufferKind::kF32},
@@ -199,6 +199,7 @@ const char* step_kind_name(StepKind kind) {
   switch (kind) {
     case StepKind::kEmbed: return "embed";
     case StepKind::kNormQuantize: return "norm_quantize";
+    case StepKind::kQuantize: return "quantize";
     case StepKind::kMatmul: return "matmul";
     case StepKind::kRopeAppend: return "rope_append";
     case StepKind::kAttention: return "attention";

@@ -191,6 +191,7 @@ TEST(Selection, AKernelForAnyMIsTakenWhereItStandsHigher) {
 
 std::vector<KernelSpec> one_of_each_operation() {
   std::vector<KernelSpec> specs = {NormQuantizeSpec{.k = 640, .eps = 1e-5f},
+                                   QuantizeSpec{.k = 640},
                                    RmsNormSpec{.k = 640, .eps = 1e-6f},
                                    RopeAppendSpec{.q_heads = 4, .kv_heads = 2, .head_dim = 64},
                                    AttentionSpec{.head_dim = 64, .scale = 0.125f},
@@ -199,8 +200,13 @@ std::vector<KernelSpec> one_of_each_operation() {
   for (const LayoutId layout : kLayouts) {
     for (const int m : {1, 4, 8, kAnyM})
       for (const Epilogue epilogue : kEpilogues)
-        specs.emplace_back(
-            MatmulSpec{.n = 64, .k = 640, .m = m, .layout = layout, .epilogue = epilogue});
+        for (const bool row_max : {false, true})
+          specs.emplace_back(MatmulSpec{.n = 64,
+                                        .k = 640,
+                                        .m = m,
+                                        .layout = layout,
+                                        .epilogue = epilogue,
+                                        .row_max = row_max});
     if (layout == LayoutId::kI2S) continue;
     for (const TableForm form : {TableForm::kWords, TableForm::kBytes})
       specs.emplace_back(TablesSpec{.k = 640, .layout = layout, .form = form});

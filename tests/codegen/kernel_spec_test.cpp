@@ -20,6 +20,9 @@ TEST(KernelSpec, NamesReadBack) {
        "matmul_i8_tl1_f32_n64_k36_m3_silumul"},
       {MatmulSpec{.n = 64, .k = 36, .layout = LayoutId::kB3, .epilogue = Epilogue::kGeluMul},
        "matmul_i8_b3_f32_n64_k36_m1_gelumul"},
+      {MatmulSpec{.n = 64, .k = 36, .epilogue = Epilogue::kSiluMul, .row_max = true},
+       "matmul_i8_i2s_f32_n64_k36_m1_silumul_rowmax"},
+      {QuantizeSpec{.k = 6912}, "quant_f32_i8_k6912"},
       {TablesSpec{.k = 2560, .layout = LayoutId::kTl2, .form = TableForm::kBytes},
        "tables_i8_tl2_bytes_k2560"},
       {NormQuantizeSpec{.k = 2560, .eps = 1e-5f}, "normquant_f32_i8_k2560_eps1e-05"},
@@ -51,6 +54,9 @@ TEST(KernelSpec, RefusalsNameThePart) {
   expect_refused("matmul_i8_i2s_f32_nx_k16_m1_scale", "'nx'");
   expect_refused("matmul_i8_i2s_f32_n16_k16_m1_dance", "'dance'");
   expect_refused("matmul_i8_i2s_f32_n16_k16_m1_scale_more", "the end of the name");
+  expect_refused("matmul_i8_i2s_f32_n16_k16_m1_scale_rowmax_more", "the end of the name");
+  expect_refused("matmul_i8_i2s_f32_n16_k16_m1_scale_rowmaxi", "the end of the name");
+  expect_refused("quant_f32_i8_k0", "k = 0");
   expect_refused("matmul_i8_i2s_f32_n17_k16_m1_scale", "n = 17 is not a multiple of 16");
   expect_refused("matmul_i8_i2s_f32_n16_k16_m1_relu2mul", "n = 16 is not a multiple of 32");
   expect_refused("matmul_i8_i2s_f32_n16_k16_m9_scale", "m = 9, expected 1..8");
@@ -88,6 +94,10 @@ TEST(KernelName, SaysSpecPlanAndGenerator) {
   EXPECT_FALSE(bare.plan.has_value());
   EXPECT_EQ(bare.generator, "");
   EXPECT_FALSE(parse_kernel_name("rmsnorm_f32_k64_eps1e-05_quantum").ok());
+  const auto row_max =
+      parse_kernel_name("matmul_i8_i2s_f32_n16_k16_mN_scale_rowmax_t1u4p0_reference").value();
+  EXPECT_TRUE(std::get<MatmulSpec>(row_max.spec).row_max);
+  EXPECT_EQ(row_max.generator, "reference");
 }
 
 }  // namespace

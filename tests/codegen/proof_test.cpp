@@ -47,6 +47,11 @@ TEST(Proof, TheReferenceIsProven) {
   expect_proven(pairs, reference_kernel<reference::matmul, MatmulArgs>(pairs));
   static const NormQuantizeSpec quantize{.k = 100, .eps = 1e-5f};
   expect_proven(quantize, reference_kernel<reference::norm_quantize, NormQuantizeArgs>(quantize));
+  static const MatmulSpec maxima{
+      .n = 192, .k = 48, .m = kAnyM, .epilogue = Epilogue::kSiluMul, .row_max = true};
+  expect_proven(maxima, reference_kernel<reference::matmul, MatmulArgs>(maxima));
+  static const QuantizeSpec known{.k = 100};
+  expect_proven(known, reference_kernel<reference::quantize, QuantizeArgs>(known));
   static const RmsNormSpec norm{.k = 100, .eps = 1e-5f};
   expect_proven(norm, reference_kernel<reference::rms_norm, RmsNormArgs>(norm));
   static const RopeAppendSpec rope{.q_heads = 4, .kv_heads = 2, .head_dim = 32};
@@ -80,6 +85,17 @@ TEST(Proof, OneWrongBitInTheLastTileDisqualifies) {
       << message;
 }
 
+TEST(Proof, MaximaThatAreNotLeftDisqualify) {
+  static const MatmulSpec spec{.n = 160, .k = 64, .m = 3, .row_max = true};
+  const Kernel kernel = kernel_of([](const void* args, const void*) {
+    MatmulSpec without = spec;
+    without.row_max = false;
+    reference::matmul(without, *static_cast<const MatmulArgs*>(args));
+  });
+  const std::string message = disqualification(spec, kernel);
+  EXPECT_NE(message.find("row_max of token 0: element 0 is 0"), std::string::npos) << message;
+}
+
 TEST(Proof, ADifferenceBetweenTileStepsDisqualifies) {
   const Kernel kernel = kernel_of([](const void* args, const void*) {
     const auto& a = *static_cast<const MatmulArgs*>(args);
@@ -96,7 +112,7 @@ TEST(Proof, AKernelThatDoesNothingIsDisqualified) {
         KernelSpec(RmsNormSpec{.k = 64}),
         KernelSpec(RopeAppendSpec{.q_heads = 1, .kv_heads = 1, .head_dim = 16}),
         KernelSpec(AttentionSpec{.head_dim = 16, .scale = 1}), KernelSpec(EmbedSpec{.k = 16}),
-        KernelSpec(HeadSpec{.n = 16, .k = 16})}) {
+        KernelSpec(QuantizeSpec{.k = 64}), KernelSpec(HeadSpec{.n = 16, .k = 16})}) {
     EXPECT_NE(disqualification(spec, nothing), "") << spec_name(spec);
   }
 }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <fstream>
 
@@ -34,6 +35,23 @@ class Compile : public testing::Test {
     return path;
   }
 
+  // Holds the steps of quantize steps against the whole rows of the matmul before.
+  void expect_measured_by_the_row(Session& session) {
+    session.set_tap([this](const StepOutput& output) {
+      if (output.step.kind == StepKind::kMatmul) {
+        absmax_.assign(static_cast<size_t>(output.rows), 1e-5f);
+        for (int64_t row = 0; row < output.rows; ++row)
+          for (int64_t i = 0; i < output.columns; ++i)
+            absmax_[static_cast<size_t>(row)] = std::max(
+                absmax_[static_cast<size_t>(row)], std::fabs(output.f32[row * output.stride + i]));
+      }
+      if (output.step.kind != StepKind::kQuantize) return;
+      for (int64_t row = 0; row < output.rows; ++row)
+        EXPECT_EQ(output.q_step[row], absmax_[static_cast<size_t>(row)] / 127.0f) << "row " << row;
+    });
+  }
+
+  std::vector<float> absmax_;
   TempFolder folder_;
   const std::vector<int32_t> tokens_ = {318, 72, 101, 108, 108, 111, 33, 10, 0, 255, 99};
 };
@@ -60,6 +78,45 @@ TEST_F(Compile, SameBitsFromMastersPackedAndEveryTier) {
       if (!host_target().supports(isa)) continue;
       EXPECT_TRUE(same(logits_of(packed, target_for(isa), tokens_)))
           << name << " " << isa_name(isa);
+    }
+  }
+}
+
+// Without the norm before `down` the row maxima of all threads make the step; every tier and number of threads gives
+// the bits of the reference kernels.
+TEST_F(Compile, SameBitsWithoutSubNorm) {
+  for (const ModelShape& shape : {ModelShape{}, ModelShape{.hidden = 36,
+                                                           .intermediate = 52,
+                                                           .layers = 2,
+                                                           .q_heads = 6,
+                                                           .kv_heads = 3,
+                                                           .head_dim = 6}}) {
+    const auto source = folder_.path() / fmt::format("h{}", shape.hidden);
+    write_model(make_packed_model(shape, 5), source);
+    auto loaded = load_model(source.string());
+    ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+    for (int64_t layer = 0; layer < loaded->graph.config.layers; ++layer)
+      remove_norm(loaded->graph, fmt::format("layers.{}.ffn_sub_norm", layer));
+    const HeuristicPlanSource plans;
+    const std::string path = source.string() + ".bnc";
+    const auto report = compile(loaded->graph, path, {.target = host_target(), .plans = &plans});
+    ASSERT_TRUE(report.ok()) << report.status().message();
+    for (const size_t tokens : {size_t{1}, size_t{5}, tokens_.size()}) {
+      std::vector<float> expected;
+      for (Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
+        if (!host_target().supports(isa)) continue;
+        const auto executable = link_file(path, target_for(isa));
+        for (const int threads : {1, 2, 3}) {
+          auto session = make_session(executable, {.threads = threads});
+          expect_measured_by_the_row(*session);
+          const Status status = session->append(std::span(tokens_).first(tokens));
+          ASSERT_TRUE(status.ok()) << status.message();
+          const std::vector<float> logits(session->logits().begin(), session->logits().end());
+          if (expected.empty()) expected = logits;
+          EXPECT_EQ(std::memcmp(logits.data(), expected.data(), expected.size() * sizeof(float)), 0)
+              << isa_name(isa) << ", " << threads << " threads, " << tokens << " tokens";
+        }
+      }
     }
   }
 }
@@ -147,6 +204,10 @@ TEST_F(LinkRefuses, WhatDoesNotFit) {
   expect_refused("differ from the vocabulary", [](auto& d) {
     for (auto& step : d["program"]["steps"])
       if (step["kind"] == "head") step["kernel"] = "head_f32_bf16_n16_k64";
+  });
+  expect_refused("does not leave the row maxima", [](auto& d) {
+    d["program"]["steps"][9]["kind"] = "quantize";
+    d["program"]["steps"][9]["kernel"] = "quant_f32_i8_k96";
   });
   expect_refused("kernel plan 'fast'",
                  [](auto& d) { d["program"]["steps"][2]["plans"]["1"] = "fast"; });

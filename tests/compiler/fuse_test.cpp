@@ -6,6 +6,7 @@
 #include "compiler/passes/memory.h"
 #include "compiler/passes/pack.h"
 #include "frontend/load.h"
+#include "tests/support/engine_fixture.h"
 #include "tests/support/model_folder.h"
 
 namespace bitnetc::test {
@@ -48,6 +49,30 @@ TEST_F(Fuse, OneLayerIsNineSteps) {
       "lm_head: head_f32_bf16_n320_k64",
   };
   EXPECT_EQ(names, expected);
+}
+
+TEST_F(Fuse, WithoutSubNormTheMatmulLeavesRowMaxima) {
+  load({.layers = 1});
+  remove_norm(graph_, "layers.0.ffn_sub_norm");
+  ASSERT_TRUE(validate(graph_).ok());
+  const auto fused = fuse(graph_);
+  ASSERT_TRUE(fused.ok()) << fused.status().message();
+  ASSERT_EQ(fused->ops.size(), 13u);
+  EXPECT_EQ(spec_name(fused->ops[8].spec), "matmul_i8_i2s_f32_n192_k64_m1_relu2mul_rowmax");
+  EXPECT_EQ(fused->ops[9].name, "layers.0.down_proj.quantize");
+  EXPECT_EQ(spec_name(fused->ops[9].spec), "quant_f32_i8_k96");
+  EXPECT_EQ(fused->ops[9].input, fused->ops[8].output);
+  EXPECT_EQ(fused->ops[10].input, fused->ops[9].output);
+  EXPECT_EQ(spec_name(fused->ops[10].spec), "matmul_i8_i2s_f32_n64_k96_m1_residual");
+}
+
+TEST_F(Fuse, ASumIsNotQuantisedWithoutANorm) {
+  load({.layers = 1});
+  remove_norm(graph_, "layers.0.post_attention_layernorm");
+  const auto fused = fuse(graph_);
+  ASSERT_FALSE(fused.ok());
+  EXPECT_NE(fused.status().message().find("neither a norm nor relu2mul"), std::string::npos)
+      << fused.status().message();
 }
 
 // Widths that are no multiple of a tile: every part of a fused matmul still begins at a whole tile.

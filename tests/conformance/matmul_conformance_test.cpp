@@ -6,7 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <random>
 
 #include "runtime/options.h"
@@ -252,6 +254,58 @@ TEST_P(MatmulConformance, ResidualInPlace) {
     args.residual = args.y;
     ASSERT_EQ(test::call_kernel(kernel, &args), "");
     EXPECT_EQ(problem.check(0, problem.tiles()), "") << kernel.name();
+  }
+  finish();
+}
+
+// The largest magnitude of every token beside the outputs.
+TEST_P(MatmulConformance, RowMax) {
+  uint64_t seed = 30;
+  for (const Epilogue epilogue : kEpilogues) {
+    const MatmulSpec spec{.n = 96, .k = 320, .epilogue = epilogue, .row_max = true};
+    for (const Edge edge : {Edge::kEnd, Edge::kBegin}) {
+      expect_all_exact(spec, {}, kTokenCounts, {.edge = edge, .seed = ++seed});
+      expect_all_exact({.n = 32, .k = 100, .epilogue = epilogue, .row_max = true}, {},
+                       kFewTokenCounts, {.edge = edge, .seed = ++seed, .y_gap = 16});
+    }
+    for (const int tiles : {1, 2, 4, 8}) {
+      expect_all_exact({.n = 352, .k = 148, .epilogue = epilogue, .row_max = true},
+                       {.tiles_per_step = tiles}, kFewTokenCounts, {.seed = ++seed},
+                       {{0, 0}, {0, 22}, {2, 12}});
+    }
+  }
+  expect_all_exact({.n = 32, .k = 64, .row_max = true}, {}, kFewTokenCounts,
+                   {.weights = Weights::kAllZero});
+  finish();
+}
+
+// A NaN is passed over, wherever it is among the outputs of a tile.
+TEST_P(MatmulConformance, RowMaxPassesOverNaN) {
+  for (int m = kAnyM; m <= kMaxSmallM; ++m) {
+    const MatmulSpec spec =
+        in_layout({.n = 64, .k = 96, .m = m, .epilogue = Epilogue::kResidual, .row_max = true});
+    const Kernel kernel = build(spec, {});
+    if (!kernel) continue;
+    MatmulProblem problem = problem_for(spec, {.seed = 40, .m = 19});
+    for (int64_t place = 0; place < kTileRows; ++place) {
+      MatmulArgs args = problem.args(0, problem.tiles());
+      std::vector<float> residual(args.residual, args.residual + args.m * args.y_stride);
+      for (int64_t token = 0; token < args.m; ++token) {
+        for (int64_t i = place; i < 48; i += 7)
+          residual[static_cast<size_t>(token * args.y_stride + i)] =
+              std::numeric_limits<float>::quiet_NaN();
+      }
+      args.residual = residual.data();
+      std::vector<float> maxima(static_cast<size_t>(args.m), 0.0f);
+      args.row_max = maxima.data();
+      ASSERT_EQ(test::call_kernel(kernel, &args), "");
+      for (int64_t token = 0; token < args.m; ++token) {
+        float most = 0;
+        for (int64_t i = 0; i < spec.n; ++i)
+          most = std::max(most, std::fabs(args.y[token * args.y_stride + i]));
+        ASSERT_EQ(maxima[static_cast<size_t>(token)], most) << kernel.name() << " token " << token;
+      }
+    }
   }
   finish();
 }

@@ -50,6 +50,19 @@ TEST(NormConformance, NormQuantizeRoundsTiesToEven) {
   }
 }
 
+TEST(NormConformance, QuantizeHasTheReferencesBits) {
+  std::vector<int64_t> widths(std::begin(kWidths), std::end(kWidths));
+  for (int64_t k = 1; k <= 130; ++k) widths.push_back(k);
+  for (const int64_t k : widths) {
+    const QuantizeSpec spec{.k = k};
+    for_every_kernel(spec, [&](const Kernel& kernel) {
+      for (const QuantizeRow& row : quantize_rows(k))
+        for (const Edge edge : {Edge::kEnd, Edge::kBegin})
+          EXPECT_EQ(compare_quantize(spec, kernel, row, edge), "") << kernel.name();
+    });
+  }
+}
+
 TEST(NormConformance, RmsNormHasTheReferencesBits) {
   for (const int64_t k : kWidths) {
     const RmsNormSpec spec{.k = k, .eps = 1e-5f};
@@ -63,8 +76,9 @@ TEST(NormConformance, RmsNormHasTheReferencesBits) {
 
 // Who is tested here, and who is not and why: printed, so that a missing tier is seen.
 TEST(NormConformance, SaysWhichGeneratorsTakePart) {
-  for (const KernelSpec& spec : {KernelSpec(NormQuantizeSpec{.k = 64, .eps = 1e-5f}),
-                                 KernelSpec(RmsNormSpec{.k = 64, .eps = 1e-5f})}) {
+  for (const KernelSpec& spec :
+       {KernelSpec(NormQuantizeSpec{.k = 64, .eps = 1e-5f}),
+        KernelSpec(RmsNormSpec{.k = 64, .eps = 1e-5f}), KernelSpec(QuantizeSpec{.k = 64})}) {
     const KernelRequest request{.spec = spec, .plan = {}, .target = host_target()};
     int accepted = 0;
     for (const auto& generator : KernelBuilder::generators()) {

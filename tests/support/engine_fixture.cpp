@@ -1,5 +1,6 @@
 #include "tests/support/engine_fixture.h"
 
+#include <algorithm>
 #include <map>
 #include <stdexcept>
 
@@ -29,6 +30,14 @@ void compile_folder(const std::string& folder, const std::string& bnc_path, cons
   const LayoutOverride plans(heuristic, layout);
   value_or_throw(compile(loaded.graph, bnc_path,
                          {.target = target, .plans = &plans, .bitnetc_version = "test"}));
+}
+
+void remove_norm(Graph& graph, const std::string& name) {
+  const auto norm = std::ranges::find(graph.nodes, name, &Node::name);
+  if (norm == graph.nodes.end()) throw std::runtime_error("no norm " + name);
+  const ValueId input = norm->inputs[0], output = norm->output;
+  graph.nodes.erase(norm);
+  for (Node& node : graph.nodes) std::ranges::replace(node.inputs, output, input);
 }
 
 std::shared_ptr<const Executable> link_file(const std::string& bnc_path, const Target& target,

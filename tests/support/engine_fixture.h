@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "compiler/graph.h"
 #include "compiler/link.h"
 #include "runtime/executable.h"
 #include "runtime/session.h"
@@ -16,6 +17,9 @@ std::string bundled_model_folder();
 // Compiles `folder` for `target` to `bnc_path`. Fails the calling test (and throws) on an error.
 void compile_folder(const std::string& folder, const std::string& bnc_path, const Target& target,
                     LayoutId layout = LayoutId::kI2S);
+
+// Takes a norm out of a graph: what read its output reads its input.
+void remove_norm(Graph& graph, const std::string& name);
 
 // The bundled model, compiled once per process, tier and layout, linked for that tier.
 std::shared_ptr<const Executable> bundled_executable(const Target& target,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <random>
 
@@ -105,6 +107,73 @@ std::string compare_norm_quantize(const NormQuantizeSpec& spec, const Kernel& ke
         return fmt::format("{}, {}, normed {}: {}", spec_name(spec), row.name,
                            with_normed ? "wanted" : "null", difference);
     }
+  }
+  return "";
+}
+
+std::vector<QuantizeRow> quantize_rows(int64_t k) {
+  const auto columns = static_cast<size_t>(k);
+  const auto seed = static_cast<uint32_t>(k) + 7;
+  std::vector<QuantizeRow> rows;
+  for (const float scale : {1.0f, 300.0f, 1e-4f, 1e-6f, 1e-20f, 1e-41f, 1e30f, 1e37f})
+    rows.push_back({fmt::format("normal x{}", scale), normal_values(k, scale, seed), {}});
+  rows.push_back({"zeros", std::vector<float>(columns), {}});
+  rows.push_back({"largest", std::vector<float>(columns, std::numeric_limits<float>::max()), {}});
+  rows.push_back({"ties", std::vector<float>(columns), {}});
+  for (size_t i = 0; i < columns; ++i) rows.back().x[i] = static_cast<float>(i % 127) - 62.5f;
+  rows.back().x.front() = 127.0f;
+  for (const float odd :
+       {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+        std::numeric_limits<float>::quiet_NaN()}) {
+    rows.push_back({fmt::format("with {}", odd), normal_values(k, 1.0f, seed), {}});
+    for (size_t i = columns / 3; i < columns; i += 5) rows.back().x[i] = odd;
+  }
+  const size_t plain = rows.size();
+  for (size_t r = 0; r < plain; ++r) {
+    QuantizeRow& row = rows[r];
+    QuantizeRow parts = row;
+    parts.name += ", seven maxima";
+    parts.stride = 5;
+    parts.maxima.assign(6 * 5 + 1, std::numeric_limits<float>::quiet_NaN());
+    for (size_t part = 0; part < 7; ++part) parts.maxima[5 * part] = 0.0f;
+    row.maxima = {0.0f};
+    for (size_t i = 0; i < columns; ++i) {
+      float& of_part = parts.maxima[5 * (i % 7)];
+      row.maxima[0] = std::max(row.maxima[0], std::fabs(row.x[i]));
+      of_part = std::max(of_part, std::fabs(row.x[i]));
+    }
+    rows.push_back(std::move(parts));
+  }
+  // Maxima that are wrong: codes saturate.
+  rows.push_back({"too small a maximum", normal_values(k, 1e9f, seed), {1.0f}});
+  rows.push_back({"a NaN among the maxima",
+                  normal_values(k, 1.0f, seed),
+                  {2.0f, std::numeric_limits<float>::quiet_NaN(), 3.0f}});
+  return rows;
+}
+
+std::string compare_quantize(const QuantizeSpec& spec, const Kernel& kernel, const QuantizeRow& row,
+                             Edge edge) {
+  const auto x = guarded(row.x, edge), maxima = guarded(row.maxima, edge);
+  const auto padded = static_cast<size_t>(spec.padded_k());
+  GuardedBuffer<int8_t> q(padded, edge), expected_q(padded, edge);
+  GuardedBuffer<float> step(1, edge), expected_step(1, edge);
+  GuardedBuffer<int32_t> sum(1, edge), expected_sum(1, edge);
+  QuantizeArgs args{.x = x->data(),
+                    .maxima = maxima->data(),
+                    .maxima_count = (std::ssize(row.maxima) + row.stride - 1) / row.stride,
+                    .maxima_stride = row.stride,
+                    .q = expected_q.data(),
+                    .step = expected_step.data(),
+                    .sum = expected_sum.data()};
+  reference::quantize(spec, args);
+  args.q = q.data(), args.step = step.data(), args.sum = sum.data();
+  kernel(args);
+  for (const std::string& difference :
+       {first_difference("step", step, expected_step), first_difference("sum", sum, expected_sum),
+        first_difference("q", q, expected_q)}) {
+    if (!difference.empty())
+      return fmt::format("{}, {}: {}", spec_name(spec), row.name, difference);
   }
   return "";
 }

@@ -25,10 +25,22 @@ std::vector<NormRow> norm_rows(int64_t k);
 inline constexpr float kTieEps = 0.75f;
 NormRow tie_row(int64_t k);
 
+// A row to be quantised and the maxima it comes with, one at every `stride` floats.
+struct QuantizeRow {
+  std::string name;
+  std::vector<float> x, maxima;
+  int64_t stride = 1;
+};
+// Random rows from subnormal to huge, zeros, infinities and NaNs, ties; with one maximum, and with one for each of
+// seven parts.
+std::vector<QuantizeRow> quantize_rows(int64_t k);
+
 // Runs `kernel` and the reference on `row`. Empty when every output has the same bits and nothing beside
 // the buffers was written; else what differed first.
 std::string compare_norm_quantize(const NormQuantizeSpec& spec, const Kernel& kernel,
                                   const NormRow& row, Edge edge);
+std::string compare_quantize(const QuantizeSpec& spec, const Kernel& kernel, const QuantizeRow& row,
+                             Edge edge);
 std::string compare_rms_norm(const RmsNormSpec& spec, const Kernel& kernel, const NormRow& row,
                              Edge edge);
 

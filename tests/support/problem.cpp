@@ -1,6 +1,7 @@
 #include "tests/support/problem.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <random>
 
@@ -12,6 +13,12 @@ namespace bitnetc::test {
 namespace {
 
 constexpr float kUntouched = -7.25e30f;
+
+// What stands in row_max before a call: nothing yet, or outputs of other tiles that are less or more than any.
+float row_max_before(int64_t token) {
+  constexpr float kBefore[] = {0.0f, 1e-3f, 1e30f};
+  return kBefore[token % 3];
+}
 
 size_t table_bytes(const MatmulSpec& spec, TableForm form) {
   if (form == TableForm::kNone) return 0;
@@ -47,6 +54,7 @@ MatmulProblem::MatmulProblem(const MatmulSpec& spec, const ProblemOptions& optio
       residual_(spec.epilogue == Epilogue::kResidual ? y_.size() : 0, options.edge),
       x_step_(static_cast<size_t>(tokens_), options.edge),
       tile_scale_(static_cast<size_t>(spec.weight_layout().tiles()), options.edge),
+      row_max_(spec.row_max ? static_cast<size_t>(tokens_) : 0, options.edge),
       x_sum_(static_cast<size_t>(tokens_), options.edge),
       confirmed_(static_cast<size_t>(tiles() / unit_tiles())),
       expected_(y_.size(), kUntouched) {
@@ -144,6 +152,12 @@ MatmulProblem::Sums MatmulProblem::plain_sums(const std::vector<int8_t>& trits) 
 
 void MatmulProblem::reset_output() {
   for (float& value : y_) value = kUntouched;
+  reset_row_max();
+}
+
+void MatmulProblem::reset_row_max() {
+  for (size_t token = 0; token < row_max_.size(); ++token)
+    row_max_[token] = row_max_before(static_cast<int64_t>(token));
 }
 
 int64_t MatmulProblem::first_token(int64_t tokens) const {
@@ -166,7 +180,8 @@ MatmulArgs MatmulProblem::args(int64_t tile_begin, int64_t tile_end, int64_t tok
           .y_stride = y_stride_,
           .tile_begin = tile_begin,
           .tile_end = tile_end,
-          .m = tokens == 0 ? tokens_ : tokens};
+          .m = tokens == 0 ? tokens_ : tokens,
+          .row_max = spec_.row_max ? row_max_.data() + first : nullptr};
 }
 
 // ---- answers. A unit is one tile, or the gate and up tile that make one tile of outputs.
@@ -209,6 +224,8 @@ std::string MatmulProblem::check_against_reference(int64_t unit) {
     token_args.x_sum += token;
     if (token_args.residual != nullptr) token_args.residual += token * y_stride_;
     token_args.y = row.data();
+    float most = 0, plain_most = 0;
+    token_args.row_max = &most;
     reference::matmul(one, token_args);
     for (int64_t r = 0; r < kTileRows; ++r) {
       const int64_t column = unit * kTileRows + r;
@@ -216,7 +233,11 @@ std::string MatmulProblem::check_against_reference(int64_t unit) {
       const float plain = output(token, unit, r);
       if (bits_of(reference) != bits_of(plain))
         return "the answers differ: " + describe("the plain loop", token, column, reference, plain);
+      plain_most = std::max(plain_most, std::fabs(plain));
     }
+    if (spec_.row_max && most != plain_most)
+      return fmt::format("the answers differ: row_max[{}] is {}, the plain loop says {}", token,
+                         most, plain_most);
   }
   confirmed_[static_cast<size_t>(unit)] = true;
   return {};
@@ -229,6 +250,21 @@ std::string MatmulProblem::first_difference(int64_t first_token) const {
   const auto stride = static_cast<size_t>(y_stride_);
   return describe("the plain loop", static_cast<int64_t>(at / stride) - first_token,
                   static_cast<int64_t>(at % stride), y_[at], expected_[at]);
+}
+
+std::string MatmulProblem::check_row_max(int64_t unit_begin, int64_t unit_end, int64_t first,
+                                         int64_t last) const {
+  for (int64_t token = 0; token < std::ssize(row_max_); ++token) {
+    float most = row_max_before(token);
+    for (int64_t unit = unit_begin; first <= token && token < last && unit < unit_end; ++unit)
+      for (int64_t row = 0; row < kTileRows; ++row)
+        most = std::max(most, std::fabs(output(token, unit, row)));
+    const float got = row_max_[static_cast<size_t>(token)];
+    if (bits_of(got) != bits_of(most))
+      return fmt::format("{}, seed {}: row_max[{}] is {}, the plain loop says {}", spec_name(spec_),
+                         options_.seed, token, got, most);
+  }
+  return row_max_.slack_intact() ? "" : spec_name(spec_) + ": wrote outside row_max";
 }
 
 std::string MatmulProblem::check(int64_t tile_begin, int64_t tile_end, int64_t tokens) {
@@ -251,8 +287,10 @@ std::string MatmulProblem::check(int64_t tile_begin, int64_t tile_end, int64_t t
   });
   // Everywhere: outside the range y must hold the pattern still.
   std::string wrong = first_difference(first);
+  if (wrong.empty()) wrong = check_row_max(unit_begin, unit_end, first, last);
   for_each_output(
       [&](size_t at, int64_t, int64_t, int64_t) { y_[at] = expected_[at] = kUntouched; });
+  reset_row_max();
   if (!wrong.empty()) {
     reset_output();
     return wrong;

@@ -83,10 +83,11 @@ std::string describe(const KernelSpec& spec) {
     const WeightLayout layout = s.weight_layout();
     const std::string m = s.m == kAnyM ? "M" : std::to_string(s.m);
     return fmt::format(
-        "operation   Y = {}, XW = X W^T in exact int32\n"
+        "operation   Y = {}, XW = X W^T in exact int32{}\n"
         "shapes      x i8[{}][{}], w {} {}x{}, y f32[{}][{}]\n"
         "weights     {}, {:.2f} bits a weight, {} tiles of {} rows",
-        formula(s.epilogue), m, s.k, layout_name(s.layout), s.n, s.k, m, s.output_columns(),
+        formula(s.epilogue), s.row_max ? "; the largest |Y| of a token" : "", m, s.k,
+        layout_name(s.layout), s.n, s.k, m, s.output_columns(),
         format_bytes(static_cast<double>(layout.total_bytes())), layout.bits_per_weight(),
         layout.tiles(), kTileRows);
   };
@@ -98,6 +99,12 @@ std::string describe(const KernelSpec& spec) {
                 "operation   q = int8(RMS norm of x * w), absmax per token\n"
                 "shapes      x f32[{}], w f32[{}], q i8[{}], eps {}",
                 s.k, s.k, s.padded_k(), s.eps);
+          },
+          [](const QuantizeSpec& s) {
+            return fmt::format(
+                "operation   q = int8(x), absmax per token known before\n"
+                "shapes      x f32[{}], q i8[{}]",
+                s.k, s.padded_k());
           },
           [](const RmsNormSpec& s) {
             return fmt::format(

@@ -158,7 +158,8 @@ void direct_step(const Problem<Decoder>& problem, const Tail<Decoder>& tail, int
                                        .token_begin = 0,
                                        .token_end = kTokens,
                                        .tile_begin = tile,
-                                       .tiles = kTiles});
+                                       .tiles = kTiles,
+                                       .row_max = problem.row_max});
 }
 
 template <class Tier, class Decoder, int kTokens>

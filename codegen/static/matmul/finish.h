@@ -15,6 +15,7 @@ struct TileSums {
   int64_t token_begin, token_end;
   int64_t tile_begin;  // of the matrix
   int tiles;
+  float* row_max;  // by token; null: not wanted
 };
 
 // math::exp_f32 in every lane.
@@ -70,6 +71,7 @@ template <typename V, bool kInterleaved, Epilogue kEpilogue>
       const auto rows = V::template rows<kInterleaved>(sums + tile * kTileRows, part);
       return V::multiply(V::to_float(V::subtract(rows, x_sum)), V::broadcast(factor));
     };
+    Float most = V::broadcast(of.row_max != nullptr ? of.row_max[token] : 0.0f);
     for (int tile = 0; tile < of.tiles; tile += kTilesPerOutput) {
       const int64_t at =
           token * args.y_stride + (of.tile_begin + tile) / kTilesPerOutput * kTileRows;
@@ -79,8 +81,10 @@ template <typename V, bool kInterleaved, Epilogue kEpilogue>
         if constexpr (kEpilogue == Epilogue::kResidual)
           value = V::add(V::load(args.residual + at + part * V::kLanes), value);
         V::store(args.y + at + part * V::kLanes, value);
+        if (of.row_max != nullptr) most = V::max(V::absolute(value), most);  // a NaN leaves it
       }
     }
+    if (of.row_max != nullptr) of.row_max[token] = V::largest(most);
   }
 }
 

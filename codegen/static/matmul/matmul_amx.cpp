@@ -142,19 +142,20 @@ void multiply_blocks(const MatmulArgs& args, const TokenBlocks& blocks, int64_t 
 }
 
 // Outputs; a block leaves to its predecessor what they share.
-template <int kStepTiles>
-void finish_blocks(Epilogue epilogue, const MatmulArgs& args, const TokenBlocks& blocks,
-                   int64_t tile, const int32_t* sums) {
+template <int kStepTiles, class Decoder>
+void finish_blocks(const Problem<Decoder>& problem, const TokenBlocks& blocks, int64_t tile,
+                   const int32_t* sums) {
   constexpr int64_t kRows = kStepTiles * kTileRows;
   for (int64_t block = 0; block < blocks.count; ++block) {
     const int64_t shared = block * blocks.height - blocks.begin(block);
-    finish<Zmm, false>(epilogue, args,
+    finish<Zmm, false>(problem.epilogue, problem.args,
                        {.sums = sums + (block * blocks.height + shared) * kRows,
                         .token_stride = kRows,
                         .token_begin = block * blocks.height,
                         .token_end = blocks.begin(block) + blocks.height,
                         .tile_begin = tile,
-                        .tiles = kStepTiles});
+                        .tiles = kStepTiles,
+                        .row_max = problem.row_max});
   }
 }
 
@@ -182,7 +183,7 @@ void tile_step(const Problem<Decoder>& problem, const TokenBlocks& blocks, int64
                                 sums);
     order_memory();
   }
-  finish_blocks<kStepTiles>(problem.epilogue, problem.args, blocks, tile, sums);
+  finish_blocks<kStepTiles>(problem, blocks, tile, sums);
 }
 
 using FewTokens = void (*)(const MatmulSpec&, const MatmulArgs&);

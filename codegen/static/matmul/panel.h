@@ -133,7 +133,8 @@ void panel_step(const Problem<Decoder>& problem, int64_t tile) {
                                        .token_begin = 0,
                                        .token_end = problem.tokens,
                                        .tile_begin = tile,
-                                       .tiles = kTiles});
+                                       .tiles = kTiles,
+                                       .row_max = problem.row_max});
 }
 
 template <class Tier, class Decoder>

@@ -22,6 +22,7 @@ template <class Decoder>
 struct Problem {
   const MatmulArgs& args;
   Epilogue epilogue;
+  float* row_max;  // null: not wanted
   int64_t tokens;
   int64_t groups;      // of columns; the last one ends in zeros of x
   int64_t blocks;      // of a tile
@@ -31,6 +32,7 @@ struct Problem {
   Problem(const MatmulSpec& spec, const MatmulArgs& call)
       : args(call),
         epilogue(spec.epilogue),
+        row_max(spec.row_max ? call.row_max : nullptr),
         tokens(spec.m == kAnyM ? call.m : spec.m),
         groups(ceiling_quotient(spec.k, kGroupColumns)),
         blocks(ceiling_quotient(spec.k, Decoder::kColumns)),

@@ -53,6 +53,13 @@ struct Ymm {
   static Float fused(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
   static Float max(Float a, Float b) { return _mm256_max_ps(a, b); }  // b for NaN and two zeros
   static Float min(Float a, Float b) { return _mm256_min_ps(a, b); }
+  static Float absolute(Float a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+  // Of numbers, no NaN.
+  static float largest(Float a) {
+    __m128 most = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    most = _mm_max_ps(most, _mm_movehl_ps(most, most));
+    return _mm_cvtss_f32(_mm_max_ss(most, _mm_movehdup_ps(most)));
+  }
   static Float negate(Float a) { return _mm256_xor_ps(a, _mm256_set1_ps(-0.0f)); }
   static Float rint(Float a) {
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

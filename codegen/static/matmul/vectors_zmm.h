@@ -48,6 +48,8 @@ struct Zmm {
   static Float fused(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
   static Float max(Float a, Float b) { return _mm512_max_ps(a, b); }  // b for NaN and two zeros
   static Float min(Float a, Float b) { return _mm512_min_ps(a, b); }
+  static Float absolute(Float a) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a); }
+  static float largest(Float a) { return _mm512_reduce_max_ps(a); }  // of numbers, no NaN
   static Float negate(Float a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }
   static Float rint(Float a) {
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

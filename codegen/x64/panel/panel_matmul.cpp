@@ -182,11 +182,13 @@ void PanelMatmul::epilogue() {
                                .residual_delta = regs_.residual_delta,
                                .x_step = regs_.x_step,
                                .x_sum = regs_.x_sum,
-                               .tile_scale = regs_.tile_scale};
+                               .tile_scale = regs_.tile_scale,
+                               .row_max = regs_.row_max};
   mov(regs_.y, local(kStepY));
   mov(regs_.tile_scale, local(kStepTileScale));
   mov(regs_.x_step, argument(offsetof(MatmulArgs, x_step)));
   mov(regs_.x_sum, argument(offsetof(MatmulArgs, x_sum)));
+  if (spec_.row_max) mov(regs_.row_max, argument(offsetof(MatmulArgs, row_max)));
   mov(regs_.y_stride, argument(offsetof(MatmulArgs, y_stride)));
   shl(regs_.y_stride, 2);
   if (spec_.epilogue == Epilogue::kResidual) {
@@ -209,6 +211,7 @@ void PanelMatmul::epilogue() {
   add(regs_.y, regs_.y_stride);
   add(regs_.x_step, as_int(sizeof(float)));
   add(regs_.x_sum, as_int(sizeof(int32_t)));
+  if (spec_.row_max) add(regs_.row_max, as_int(sizeof(float)));
   dec(regs_.tokens_left);
   jnz(next, T_NEAR);
   add(local(kStepY), outputs * kTileOutputBytes);

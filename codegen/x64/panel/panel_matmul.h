@@ -15,7 +15,7 @@
 //   panel    [tile of the step][chunk columns / 4][64 bytes] (panel_decoder.h)
 //
 // Reads    x up to K rounded up to whole groups; w of the tile range; x_step, x_sum, tile_scale, residual
-// Writes   y inside the tile range's columns
+// Writes   y inside the tile range's columns; row_max, if wanted
 #pragma once
 
 #include "codegen/x64/matmul_program.h"
@@ -43,6 +43,7 @@ struct PanelRegs {
   Reg64 tile_scale = Xbyak::util::r10;
   Reg64 tokens_left = Xbyak::util::r11;
   Reg64 sums = Xbyak::util::r12;
+  Reg64 row_max = Xbyak::util::r13;
 };
 
 // How K is cut: all chunks but the last have `columns`, a multiple of the unit asked for.

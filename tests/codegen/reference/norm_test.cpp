@@ -102,6 +102,24 @@ TEST(ReferenceNormQuantizeTest, TinyRowsAreMeasuredAgainstTheFloor) {
   EXPECT_EQ(out.q[1], 13);   // 12.7
 }
 
+TEST(ReferenceQuantizeTest, TheGreatestOfTheMaximaIsTheMeasure) {
+  const std::vector<float> x = {2.5f, -127, 3.5f};
+  const float maxima[] = {3.5f, 999, 127, 999, 2.5f};
+  std::vector<int8_t> q(64, 99);
+  float step = -1;
+  int32_t sum = -1;
+  reference::quantize({.k = 3}, {.x = x.data(),
+                                 .maxima = maxima,
+                                 .maxima_count = 3,
+                                 .maxima_stride = 2,
+                                 .q = q.data(),
+                                 .step = &step,
+                                 .sum = &sum});
+  EXPECT_EQ(step, 1.0f);
+  EXPECT_EQ(std::vector<int8_t>(q.begin(), q.begin() + 4), (std::vector<int8_t>{2, -127, 4, 0}));
+  EXPECT_EQ(sum, -121);
+}
+
 TEST(ReferenceNormQuantizeTest, TheLargestMagnitudeMapsTo127NeverMinus128) {
   test::RandomValues random(11);
   for (int round = 0; round < 20000; ++round) {
