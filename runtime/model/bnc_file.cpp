@@ -203,9 +203,16 @@ Status check_header(const Header& header, std::span<const uint8_t> bytes,
 // One row of the section table, checked against the part of the file that may hold sections.
 Result<BncSection> parse_section(const json& row, uint64_t sections_end,
                                  const std::string& origin) {
+  const json &offset = row.at("offset"), &size_bytes = row.at("size_bytes");
+  // The library would cast any number.
+  if (!offset.is_number_unsigned() || !size_bytes.is_number_unsigned()) {
+    return make_error(StatusCode::kDataCorrupt,
+                      "{}: a section at {} with {} bytes, expected whole numbers", origin,
+                      offset.dump(), size_bytes.dump());
+  }
   BncSection section{.name = row.at("name").get<std::string>(),
-                     .offset = row.at("offset").get<uint64_t>(),
-                     .size_bytes = row.at("size_bytes").get<uint64_t>(),
+                     .offset = offset.get<uint64_t>(),
+                     .size_bytes = size_bytes.get<uint64_t>(),
                      .checksum = std::stoull(row.at("checksum").get<std::string>(), nullptr, 16)};
   if (section.offset % kBncAlignment != 0 || section.offset < kBncAlignment ||
       section.offset > sections_end || section.size_bytes > sections_end - section.offset ||

@@ -2,6 +2,7 @@
 // and range, because a description may come from a file that somebody edited.
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "runtime/compiled_model.h"
 
@@ -19,19 +20,37 @@ template <typename T>
 void put(json& object, const char* key, const std::optional<T>& value) {
   if (value) object[key] = *value;
 }
-template <typename T>
-std::optional<T> get_optional(const json& object, const char* key) {
-  if (!object.contains(key)) return std::nullopt;
-  return object.at(key).get<T>();
-}
 
 // A failure inside the parser; turned into a Status in parse_description only.
 struct BadField : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// The library would cast any number to any type.
+template <typename Integer>
+Integer whole_number(const json& value) {
+  const bool fits = value.is_number_unsigned()  ? std::in_range<Integer>(value.get<uint64_t>())
+                    : value.is_number_integer() ? std::in_range<Integer>(value.get<int64_t>())
+                                                : false;
+  if (!fits)
+    throw BadField(fmt::format("{}, expected a whole number from {} to {}", value.dump(),
+                               std::numeric_limits<Integer>::min(),
+                               std::numeric_limits<Integer>::max()));
+  return value.get<Integer>();
+}
+
+template <typename T>
+std::optional<T> get_optional(const json& object, const char* key) {
+  if (!object.contains(key)) return std::nullopt;
+  if constexpr (std::is_integral_v<T>) {
+    return whole_number<T>(object.at(key));
+  } else {
+    return object.at(key).get<T>();
+  }
+}
+
 int64_t get_count(const json& object, const char* key) {
-  const auto value = object.at(key).get<int64_t>();
+  const auto value = whole_number<int64_t>(object.at(key));
   if (value < 1 || value >= kMaxCount)
     throw BadField(fmt::format("{} = {}, expected 1..{}", key, value, kMaxCount - 1));
   return value;
@@ -87,7 +106,8 @@ json print_generation(const GenerationDefaults& generation) {
 GenerationDefaults parse_generation(const json& object) {
   GenerationDefaults generation;
   generation.bos_id = get_optional<int32_t>(object, "bos_id");
-  generation.stop_ids = object.at("stop_ids").get<std::vector<int32_t>>();
+  for (const json& id : object.at("stop_ids"))
+    generation.stop_ids.push_back(whole_number<int32_t>(id));
   generation.do_sample = object.at("do_sample").get<bool>();
   generation.temperature = get_optional<double>(object, "temperature");
   generation.top_p = get_optional<double>(object, "top_p");
@@ -129,7 +149,7 @@ int parse_operand(const json& object, const Operands& operand,
         fmt::format("{} {}", operand.field,
                     operand.present ? "is missing" : "is given but has no meaning here"));
   if (!operand.present) return -1;
-  const auto index = object.at(operand.field).get<int64_t>();
+  const auto index = whole_number<int64_t>(object.at(operand.field));
   if (index < 0 || index >= static_cast<int64_t>(buffers.size()))
     throw BadField(
         fmt::format("{} = {}, expected 0..{}", operand.field, index, buffers.size() - 1));
@@ -145,7 +165,7 @@ Step parse_step(const json& object, const std::vector<BufferInfo>& buffers,
   step.kind = parse_step_kind(object.at("kind").get<std::string>());
   step.name = object.at("name").get<std::string>();
   step.kernel = object.at("kernel").get<std::string>();
-  step.layer = object.value("layer", -1);
+  step.layer = get_optional<int>(object, "layer").value_or(-1);
   step.weights = object.value("weights", std::string());
   step.scales = object.value("scales", std::string());
   const bool uses_cache = step.kind == StepKind::kRopeAppend || step.kind == StepKind::kAttention;
@@ -240,7 +260,7 @@ Result<ModelDescription> parse_description(const std::string& text, const std::s
     description.chat_template = object.at("chat_template").get<std::string>();
     for (const json& row : object.at("sources"))
       description.sources.push_back({.name = row.at("name").get<std::string>(),
-                                     .size_bytes = row.at("size_bytes").get<uint64_t>(),
+                                     .size_bytes = whole_number<uint64_t>(row.at("size_bytes")),
                                      .xxh3 = row.at("xxh3").get<std::string>()});
     description.program = parse_program(object.at("program"), description.config);
     return description;

@@ -1,0 +1,60 @@
+// Numbers in a description that JSON allows and a model does not.
+#include <gtest/gtest.h>
+
+#include "runtime/compiled_model.h"
+
+namespace bitnetc {
+namespace {
+
+ModelDescription small_description() {
+  ModelDescription description;
+  description.config = {.family = "bitnet",
+                        .vocab_size = 7,
+                        .hidden_size = 64,
+                        .intermediate_size = 64,
+                        .layers = 1,
+                        .q_heads = 1,
+                        .kv_heads = 1,
+                        .head_dim = 64,
+                        .max_positions = 16,
+                        .rope_theta = 10000,
+                        .norm_eps = 1e-5f};
+  description.generation.stop_ids = {3};
+  description.generation.top_k = 40;
+  description.program.buffers = {{.name = "h", .kind = BufferKind::kF32, .columns = 64}};
+  return description;
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from << " in " << text;
+  return text.replace(at, from.size(), to);
+}
+
+TEST(Description, ReadsWhatItPrints) {
+  const auto read = parse_description(print_description(small_description()), "x");
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_EQ(read->config.vocab_size, 7);
+  EXPECT_EQ(read->generation.stop_ids, std::vector<int32_t>{3});
+  EXPECT_EQ(read->generation.top_k, 40);
+}
+
+TEST(Description, RefusesNumbersThatAreNotWholeOrDoNotFit) {
+  const std::string text = print_description(small_description());
+  const std::pair<const char*, const char*> changes[] = {
+      {"\"vocab_size\":7", "\"vocab_size\":1.1e79"}, {"\"vocab_size\":7", "\"vocab_size\":7.5"},
+      {"\"columns\":64", "\"columns\":1e300"},       {"\"top_k\":40", "\"top_k\":1e12"},
+      {"\"top_k\":40", "\"top_k\":99999999999"},     {"\"stop_ids\":[3]", "\"stop_ids\":[1e40]"},
+      {"\"vocab_size\":7", "\"vocab_size\":true"},
+  };
+  for (const auto& [from, to] : changes) {
+    const auto read = parse_description(replaced(text, from, to), "model.bnc");
+    ASSERT_FALSE(read.ok()) << to;
+    EXPECT_EQ(read.status().code(), StatusCode::kDataCorrupt);
+    EXPECT_NE(read.status().message().find("expected a whole number"), std::string::npos)
+        << read.status().message();
+  }
+}
+
+}  // namespace
+}  // namespace bitnetc
