@@ -32,26 +32,22 @@ Result<BuiltKernel> build_and_prove(const Generator& generator, const KernelRequ
   const std::string name = kernel_name(request, generator);
   // LLVM kernels of two tiers bear one name, so the target is part of the key.
   const std::string key = fmt::format("{} for {}", name, request.target.describe());
+  const auto* matmul = std::get_if<MatmulSpec>(&request.spec);
+  const TableForm form = matmul != nullptr ? generator.table_form(*matmul) : TableForm::kNone;
   auto kernel = cache.get_or_build(key, [&]() -> Result<Kernel> {
     const int64_t start = now_ns();
     auto fresh = generator.build(request, name);
     built.build_ns = now_ns() - start;
     if (!fresh.ok()) return fresh;
     if (needs_proof(generator)) {
-      const auto* matmul = std::get_if<MatmulSpec>(&request.spec);
-      BITNETC_RETURN_IF_ERROR(
-          prove(request.spec, *fresh, kProofSeed,
-                matmul != nullptr ? generator.table_form(*matmul) : TableForm::kNone));
+      BITNETC_RETURN_IF_ERROR(prove(request.spec, *fresh, kProofSeed, form));
       built.proof_ns = now_ns() - start - built.build_ns;
     }
     return fresh;
   });
   if (!kernel.ok()) return kernel.status();
   built.kernel = *std::move(kernel);
-  if (const auto* matmul = std::get_if<MatmulSpec>(&request.spec)) {
-    built.table_form = generator.table_form(*matmul);
-    built.for_any_m = matmul->m == kAnyM;
-  }
+  built.table_form = form;
   return built;
 }
 

@@ -62,7 +62,6 @@ struct BuiltKernel {
   Kernel kernel;
   std::string generator;
   TableForm table_form = TableForm::kNone;
-  bool for_any_m = false;  // serves every number of tokens, whatever the request's m
   Selection selection;
   int64_t build_ns = 0;  // generation, without the proof
   int64_t proof_ns = 0;

@@ -171,7 +171,6 @@ class Linker {
     const WeightLayout layout = spec.weight_layout();
     linked.tiles = layout.tiles();
     linked.tiles_per_unit = is_gated(spec.epilogue) ? 2 : 1;
-    linked.tile_bytes = layout.tile_bytes();
     linked.row_max = spec.row_max;
     linked.weight_bytes = layout.total_bytes() + linked.tiles * 4;
     if (spec.layout != stored.layout)

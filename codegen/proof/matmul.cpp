@@ -55,7 +55,8 @@ class MatmulProof {
   }
 
  private:
-  static constexpr int64_t kTailUnits = 5;  // a step of four tiles and one left over
+  static constexpr int64_t kTailUnits =
+      9;  // a step of eight tiles, the most a plan has, and one left over
   // Two AMX tiles of 16 and a rest. Every third is held against the reference: the first, the last, and every
   // place in the groups of four and eight that kernels take at a time.
   static constexpr int kManyTokens = 37;

@@ -10,8 +10,10 @@
 //            of 8 the last vector overlaps the one before it and computes the same bits again.
 // Reference  codegen/reference/attention.cpp
 
+#include "codegen/static/exp_each.h"
 #include "codegen/static/static_kernels.h"
 #include "codegen/static/vectors_avx2.h"
+#include "codegen/static/vectors_ymm.h"
 #include "runtime/kv_cache.h"
 
 namespace bitnetc {
@@ -73,7 +75,8 @@ float max_score(const float* scores, int64_t count) {
 void exponentiate(float* scores, int64_t count, float max) {
   const __m256 max_each = _mm256_set1_ps(max);
   for (int64_t p = 0; p < count; p += kVector)
-    _mm256_storeu_ps(scores + p, exp_each(_mm256_sub_ps(_mm256_loadu_ps(scores + p), max_each)));
+    _mm256_storeu_ps(scores + p,
+                     exp_each<Ymm>(_mm256_sub_ps(_mm256_loadu_ps(scores + p), max_each)));
 }
 
 // kVectors vectors of out, at columns `column`, `column` + 8, ... and the last one at

@@ -1,4 +1,4 @@
-// What the AVX2 kernels share: widening loads, the 64-lane sum, exp. Vectors hold 8 floats.
+// What the AVX2 kernels share: widening loads, the 64-lane sum. Vectors hold 8 floats.
 //
 // Everything here has internal linkage, and the *_avx2.cpp files call no inline function of the
 // standard library: an inline function that was compiled with AVX2 could otherwise be the copy the
@@ -86,28 +86,6 @@ inline float dot_lanes64(const float* x, const void* y, int64_t y_at, int64_t co
     }
   }
   return finish_lanes64<kType>(lanes, x, y, y_at, i, count);
-}
-
-// 2^exponent for the exponents of normal numbers.
-inline __m256 power_of_two(__m256i exponent) {
-  return _mm256_castsi256_ps(
-      _mm256_slli_epi32(_mm256_add_epi32(exponent, _mm256_set1_epi32(127)), 23));
-}
-
-// math::exp_f32 in every lane.
-inline __m256 exp_each(__m256 x) {
-  x = _mm256_min_ps(_mm256_set1_ps(89.0f), _mm256_max_ps(_mm256_set1_ps(-104.0f), x));
-  const __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(0x1.715476p+0f)),
-                                   _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  __m256 r = _mm256_fmadd_ps(n, _mm256_set1_ps(-0x1.62e430p-1f), x);
-  r = _mm256_fmadd_ps(n, _mm256_set1_ps(0x1.05c610p-29f), r);
-  __m256 p = _mm256_set1_ps(0x1.6fef60p-10f);
-  for (const float coefficient : {0x1.1257d8p-7f, 0x1.555300p-5f, 0x1.555466p-3f, 0.5f, 1.0f, 1.0f})
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(coefficient));
-  const __m256i exponent = _mm256_cvtps_epi32(n);
-  const __m256i first = _mm256_srai_epi32(exponent, 1);
-  p = _mm256_mul_ps(p, power_of_two(first));
-  return _mm256_mul_ps(p, power_of_two(_mm256_sub_epi32(exponent, first)));
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ void MatmulDirect::generate() {
   finish();
 }
 
-// With relu2mul the gate and the up tile of a pair are always in the same step.
+// With a gated epilogue the gate and the up tile of a pair are always in the same step.
 int MatmulDirect::tiles_per_step(int tiles_per_pass) const {
   return gated() ? std::max(tiles_per_pass, 2) : tiles_per_pass;
 }

@@ -10,7 +10,7 @@
 //       end                                leaves sum_k x * code as i32 in the scratch
 //     epilogue for all tokens of the step
 //
-// With relu2mul a step is a whole number of (gate tile, up tile) pairs; when T = 1 it has passes
+// With a gated epilogue a step is a whole number of (gate tile, up tile) pairs; when T = 1 it has passes
 // for the gate tile, then passes for the up tile.
 //
 // A cell is what the layout packs together: 16 rows x 16 columns in 64 bytes for i2_s, a block for the others.
@@ -25,7 +25,6 @@
 
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
-#include "codegen/layout/i2_s.h"
 #include "codegen/x64/matmul_program.h"
 
 namespace bitnetc::x64 {
@@ -85,7 +84,6 @@ class MatmulDirect : public MatmulProgram {
   Xbyak::RegExp codes(const Pass& pass, int tile, int part, int cell) const;
   Xbyak::RegExp activations(int token, int cell, int group) const;
   int groups_per_cell() const { return cell_columns_ / kGroupColumns; }
-  int cell_bytes() const { return cell_bytes_; }
   Xbyak::Address sums(const Pass& pass, int tile, int token, int part) const;
   Xbyak::RegExp tier_scratch() const;
   // Emits the prefetches for one cell of every tile of the pass.

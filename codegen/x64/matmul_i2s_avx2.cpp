@@ -189,10 +189,6 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
                     plan.tiles_per_step, spec.m, max_tiles);
 }
 
-std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan) {
-  return std::make_unique<MatmulI2sAvx2>(spec, plan);
-}
-
 constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx2",
                                .suffix = "avx2",
                                .isa = Isa::kAvx2,
@@ -202,7 +198,7 @@ constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx2",
                                .max_m = kMaxSmallM,
                                .k_limit = kKLimit,
                                .accepts = accepts,
-                               .program = program};
+                               .program = make_program<MatmulI2sAvx2>};
 
 }  // namespace
 }  // namespace x64

@@ -42,10 +42,6 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
   return check_vnni_registers(kZmm, spec, plan);
 }
 
-std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan) {
-  return std::make_unique<MatmulI2sAvx512Vnni>(spec, plan);
-}
-
 constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx512vnni",
                                .suffix = "avx512vnni",
                                .isa = Isa::kAvx512Vnni,
@@ -55,7 +51,7 @@ constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx512vnni",
                                .max_m = kMaxSmallM,
                                .k_limit = kVnniKLimit,
                                .accepts = accepts,
-                               .program = program};
+                               .program = make_program<MatmulI2sAvx512Vnni>};
 
 }  // namespace
 }  // namespace x64

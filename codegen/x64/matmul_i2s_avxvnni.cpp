@@ -41,10 +41,6 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
   return check_vnni_registers(kYmm, spec, plan);
 }
 
-std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan) {
-  return std::make_unique<MatmulI2sAvxVnni>(spec, plan);
-}
-
 constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avxvnni",
                                .suffix = "avxvnni",
                                .isa = Isa::kAvxVnni,
@@ -54,7 +50,7 @@ constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avxvnni",
                                .max_m = kMaxSmallM,
                                .k_limit = kVnniKLimit,
                                .accepts = accepts,
-                               .program = program};
+                               .program = make_program<MatmulI2sAvxVnni>};
 
 }  // namespace
 }  // namespace x64

@@ -13,7 +13,7 @@ constexpr int kBusyChains = 8;
 
 VnniRegisters choose_vnni_registers(VectorFile vectors, const MatmulSpec& spec,
                                     const KernelPlan& plan) {
-  const int parts_per_tile = static_cast<int>(i2s::kCellBytes) / vectors.bytes;
+  const int parts_per_tile = kTileOutputBytes / vectors.bytes;
   VnniRegisters registers{.tiles = plan.tiles_per_step, .tokens = spec.m, .parts = 0, .scales = 0};
   for (registers.parts = parts_per_tile; registers.parts >= 1; registers.parts /= 2) {
     for (registers.scales = I2sPlanes::kCount; registers.scales >= 1; registers.scales /= 2) {

@@ -156,10 +156,6 @@ Status accepts(const MatmulSpec&, const KernelPlan& plan) {
                     plan.tiles_per_step, kMaxTiles);
 }
 
-std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan) {
-  return std::make_unique<MatmulLutAvx2>(spec, plan);
-}
-
 constexpr MatmulFamily kFamily{.name = "x64_lut_avx2",
                                .suffix = "lut_avx2",
                                .isa = Isa::kAvx2,
@@ -170,7 +166,7 @@ constexpr MatmulFamily kFamily{.name = "x64_lut_avx2",
                                .k_limit = kLutKLimit,
                                .table_form = TableForm::kBytes,
                                .accepts = accepts,
-                               .program = program};
+                               .program = make_program<MatmulLutAvx2>};
 
 }  // namespace
 }  // namespace x64

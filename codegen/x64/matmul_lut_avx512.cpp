@@ -132,10 +132,6 @@ Status accepts(const MatmulSpec&, const KernelPlan& plan) {
   return {};
 }
 
-std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan) {
-  return std::make_unique<MatmulLutAvx512>(spec, plan);
-}
-
 constexpr MatmulFamily kFamily{.name = "x64_lut_avx512",
                                .suffix = "lut_avx512",
                                .isa = Isa::kAvx512Vnni,
@@ -146,7 +142,7 @@ constexpr MatmulFamily kFamily{.name = "x64_lut_avx512",
                                .k_limit = kLutKLimit,
                                .table_form = TableForm::kWords,
                                .accepts = accepts,
-                               .program = program};
+                               .program = make_program<MatmulLutAvx512>};
 
 }  // namespace
 }  // namespace x64

@@ -33,12 +33,7 @@ class MatmulProgram : public X64Code {
   using Sums = std::function<Xbyak::Address(int tile)>;
 
   MatmulProgram(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan, SumsOf sums_of)
-      : X64Code(vectors),
-        spec_(spec),
-        plan_(plan),
-        vectors_(vectors),
-        sums_of_(sums_of),
-        gate_functions_(vectors) {}
+      : X64Code(vectors), spec_(spec), plan_(plan), sums_of_(sums_of), gate_functions_(vectors) {}
 
   // A field of MatmulArgs, given by its offset, while rdi still holds them.
   Xbyak::Address argument(size_t offset) const {
@@ -58,7 +53,6 @@ class MatmulProgram : public X64Code {
 
   const MatmulSpec spec_;
   const KernelPlan plan_;
-  const VectorFile vectors_;
 
  private:
   void scaled_sums(const OutputRegs& regs, const Xbyak::Xmm& to, const Xbyak::Address& sums,

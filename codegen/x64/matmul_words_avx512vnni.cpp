@@ -85,10 +85,6 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
                     plan.tiles_per_step, spec.m, kAccumulators);
 }
 
-std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan) {
-  return std::make_unique<MatmulWordsAvx512Vnni>(spec, plan);
-}
-
 constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avx512vnni",
                                .suffix = "words_avx512vnni",
                                .isa = Isa::kAvx512Vnni,
@@ -99,7 +95,7 @@ constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avx512vnni",
                                .max_m = kMaxSmallM,
                                .k_limit = kKLimit,
                                .accepts = accepts,
-                               .program = program};
+                               .program = make_program<MatmulWordsAvx512Vnni>};
 
 }  // namespace
 }  // namespace x64

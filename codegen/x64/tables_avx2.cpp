@@ -59,6 +59,7 @@ class TablesAvx2 final : public TablesProgram {
   }
 
   void emit_data() override {
+    TablesProgram::emit_data();
     L(split_);
     for (int half = 0; half < 2; ++half)
       for (const int which : {0, 1})

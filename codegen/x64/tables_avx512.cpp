@@ -61,6 +61,7 @@ class TablesAvx512 final : public TablesProgram {
 
   // vpackssdw takes four dwords of either operand in turn.
   void emit_data() override {
+    TablesProgram::emit_data();
     for (const bool lone : {false, true}) {
       if (lone && !has_lone_trits()) continue;
       const int field = lone ? fields() - 1 : 0;

@@ -107,7 +107,9 @@ void TablesProgram::generate() {
     run_blocks(end_);
   }
   finish();
-  align(kRowEnd);
+}
+
+void TablesProgram::emit_data() {
   L(shuffles_);
   for (const Quad& each : quads_)
     for (const uint8_t from : each.shuffle) db(from);

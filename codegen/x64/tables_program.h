@@ -47,6 +47,7 @@ class TablesProgram : public X64Code {
   Xbyak::RegExp table(int field) const {
     return tables_ + field * static_cast<int>(spec_.field_bytes());
   }
+  void emit_data() override;
   void put(const Digits& digits) {
     for (const int8_t digit : digits) db(static_cast<uint8_t>(digit));
   }

@@ -72,13 +72,14 @@ class X64Code : protected Xbyak::CodeGenerator {
 
   static constexpr int kLoopAlignment = 32;
 
+  const VectorFile vectors_;
+
  private:
   void reserve_stack(int bytes);
   void poison_vectors();
 
   X64Code(VectorFile vectors, std::unique_ptr<uint8_t[]> buffer);
 
-  VectorFile vectors_;
   std::unique_ptr<uint8_t[]> buffer_;  // room for the code from a cache line on
 };
 

@@ -42,6 +42,12 @@ struct MatmulFamily {
   std::unique_ptr<X64Code> (*program)(const MatmulSpec& spec, const KernelPlan& plan);
 };
 
+// MatmulFamily::program of a class that is constructed from spec and plan.
+template <class Program>
+std::unique_ptr<X64Code> make_program(const MatmulSpec& spec, const KernelPlan& plan) {
+  return std::make_unique<Program>(spec, plan);
+}
+
 std::unique_ptr<Generator> make_matmul_generator(const MatmulFamily& family);
 
 // The same for programs that build the tables of look-up matmuls.

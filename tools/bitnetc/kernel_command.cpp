@@ -220,7 +220,14 @@ Status list(const KernelOptions& options) {
 Result<int> check(const KernelOptions& options) {
   BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, false));
   std::set<std::string> specs;
-  for (const Step& step : model->description().program.steps) specs.insert(step.kernel);
+  for (const Step& step : model->description().program.steps) {
+    specs.insert(step.kernel);
+    BITNETC_ASSIGN_OR_RETURN(const KernelSpec spec, parse_spec(step.kernel));
+    const auto* matmul = std::get_if<MatmulSpec>(&spec);
+    if (matmul == nullptr || matmul->layout == LayoutId::kI2S) continue;
+    for (const TableForm form : {TableForm::kWords, TableForm::kBytes})
+      specs.insert(spec_name(TablesSpec{.k = matmul->k, .layout = matmul->layout, .form = form}));
+  }
   const Target target = host_target();
   const HeuristicPlanSource plans;
   KernelBuilder builder;

@@ -8,7 +8,7 @@
 
 #include "codegen/static/matmul/trit_tables.h"
 #include "codegen/static/matmul/unroll.h"
-#include "codegen/static/matmul/vectors_ymm.h"
+#include "codegen/static/vectors_ymm.h"
 
 namespace bitnetc {
 namespace {  // NOLINT(google-build-namespaces)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "codegen/kernel_spec.h"
+#include "codegen/static/exp_each.h"
 #include "runtime/kernel.h"
 
 namespace bitnetc {
@@ -17,23 +18,6 @@ struct TileSums {
   int tiles;
   float* row_max;  // by token; null: not wanted
 };
-
-// math::exp_f32 in every lane.
-template <typename V>
-typename V::Float exp_each(typename V::Float x) {
-  using Float = typename V::Float;
-  x = V::min(V::broadcast(89.0f), V::max(V::broadcast(-104.0f), x));
-  const Float n = V::rint(V::multiply(x, V::broadcast(0x1.715476p+0f)));
-  Float r = V::fused(n, V::broadcast(-0x1.62e430p-1f), x);
-  r = V::fused(n, V::broadcast(0x1.05c610p-29f), r);
-  Float p = V::broadcast(0x1.6fef60p-10f);
-  for (const float coefficient : {0x1.1257d8p-7f, 0x1.555300p-5f, 0x1.555466p-3f, 0.5f, 1.0f, 1.0f})
-    p = V::fused(p, r, V::broadcast(coefficient));
-  const typename V::Int exponent = V::to_int(n);
-  const typename V::Int first = V::template shift_right<1>(exponent);
-  p = V::multiply(p, V::power_of_two(first));
-  return V::multiply(p, V::power_of_two(V::subtract(exponent, first)));
-}
 
 // x / (1 + e^-t)
 template <typename V>

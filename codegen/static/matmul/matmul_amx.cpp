@@ -13,7 +13,7 @@
 #include "codegen/static/matmul/decode_zmm.h"
 #include "codegen/static/matmul/matmul_kernels.h"
 #include "codegen/static/matmul/panel.h"
-#include "codegen/static/matmul/vectors_zmm.h"
+#include "codegen/static/vectors_zmm.h"
 
 namespace bitnetc {
 namespace {

@@ -15,7 +15,7 @@
 #include "codegen/static/matmul/decode_ymm.h"
 #include "codegen/static/matmul/matmul_kernels.h"
 #include "codegen/static/matmul/run.h"
-#include "codegen/static/matmul/vectors_ymm.h"
+#include "codegen/static/vectors_ymm.h"
 
 namespace bitnetc {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "codegen/static/matmul/decode_zmm.h"
 #include "codegen/static/matmul/run.h"
-#include "codegen/static/matmul/vectors_zmm.h"
+#include "codegen/static/vectors_zmm.h"
 
 namespace bitnetc {
 namespace {  // NOLINT(google-build-namespaces)

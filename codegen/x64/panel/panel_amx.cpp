@@ -32,9 +32,7 @@ using Xbyak::Reg64;
 using Xbyak::Tmm;
 
 constexpr VectorFile kZmm{.count = 32, .bytes = 64};
-constexpr int64_t kKLimit = int64_t{1} << 23;
 constexpr int kDefaultBlockK = 1024;
-constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = 0};
 
 constexpr int kTileRegisters = 8;
 constexpr int kFirstB = 6;
@@ -59,6 +57,8 @@ static_assert(sizeof(TileConfig) == 64);
 
 class PanelAmx final : public PanelMatmul {
  public:
+  static constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = 0};
+
   PanelAmx(const MatmulSpec& spec, const KernelPlan& plan)
       : PanelMatmul(kZmm, spec, plan, plan.block_k > 0 ? plan.block_k : kDefaultBlockK,
                     kStepColumns) {}
@@ -230,25 +230,7 @@ class PanelAmx final : public PanelMatmul {
   Xbyak::Label configs_;
 };
 
-Status accepts(const MatmulSpec&, const KernelPlan& plan) {
-  return check_panel_plan(plan, kLimits);
-}
-
-std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan) {
-  return std::make_unique<PanelAmx>(spec, plan);
-}
-
-constexpr MatmulFamily kFamily{
-    .name = "x64_panel_amx",
-    .suffix = "panel_amx",
-    .isa = Isa::kAmx,
-    .revision = 1,
-    .layouts = {LayoutId::kI2S, LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
-    .min_m = kAnyM,
-    .max_m = kAnyM,
-    .k_limit = kKLimit,
-    .accepts = accepts,
-    .program = program};
+constexpr MatmulFamily kFamily = panel_family<PanelAmx>("x64_panel_amx", "panel_amx", Isa::kAmx);
 
 }  // namespace
 }  // namespace x64

@@ -22,9 +22,7 @@ namespace {
 using Xbyak::Xmm;
 
 constexpr VectorFile kYmm{.count = 16, .bytes = 32};
-constexpr int64_t kKLimit = int64_t{1} << 23;
 constexpr int kWidenedColumns = 256;  // what int16 lanes hold
-constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = 6};
 
 // A plan made for a wider tier may ask for more columns than int16 lanes hold.
 int most_columns(const KernelPlan& plan) {
@@ -33,6 +31,8 @@ int most_columns(const KernelPlan& plan) {
 
 class PanelAvx2 final : public PanelVectorMatmul {
  public:
+  static constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = 6};
+
   PanelAvx2(const MatmulSpec& spec, const KernelPlan& plan)
       : PanelVectorMatmul(kYmm, spec, plan, most_columns(plan), 1) {}
 
@@ -69,25 +69,8 @@ class PanelAvx2 final : public PanelVectorMatmul {
   }
 };
 
-Status accepts(const MatmulSpec&, const KernelPlan& plan) {
-  return check_panel_plan(plan, kLimits);
-}
-
-std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan) {
-  return std::make_unique<PanelAvx2>(spec, plan);
-}
-
-constexpr MatmulFamily kFamily{
-    .name = "x64_panel_avx2",
-    .suffix = "panel_avx2",
-    .isa = Isa::kAvx2,
-    .revision = 1,
-    .layouts = {LayoutId::kI2S, LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
-    .min_m = kAnyM,
-    .max_m = kAnyM,
-    .k_limit = kKLimit,
-    .accepts = accepts,
-    .program = program};
+constexpr MatmulFamily kFamily =
+    panel_family<PanelAvx2>("x64_panel_avx2", "panel_avx2", Isa::kAvx2);
 
 }  // namespace
 }  // namespace x64

@@ -20,12 +20,12 @@ namespace {
 using Xbyak::Xmm;
 
 constexpr VectorFile kZmm{.count = 32, .bytes = 64};
-constexpr int64_t kKLimit = int64_t{1} << 23;
 constexpr int kDefaultBlockK = 384;
-constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = kMaxBatchTokens};
 
 class PanelAvx512Vnni final : public PanelVectorMatmul {
  public:
+  static constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = kMaxBatchTokens};
+
   PanelAvx512Vnni(const MatmulSpec& spec, const KernelPlan& plan)
       : PanelVectorMatmul(kZmm, spec, plan, plan.block_k > 0 ? plan.block_k : kDefaultBlockK, 0) {}
 
@@ -35,26 +35,8 @@ class PanelAvx512Vnni final : public PanelVectorMatmul {
   }
 };
 
-Status accepts(const MatmulSpec&, const KernelPlan& plan) {
-  return check_panel_plan(plan, kLimits);
-}
-
-std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan) {
-  return std::make_unique<PanelAvx512Vnni>(spec, plan);
-}
-
-constexpr MatmulFamily kFamily{
-    .name = "x64_panel_avx512vnni",
-    .suffix = "panel_avx512vnni",
-    .isa = Isa::kAvx512Vnni,
-    .revision = 1,
-    .layouts = {LayoutId::kI2S, LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
-    .vbmi_layouts = {LayoutId::kTl2, LayoutId::kB3},
-    .min_m = kAnyM,
-    .max_m = kAnyM,
-    .k_limit = kKLimit,
-    .accepts = accepts,
-    .program = program};
+constexpr MatmulFamily kFamily = panel_family<PanelAvx512Vnni>(
+    "x64_panel_avx512vnni", "panel_avx512vnni", Isa::kAvx512Vnni, {LayoutId::kTl2, LayoutId::kB3});
 
 }  // namespace
 }  // namespace x64

@@ -17,12 +17,12 @@ namespace {
 using Xbyak::Xmm;
 
 constexpr VectorFile kYmm{.count = 16, .bytes = 32};
-constexpr int64_t kKLimit = int64_t{1} << 23;
 constexpr int kDefaultBlockK = 384;
-constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = 6};
 
 class PanelAvxVnni final : public PanelVectorMatmul {
  public:
+  static constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = 6};
+
   PanelAvxVnni(const MatmulSpec& spec, const KernelPlan& plan)
       : PanelVectorMatmul(kYmm, spec, plan, plan.block_k > 0 ? plan.block_k : kDefaultBlockK, 0) {}
 
@@ -32,25 +32,8 @@ class PanelAvxVnni final : public PanelVectorMatmul {
   }
 };
 
-Status accepts(const MatmulSpec&, const KernelPlan& plan) {
-  return check_panel_plan(plan, kLimits);
-}
-
-std::unique_ptr<X64Code> program(const MatmulSpec& spec, const KernelPlan& plan) {
-  return std::make_unique<PanelAvxVnni>(spec, plan);
-}
-
-constexpr MatmulFamily kFamily{
-    .name = "x64_panel_avxvnni",
-    .suffix = "panel_avxvnni",
-    .isa = Isa::kAvxVnni,
-    .revision = 1,
-    .layouts = {LayoutId::kI2S, LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
-    .min_m = kAnyM,
-    .max_m = kAnyM,
-    .k_limit = kKLimit,
-    .accepts = accepts,
-    .program = program};
+constexpr MatmulFamily kFamily =
+    panel_family<PanelAvxVnni>("x64_panel_avxvnni", "panel_avxvnni", Isa::kAvxVnni);
 
 }  // namespace
 }  // namespace x64

@@ -20,6 +20,7 @@
 
 #include "codegen/x64/matmul_program.h"
 #include "codegen/x64/panel/panel_decoder.h"
+#include "codegen/x64/x64_generator.h"
 
 namespace bitnetc::x64 {
 
@@ -61,6 +62,28 @@ struct PanelLimits {
   int max_tokens;  // 0: the tier takes no choice
 };
 Status check_panel_plan(const KernelPlan& plan, const PanelLimits& limits);
+
+// Sums of K products of a code, at most 2, and an i8 stay within int32.
+inline constexpr int64_t kPanelKLimit = int64_t{1} << 23;
+
+// The family of a panel program: every layout, any number of tokens. Program::kLimits are its plans'.
+template <class Program>
+constexpr MatmulFamily panel_family(std::string_view name, std::string_view suffix, Isa isa,
+                                    LayoutSet vbmi_layouts = {}) {
+  return {
+      .name = name,
+      .suffix = suffix,
+      .isa = isa,
+      .revision = 1,
+      .layouts = {LayoutId::kI2S, LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
+      .vbmi_layouts = vbmi_layouts,
+      .min_m = kAnyM,
+      .max_m = kAnyM,
+      .k_limit = kPanelKLimit,
+      .accepts = [](const MatmulSpec&,
+                    const KernelPlan& plan) { return check_panel_plan(plan, Program::kLimits); },
+      .program = make_program<Program>};
+}
 
 class PanelMatmul : public MatmulProgram {
  protected:
