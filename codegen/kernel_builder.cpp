@@ -1,5 +1,6 @@
 #include "codegen/kernel_builder.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "runtime/options.h"
@@ -52,25 +53,35 @@ Result<BuiltKernel> build_and_prove(const Generator& generator, const KernelRequ
 }
 
 // The requests a generator may serve a request with: as it is, and for any M.
-std::vector<KernelRequest> alternatives(const KernelRequest& request) {
+std::vector<KernelRequest> alternatives(const Generator& generator, const KernelRequest& request) {
   std::vector<KernelRequest> list = {request};
   const auto* matmul = std::get_if<MatmulSpec>(&request.spec);
   if (matmul == nullptr || matmul->m == kAnyM) return list;
   list.push_back(request);
   std::get<MatmulSpec>(list.back().spec).m = kAnyM;
-  list.back().plan = request.any_m_plan.value_or(request.plan);
+  if (generator.name() != request.generator)
+    list.back().plan = request.any_m_plan.value_or(request.plan);
   return list;
 }
 
 // The first alternative the generator accepts; if none, the refusal of the request itself.
 Result<KernelRequest> accepted_request(const Generator& generator, const KernelRequest& request) {
   Status refusal;
-  for (const KernelRequest& each : alternatives(request)) {
+  for (const KernelRequest& each : alternatives(generator, request)) {
     const Status accepts = generator.accepts(each);
     if (accepts.ok()) return each;
     if (refusal.ok()) refusal = accepts;
   }
   return refusal;
+}
+
+// All generators, the one that was chosen first.
+std::vector<const Generator*> in_order_of_trial(const std::string& chosen) {
+  std::vector<const Generator*> order;
+  for (const auto& generator : KernelBuilder::generators()) order.push_back(generator.get());
+  std::stable_partition(order.begin(), order.end(),
+                        [&](const Generator* each) { return each->name() == chosen; });
+  return order;
 }
 
 }  // namespace
@@ -135,7 +146,7 @@ Result<KernelIdentity> parse_kernel_name(std::string_view name) {
 Result<BuiltKernel> KernelBuilder::build(const KernelRequest& request) {
   BITNETC_RETURN_IF_ERROR(validate(request.spec));
   Selection selection;
-  for (const auto& generator : generators()) {
+  for (const Generator* generator : in_order_of_trial(request.generator)) {
     const std::string name(generator->name());
     const auto accepted = accepted_request(*generator, request);
     if (!accepted.ok()) {

@@ -1,9 +1,9 @@
 // The only door into code generation: spec + plan + target in, a proven Kernel out.
 //
-// Generators are tried in the order of codegen/kernels.inc, best first, reference last. Each either
-// declines with a reason, fails to build, fails its start-up proof, or is taken; the Selection keeps what
-// each one said. The start-up proof runs the fresh kernel on a small random problem against
-// codegen/reference and compares bits; SIGILL and SIGSEGV inside it are caught and disqualify the kernel.
+// Generators are tried in the order of codegen/kernels.inc, best first, reference last; one that was chosen for the
+// request goes before them. Each either declines with a reason, fails to build, fails its start-up proof, or is
+// taken; the Selection keeps what each one said. The start-up proof runs the fresh kernel on a small random problem
+// against codegen/reference and compares bits; SIGILL and SIGSEGV inside it are caught and disqualify the kernel.
 // Thread-safe; kernels are built once per name (runtime/kernel_cache.h).
 #pragma once
 
@@ -29,6 +29,8 @@ struct KernelRequest {
   // The plan of a kernel for any M that serves a matmul for one M; `plan` if not said. So that all numbers of
   // tokens such a kernel serves share its code.
   std::optional<KernelPlan> any_m_plan = std::nullopt;
+  // The generator that `plan` was chosen for: tried before all others, also for any M with that plan.
+  std::string generator = {};
 };
 
 // One family x tier. Stateless apart from toolchain handles; build() may be called from any thread.

@@ -96,7 +96,7 @@ class Compilation {
     report_.packed_bytes += static_cast<int64_t>(packed.bytes.size());
     auto spec = std::get<MatmulSpec>(op.spec);
     for (spec.m = kAnyM; spec.m <= kMaxSmallM; ++spec.m)
-      step.plans[spec.m] = plan_name(options_.plans->plan_for(spec, options_.target));
+      step.plans[spec.m] = print_choice(options_.plans->choose(spec, options_.target));
     return {};
   }
 

@@ -211,26 +211,44 @@ class Linker {
     for (int m = kAnyM; m <= kMaxSmallM; ++m) {
       MatmulSpec each = spec;
       each.m = m;
-      BITNETC_ASSIGN_OR_RETURN(const KernelPlan plan, plan_for(step, stored, each));
-      if (m == kAnyM) any_m_plan = plan;
-      auto built = builder_.build(
-          {.spec = each, .plan = plan, .target = options_.target, .any_m_plan = any_m_plan});
+      BITNETC_ASSIGN_OR_RETURN(const KernelChoice choice, choose(step, stored, each));
+      if (m == kAnyM) any_m_plan = choice.plan;
+      auto built = build_chosen(each, choice, any_m_plan);
       BITNETC_RETURN_IF_ERROR(built.status().with_context("step " + step.name));
       kernels.by_m[static_cast<size_t>(m)] = *std::move(built);
     }
     return kernels;
   }
 
-  // The plan in the file, if it was made for this tier and layout.
-  Result<KernelPlan> plan_for(const Step& step, LayoutId stored, const MatmulSpec& spec) const {
+  // A plan says nothing to generators other than the one it was chosen for: where that one is not to be had, the
+  // heuristics plan for the others.
+  Result<BuiltKernel> build_chosen(const MatmulSpec& spec, const KernelChoice& choice,
+                                   const KernelPlan& any_m_plan) {
+    const auto build = [&](const KernelChoice& each) {
+      return builder_.build({.spec = spec,
+                             .plan = each.plan,
+                             .target = options_.target,
+                             .any_m_plan = any_m_plan,
+                             .generator = each.generator});
+    };
+    auto built = build(choice);
+    const bool as_chosen =
+        choice.generator.empty() || (built.ok() && built->generator == choice.generator);
+    return as_chosen ? built : build(HeuristicPlanSource().choose(spec, options_.target));
+  }
+
+  // What was measured on this machine goes first; then the choice in the file, if it was made for this tier
+  // and layout.
+  Result<KernelChoice> choose(const Step& step, LayoutId stored, const MatmulSpec& spec) const {
+    const KernelChoice here = options_.plans->choose(spec, options_.target);
     const auto in_file = step.plans.find(spec.m);
     const bool was_planned =
         model_.description().program.target_isa == isa_name(options_.target.best_isa) &&
         spec.layout == stored && in_file != step.plans.end();
-    if (!was_planned) return options_.plans->plan_for(spec, options_.target);
-    auto plan = parse_plan(in_file->second);
-    if (!plan.ok()) return corrupt(step, plan.status().message());
-    return plan;
+    if (here.origin == ChoiceOrigin::kMeasured || !was_planned) return here;
+    auto choice = parse_choice(in_file->second);
+    if (!choice.ok()) return corrupt(step, choice.status().message());
+    return choice;
   }
 
   Status repack_weights(const Step& step, const WeightLayout& from, LayoutId to,

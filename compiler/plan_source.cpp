@@ -1,5 +1,7 @@
 #include "compiler/plan_source.h"
 
+#include <utility>
+
 namespace bitnetc {
 namespace {
 
@@ -62,21 +64,69 @@ KernelPlan any_m_plan(Isa isa) {
   return {.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 384};
 }
 
-}  // namespace
-
-KernelPlan HeuristicPlanSource::plan_for(const KernelSpec& spec, const Target& target) const {
-  const auto* matmul = std::get_if<MatmulSpec>(&spec);
-  if (matmul == nullptr) return {};
-  if (matmul->m == kAnyM) return any_m_plan(target.best_isa);
-  if (matmul->m == 1 && matmul->layout != LayoutId::kI2S) return lut_plan(matmul->layout, target);
+KernelPlan plan_for(const MatmulSpec& matmul, const Target& target) {
+  if (matmul.m == kAnyM) return any_m_plan(target.best_isa);
+  if (matmul.m == 1 && matmul.layout != LayoutId::kI2S) return lut_plan(matmul.layout, target);
   switch (target.best_isa) {
     case Isa::kScalar:
     case Isa::kAvx2: return kAvx2Plan;
     case Isa::kAvxVnni: return {.tiles_per_step = 1, .k_unroll = 4, .prefetch_bytes = 3072};
     case Isa::kAvx512Vnni:
-    case Isa::kAmx: return avx512_vnni_plan(*matmul);
+    case Isa::kAmx: return avx512_vnni_plan(matmul);
   }
   return {};
+}
+
+constexpr std::pair<ChoiceOrigin, std::string_view> kOriginNames[] = {
+    {ChoiceOrigin::kHeuristic, "heuristic"},
+    {ChoiceOrigin::kModelled, "modelled"},
+    {ChoiceOrigin::kTransferred, "transferred"},
+    {ChoiceOrigin::kMeasured, "measured"}};
+
+}  // namespace
+
+std::string_view origin_name(ChoiceOrigin origin) {
+  for (const auto& [each, name] : kOriginNames)
+    if (each == origin) return name;
+  return "?";
+}
+
+std::optional<ChoiceOrigin> parse_origin(std::string_view name) {
+  for (const auto& [origin, each] : kOriginNames)
+    if (each == name) return origin;
+  return std::nullopt;
+}
+
+std::string print_choice(const KernelChoice& choice) {
+  std::string text = plan_name(choice.plan);
+  if (choice.origin != ChoiceOrigin::kHeuristic || !choice.generator.empty())
+    text += fmt::format(" {}", origin_name(choice.origin));
+  if (!choice.generator.empty()) text += " " + choice.generator;
+  return text;
+}
+
+Result<KernelChoice> parse_choice(std::string_view text) {
+  std::string_view rest = text;
+  const auto next_word = [&] {
+    const std::string_view word = rest.substr(0, rest.find(' '));
+    rest.remove_prefix(std::min(word.size() + 1, rest.size()));
+    return word;
+  };
+  BITNETC_ASSIGN_OR_RETURN(const KernelPlan plan, parse_plan(next_word()));
+  KernelChoice choice{.plan = plan};
+  choice.origin = parse_origin(next_word()).value_or(ChoiceOrigin::kHeuristic);
+  choice.generator = next_word();
+  if (print_choice(choice) == text) return choice;
+  return make_error(StatusCode::kInvalidArgument,
+                    "kernel choice '{}': expected a form such as 't1u4p0' or 't1u4p0 measured "
+                    "x64_matmul_i2s_avx2'",
+                    text);
+}
+
+KernelChoice HeuristicPlanSource::choose(const KernelSpec& spec, const Target& target) const {
+  const auto* matmul = std::get_if<MatmulSpec>(&spec);
+  if (matmul == nullptr) return {};
+  return {.plan = plan_for(*matmul, target)};
 }
 
 // Every tier has kernels for i2_s, and it decodes with one mask a plane.

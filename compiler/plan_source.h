@@ -1,8 +1,10 @@
-// "Which plan for this spec on this target, and which layout for this matrix?" The compiler asks; it never
-// measures. The default answers are fixed heuristics; a tuner can give better ones.
+// "Which kernel and plan for this spec on this target, and which layout for this matrix?" The compiler asks; it
+// never measures. The default answers are fixed heuristics; a tuner can give better ones.
 #pragma once
 
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
@@ -10,10 +12,35 @@
 
 namespace bitnetc {
 
+// How an answer came about, the weakest first.
+enum class ChoiceOrigin {
+  kHeuristic,    // a rule of thumb
+  kModelled,     // predicted from bytes and operations
+  kTransferred,  // measured for a similar shape or number of tokens
+  kMeasured,     // measured for this very spec
+};
+std::string_view origin_name(
+    ChoiceOrigin origin);  // "heuristic", "modelled", "transferred", "measured"
+std::optional<ChoiceOrigin> parse_origin(std::string_view name);
+
+struct KernelChoice {
+  KernelPlan plan;
+  // Of codegen/kernels.inc, to be tried first; empty: the order of that list decides.
+  std::string generator = {};
+  ChoiceOrigin origin = ChoiceOrigin::kHeuristic;
+
+  bool operator==(const KernelChoice&) const = default;
+};
+// "t1u8p8192 measured x64_matmul_i2s_avx512vnni": plan, origin, generator if there is one; a heuristic
+// without a generator is its plan alone.
+std::string print_choice(const KernelChoice& choice);
+// Error: kInvalidArgument naming the text and the form that was expected.
+Result<KernelChoice> parse_choice(std::string_view text);
+
 class PlanSource {
  public:
   virtual ~PlanSource() = default;
-  virtual KernelPlan plan_for(const KernelSpec& spec, const Target& target) const = 0;
+  virtual KernelChoice choose(const KernelSpec& spec, const Target& target) const = 0;
   // `spec` says the shape and use of the matrix; its own layout and number of tokens say nothing.
   virtual LayoutId layout_for(const MatmulSpec& spec, const Target& target) const = 0;
 };
@@ -21,7 +48,7 @@ class PlanSource {
 // Rules of thumb from the benches; the reasons stand beside them in plan_source.cpp.
 class HeuristicPlanSource final : public PlanSource {
  public:
-  KernelPlan plan_for(const KernelSpec& spec, const Target& target) const override;
+  KernelChoice choose(const KernelSpec& spec, const Target& target) const override;
   LayoutId layout_for(const MatmulSpec& spec, const Target& target) const override;
 };
 
@@ -30,8 +57,8 @@ class LayoutOverride final : public PlanSource {
  public:
   LayoutOverride(const PlanSource& plans, std::optional<LayoutId> layout)
       : plans_(plans), layout_(layout) {}
-  KernelPlan plan_for(const KernelSpec& spec, const Target& target) const override {
-    return plans_.plan_for(spec, target);
+  KernelChoice choose(const KernelSpec& spec, const Target& target) const override {
+    return plans_.choose(spec, target);
   }
   LayoutId layout_for(const MatmulSpec& spec, const Target& target) const override {
     return layout_ ? *layout_ : plans_.layout_for(spec, target);

@@ -44,7 +44,7 @@ struct Step {
   int input = -1, output = -1, residual = -1;  // buffers; -1: none
   int layer = -1;
   std::string weights, scales;       // sections; empty: none
-  std::map<int, std::string> plans;  // matmul: plan name by m, for Program::target_isa
+  std::map<int, std::string> plans;  // matmul: choice by m, for Program::target_isa (print_choice)
 };
 
 struct Program {

@@ -267,6 +267,27 @@ TEST(Selection, ImpossibleSpecsAndUnknownGeneratorsAreRefused) {
             StatusCode::kNotFound);
 }
 
+TEST(Selection, AChosenGeneratorGoesFirstWithItsPlanAlsoForAnyM) {
+  if (!host_target().supports(Isa::kAvx2)) GTEST_SKIP() << "no AVX2";
+  KernelBuilder builder;
+  const KernelPlan plan{.tiles_per_step = 2, .k_unroll = 2, .prefetch_bytes = 1024};
+  KernelRequest request{.spec = MatmulSpec{.n = 64, .k = 128, .m = 5},
+                        .plan = plan,
+                        .target = host_target(),
+                        .any_m_plan = KernelPlan{.tiles_per_step = 1},
+                        .generator = "x64_panel_avx2"};
+  const auto built = builder.build(request);
+  ASSERT_TRUE(built.ok()) << built.status().message();
+  EXPECT_EQ(built->generator, "x64_panel_avx2");
+  EXPECT_EQ(built->kernel.name(), "matmul_i8_i2s_f32_n64_k128_mN_scale_t2u2p1024_panel_avx2");
+  ASSERT_EQ(built->selection.entries.size(), 1U);
+
+  request.generator = "x64_dream";  // as from a profile of a build that has others
+  const auto other = builder.build(request);
+  ASSERT_TRUE(other.ok()) << other.status().message();
+  EXPECT_NE(other->generator, "reference");
+}
+
 TEST(Selection, AKernelIsBuiltOnce) {
   KernelBuilder builder;
   const KernelRequest request{RmsNormSpec{.k = 64, .eps = 1e-5f}, {}, host_target()};

@@ -16,8 +16,8 @@ namespace {
 // A layout of its own for every kind of matrix.
 class LayoutByUse final : public PlanSource {
  public:
-  KernelPlan plan_for(const KernelSpec& spec, const Target& target) const override {
-    return HeuristicPlanSource().plan_for(spec, target);
+  KernelChoice choose(const KernelSpec& spec, const Target& target) const override {
+    return HeuristicPlanSource().choose(spec, target);
   }
   LayoutId layout_for(const MatmulSpec& spec, const Target&) const override {
     if (spec.epilogue == Epilogue::kScale) return LayoutId::kTl1;

@@ -108,7 +108,7 @@ class BenchRun {
   // As on a CPU whose best tier is the generator's: that is where it would be chosen. Then those asked for.
   std::vector<KernelPlan> plans_for(const Generator& generator, const MatmulSpec& spec) const {
     std::vector<KernelPlan> plans = {
-        plans_.plan_for(spec, cap_target(target_, tier_of(generator.suffix())))};
+        plans_.choose(spec, cap_target(target_, tier_of(generator.suffix()))).plan};
     if (origin_of(generator.name()) != KernelOrigin::kGenerated) return plans;
     for (const KernelPlan& plan : request_.plans)
       if (plan != plans.front()) plans.push_back(plan);

@@ -54,7 +54,7 @@ Result<ShownKernel> build_named(const std::string& name) {
   BITNETC_ASSIGN_OR_RETURN(const KernelIdentity identity, parse_kernel_name(name));
   const Target target = host_target();
   const KernelPlan plan =
-      identity.plan.value_or(HeuristicPlanSource().plan_for(identity.spec, target));
+      identity.plan.value_or(HeuristicPlanSource().choose(identity.spec, target).plan);
   ShownKernel shown{.request = {.spec = identity.spec, .plan = plan, .target = target},
                     .published = std::make_shared<LastPublished>()};
   add_jit_observer(shown.published);
@@ -238,7 +238,7 @@ Result<int> check(const KernelOptions& options) {
     for (int m = matmul != nullptr ? kAnyM : 1; m <= (matmul != nullptr ? kMaxSmallM : 1); ++m) {
       if (matmul != nullptr) matmul->m = m;
       const KernelRequest request{
-          .spec = spec, .plan = plans.plan_for(spec, target), .target = target};
+          .spec = spec, .plan = plans.choose(spec, target).plan, .target = target};
       for (const auto& generator : KernelBuilder::generators()) {
         if (generator->name() == "reference" || !generator->accepts(request).ok()) continue;
         const auto built = builder.build_with(generator->name(), request);

@@ -121,7 +121,7 @@ struct Operands {
 
 void run(benchmark::State& state, const Tier& tier, const MatmulSpec& spec, int64_t tokens) {
   const Target target = machine_target();
-  const KernelPlan plan = HeuristicPlanSource().plan_for(spec, cap_target(target, tier.isa));
+  const KernelPlan plan = HeuristicPlanSource().choose(spec, cap_target(target, tier.isa)).plan;
   KernelBuilder builder;
   const auto built = builder.build_with(tier.generator, {spec, plan, target});
   if (!built.ok()) return state.SkipWithError(built.status().message().c_str());

@@ -1,0 +1,86 @@
+// What tuning found out on one machine: for every matmul spec that was tuned, each kernel that was measured, the best
+// first. A plain value with a readable text form; where it is kept is profile_store.h, how it answers the compiler's
+// questions profile_plans.h.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codegen/kernel_plan.h"
+#include "codegen/kernel_spec.h"
+#include "runtime/status.h"
+#include "runtime/target.h"
+
+namespace bitnetc {
+
+// How far the order of the first two can be trusted.
+enum class Confidence {
+  kSure,  // the winner's interval lies below the runner-up's, or their difference was confirmed pair by pair
+  kTie,    // they differ by less than measuring can tell: either will do
+  kNoisy,  // the machine disturbed the measurement so much that the order may be wrong
+};
+std::string_view confidence_name(Confidence confidence);  // "sure", "tie", "noisy"
+
+// One kernel as it was measured. Times are seconds of one call with the entry's tokens, tables included.
+struct Measurement {
+  std::string generator;  // as in codegen/kernels.inc
+  int revision = 0;       // of the generator, then
+  KernelPlan plan;
+  double predicted_s = 0;  // by the cost model; 0: it had nothing to say
+  double median_s = 0;
+  double low_s = 0, high_s = 0;  // 95 % confidence interval of the median
+  int64_t samples = 0;           // few where it was eliminated early
+
+  bool operator==(const Measurement&) const = default;
+};
+
+// What an entry is about.
+struct ProfileKey {
+  MatmulSpec spec;     // m as asked for: 1..kMaxSmallM, or kAnyM
+  std::string target;  // Target::describe(): the tier, after any cap
+  int threads = 1;
+
+  auto operator<=>(const ProfileKey&) const = default;
+  std::string text()
+      const;  // "matmul_i8_i2s_f32_n3840_k2560_m1_scale on avx512vnni with 2 threads"
+};
+
+struct ProfileEntry {
+  ProfileKey key;
+  Confidence confidence = Confidence::kSure;
+  int64_t measured_at_s = 0;  // since the epoch
+  double took_s = 0;
+  // Generators that could serve the spec when it was tuned, "name.revision", sorted: where these are not what this build
+  // has, the entry is stale.
+  std::vector<std::string> field;
+  std::vector<Measurement> measurements;  // best first, at least one
+
+  const Measurement& best() const { return measurements.front(); }
+  bool operator==(const ProfileEntry&) const = default;
+};
+
+// "name.revision" of every generator of this build that can serve the spec on the target with some plan, sorted.
+std::vector<std::string> current_field(const MatmulSpec& spec, const Target& target);
+
+struct Profile {
+  std::string fingerprint;            // of the machine (autotune/machine.h)
+  std::string machine;                // the same in words, one line
+  std::vector<ProfileEntry> entries;  // one a key, in the order of keys
+
+  const ProfileEntry* find(const ProfileKey& key) const;
+  // Entries of `newer` replace those of the same key that were measured before them.
+  void merge(const Profile& newer);
+};
+
+inline constexpr int kProfileVersion = 1;
+std::string print_profile(const Profile& profile);
+// Reads what print_profile() prints, and nothing else. An entry that does not read, names an unknown generator or
+// repeats a key is left out, and `problems` gets a line that names the place (`origin`, line number), the value and what
+// was expected. Error: kDataCorrupt if the text is no profile at all, kUnsupported for another version.
+Result<Profile> parse_profile(std::string_view text, const std::string& origin,
+                              std::vector<std::string>& problems);
+
+}  // namespace bitnetc

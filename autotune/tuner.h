@@ -1,0 +1,51 @@
+// Tunes matmuls: for every shape, layout and number of tokens a contest of the candidates, weights streamed from memory
+// as in a real token. Every entry is handed out as soon as it is known, so that nothing is lost when a run ends early, and
+// what the profile already has is not measured again.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "autotune/contest.h"
+#include "autotune/limits.h"
+#include "autotune/profile.h"
+#include "autotune/search_space.h"
+#include "autotune/usage.h"
+
+namespace bitnetc {
+
+struct TuneRequest {
+  std::vector<MatmulSpec> shapes;  // n, k, epilogue and row_max count; repeated ones are tuned once
+  std::vector<LayoutId> layouts;   // empty: all
+  std::vector<int> threads;        // empty: as many as this process may use
+  Target target;
+  Effort effort = Effort::kQuick;
+  double budget_s = 20;  // for everything together, about
+  bool again = false;    // measure what the profile already has, too
+};
+
+struct TuneProgress {
+  int done = 0, total = 0;  // entries
+  std::string what;         // "2560x6912 b3, 8 tokens"
+};
+
+struct TuneReport {
+  int tuned = 0, known = 0, noisy = 0, left = 0;  // entries; left: budget or Ctrl-C came first
+  double took_s = 0;
+  bool cancelled = false;
+  std::vector<std::string>
+      failures;  // candidates that did not build, prove or agree with the reference
+};
+
+struct TuneHooks {
+  std::function<void(const TuneProgress&)> progress;
+  std::function<Status(const ProfileEntry&)>
+      found;  // stores an entry; a failure is reported once, tuning goes on
+  std::function<bool()> is_cancelled;
+  std::function<void(const std::string&)> log;  // predicted against measured, a line a contest
+};
+
+// `known`: what is in the profile. Error: kInvalidArgument (numbers no matmul can have), kOutOfMemory.
+Result<TuneReport> tune(const TuneRequest& request, const Profile& known, const TuneHooks& hooks);
+
+}  // namespace bitnetc
