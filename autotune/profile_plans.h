@@ -8,6 +8,11 @@
 
 namespace bitnetc {
 
+// Seconds a token costs in a matrix of this shape and layout at the shares of the usage. Nothing where one token or
+// many were not measured.
+std::optional<double> seconds_per_token(const Profile& profile, const MatmulSpec& spec,
+                                        const Target& target, int threads, Usage usage);
+
 class ProfilePlanSource final : public PlanSource {
  public:
   // `threads`: that the model will run with. The profile must outlive the source.

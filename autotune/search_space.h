@@ -2,7 +2,9 @@
 // place, in words as well as in code.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "codegen/kernel_builder.h"
@@ -15,6 +17,7 @@ enum class Effort {
   kFull,   // every plan of the grid that a generator accepts
 };
 std::string_view effort_name(Effort effort);  // "quick", "full"
+std::optional<Effort> parse_effort(std::string_view name);
 
 // One kernel to try. `spec` is what it is built for: as asked, or for any M where a kernel for any M is to serve one M.
 struct Candidate {

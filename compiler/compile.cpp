@@ -1,5 +1,6 @@
 #include "compiler/compile.h"
 
+#include <algorithm>
 #include <set>
 
 #include "compiler/passes/fuse.h"
@@ -140,6 +141,17 @@ class Compilation {
 };
 
 }  // namespace
+
+Result<std::vector<MatmulSpec>> matmul_specs(const Graph& graph) {
+  BITNETC_RETURN_IF_ERROR(validate(graph));
+  BITNETC_ASSIGN_OR_RETURN(const FusedGraph fused, fuse(graph));
+  std::vector<MatmulSpec> specs;
+  for (const FusedOp& op : fused.ops) {
+    const auto* spec = std::get_if<MatmulSpec>(&op.spec);
+    if (spec != nullptr && std::ranges::find(specs, *spec) == specs.end()) specs.push_back(*spec);
+  }
+  return specs;
+}
 
 Result<CompileReport> compile(const Graph& graph, const std::string& output_path,
                               const CompileOptions& options) {

@@ -29,6 +29,10 @@ struct CompileReport {
   int steps = 0;
 };
 
+// The matmuls that compile() makes of a graph, each shape and epilogue once: what a tuner has to measure. Layout and
+// number of tokens are left at their defaults. Error: as compile().
+Result<std::vector<MatmulSpec>> matmul_specs(const Graph& graph);
+
 // Writes `output_path` through a temporary file; a failure leaves what was there before.
 Result<CompileReport> compile(const Graph& graph, const std::string& output_path,
                               const CompileOptions& options);

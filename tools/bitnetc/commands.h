@@ -23,7 +23,9 @@ void add_compile_command(CLI::App& app, int& exit_code);
 void add_inspect_command(CLI::App& app, int& exit_code);
 void add_tokenize_command(CLI::App& app, int& exit_code);
 void add_kernel_command(CLI::App& app, int& exit_code);
-void add_kernel_bench_command(CLI::App& kernel, int& exit_code);  // `kernel bench`
+void add_kernel_bench_command(CLI::App& kernel, int& exit_code);    // `kernel bench`
+void add_kernel_explain_command(CLI::App& kernel, int& exit_code);  // `kernel explain`
+void add_autotune_command(CLI::App& app, int& exit_code);
 void add_doctor_command(CLI::App& app, int& exit_code);
 
 }  // namespace bitnetc

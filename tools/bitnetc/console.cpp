@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 
 #include "tools/bitnetc/commands.h"
 
@@ -109,6 +110,14 @@ Result<std::string> read_text(const std::string& path) {
   if (count < 0)
     return make_error(StatusCode::kIoError, "{}: cannot read: {}", path, std::strerror(read_errno));
   return text;
+}
+
+Status write_text(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) return make_error(StatusCode::kIoError, "{}: cannot be written", path);
+  return {};
 }
 
 Result<std::string> resolve_text(const TextInput& input, const char* what) {

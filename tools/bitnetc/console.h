@@ -41,6 +41,8 @@ class ProgressBar {
 
 // The whole of a file, or of stdin for "-".
 Result<std::string> read_text(const std::string& path);
+// Error: kIoError naming the file.
+Status write_text(const std::string& path, const std::string& text);
 // `text` if given, else `file`, else stdin when it is not a terminal.
 struct TextInput {
   std::string text, file;

@@ -12,7 +12,9 @@
 #include "frontend/load.h"
 #include "runtime/cpu_features.h"
 #include "runtime/options.h"
+#include "tools/bitnetc/arguments.h"
 #include "tools/bitnetc/console.h"
+#include "tools/bitnetc/machine_plans.h"
 #include "tools/bitnetc/matrices.h"
 
 namespace bitnetc {
@@ -30,9 +32,15 @@ std::vector<std::string> bundled_model_folders() {
 
 constexpr char kAutoLayout[] = "auto";
 
+// "auto" is what this machine's profile makes of it.
+std::string layout_text(const Target& target, const PlanRequest& plan) {
+  if (!plan.layout.empty() && plan.layout != kAutoLayout) return plan.layout;
+  const MachinePlans plans(thread_count(plan.threads), plan.usage);
+  return fmt::format("{} {}", kAutoLayout, plans.layouts(target));
+}
+
 // What a cached artifact depends on: the source files as they lie on disk, and what would compile them how.
-std::string cache_key(const std::string& folder, const Target& target,
-                      const LayoutRequest& layout) {
+std::string cache_key(const std::string& folder, const Target& target, const PlanRequest& plan) {
   std::vector<std::string> facts;
   for (const auto& entry : fs::directory_iterator(folder)) {
     struct stat info;
@@ -43,7 +51,7 @@ std::string cache_key(const std::string& folder, const Target& target,
   std::sort(facts.begin(), facts.end());
   std::string text =
       fmt::format("{} {} {} {} {}\n", fs::canonical(folder).string(), BITNETC_VERSION, kBncVersion,
-                  isa_name(target.best_isa), layout.empty() ? kAutoLayout : layout.name);
+                  isa_name(target.best_isa), layout_text(target, plan));
   for (const std::string& fact : facts) text += fact + "\n";
   return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
 }
@@ -89,7 +97,7 @@ Result<std::shared_ptr<const CompiledModel>> open_source_model(CompileRequest re
     return compile_to_temporary(std::move(request));
   }
   const std::string stem = fs::canonical(folder).filename().string();
-  const std::string key = cache_key(folder, host_target(), request.layout);
+  const std::string key = cache_key(folder, host_target(), request.plan);
   request.output_path = (fs::path(*dir) / fmt::format("{}-{}.bnc", stem, key)).string();
   if (fs::exists(request.output_path)) {
     auto model = CompiledModel::open(request.output_path);
@@ -112,6 +120,17 @@ void print_link_report(const Engine& engine, bool verbose) {
   for (const LinkedKernel& kernel : report.kernels)
     if (!kernel.name.starts_with("matmul"))
       fmt::print(stderr, "kernel {} ({}, {} steps)\n", kernel.name, kernel.generator, kernel.steps);
+}
+
+Status tune_for(const Graph& graph, const CompileRequest& request, int threads) {
+  TuneRequest tuning{.threads = {threads}, .target = host_target(), .effort = *request.tune};
+  BITNETC_ASSIGN_OR_RETURN(tuning.shapes, matmul_specs(graph));
+  if (const auto layout = parse_layout(request.plan.layout)) tuning.layouts = {*layout};
+  if (*request.tune == Effort::kFull) tuning.budget_s = kFullTuningSeconds;
+  BITNETC_ASSIGN_OR_RETURN(const TuneReport report, tune_this_machine(tuning, request.verbose));
+  if (report.cancelled)
+    return Status(StatusCode::kCancelled, "stopped; what was measured so far is kept");
+  return {};
 }
 
 }  // namespace
@@ -157,9 +176,12 @@ Status compile_model(const CompileRequest& request) {
   }
   for (const std::string& note : loaded.report.notes) print_note(note);
 
+  const int threads = thread_count(request.plan.threads);
+  if (request.tune) BITNETC_RETURN_IF_ERROR(tune_for(loaded.graph, request, threads));
+
   const Stopwatch watch;
-  const HeuristicPlanSource heuristic;
-  const LayoutOverride plans(heuristic, parse_layout(request.layout.name));
+  const MachinePlans machine(threads, request.plan.usage);
+  const LayoutOverride plans(machine.source(), parse_layout(request.plan.layout));
   ProgressBar bar("compiling");
   const CompileOptions compile_options{
       .target = host_target(),
@@ -180,28 +202,40 @@ Status compile_model(const CompileRequest& request) {
 }
 
 Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name, bool verbose,
-                                                        const LayoutRequest& layout) {
+                                                        const PlanRequest& plan) {
   BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(name));
   if (location.kind == ModelLocation::Kind::kCompiled) return CompiledModel::open(location.path);
   return open_source_model(
-      {.source_folder = location.path, .output_path = {}, .layout = layout, .verbose = verbose});
+      {.source_folder = location.path, .output_path = {}, .plan = plan, .verbose = verbose});
 }
 
-Result<Engine> make_engine(const std::string& model_name, bool verbose,
-                           const LayoutRequest& layout) {
+Result<std::vector<MatmulSpec>> model_matmuls(const std::string& name) {
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(name));
+  if (location.kind == ModelLocation::Kind::kSourceFolder) {
+    BITNETC_ASSIGN_OR_RETURN(const LoadedModel loaded, load_model(location.path));
+    return matmul_specs(loaded.graph);
+  }
+  BITNETC_ASSIGN_OR_RETURN(const auto model, CompiledModel::open(location.path));
+  std::vector<MatmulSpec> specs;
+  for (const MatrixGroup& group : matrix_groups(model->description().program))
+    specs.push_back(group.spec);
+  return specs;
+}
+
+Result<Engine> make_engine(const std::string& model_name, bool verbose, const PlanRequest& plan) {
   Engine engine;
-  BITNETC_ASSIGN_OR_RETURN(engine.model, open_model(model_name, verbose, layout));
+  BITNETC_ASSIGN_OR_RETURN(engine.model, open_model(model_name, verbose, plan));
   BITNETC_ASSIGN_OR_RETURN(engine.tokenizer,
                            Tokenizer::from_json(engine.model->tokenizer_json(),
                                                 fmt::format("{}: {}", engine.model->file().origin(),
                                                             kSectionTokenizer)));
   KernelBuilder builder;
-  const HeuristicPlanSource heuristic;
-  const LayoutOverride plans(heuristic, parse_layout(layout.name));
+  const MachinePlans machine(thread_count(plan.threads), plan.usage);
+  const LayoutOverride plans(machine.source(), parse_layout(plan.layout));
   BITNETC_ASSIGN_OR_RETURN(
       engine.executable,
       link(engine.model, builder,
-           {.target = host_target(), .plans = &plans, .choose_layouts = !layout.empty()},
+           {.target = host_target(), .plans = &plans, .choose_layouts = !plan.layout.empty()},
            &engine.link_report));
   print_link_report(engine, verbose);
   return engine;

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "autotune/search_space.h"
+#include "autotune/usage.h"
 #include "codegen/kernel_builder.h"
 #include "compiler/link.h"
 #include "frontend/tokenizer.h"
@@ -25,13 +28,13 @@ struct ModelLocation {
 // Error: kNotFound listing what was looked for.
 Result<ModelLocation> locate_model(const std::string& name);
 
-// In which layout a model's matrices are to be: what --layout says.
-struct LayoutRequest {
-  // A layout's name, "auto" (the compiler decides for every matrix), or empty: as a compiled model has it,
+// What a model is planned for.
+struct PlanRequest {
+  // What --layout says: a layout's name, "auto" (chosen for every matrix), or empty: as a compiled model has it,
   // "auto" for a source model.
-  std::string name;
-
-  bool empty() const { return name.empty(); }
+  std::string layout = {};
+  int threads = 0;  // 0: as thread_count() says
+  Usage usage = Usage::kGeneration;
 };
 // The values --layout takes.
 std::vector<std::string> layout_choices();
@@ -39,7 +42,9 @@ std::vector<std::string> layout_choices();
 struct CompileRequest {
   std::string source_folder;
   std::string output_path;
-  LayoutRequest layout = {};
+  PlanRequest plan = {};
+  std::optional<Effort> tune =
+      {};  // before it is compiled; none: as far as this machine is tuned already
   bool verbose = false;
 };
 // `bitnetc compile`, with progress and notes on stderr.
@@ -48,7 +53,9 @@ Status compile_model(const CompileRequest& request);
 // Opens a compiled model; a source model is compiled into the cache first, or found there. `verbose` tells
 // what the frontend ignored.
 Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name, bool verbose,
-                                                        const LayoutRequest& layout = {});
+                                                        const PlanRequest& plan = {});
+// The shapes of the matmuls of a model, each once; a source model is not compiled for it.
+Result<std::vector<MatmulSpec>> model_matmuls(const std::string& name);
 
 struct Engine {
   std::shared_ptr<const CompiledModel> model;
@@ -59,7 +66,7 @@ struct Engine {
 // Notes on stderr name what was repacked and every operation that fell back to a slower kernel; `verbose`
 // lists layouts and kernels.
 Result<Engine> make_engine(const std::string& model_name, bool verbose,
-                           const LayoutRequest& layout = {});
+                           const PlanRequest& plan = {});
 // As above, but only the tokenizer of the model (no weights are compiled or linked).
 Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model_name);
 

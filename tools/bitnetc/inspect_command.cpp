@@ -1,8 +1,11 @@
 // bitnetc inspect: what is in a compiled model.
 #include <CLI/CLI.hpp>
+#include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "compiler/plan_source.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/engine.h"
@@ -41,6 +44,18 @@ void print_json(const CompiledModel& model) {
   fmt::print("{}\n", document.dump(2));
 }
 
+// "36 measured, 4 transferred"
+std::string plan_origins(const Program& program) {
+  std::map<ChoiceOrigin, int, std::greater<>> counts;
+  for (const Step& step : program.steps)
+    for (const auto& [m, text] : step.plans)
+      if (const auto choice = parse_choice(text); choice.ok()) ++counts[choice->origin];
+  std::vector<std::string> parts;
+  for (const auto& [origin, count] : counts)
+    parts.push_back(fmt::format("{} {}", count, origin_name(origin)));
+  return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, ", "));
+}
+
 void print_summary(const CompiledModel& model) {
   const ModelDescription& description = model.description();
   const ModelConfig& config = description.config;
@@ -60,6 +75,8 @@ void print_summary(const CompiledModel& model) {
                layout.bits_per_weight(),
                format_bytes(static_cast<double>(group.count * layout.total_bytes())));
   }
+  fmt::print("plans       {} for {}\n", plan_origins(description.program),
+             description.program.target_isa);
   for (const SourceFile& source : description.sources)
     fmt::print("source      {}  {}  xxh3 {}\n", source.name,
                format_bytes(static_cast<double>(source.size_bytes)), source.xxh3);

@@ -1,10 +1,8 @@
 // bitnetc kernel bench: every kernel that can serve a shape, timed against the others and the machine's limits.
 #include <CLI/CLI.hpp>
-#include <charconv>
-#include <fstream>
 #include <memory>
 
-#include "runtime/thread_pool.h"
+#include "tools/bitnetc/arguments.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/kernel_bench.h"
@@ -14,9 +12,7 @@ namespace bitnetc {
 namespace {
 
 struct BenchOptions {
-  // The matmuls of a layer of BitNet-b1.58-2B-4T: q|k|v, attention output, gate|up, down.
-  std::vector<std::string> shapes = {"3840x2560", "2560x2560:residual", "13824x2560:relu2mul",
-                                     "2560x6912:residual"};
+  std::vector<std::string> shapes = example_shapes();
   std::vector<std::string> tokens = {"1", "8", "64", "256"};
   std::vector<std::string> threads;
   std::vector<std::string> layouts = {"i2s", "tl1", "tl2", "b3"};
@@ -26,50 +22,6 @@ struct BenchOptions {
   bool reference = false, json = false;
 };
 
-// The whole of `text` as a number within [least, most].
-Result<int64_t> parse_number(const char* option, std::string_view text, int64_t least,
-                             int64_t most) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
-    return make_error(StatusCode::kInvalidArgument, "{} '{}': expected a number from {} to {}",
-                      option, text, least, most);
-  return value;
-}
-
-std::optional<Epilogue> parse_epilogue(std::string_view name) {
-  for (const Epilogue epilogue : kEpilogues)
-    if (epilogue_name(epilogue) == name) return epilogue;
-  return std::nullopt;
-}
-
-// "2560x6912" or "2560x6912:residual"
-Result<MatmulSpec> parse_shape(const std::string& text) {
-  constexpr int64_t kMost = int64_t{1} << 20;
-  const auto malformed = [&] {
-    return make_error(StatusCode::kInvalidArgument,
-                      "--shapes '{}': expected NxK or NxK:EPILOGUE, for example 2560x6912:residual "
-                      "(epilogues: scale, residual, relu2mul, silumul, gelumul)",
-                      text);
-  };
-  const size_t colon = text.find(':');
-  const std::string sizes = text.substr(0, colon);
-  const size_t cross = sizes.find('x');
-  if (cross == std::string::npos) return malformed();
-  MatmulSpec spec;
-  if (colon != std::string::npos) {
-    const auto epilogue = parse_epilogue(std::string_view(text).substr(colon + 1));
-    if (!epilogue) return malformed();
-    spec.epilogue = *epilogue;
-  }
-  const auto n = parse_number("--shapes", sizes.substr(0, cross), 1, kMost);
-  const auto k = parse_number("--shapes", sizes.substr(cross + 1), 1, kMost);
-  if (!n.ok() || !k.ok()) return malformed();
-  spec.n = *n;
-  spec.k = *k;
-  return spec;
-}
-
 Result<std::vector<WeightRegime>> parse_regimes(const std::string& name) {
   if (name == "both") return std::vector{WeightRegime::kCache, WeightRegime::kMemory};
   for (const WeightRegime regime : {WeightRegime::kCache, WeightRegime::kMemory})
@@ -78,51 +30,24 @@ Result<std::vector<WeightRegime>> parse_regimes(const std::string& name) {
                     name);
 }
 
-std::vector<std::string> default_threads() {
-  const int cpus = usable_cpu_count();
-  return cpus == 1 ? std::vector<std::string>{"1"}
-                   : std::vector<std::string>{"1", std::to_string(cpus)};
-}
-
 Result<KernelBenchRequest> read_request(const BenchOptions& options) {
   constexpr int64_t kMostTokens = 1 << 16;
   KernelBenchRequest request{
       .only = options.only, .reference = options.reference, .budget_s = options.budget_s};
-  for (const std::string& text : options.shapes) {
-    BITNETC_ASSIGN_OR_RETURN(const MatmulSpec spec, parse_shape(text));
-    request.shapes.push_back(spec);
-  }
+  BITNETC_ASSIGN_OR_RETURN(request.shapes, parse_shapes(options.shapes));
   for (const std::string& text : options.tokens) {
     BITNETC_ASSIGN_OR_RETURN(const int64_t tokens, parse_number("--m", text, 1, kMostTokens));
     request.tokens.push_back(tokens);
   }
-  for (const std::string& text : options.threads.empty() ? default_threads() : options.threads) {
-    BITNETC_ASSIGN_OR_RETURN(const int64_t threads,
-                             parse_number("--threads", text, 1, usable_cpu_count()));
-    request.threads.push_back(static_cast<int>(threads));
-  }
-  for (const std::string& name : options.layouts) {
-    const auto layout = parse_layout(name);
-    if (!layout)
-      return make_error(StatusCode::kInvalidArgument,
-                        "--layouts '{}': expected i2s, tl1, tl2 or b3", name);
-    request.layouts.push_back(*layout);
-  }
+  BITNETC_ASSIGN_OR_RETURN(request.threads, parse_threads(options.threads));
+  if (request.threads.empty()) request.threads = one_and_all_threads();
+  BITNETC_ASSIGN_OR_RETURN(request.layouts, parse_layouts(options.layouts));
   for (const std::string& name : options.plans) {
     BITNETC_ASSIGN_OR_RETURN(const KernelPlan plan, parse_plan(name));
     request.plans.push_back(plan);
   }
   BITNETC_ASSIGN_OR_RETURN(request.regimes, parse_regimes(options.regime));
   return request;
-}
-
-Status write_page(const std::string& path, const std::string& page) {
-  std::ofstream file(path, std::ios::binary);
-  file << page;
-  file.close();
-  if (!file) return make_error(StatusCode::kIoError, "{}: cannot be written", path);
-  print_note(fmt::format("the plots are in {}", path));
-  return {};
 }
 
 Result<int> bench(const BenchOptions& options) {
@@ -138,8 +63,10 @@ Result<int> bench(const BenchOptions& options) {
   } else {
     print_kernel_bench(measured);
   }
-  if (!options.html.empty())
-    BITNETC_RETURN_IF_ERROR(write_page(options.html, kernel_bench_html(measured)));
+  if (!options.html.empty()) {
+    BITNETC_RETURN_IF_ERROR(write_text(options.html, kernel_bench_html(measured)));
+    print_note(fmt::format("the plots are in {}", options.html));
+  }
   return static_cast<int>(measured.interrupted ? kExitInterrupted : kExitOk);
 }
 

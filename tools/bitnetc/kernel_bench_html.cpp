@@ -5,34 +5,14 @@
 #include <set>
 
 #include "autotune/machine.h"
+#include "tools/bitnetc/arguments.h"
+#include "tools/bitnetc/html_page.h"
 #include "tools/bitnetc/kernel_bench_report.h"
 #include "tools/bitnetc/svg_plot.h"
+#include "tools/bitnetc/tuning_report.h"
 
 namespace bitnetc {
 namespace {
-
-constexpr char kStyle[] =
-    "body{font:14px/1.5 system-ui,sans-serif;color:#222;background:#fff;max-width:1000px;"
-    "margin:32px auto;padding:0 24px}"
-    "h1{font-size:24px;margin:0 0 4px}h2{font-size:19px;margin:40px 0 8px;"
-    "border-top:1px solid #ddd;padding-top:20px}"
-    "p{margin:4px 0;color:#444}svg{display:block;margin:16px 0;font:12px system-ui,sans-serif;"
-    "max-width:100%;height:auto}"
-    "table{border-collapse:collapse;margin:12px 0;font-size:13px}"
-    "td,th{padding:3px 12px 3px 0;text-align:right;white-space:nowrap}"
-    "td.name,th.name{text-align:left}th{color:#777;font-weight:500;border-bottom:1px solid #ccc}"
-    "tr.winner td{font-weight:600}summary{cursor:pointer;color:#2f6fb0;margin-top:8px}"
-    ".key{display:inline-block;width:12px;height:12px;margin:0 5px 0 14px;vertical-align:-1px}";
-
-const char* colour_of(LayoutId layout) {
-  switch (layout) {
-    case LayoutId::kI2S: return "#2f6fb0";
-    case LayoutId::kTl1: return "#d9822b";
-    case LayoutId::kTl2: return "#2e8b62";
-    case LayoutId::kB3: return "#8457b0";
-  }
-  return "#777";
-}
 
 std::string threads_text(int threads) {
   return fmt::format("{} thread{}", threads, threads == 1 ? "" : "s");
@@ -195,10 +175,7 @@ std::string head_of(const KernelBench& bench) {
       "the third quartile. One multiply-accumulate is two operations. Pale bars and dashed lines: "
       "kernels "
       "compiled ahead of time; full ones: generated.</p>\n<p>Layouts:";
-  for (const LayoutId layout : kLayouts)
-    text += fmt::format("<span class=\"key\" style=\"background:{}\"></span>{}", colour_of(layout),
-                        layout_name(layout));
-  return text + "</p>\n";
+  return text + layout_key() + "</p>\n";
 }
 
 std::string section_of(const std::vector<const KernelCase*>& cases, const KernelBench& bench) {
@@ -209,6 +186,20 @@ std::string section_of(const std::vector<const KernelCase*>& cases, const Kernel
   for (const Panel& panel : panels) text += draw_bars(panel, bench);
   for (const Panel& panel : panels) text += draw_lines(panel, bench);
   return text + table_of(cases);
+}
+
+// What tuning knows of the same shapes.
+std::string landscape_of(const KernelBench& bench) {
+  std::vector<MatmulSpec> shapes;
+  std::set<int> threads;
+  for (const KernelCase& c : bench.cases) {
+    threads.insert(c.threads);
+    if (shapes.empty() || !same_shape(shapes.back(), c.spec)) shapes.push_back(c.spec);
+  }
+  std::string text = "<h1>The tuning landscape</h1>\n";
+  for (const int each : threads)
+    text += tuning_html(tuning_view(shapes, {}, each, Usage::kGeneration));
+  return text;
 }
 
 }  // namespace
@@ -224,10 +215,7 @@ std::string kernel_bench_html(const KernelBench& bench) {
     section.push_back(&c);
   }
   if (!section.empty()) body += section_of(section, bench);
-  return fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>"
-      "<title>bitnetc kernel bench</title><style>{}</style></head>\n<body>\n{}</body></html>\n",
-      kStyle, body);
+  return html_page("bitnetc kernel bench", body + landscape_of(bench));
 }
 
 }  // namespace bitnetc

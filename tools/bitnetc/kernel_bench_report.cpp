@@ -8,6 +8,7 @@
 #include "autotune/machine.h"
 #include "runtime/cpu_features.h"
 #include "runtime/thread_pool.h"
+#include "tools/bitnetc/arguments.h"
 #include "tools/bitnetc/console.h"
 
 namespace bitnetc {
@@ -175,10 +176,6 @@ json json_of(const MachineLimits& limits) {
 }
 
 }  // namespace
-
-std::string shape_title(const MatmulSpec& spec) {
-  return fmt::format("{}x{} {}", spec.n, spec.k, epilogue_name(spec.epilogue));
-}
 
 std::string machine_description() {
   const CpuFeatures& cpu = cpu_features();

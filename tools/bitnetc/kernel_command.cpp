@@ -263,7 +263,7 @@ Result<int> check(const KernelOptions& options) {
 void add_kernel_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<KernelOptions>();
   CLI::App* command =
-      app.add_subcommand("kernel", "List, show, disassemble, check and time kernels");
+      app.add_subcommand("kernel", "List, show, disassemble, check, time and explain kernels");
   command->require_subcommand(1);
   command->footer(
       "Examples:\n"
@@ -271,7 +271,8 @@ void add_kernel_command(CLI::App& app, int& exit_code) {
       "  bitnetc kernel show matmul_i8_i2s_f32_n2560_k2560_m1_residual\n"
       "  bitnetc kernel disasm matmul_i8_i2s_f32_n256_k256_m1_scale | less\n"
       "  BITNETC_ISA=avx2 bitnetc kernel check model.bnc -v\n"
-      "  bitnetc kernel bench --m 1 --regime memory");
+      "  bitnetc kernel bench --m 1 --regime memory\n"
+      "  bitnetc kernel explain model.bnc");
 
   CLI::App* list_command =
       command->add_subcommand("list", "The kernels a model runs on this machine");
@@ -304,6 +305,7 @@ void add_kernel_command(CLI::App& app, int& exit_code) {
   });
 
   add_kernel_bench_command(*command, exit_code);
+  add_kernel_explain_command(*command, exit_code);
 }
 
 }  // namespace bitnetc

@@ -22,6 +22,7 @@ constexpr char kFooter[] =
     "Start here:\n"
     "  bitnetc run -p \"Once upon a time\" -n 64      text from the bundled model\n"
     "  bitnetc compile FOLDER -o model.bnc          a Hugging Face BitNet folder, compiled once\n"
+    "  bitnetc autotune FOLDER                      measure once how its matmuls run best here\n"
     "  bitnetc doctor                               what this machine is and what runs on it\n"
     "\n"
     "Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed while running, "
@@ -56,6 +57,7 @@ int main(int argc, char** argv) {
   add_compile_command(app, exit_code);
   add_inspect_command(app, exit_code);
   add_tokenize_command(app, exit_code);
+  add_autotune_command(app, exit_code);
   add_kernel_command(app, exit_code);
   add_doctor_command(app, exit_code);
   try {

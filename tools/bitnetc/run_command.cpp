@@ -8,13 +8,15 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "runtime/options.h"
+#include "runtime/thread_pool.h"
+#include "tools/bitnetc/arguments.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/engine.h"
 #include "tools/bitnetc/generate.h"
 #include "tools/bitnetc/measured_limits.h"
 #include "tools/bitnetc/npy.h"
+#include "tools/bitnetc/plan_options.h"
 
 namespace bitnetc {
 namespace {
@@ -23,7 +25,6 @@ struct RunOptions {
   std::string model;
   TextInput prompt;
   int max_tokens = 128;
-  int threads = 0;
   int64_t context = 0;
   std::optional<double> temperature, top_p, min_p, repeat_penalty;
   std::optional<int> top_k;
@@ -33,7 +34,7 @@ struct RunOptions {
   std::vector<std::string> stop_strings;
   bool ignore_eos = false;
   std::string logits_file;
-  LayoutRequest layout;
+  PlanRequest plan;
   bool json = false, verbose = false, quiet = false;
 };
 
@@ -176,10 +177,9 @@ Result<int> run_model(const RunOptions& run) {
   if (run.max_tokens < 0)
     return make_error(StatusCode::kInvalidArgument, "-n {}: expected 0 or more", run.max_tokens);
   const Stopwatch load_watch;
-  BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(run.model, run.verbose, run.layout));
+  BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(run.model, run.verbose, run.plan));
   BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, engine));
-  int threads = run.threads > 0 ? run.threads : options().threads;
-  if (threads == 0) threads = usable_cpu_count();
+  const int threads = thread_count(run.plan.threads);
   // Pinning helps when every CPU has its thread; fewer threads are better placed by the scheduler.
   BITNETC_ASSIGN_OR_RETURN(
       const auto session,
@@ -233,9 +233,7 @@ void add_run_command(CLI::App& app, int& exit_code) {
   command->add_option("-f,--file", run->prompt.file, "Read the prompt from a file ('-': stdin)");
   command->add_option("-n,--predict", run->max_tokens, "Most tokens to generate")
       ->capture_default_str();
-  command
-      ->add_option("-t,--threads", run->threads, "Threads (default: all CPUs this process may use)")
-      ->check(CLI::Range(1, 1024));
+  add_threads_option(*command, run->plan.threads);
   command
       ->add_option("-c,--context", run->context, "Context in tokens (default: the model's maximum)")
       ->check(CLI::PositiveNumber);
@@ -253,10 +251,9 @@ void add_run_command(CLI::App& app, int& exit_code) {
   command->add_option("--stop", run->stop_strings, "Stop before this text (may be repeated)")
       ->allow_extra_args(false);
   command->add_flag("--ignore-eos", run->ignore_eos, "Go on past end-of-text");
-  command
-      ->add_option("--layout", run->layout.name,
-                   "Weight layout (default: as compiled; a compiled model is repacked in memory)")
-      ->check(CLI::IsMember(layout_choices()));
+  add_layout_option(*command, run->plan.layout,
+                    "Weight layout (default: as compiled; a compiled model is repacked in memory)");
+  add_usage_option(*command, run->plan.usage);
   command->add_option("--logits", run->logits_file,
                       "Write the float32 logits of the last prompt position to a .npy file");
   command->add_flag("--json", run->json, "One JSON object on stdout instead of text");

@@ -251,4 +251,33 @@ std::string draw(const LinePlot& plot) {
                        plot.title);
 }
 
+std::string draw(const HeatMap& map) {
+  constexpr double kLeft = 300, kTop = 48, kCellWidth = 96, kCellHeight = 22;
+  double least = 0;
+  for (const double cell : map.cells)
+    if (cell > 0) least = least == 0 ? cell : std::min(least, cell);
+  Canvas canvas;
+  canvas.text(0, kTextHeight + 2, map.title, {.bold = true});
+  for (size_t c = 0; c < map.columns.size(); ++c)
+    canvas.text(kLeft + kCellWidth * (static_cast<double>(c) + 0.5), kTop - 6, map.columns[c],
+                {.anchor = "middle", .colour = kFaint});
+  for (size_t r = 0; r < map.rows.size(); ++r) {
+    const double y = kTop + kCellHeight * static_cast<double>(r);
+    canvas.text(kLeft - 8, y + 15, map.rows[r], {.anchor = "end"});
+    for (size_t c = 0; c < map.columns.size(); ++c) {
+      const double cell = map.cells[r * map.columns.size() + c];
+      if (cell <= 0) continue;
+      // Full colour for the least, none from twice the least on.
+      const double strength = std::clamp(2 - cell / least, 0.04, 1.0);
+      const double x = kLeft + kCellWidth * static_cast<double>(c);
+      canvas.rectangle(x + 1, y + 1, kCellWidth - 2, kCellHeight - 2, "#2e8b62", strength);
+      canvas.text(
+          x + kCellWidth / 2, y + 15, number(cell),
+          {.anchor = "middle", .colour = strength > 0.6 ? "#fff" : kInk, .bold = cell == least});
+    }
+  }
+  return canvas.finish(kLeft + kCellWidth * static_cast<double>(map.columns.size()) + 8,
+                       kTop + kCellHeight * static_cast<double>(map.rows.size()) + 8, map.title);
+}
+
 }  // namespace bitnetc

@@ -1,4 +1,5 @@
-// Two plots as inline SVG: horizontal bars in groups that each have a limit, and lines over a logarithmic axis.
+// Plots as inline SVG: horizontal bars in groups that each have a limit, lines over a logarithmic axis, and numbers on
+// a grid.
 // Text is escaped here; the page supplies the font.
 #pragma once
 
@@ -42,5 +43,13 @@ struct LinePlot {
   std::vector<Level> levels;
 };
 std::string draw(const LinePlot& plot);
+
+// Numbers on a grid, small ones dark: the less the better.
+struct HeatMap {
+  std::string title;
+  std::vector<std::string> rows, columns;
+  std::vector<double> cells;  // row by row; 0: none
+};
+std::string draw(const HeatMap& map);
 
 }  // namespace bitnetc

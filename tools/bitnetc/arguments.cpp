@@ -1,0 +1,105 @@
+#include "tools/bitnetc/arguments.h"
+
+#include <charconv>
+#include <optional>
+
+#include "runtime/options.h"
+#include "runtime/thread_pool.h"
+
+namespace bitnetc {
+namespace {
+
+std::optional<Epilogue> parse_epilogue(std::string_view name) {
+  for (const Epilogue epilogue : kEpilogues)
+    if (epilogue_name(epilogue) == name) return epilogue;
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<int64_t> parse_number(const char* option, std::string_view text, int64_t least,
+                             int64_t most) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
+    return make_error(StatusCode::kInvalidArgument, "{} '{}': expected a number from {} to {}",
+                      option, text, least, most);
+  return value;
+}
+
+Result<MatmulSpec> parse_shape(const std::string& text) {
+  constexpr int64_t kMost = int64_t{1} << 20;
+  const auto malformed = [&] {
+    return make_error(StatusCode::kInvalidArgument,
+                      "--shapes '{}': expected NxK or NxK:EPILOGUE, for example 2560x6912:residual "
+                      "(epilogues: scale, residual, relu2mul, silumul, gelumul)",
+                      text);
+  };
+  const size_t colon = text.find(':');
+  const std::string sizes = text.substr(0, colon);
+  const size_t cross = sizes.find('x');
+  if (cross == std::string::npos) return malformed();
+  MatmulSpec spec;
+  if (colon != std::string::npos) {
+    const auto epilogue = parse_epilogue(std::string_view(text).substr(colon + 1));
+    if (!epilogue) return malformed();
+    spec.epilogue = *epilogue;
+  }
+  const auto n = parse_number("--shapes", sizes.substr(0, cross), 1, kMost);
+  const auto k = parse_number("--shapes", sizes.substr(cross + 1), 1, kMost);
+  if (!n.ok() || !k.ok()) return malformed();
+  spec.n = *n;
+  spec.k = *k;
+  return spec;
+}
+
+Result<std::vector<MatmulSpec>> parse_shapes(const std::vector<std::string>& texts) {
+  std::vector<MatmulSpec> shapes;
+  for (const std::string& text : texts) {
+    BITNETC_ASSIGN_OR_RETURN(const MatmulSpec spec, parse_shape(text));
+    shapes.push_back(spec);
+  }
+  return shapes;
+}
+
+std::vector<std::string> example_shapes() {
+  return {"3840x2560", "2560x2560:residual", "13824x2560:relu2mul", "2560x6912:residual"};
+}
+
+std::string shape_title(const MatmulSpec& spec) {
+  return fmt::format("{}x{} {}", spec.n, spec.k, epilogue_name(spec.epilogue));
+}
+
+Result<std::vector<LayoutId>> parse_layouts(const std::vector<std::string>& names) {
+  std::vector<LayoutId> layouts;
+  for (const std::string& name : names) {
+    const auto layout = parse_layout(name);
+    if (!layout)
+      return make_error(StatusCode::kInvalidArgument,
+                        "--layouts '{}': expected i2s, tl1, tl2 or b3", name);
+    layouts.push_back(*layout);
+  }
+  return layouts;
+}
+
+Result<std::vector<int>> parse_threads(const std::vector<std::string>& texts) {
+  std::vector<int> threads;
+  for (const std::string& text : texts) {
+    BITNETC_ASSIGN_OR_RETURN(const int64_t each,
+                             parse_number("--threads", text, 1, usable_cpu_count()));
+    threads.push_back(static_cast<int>(each));
+  }
+  return threads;
+}
+
+std::vector<int> one_and_all_threads() {
+  const int cpus = usable_cpu_count();
+  return cpus == 1 ? std::vector<int>{1} : std::vector<int>{1, cpus};
+}
+
+int thread_count(int asked) {
+  if (asked > 0) return asked;
+  return options().threads > 0 ? options().threads : usable_cpu_count();
+}
+
+}  // namespace bitnetc

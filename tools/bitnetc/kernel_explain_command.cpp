@@ -1,0 +1,79 @@
+// bitnetc kernel explain: why a matmul runs as it does.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "runtime/cpu_features.h"
+#include "tools/bitnetc/arguments.h"
+#include "tools/bitnetc/commands.h"
+#include "tools/bitnetc/console.h"
+#include "tools/bitnetc/html_page.h"
+#include "tools/bitnetc/plan_options.h"
+#include "tools/bitnetc/tuning_report.h"
+
+namespace bitnetc {
+namespace {
+
+struct ExplainOptions {
+  std::string what, html;
+  std::vector<std::string> layouts;
+  int threads = 0;
+  Usage usage = Usage::kGeneration;
+  bool all = false, json = false;
+};
+
+// A spec names one matmul; a shape too; anything else is a model.
+Result<std::vector<MatmulSpec>> matmuls_of(const std::string& what,
+                                           std::vector<LayoutId>& layouts) {
+  if (const auto identity = parse_kernel_name(what); identity.ok()) {
+    const auto* matmul = std::get_if<MatmulSpec>(&identity->spec);
+    if (matmul == nullptr)
+      return make_error(StatusCode::kInvalidArgument,
+                        "{}: only matmuls are tuned; 'bitnetc kernel show' has the candidates",
+                        what);
+    if (layouts.empty()) layouts = {matmul->layout};
+    return std::vector{*matmul};
+  }
+  if (const auto shape = parse_shape(what); shape.ok()) return std::vector{*shape};
+  return model_matmuls(what);
+}
+
+Status explain(const ExplainOptions& options) {
+  BITNETC_ASSIGN_OR_RETURN(std::vector<LayoutId> layouts, parse_layouts(options.layouts));
+  BITNETC_ASSIGN_OR_RETURN(const auto shapes, matmuls_of(options.what, layouts));
+  const TuningView view =
+      tuning_view(shapes, layouts, thread_count(options.threads), options.usage);
+  fmt::print("{}", options.json ? tuning_json(view) + "\n" : tuning_text(view, options.all));
+  if (options.html.empty()) return {};
+  BITNETC_RETURN_IF_ERROR(write_text(
+      options.html,
+      html_page("bitnetc kernel explain",
+                fmt::format("<h1>How ternary matmuls run here</h1>\n<p>Layouts:{}</p>\n{}",
+                            layout_key(), tuning_html(view)))));
+  print_note(fmt::format("the pictures are in {}", options.html));
+  return {};
+}
+
+}  // namespace
+
+void add_kernel_explain_command(CLI::App& kernel, int& exit_code) {
+  auto options = std::make_shared<ExplainOptions>();
+  CLI::App* command = kernel.add_subcommand(
+      "explain", "Why matmuls run as they do: candidates, predictions, measurements, choices");
+  command->footer(
+      "Shows what 'bitnetc autotune' found out on this machine; nothing is measured.\n"
+      "Examples:\n"
+      "  bitnetc kernel explain ~/models/bitnet-b1.58-2B-4T --html tuning.html\n"
+      "  bitnetc kernel explain matmul_i8_b3_f32_n2560_k6912_m1_residual --all\n"
+      "  bitnetc kernel explain 2560x6912:residual");
+  command->add_option("WHAT", options->what,
+                      "A spec, a shape NxK[:EPILOGUE], or a model (default: the bundled one)");
+  command->add_option("--layouts", options->layouts, "Only these weight layouts")->delimiter(',');
+  add_threads_option(*command, options->threads);
+  add_usage_option(*command, options->usage);
+  command->add_flag("--all", options->all, "Every kernel that was measured");
+  command->add_flag("--json", options->json, "As JSON");
+  command->add_option("--html", options->html, "Also a page with pictures");
+  command->callback([options, &exit_code] { exit_code = exit_code_of(explain(*options)); });
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,62 @@
+#include "tools/bitnetc/machine_plans.h"
+
+#include <set>
+
+#include "autotune/machine.h"
+#include "tools/bitnetc/arguments.h"
+#include "tools/bitnetc/console.h"
+
+namespace bitnetc {
+namespace {
+
+Profile load_profile() {
+  LoadedProfile loaded = machine_profile_store().load();
+  for (const std::string& problem : loaded.problems) print_note(problem);
+  return std::move(loaded.profile);
+}
+
+void print_report(const TuneReport& report) {
+  std::string text = fmt::format("tuned {} in {:.1f} s", report.tuned, report.took_s);
+  if (report.known > 0) text += fmt::format(", {} known already", report.known);
+  if (report.noisy > 0) text += fmt::format(", {} of them on a noisy machine", report.noisy);
+  if (report.left > 0) text += fmt::format("; {} left: run it again to go on", report.left);
+  print_note(text);
+  for (const std::string& failure : report.failures) print_note(failure);
+}
+
+}  // namespace
+
+ProfileStore machine_profile_store() {
+  return {fingerprint(this_machine()), describe(this_machine())};
+}
+
+MachinePlans::MachinePlans(int threads, Usage usage)
+    : profile_(load_profile()), plans_(profile_, threads, usage) {}
+
+std::string MachinePlans::layouts(const Target& target) const {
+  std::set<std::string> choices;
+  for (const ProfileEntry& entry : profile_.entries)
+    choices.insert(fmt::format("{} {}", shape_title(entry.key.spec),
+                               layout_name(plans_.layout_for(entry.key.spec, target))));
+  return fmt::format("{}", fmt::join(choices, ", "));
+}
+
+Result<TuneReport> tune_this_machine(const TuneRequest& request, bool log) {
+  const ProfileStore store = machine_profile_store();
+  const Profile known = load_profile();
+  ProgressBar bar("tuning");
+  const TuneHooks hooks{
+      .progress = [&](const TuneProgress& at) { bar.update(at.done, at.total, at.what); },
+      .found = [&](const ProfileEntry& entry) { return store.add({entry}); },
+      .is_cancelled = [] { return interrupted().load(); },
+      .log =
+          [&](const std::string& line) {
+            if (log) fmt::print(stderr, "{}\n", line);
+          }};
+  BITNETC_ASSIGN_OR_RETURN(const TuneReport report, tune(request, known, hooks));
+  bar.finish();
+  print_report(report);
+  return report;
+}
+
+}  // namespace bitnetc
