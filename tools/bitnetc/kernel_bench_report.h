@@ -12,8 +12,6 @@ std::string kernel_bench_json(const KernelBench& bench);
 // One self-contained page with inline drawings and no scripts.
 std::string kernel_bench_html(const KernelBench& bench);
 
-// "AMD EPYC (family 26, model 2, stepping 1), 2 CPUs, L1d 49.2 kB, L2 1.0 MB, L3 33.6 MB"
-std::string machine_description();
 std::string today();  // "2026-11-21 13:30 UTC"
 
 }  // namespace bitnetc
