@@ -2,7 +2,11 @@
 // memory regime needs, and the two ways of running a kernel over them on the threads of a pool.
 #pragma once
 
+#include <array>
+#include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "codegen/kernel_builder.h"
@@ -23,11 +27,30 @@ struct CallWork {
   int64_t weight_bytes = 0;
 };
 
+// Memory for weights, which one workload after another may use: the system takes as long to hand out fresh pages as
+// filling them takes. What a workload filled is good until the next one does.
+class WeightMemory {
+ public:
+  enum class Pages {
+    kLarge,  // wished for: as measure_read_bandwidth, which speeds are compared with, reads
+    kSmall,  // 4 KiB: as weights lie in a mapped model (docs/decisions/0004)
+  };
+  explicit WeightMemory(Pages pages) : pages_(pages) {}
+  // At least so many bytes. std::bad_alloc without them.
+  uint8_t* reserve(int64_t bytes);
+
+ private:
+  Pages pages_;
+  Buffer<uint8_t> bytes_;
+};
+
 class MatmulWorkload {
  public:
   // `shape`: n, k, layout and epilogue; its m does not matter. Random weights and activations. Weights are copied
-  // until they take `weight_bytes`. std::bad_alloc without the memory.
-  MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int64_t weight_bytes);
+  // until they take `weight_bytes`. `memory`: for the weights; none: large pages of its own. std::bad_alloc without
+  // the memory.
+  MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int64_t weight_bytes,
+                 std::shared_ptr<WeightMemory> memory = nullptr);
 
   // Leaves the sums that kernels of `form` look up, for the first token, and returns the seconds that took: the
   // least of several times, for interruptions only add. Error: as KernelBuilder::build.
@@ -50,16 +73,21 @@ class MatmulWorkload {
   Range shared_tiles(int member, int threads) const;
   void fill_weights();
   void fill_activations();
+  // Outputs of the reference for one token and unit of tiles, computed once.
+  Result<const std::array<float, kTileRows>*> expected(KernelBuilder& builder, int64_t m,
+                                                       int64_t unit);
 
   MatmulSpec shape_;
   WeightLayout layout_;
   int64_t max_tokens_, copies_, x_stride_, unit_tiles_;
   int64_t next_copy_ = 0;
-  Buffer<uint8_t> w_;
+  std::shared_ptr<WeightMemory> memory_;
+  uint8_t* w_;                 // copies_ times the matrix
   Buffer<uint8_t> tables_[2];  // words, bytes
   Buffer<int8_t> x_;
   Buffer<float> y_, residual_, x_step_, tile_scale_;
   Buffer<int32_t> x_sum_;
+  std::map<std::pair<int64_t, int64_t>, std::array<float, kTileRows>> expected_;  // by m and unit
 };
 
 // Four times the last-level cache: little of a copy survives until it is its turn again.
