@@ -29,19 +29,13 @@ class Watch {
                             "the steady clock went backwards, from {} s to {} s: nothing can be "
                             "measured with it",
                             last_s_, now);
-    last_s_ = now;
-    return now - start_s_ - passed_over_s_;
-  }
-  // Adds what a sample is said to have taken. Samples may count time that was not spent (work that was done once), so
-  // only a gross mismatch is the clock's fault.
-  void check_against(double sample_s) {
-    constexpr double kMostPerSecond = 100, kGrace_s = 0.1;
-    sampled_s_ += sample_s;
-    const double elapsed = elapsed_s();
-    if (sampled_s_ > kMostPerSecond * elapsed + kGrace_s && problem_.ok())
+    readings_at_once_ = now > last_s_ ? 0 : readings_at_once_ + 1;
+    if (readings_at_once_ > kMostReadingsAtOnce && problem_.ok())
       problem_ =
           make_error(StatusCode::kUnsupported,
-                     "the steady clock stands still: {} s of samples in {} s", sampled_s_, elapsed);
+                     "the steady clock stands still at {} s: nothing can be measured with it", now);
+    last_s_ = now;
+    return now - start_s_ - passed_over_s_;
   }
   template <typename Work>
   auto pass_over(const Work& work) {
@@ -53,8 +47,11 @@ class Watch {
   const Status& problem() const { return problem_; }
 
  private:
+  static constexpr int kMostReadingsAtOnce = 1000;  // work lies between any two or three
+
   std::function<double()> now_s_;
-  double start_s_, last_s_, passed_over_s_ = 0, sampled_s_ = 0;
+  double start_s_, last_s_, passed_over_s_ = 0;
+  int readings_at_once_ = 0;
   Status problem_;
 };
 
@@ -121,7 +118,7 @@ class Contest {
 
  private:
   bool stopped() {
-    if (options_.is_cancelled && options_.is_cancelled()) result_.cancelled = true;
+    if (!result_.cancelled && options_.is_cancelled) result_.cancelled = options_.is_cancelled();
     return result_.cancelled || !watch_.problem().ok();
   }
   bool goes_on() { return !stopped() && watch_.elapsed_s() < options_.budget_s; }
@@ -132,7 +129,6 @@ class Contest {
     constexpr int kMostRefusals = 3;
     const double seconds = entrants_[racer.entrant].run(racer.calls);
     const bool can_be = seconds > 0 && std::isfinite(seconds);
-    watch_.check_against(can_be ? seconds : 0);
     racer.refusals = can_be ? 0 : racer.refusals + 1;
     if (racer.refusals == kMostRefusals) {
       racer.is_out = true;
@@ -288,10 +284,11 @@ class Contest {
   // Where the budget was spent before the heats came to two.
   void cut_to_finalists() {
     constexpr size_t kFewestRounds = 3;
+    is_hasty_ = !result_.late.empty();
     if (field_.size() <= 2) return;
     rank_field();
     if (stopped()) return;
-    is_hasty_ = rounds_ < kFewestRounds;
+    is_hasty_ |= rounds_ < kFewestRounds;
     while (field_.size() > 2) drop(field_.size() - 1);
   }
 
@@ -391,7 +388,7 @@ class Contest {
       if (enough && is_calm(racer)) break;
       if (const double seconds = sample(racer); seconds > 0) racer.in_final.push_back(seconds);
     }
-    result_.confidence = is_calm(racer) ? Confidence::kSure : Confidence::kNoisy;
+    result_.confidence = is_calm(racer) && !is_hasty_ ? Confidence::kSure : Confidence::kNoisy;
   }
 
   // ---- report
@@ -435,7 +432,7 @@ class Contest {
   std::vector<Racer> field_, eliminated_;
   double best_s_ = 0, best_predicted_s_ = 0;  // of the best so far
   size_t rounds_ = 0;
-  bool is_hasty_ = false;  // the finalists were chosen from next to nothing
+  bool is_hasty_ = false;  // the finalists were not chosen from all, or from next to nothing
   ContestResult result_;
 };
 

@@ -13,6 +13,8 @@
 namespace bitnetc {
 namespace {
 
+constexpr int64_t kStepTiles = 8;  // the most that kernels take at a time
+
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
@@ -206,11 +208,11 @@ Status MatmulWorkload::check(KernelBuilder& builder, const BuiltKernel& built, i
 // Half of the second-level cache, the other half is for x and y; whole steps of four tiles.
 Range MatmulWorkload::cached_tiles(int member, int threads) const {
   constexpr int64_t kUnknownL2 = int64_t{512} << 10;
-  constexpr int64_t kStepTiles = 4;
+  constexpr int64_t kCachedStepTiles = 4;
   const int64_t l2 = cache_sizes().l2_bytes;
   const int64_t fitting = (l2 > 0 ? l2 : kUnknownL2) / 2 / layout_.tile_bytes();
   int64_t count = std::min(fitting, layout_.tiles() / threads);
-  count = count >= kStepTiles ? count / kStepTiles * kStepTiles : unit_tiles_;
+  count = count >= kCachedStepTiles ? count / kCachedStepTiles * kCachedStepTiles : unit_tiles_;
   return {std::min(member * count, layout_.tiles()),
           std::min((member + 1) * count, layout_.tiles())};
 }
@@ -230,35 +232,84 @@ CallWork MatmulWorkload::work(WeightRegime regime, int threads) const {
   return {.weights = tiles * kTileRows * shape_.k, .weight_bytes = tiles * layout_.tile_bytes()};
 }
 
-double MatmulWorkload::run(const BuiltKernel& built, int64_t tokens, WeightRegime regime,
-                           ThreadPool& pool, int64_t calls) {
-  const int threads = pool.size();
-  const int64_t first_copy = next_copy_;
-  if (regime == WeightRegime::kMemory) next_copy_ = (next_copy_ + calls) % copies_;
-  std::vector<Range> tiles;
-  for (int member = 0; member < threads; ++member)
-    tiles.push_back(regime == WeightRegime::kCache ? cached_tiles(member, threads)
-                                                   : shared_tiles(member, threads));
-  std::vector<Clock::time_point> starts(tiles.size()), ends(tiles.size());
+double MatmulWorkload::time_together(ThreadPool& pool,
+                                     const std::function<void(int member)>& prepare,
+                                     const std::function<void(int member)>& work) {
+  std::vector<Clock::time_point> starts(static_cast<size_t>(pool.size())), ends(starts.size());
   pool.run([&](int member) {
-    const Range mine = tiles[static_cast<size_t>(member)];
-    if (regime == WeightRegime::kCache) call(built, tokens, 0, mine);  // brings the tiles in
+    prepare(member);
     pool.barrier();
     starts[static_cast<size_t>(member)] = Clock::now();
-    for (int64_t i = 0; i < calls; ++i) {
-      if (regime == WeightRegime::kCache) {
-        call(built, tokens, 0, mine);
-      } else {
-        call(built, tokens, (first_copy + i) % copies_, mine);
-        pool.barrier();
-      }
-    }
+    work(member);
     ends[static_cast<size_t>(member)] = Clock::now();
   });
   // Who wakes up late from the barrier must not hide what the others did before.
   const auto first = *std::min_element(starts.begin(), starts.end());
   const auto last = *std::max_element(ends.begin(), ends.end());
   return std::chrono::duration<double>(last - first).count();
+}
+
+double MatmulWorkload::run(const BuiltKernel& built, int64_t tokens, WeightRegime regime,
+                           ThreadPool& pool, int64_t calls) {
+  const int64_t first_copy = next_copy_;
+  if (regime == WeightRegime::kMemory) next_copy_ = (next_copy_ + calls) % copies_;
+  const auto tiles = [&](int member) {
+    return regime == WeightRegime::kCache ? cached_tiles(member, pool.size())
+                                          : shared_tiles(member, pool.size());
+  };
+  return time_together(
+      pool,
+      [&](int member) {
+        if (regime == WeightRegime::kCache)
+          call(built, tokens, 0, tiles(member));  // brings them in
+      },
+      [&](int member) {
+        const Range mine = tiles(member);
+        for (int64_t i = 0; i < calls; ++i) {
+          if (regime == WeightRegime::kCache) {
+            call(built, tokens, 0, mine);
+          } else {
+            call(built, tokens, (first_copy + i) % copies_, mine);
+            pool.barrier();
+          }
+        }
+      });
+}
+
+int64_t MatmulWorkload::pieces(int64_t tokens, int threads, int64_t most_macs) const {
+  const int64_t macs = tokens * layout_.padded_n() * shape_.k;
+  const int64_t steps = std::max<int64_t>(1, layout_.tiles() / threads / kStepTiles);
+  return std::clamp<int64_t>(macs / most_macs, 1, steps);
+}
+
+// Whole steps of tiles, but for what is left over at the end.
+Range MatmulWorkload::piece_tiles(Range shared, int64_t piece, int64_t pieces) const {
+  const int64_t tiles = shared.end - shared.begin;
+  const int64_t steps = (tiles + kStepTiles - 1) / kStepTiles;
+  return {shared.begin + std::min(tiles, steps * piece / pieces * kStepTiles),
+          shared.begin + std::min(tiles, steps * (piece + 1) / pieces * kStepTiles)};
+}
+
+double MatmulWorkload::run_pieces(const BuiltKernel& built, int64_t tokens, ThreadPool& pool,
+                                  int64_t pieces, int64_t runs) {
+  const int64_t first = next_piece_;
+  next_piece_ = (next_piece_ + runs) % (copies_ * pieces);
+  const auto tiles = [&](int member, int64_t run) {
+    return piece_tiles(shared_tiles(member, pool.size()), (first + run) % pieces, pieces);
+  };
+  int64_t tiles_done = 0;
+  for (int64_t i = 0; i < runs; ++i)
+    for (int member = 0; member < pool.size(); ++member)
+      tiles_done += tiles(member, i).end - tiles(member, i).begin;
+  const double seconds = time_together(
+      pool, [](int) {},
+      [&](int member) {
+        for (int64_t i = 0; i < runs; ++i) {
+          call(built, tokens, (first + i) / pieces % copies_, tiles(member, i));
+          pool.barrier();
+        }
+      });
+  return seconds * static_cast<double>(layout_.tiles()) / static_cast<double>(tiles_done);
 }
 
 }  // namespace bitnetc

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -64,6 +65,12 @@ class MatmulWorkload {
   // are several calls.
   double run(const BuiltKernel& built, int64_t tokens, WeightRegime regime, ThreadPool& pool,
              int64_t calls);
+  // As run() from memory, but of the matrix each time the next of so many pieces, for calls that take longer than the
+  // system lets a thread run undisturbed. Returns the seconds of one whole call, by those of `runs` pieces.
+  double run_pieces(const BuiltKernel& built, int64_t tokens, ThreadPool& pool, int64_t pieces,
+                    int64_t runs);
+  // Pieces of at most so many multiply-accumulates, or of the fewest tiles that all kernels take at full speed.
+  int64_t pieces(int64_t tokens, int threads, int64_t most_macs) const;
   CallWork work(WeightRegime regime, int threads) const;
 
  private:
@@ -71,6 +78,10 @@ class MatmulWorkload {
   void call(const BuiltKernel& built, int64_t tokens, int64_t copy, Range tiles);
   Range cached_tiles(int member, int threads) const;
   Range shared_tiles(int member, int threads) const;
+  Range piece_tiles(Range shared, int64_t piece, int64_t pieces) const;
+  // Seconds from the first member's start to the last one's end of work(member), which all begin together.
+  static double time_together(ThreadPool& pool, const std::function<void(int member)>& prepare,
+                              const std::function<void(int member)>& work);
   void fill_weights();
   void fill_activations();
   // Outputs of the reference for one token and unit of tiles, computed once.
@@ -80,7 +91,7 @@ class MatmulWorkload {
   MatmulSpec shape_;
   WeightLayout layout_;
   int64_t max_tokens_, copies_, x_stride_, unit_tiles_;
-  int64_t next_copy_ = 0;
+  int64_t next_copy_ = 0, next_piece_ = 0;
   std::shared_ptr<WeightMemory> memory_;
   uint8_t* w_;                 // copies_ times the matrix
   Buffer<uint8_t> tables_[2];  // words, bytes
