@@ -84,6 +84,13 @@ class KernelBuilder {
   KernelCache cache_;
 };
 
+// Of all generators of this build; null: there is none of that name.
+const Generator* find_generator(std::string_view name);
+
+// What the generator would build for the request: the request itself or, for a matmul for one M, that for any M.
+// Error: why it refuses the request.
+Result<KernelRequest> accepted_request(const Generator& generator, const KernelRequest& request);
+
 // "matmul_i8_i2s_f32_n3840_k2560_m1_scale_t1u4p0_avx2"
 std::string kernel_name(const KernelRequest& request, const Generator& generator);
 

@@ -221,8 +221,8 @@ class Linker {
     return kernels;
   }
 
-  // What was measured on this machine goes first; then the choice in the file, if it was made for this tier
-  // and layout.
+  // What was measured on this machine goes first; then the stronger of what the file says, if it was planned for
+  // this tier and layout, and of what is known here.
   Result<KernelChoice> choose(const Step& step, LayoutId stored, const MatmulSpec& spec) const {
     const KernelChoice here = options_.plans->choose(spec, options_.target);
     const auto in_file = step.plans.find(spec.m);
@@ -232,7 +232,7 @@ class Linker {
     if (here.origin == ChoiceOrigin::kMeasured || !was_planned) return here;
     auto choice = parse_choice(in_file->second);
     if (!choice.ok()) return corrupt(step, choice.status().message());
-    return choice;
+    return here.origin > choice->origin ? here : *choice;
   }
 
   Status repack_weights(const Step& step, const WeightLayout& from, LayoutId to,
