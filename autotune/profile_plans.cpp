@@ -63,36 +63,63 @@ KernelChoice choice_of(const ProfileEntry& entry, ChoiceOrigin origin) {
 using EntriesByM = std::map<int, const ProfileEntry*>;
 using Layouts = std::map<LayoutId, EntriesByM>;
 
-// As the header of layout_for() says; 1.1 times that of a layout with a noisy entry.
-double seconds_per_token(const EntriesByM& entries, const std::vector<UsageShare>& shares) {
-  double seconds = 0;
+struct LayoutTime {
+  double seconds = 0;  // of a token
   bool is_noisy = false;
-  for (const UsageShare& each : shares) {
-    const ProfileEntry& entry = *entries.at(each.m);
-    seconds += each.share * entry.best().median_s / static_cast<double>(tuned_tokens(each.m));
-    is_noisy = is_noisy || entry.confidence == Confidence::kNoisy;
+};
+
+// Every layout of the shape that was measured for one token and for many, with the nearest number of threads.
+Layouts measured_layouts(const Profile& profile, const MatmulSpec& spec, const Target& target,
+                         int threads) {
+  std::map<std::pair<double, int>, Layouts> by_threads;  // the nearest first
+  for (const ProfileEntry& entry : profile.entries) {
+    MatmulSpec same = entry.key.spec;
+    same.layout = spec.layout;
+    same.m = spec.m;
+    if (same != spec || entry.key.target != target.describe()) continue;
+    const std::pair number(log_distance(threads, entry.key.threads), entry.key.threads);
+    by_threads[number][entry.key.spec.layout].emplace(entry.key.spec.m, &entry);
   }
-  return is_noisy ? seconds * kNoisyHandicap : seconds;
+  for (auto& [number, layouts] : by_threads) {
+    std::erase_if(layouts, [](const auto& each) {
+      return !each.second.contains(1) || !each.second.contains(kAnyM);
+    });
+    if (!layouts.empty()) return std::move(layouts);
+  }
+  return {};
 }
 
-// Nothing where no layout was measured for one token and for many.
-std::optional<LayoutId> best_layout(Layouts layouts, const MatmulSpec& spec,
-                                    std::vector<UsageShare> shares) {
-  std::erase_if(layouts, [](const auto& each) {
-    return !each.second.contains(1) || !each.second.contains(kAnyM);
-  });
+// By the shares that all layouts have.
+std::map<LayoutId, LayoutTime> times_of(const Layouts& layouts, std::vector<UsageShare> shares) {
   std::erase_if(shares, [&](const UsageShare& share) {
     return !std::ranges::all_of(layouts,
                                 [&](const auto& each) { return each.second.contains(share.m); });
   });
+  std::map<LayoutId, LayoutTime> times;
+  for (const auto& [layout, entries] : layouts) {
+    LayoutTime& time = times[layout];
+    for (const UsageShare& each : shares) {
+      const ProfileEntry& entry = *entries.at(each.m);
+      time.seconds +=
+          each.share * entry.best().median_s / static_cast<double>(tuned_tokens(each.m));
+      time.is_noisy = time.is_noisy || entry.confidence == Confidence::kNoisy;
+    }
+  }
+  return times;
+}
+
+std::optional<LayoutId> best_layout(const std::map<LayoutId, LayoutTime>& times,
+                                    const MatmulSpec& spec) {
+  const auto handicapped = [](const LayoutTime& time) {
+    return time.is_noisy ? time.seconds * kNoisyHandicap : time.seconds;
+  };
   double least = HUGE_VAL;
-  for (const auto& [layout, entries] : layouts)
-    least = std::min(least, seconds_per_token(entries, shares));
+  for (const auto& [layout, time] : times) least = std::min(least, handicapped(time));
   std::optional<LayoutId> best;
   int64_t fewest_bytes = INT64_MAX;
-  for (const auto& [layout, entries] : layouts) {
+  for (const auto& [layout, time] : times) {
     const int64_t bytes = WeightLayout{.id = layout, .n = spec.n, .k = spec.k}.total_bytes();
-    if (seconds_per_token(entries, shares) > least * kTie || bytes >= fewest_bytes) continue;
+    if (handicapped(time) > least * kTie || bytes >= fewest_bytes) continue;
     best = layout;
     fewest_bytes = bytes;
   }
@@ -100,6 +127,14 @@ std::optional<LayoutId> best_layout(Layouts layouts, const MatmulSpec& spec,
 }
 
 }  // namespace
+
+std::optional<double> seconds_per_token(const Profile& profile, const MatmulSpec& spec,
+                                        const Target& target, int threads, Usage usage) {
+  const auto times =
+      times_of(measured_layouts(profile, spec, target, threads), usage_shares(usage));
+  const auto at = times.find(spec.layout);
+  return at != times.end() ? std::optional(at->second.seconds) : std::nullopt;
+}
 
 ProfilePlanSource::ProfilePlanSource(const Profile& profile, int threads, Usage usage,
                                      PlanModel model)
@@ -141,19 +176,9 @@ KernelChoice ProfilePlanSource::choose(const KernelSpec& spec, const Target& tar
 }
 
 LayoutId ProfilePlanSource::layout_for(const MatmulSpec& spec, const Target& target) const {
-  std::map<std::pair<double, int>, Layouts> by_threads;  // the nearest number first
-  for (const ProfileEntry& entry : profile_.entries) {
-    MatmulSpec same = entry.key.spec;
-    same.layout = spec.layout;
-    same.m = spec.m;
-    if (same != spec || entry.key.target != target.describe()) continue;
-    const int threads = entry.key.threads;
-    by_threads[{log_distance(threads_, threads), threads}][entry.key.spec.layout].emplace(
-        entry.key.spec.m, &entry);
-  }
-  for (auto& [threads, layouts] : by_threads)
-    if (const auto layout = best_layout(layouts, spec, usage_shares(usage_))) return *layout;
-  return HeuristicPlanSource().layout_for(spec, target);
+  const auto times =
+      times_of(measured_layouts(profile_, spec, target, threads_), usage_shares(usage_));
+  return best_layout(times, spec).value_or(HeuristicPlanSource().layout_for(spec, target));
 }
 
 }  // namespace bitnetc

@@ -14,6 +14,14 @@ namespace bitnetc {
 // The cheapest kernel by a cost model; nothing where the model has nothing to say.
 using PlanModel = std::function<std::optional<KernelChoice>(const MatmulSpec&, const Target&)>;
 
+// Seconds that a token of the usage costs in a matrix of this shape and layout,
+//     sum over the shares of   share * median_s(shape, layout, m) / tuned_tokens(m),
+// with the nearest number of threads for which any layout of the shape was measured for m = 1 and any M. A share whose m
+// was not measured for all such layouts does not count for any, so that they compare. Nothing where this layout was not
+// measured for m = 1 and any M. The m of `spec` says nothing.
+std::optional<double> seconds_per_token(const Profile& profile, const MatmulSpec& spec,
+                                        const Target& target, int threads, Usage usage);
+
 class ProfilePlanSource final : public PlanSource {
  public:
   // `threads`: that the model will run with. The profile must outlive the source. `model`: may be empty.
@@ -26,11 +34,8 @@ class ProfilePlanSource final : public PlanSource {
   // Else what `model` says (kModelled). Else HeuristicPlanSource (kHeuristic).
   KernelChoice choose(const KernelSpec& spec, const Target& target) const override;
 
-  // The layout with the least time for a token of the usage,
-  //     sum over the shares of   share * median_s(shape, layout, m) / tuned_tokens(m),
-  // of those that were measured for m = 1 and any M with the nearest number of threads; a share whose m was not
-  // measured for all of them does not count. The time of a layout with a noisy entry counts 10 % more. Among layouts
-  // within 2 % of the least, the one with the fewest bytes. i2_s where nothing was measured.
+  // The layout with the least seconds_per_token(). The time of a layout with a noisy entry counts 10 % more. Among
+  // layouts within 2 % of the least, the one with the fewest bytes. i2_s where nothing was measured.
   LayoutId layout_for(const MatmulSpec& spec, const Target& target) const override;
 
  private:

@@ -109,6 +109,8 @@ LoadedProfile ProfileStore::load() const {
     return loaded;
   };
   const auto directory = CacheDirectory::open(kFolder);
+  // Without a cache directory nothing can have been tuned; add() tells.
+  if (directory.status().code() == StatusCode::kNotFound) return loaded;
   if (!directory.ok()) return give_up(directory.status().message());
   auto on_disk = read(*directory, loaded.problems);
   if (!on_disk.ok()) return give_up(on_disk.status().message());

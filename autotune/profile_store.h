@@ -25,7 +25,8 @@ class ProfileStore {
   ProfileStore(std::string fingerprint, std::string machine);
 
   // What this build can use on this machine (drop_unusable() with machine_target()). What it cannot stays in the file
-  // until the same spec is measured again: another build may have its kernels.
+  // until the same spec is measured again: another build may have its kernels. Without a cache directory nothing, and
+  // no problem either.
   LoadedProfile load() const;
   // Puts entries in place of those of their keys, or beside what is on disk now. What is on disk and does not read is
   // given up. Error: kInvalidArgument (validate), kIoError, kNotFound (no cache directory), kUnsupported (a file of

@@ -16,6 +16,8 @@ enum class Usage {
   kPrefill,     // long documents, short answers
   kServer,      // several conversations at once
 };
+inline constexpr Usage kUsages[] = {Usage::kGeneration, Usage::kChat, Usage::kPrefill,
+                                    Usage::kServer};
 std::string_view usage_name(Usage usage);  // "generation", "chat", "prefill", "server"
 std::optional<Usage> parse_usage(std::string_view name);
 

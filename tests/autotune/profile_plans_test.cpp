@@ -207,6 +207,15 @@ TEST_F(ProfileLayouts, I2sWhereNothingWasMeasured) {
 TEST_F(ProfileLayouts, TheLeastTimeForTheUsage) {
   add_layout(LayoutId::kI2S, 100, 1280);  // 10 us a token of a prompt
   add_layout(LayoutId::kTl2, 90, 2560);
+  const auto us = [&](LayoutId id, Usage usage) {
+    MatmulSpec spec = spec_;
+    spec.layout = id;
+    return 1e6 * seconds_per_token(profile_, spec, kAvx2Target, 2, usage).value_or(0);
+  };
+  EXPECT_NEAR(us(LayoutId::kI2S, Usage::kGeneration), 72, 1e-9);
+  EXPECT_NEAR(us(LayoutId::kTl2, Usage::kGeneration), 67, 1e-9);
+  EXPECT_NEAR(us(LayoutId::kI2S, Usage::kPrefill), 14.3, 1e-9);
+  EXPECT_EQ(us(LayoutId::kB3, Usage::kPrefill), 0);
   // 0.70 * 100 + 0.20 * 10 = 72 against 0.70 * 90 + 0.20 * 20 = 67; 0.05 * 100 + 0.93 * 10 = 14.3 against 23.1.
   EXPECT_EQ(layout(Usage::kGeneration), LayoutId::kTl2);
   EXPECT_EQ(layout(Usage::kPrefill), LayoutId::kI2S);

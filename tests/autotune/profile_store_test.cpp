@@ -135,7 +135,7 @@ TEST_F(ProfileStoreTest, StaleEntriesStayInTheFileUntilMeasuredAgain) {
 
 TEST_F(ProfileStoreTest, WithoutAHomeNothingIsRemembered) {
   set_cache("");
-  expect_loaded({}, {"no cache directory"});
+  expect_loaded({});
   EXPECT_EQ(store().path(), "");
   expect_error(store().add({entry(1)}), StatusCode::kNotFound, {"no cache directory"});
   expect_error(store().export_to(folder_.file("x")), StatusCode::kNotFound, {"no cache directory"});

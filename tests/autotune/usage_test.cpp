@@ -7,8 +7,6 @@
 namespace bitnetc {
 namespace {
 
-constexpr Usage kUsages[] = {Usage::kGeneration, Usage::kChat, Usage::kPrefill, Usage::kServer};
-
 TEST(Usage, NamesReadBack) {
   for (const Usage usage : kUsages) EXPECT_EQ(parse_usage(usage_name(usage)), usage);
   EXPECT_EQ(usage_name(Usage::kGeneration), "generation");
