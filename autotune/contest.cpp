@@ -157,11 +157,12 @@ class Contest {
     for (Racer& racer : std::exchange(field_, {})) admit(std::move(racer));
   }
 
-  // The least first, then those of which nothing is known.
+  // The default, then the least predicted, then those of which nothing is known.
   std::vector<size_t> by_prediction() const {
     std::vector<size_t> order(entrants_.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      if (entrants_[a].is_default != entrants_[b].is_default) return entrants_[a].is_default;
       const double x = entrants_[a].predicted_s, y = entrants_[b].predicted_s;
       return x > 0 && (x < y || y <= 0);
     });
@@ -300,12 +301,12 @@ class Contest {
     constexpr size_t kFirstLook = 8, kFewestBlocks = 6;
     Racer &a = field_[0], &b = field_[1];
     std::vector<double> second_over_first;
-    size_t next_look = kFirstLook;
+    size_t next_look = kFirstLook, attempts = 0;
     Verdict verdict = Verdict::kOpen;
     while (!stopped() && !a.is_out && !b.is_out) {
       const double elapsed = watch_.elapsed_s();
       const size_t blocks = second_over_first.size();
-      const bool enough = blocks >= kFewestBlocks;
+      const bool enough = attempts >= kFewestBlocks;
       if (enough && elapsed >= stretched_s()) break;
       const bool overtime = enough && elapsed >= options_.budget_s;
       if (blocks >= next_look || overtime) {
@@ -314,6 +315,7 @@ class Contest {
         next_look = blocks + blocks / 2;
       }
       block(a, b, second_over_first);
+      ++attempts;
     }
     conclude(second_over_first);
   }
@@ -346,6 +348,7 @@ class Contest {
   // When time is up, and nothing is asked again: what is known may also be that neither is ahead by much.
   Verdict late_verdict(const std::vector<double>& second_over_first) const {
     constexpr double kMuch = 3;  // times the share that matters
+    if (second_over_first.empty()) return Verdict::kOpen;
     const MedianInterval ratio = median_interval(second_over_first, kReported);
     const double matters = 1 + options_.tie_share, much = 1 + kMuch * options_.tie_share;
     if (ratio.low > 1) return ratio.median >= matters ? Verdict::kFirst : Verdict::kTie;

@@ -25,6 +25,8 @@ struct Entrant {
   // Called before the first run, its time does not count; false: does not take part, for reasons that whoever
   // entered it knows. Empty: is ready.
   std::function<bool()> prepare = {};
+  // What would be used without a contest: goes first, so that it is compared with however short the time is.
+  bool is_default = false;
 };
 
 struct ContestOptions {

@@ -169,7 +169,8 @@ class Tuner {
     for (Trial& trial : trials)
       entrants.push_back({.run = [&trial](int64_t calls) { return trial.run(calls); },
                           .predicted_s = trial.predicted_s,
-                          .prepare = [&] { return prepare(job, trial, builder, ready); }});
+                          .prepare = [&] { return prepare(job, trial, builder, ready); },
+                          .is_default = &trial == &trials.front()});
     BITNETC_ASSIGN_OR_RETURN(
         const ContestResult contest,
         hold_contest(entrants, {.budget_s = budget.next_s(),

@@ -242,6 +242,16 @@ TEST(Contest, TheBestPredictedGoesFirstAndTheHopelessNotAtAll) {
   EXPECT_EQ(result.hopeless, std::vector<size_t>{3});
 }
 
+TEST(Contest, TheDefaultIsComparedWithHoweverShortTheTime) {
+  World world(1);
+  for (int i = 0; i < 20; ++i) world.add(100e-6 + 1e-6 * i, 50e-6 + 1e-6 * i);
+  world.entrants[17].is_default = true;
+  const ContestResult result = world.hold(world.options(1e-3));
+  EXPECT_FALSE(result.late.empty());
+  EXPECT_TRUE(std::any_of(result.standings.begin(), result.standings.end(),
+                          [](const Standing& each) { return each.entrant == 17; }));
+}
+
 TEST(Contest, AWinnerThatWasPredictedTenTimesTooSlowWins) {
   World world(1);
   make_noisy(world, 0.03);
@@ -305,13 +315,25 @@ TEST(Contest, ARefusedSampleNowAndThenIsLeftOut) {
   EXPECT_GT(result.standings.front().low_s, 80e-6);
 }
 
+TEST(Contest, PairsThatAreNeverWholeEndWithTheTime) {
+  World world(1);
+  world.disturb = [](World& w, double cost_s) { return w.samples % 4 == 3 ? -cost_s : cost_s; };
+  world.add(100e-6);
+  world.add(150e-6);
+  double forward_s = 0;
+  ContestOptions options = world.options(0.1);
+  options.now_s = [&] { return forward_s += 1e-4; };
+  EXPECT_EQ(world.hold(options).confidence, Confidence::kNoisy);
+  EXPECT_LT(world.samples, 100'000);
+}
+
 TEST(Contest, AClockThatGoesBackwardsIsAnError) {
   World world(1);
   world.add(100e-6);
   world.add(110e-6);
   int readings = 0;
   ContestOptions options = world.options();
-  options.now_s = [&] { return ++readings == 20 ? 0 : world.now_s; };
+  options.now_s = [&] { return ++readings == 8 ? 0 : world.now_s; };
   const auto result = hold_contest(world.entrants, options);
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.status().code(), StatusCode::kUnsupported);
