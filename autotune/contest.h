@@ -1,7 +1,12 @@
-// Finding the fastest of many ways of doing the same work on a machine that is never quite quiet: candidates take turns,
-// the clearly slower ones are eliminated early (successive halving), the best is checked against the runner-up pair by
-// pair, and what cannot be told is said. Knows nothing of kernels; time comes from the contestants and a clock, so a
+// Finding the fastest of many ways of doing the same work on a machine that is never quite quiet: entrants take
+// turns, the clearly slower ones are eliminated early (successive halving), the best is checked against the runner-up pair
+// by pair, and what cannot be told is said. Knows nothing of kernels; time comes from the entrants and a clock, so a
 // test can script both.
+//
+//   qualifying  the best-predicted first: a call or two; what takes more than twice the best is out
+//   heats       rounds in which all that are left take a turn; compared are times of one round, so that a slow machine
+//               slows both. Out is whoever is surely slower than the leader, and the worse half when a heat's time is up
+//   final       the first two in blocks A B B A, until their ratio is known
 #pragma once
 
 #include <functional>
@@ -10,36 +15,56 @@
 
 #include "autotune/kernel_measure.h"
 #include "autotune/profile.h"
+#include "runtime/status.h"
 
 namespace bitnetc {
 
+struct Entrant {
+  Contestant run;
+  double predicted_s = 0;  // of a call; 0: unknown
+  // Called before the first run, its time does not count; false: does not take part, for reasons that whoever
+  // entered it knows. Empty: is ready.
+  std::function<bool()> prepare = {};
+  // What would be used without a contest: goes first, so that it is compared with however short the time is.
+  bool is_default = false;
+};
+
 struct ContestOptions {
-  double budget_s = 0.5;               // for the whole contest
-  double sample_s = 200e-6;            // a sample repeats its work until it takes about this long
-  int rounds_per_heat = 5;             // samples of each contestant between two eliminations
-  double tie_share = 0.01;             // a difference below this does not matter
-  std::function<double()> now_s;       // empty: the steady clock
+  double budget_s = 0.5;     // of measuring, for the whole contest
+  double stretch = 3;        // times the budget that it may take where noise leaves the order open
+  double sample_s = 200e-6;  // a sample repeats its work until it takes about this long
+  int rounds_per_heat = 5;   // at least, while the budget lasts
+  double tie_share = 0.01;   // a difference below this does not matter
+  double noise_share = 0.1;  // an interval wider than this, or a drift, is noise
+  // Predicted to take more than so many times the best measured: not sampled. Predictions are only trusted so far.
+  double hopeless_ratio = 16;
+  std::function<double()> now_s;       // of the budget; empty: the steady clock
   std::function<bool()> is_cancelled;  // asked between samples
 };
 
 struct Standing {
-  size_t contestant = 0;
+  size_t entrant = 0;
   double median_s = 0, low_s = 0, high_s = 0;  // of a call; 95 % interval of the median
   int64_t samples = 0;
   int heats = 0;  // that it survived
 };
 
 struct ContestResult {
-  std::vector<Standing> standings;  // best first; all contestants that were sampled at all
+  std::vector<Standing> standings;  // best first; all entrants that were sampled at all
   Confidence confidence = Confidence::kSure;
-  double took_s = 0;
+  double lead = 0;  // of the winner: the runner-up's time over its own, of pairs; 0 if it was alone
+  double took_s = 0;       // of measuring
   double disturbance = 0;  // spread (q3 - q1) / median of the winner's samples
+  double drift =
+      0;  // between the winner's medians in the earlier and the later half of what is reported
+  std::vector<size_t> hopeless;  // entrants that were not sampled for what was predicted
+  std::vector<size_t> late;      // entrants the budget was spent before
+  std::vector<size_t> refused;   // entrants out for times that cannot be: 0, negative, not finite
   bool cancelled = false;
 };
 
-// `predicted_s`: by contestant, 0 for unknown; the best-predicted go first, and one that is predicted to take
-// many times the best measured time is not sampled. As many entries as contestants.
-ContestResult hold_contest(std::span<const Contestant> contestants,
-                           std::span<const double> predicted_s, const ContestOptions& options);
+// No standings where nobody could take part. Error: kUnsupported if the clock goes backwards or stands still.
+Result<ContestResult> hold_contest(std::span<const Entrant> entrants,
+                                   const ContestOptions& options);
 
 }  // namespace bitnetc

@@ -7,10 +7,6 @@
 namespace bitnetc {
 namespace {
 
-double steady_now_s() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 double quantile(const std::vector<double>& sorted, double fraction) {
   const double position = fraction * static_cast<double>(sorted.size() - 1);
   const auto below = static_cast<size_t>(std::floor(position));
@@ -32,6 +28,10 @@ int64_t calls_per_sample(const Contestant& contestant, double sample_s) {
 
 }  // namespace
 
+double steady_now_s() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 SampleSummary summarise(std::vector<double> values) {
   if (values.empty()) return {};
   std::sort(values.begin(), values.end());
@@ -42,8 +42,8 @@ SampleSummary summarise(std::vector<double> values) {
           .q3 = quantile(values, 0.75)};
 }
 
-std::vector<SampleSummary> sample_round_robin(std::span<const Contestant> contestants,
-                                              const SamplingOptions& options) {
+std::vector<std::vector<double>> sample_rounds(std::span<const Contestant> contestants,
+                                               const SamplingOptions& options) {
   const auto now = options.now_s ? options.now_s : steady_now_s;
   const auto cancelled = [&] { return options.is_cancelled && options.is_cancelled(); };
   const double deadline = now() + options.budget_s;
@@ -59,8 +59,14 @@ std::vector<SampleSummary> sample_round_robin(std::span<const Contestant> contes
     }
     if (cancelled()) break;
   }
+  return seconds;
+}
+
+std::vector<SampleSummary> sample_round_robin(std::span<const Contestant> contestants,
+                                              const SamplingOptions& options) {
   std::vector<SampleSummary> summaries;
-  for (auto& values : seconds) summaries.push_back(summarise(std::move(values)));
+  for (auto& values : sample_rounds(contestants, options))
+    summaries.push_back(summarise(std::move(values)));
   return summaries;
 }
 

@@ -10,6 +10,8 @@
 
 namespace bitnetc {
 
+double steady_now_s();  // the steady clock
+
 // Quantiles of a set of samples, interpolated between neighbours.
 struct SampleSummary {
   int64_t samples = 0;
@@ -29,7 +31,11 @@ struct SamplingOptions {
   std::function<bool()> is_cancelled;  // asked between samples; then what there is is summarised
 };
 
-// Seconds per call of each contestant. Round r begins with contestant r and goes round once.
+// Seconds per call of each contestant, by round: what stands at one place was measured about one time. Round r begins
+// with contestant r and goes round once; the last may be cut short.
+std::vector<std::vector<double>> sample_rounds(std::span<const Contestant> contestants,
+                                               const SamplingOptions& options);
+// The same, summarised.
 std::vector<SampleSummary> sample_round_robin(std::span<const Contestant> contestants,
                                               const SamplingOptions& options);
 

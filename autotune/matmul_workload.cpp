@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <limits>
 #include <random>
 
 #include "autotune/machine.h"
@@ -12,18 +13,20 @@
 namespace bitnetc {
 namespace {
 
+constexpr int64_t kStepTiles = 8;  // the most that kernels take at a time
+
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// A wish: measure_read_bandwidth, which speeds are compared with, reads from large pages too.
-void ask_for_large_pages(const Buffer<uint8_t>& buffer) {
+// A wish, for whole large pages only.
+void wish_for_pages(const Buffer<uint8_t>& buffer, int advice) {
   constexpr size_t kLargePage = size_t{2} << 20;
   const auto begin = reinterpret_cast<uintptr_t>(buffer.data());
   const uintptr_t first = round_up(begin, kLargePage), end = begin + buffer.bytes();
-  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, advice);
 }
 
 size_t table_index(TableForm form) {
@@ -48,7 +51,17 @@ int64_t streamed_weight_bytes() {
   return 4 * (last_level > 0 ? last_level : kUnknownCache);
 }
 
-MatmulWorkload::MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int64_t weight_bytes)
+uint8_t* WeightMemory::reserve(int64_t bytes) {
+  if (static_cast<int64_t>(bytes_.size()) < bytes) {
+    bytes_ = {};
+    bytes_ = Buffer<uint8_t>(static_cast<size_t>(bytes));
+    wish_for_pages(bytes_, pages_ == Pages::kLarge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  }
+  return bytes_.data();
+}
+
+MatmulWorkload::MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int64_t weight_bytes,
+                               std::shared_ptr<WeightMemory> memory)
     : shape_(shape),
       layout_(shape.weight_layout()),
       max_tokens_(max_tokens),
@@ -56,7 +69,9 @@ MatmulWorkload::MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int6
           std::max<int64_t>(1, (weight_bytes + layout_.total_bytes() - 1) / layout_.total_bytes())),
       x_stride_(static_cast<int64_t>(round_up(static_cast<size_t>(shape.k), kQuantPad))),
       unit_tiles_(is_gated(shape.epilogue) ? 2 : 1),
-      w_(static_cast<size_t>(copies_ * layout_.total_bytes())),
+      memory_(memory ? std::move(memory)
+                     : std::make_shared<WeightMemory>(WeightMemory::Pages::kLarge)),
+      w_(memory_->reserve(copies_ * layout_.total_bytes())),
       x_(static_cast<size_t>(max_tokens * x_stride_)),
       y_(static_cast<size_t>(max_tokens * shape.output_columns())),
       residual_(shape.epilogue == Epilogue::kResidual ? y_.size() : 0),
@@ -70,7 +85,6 @@ MatmulWorkload::MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int6
 // A few random tiles, over and over: packing is slow, and no kernel's speed depends on values.
 void MatmulWorkload::fill_weights() {
   constexpr int64_t kPatternTiles = 8;
-  ask_for_large_pages(w_);
   const WeightLayout pattern{.id = shape_.layout, .n = kPatternTiles * kTileRows, .k = shape_.k};
   std::mt19937_64 random(1);
   std::vector<int8_t> trits(static_cast<size_t>(pattern.n * pattern.k));
@@ -79,8 +93,9 @@ void MatmulWorkload::fill_weights() {
   const Status status = pack(pattern, trits, packed);
   BITNETC_CHECK(status.ok(), "{}", status.message());
   const auto tile_bytes = static_cast<size_t>(layout_.tile_bytes());
-  for (size_t tile = 0; tile * tile_bytes < w_.size(); ++tile)
-    std::memcpy(w_.data() + tile * tile_bytes, packed.data() + tile % kPatternTiles * tile_bytes,
+  const auto tiles = static_cast<size_t>(copies_ * layout_.tiles());
+  for (size_t tile = 0; tile < tiles; ++tile)
+    std::memcpy(w_ + tile * tile_bytes, packed.data() + tile % kPatternTiles * tile_bytes,
                 tile_bytes);
   std::uniform_real_distribution<float> around_one(0.5f, 2.0f);
   for (float& scale : tile_scale_) scale = around_one(random);
@@ -126,7 +141,7 @@ MatmulArgs MatmulWorkload::args(TableForm form, int64_t copy, int64_t row, int64
   const int64_t columns = shape_.output_columns();
   return {.x = x_.data() + row * x_stride_,
           .tables = form == TableForm::kNone ? nullptr : tables_[table_index(form)].data(),
-          .w = w_.data() + copy * layout_.total_bytes(),
+          .w = w_ + copy * layout_.total_bytes(),
           .y = y_.data() + row * columns,
           .x_step = x_step_.data() + row,
           .x_sum = x_sum_.data() + row,
@@ -151,27 +166,39 @@ void MatmulWorkload::call(const BuiltKernel& built, int64_t tokens, int64_t copy
   }
 }
 
-Status MatmulWorkload::check(KernelBuilder& builder, const BuiltKernel& built, int64_t tokens) {
+Result<const std::array<float, kTileRows>*> MatmulWorkload::expected(KernelBuilder& builder,
+                                                                     int64_t m, int64_t unit) {
+  if (const auto known = expected_.find({m, unit}); known != expected_.end()) return &known->second;
   BITNETC_ASSIGN_OR_RETURN(const BuiltKernel reference,
                            builder.build_with("reference", {.spec = with_m(shape_, 1),
                                                             .target = target_for(Isa::kScalar)}));
-  const int64_t units = layout_.tiles() / unit_tiles_;
-  std::vector<float> expected(static_cast<size_t>(shape_.output_columns()));
+  std::vector<float> row(static_cast<size_t>(shape_.output_columns()));
+  float most = 0;
+  MatmulArgs one = args(TableForm::kNone, 0, m, 1, {unit * unit_tiles_, (unit + 1) * unit_tiles_});
+  one.y = row.data();
+  one.row_max = &most;
+  reference.kernel(one);
+  std::array<float, kTileRows>& outputs = expected_[{m, unit}];
+  std::copy_n(row.begin() + unit * kTileRows, kTileRows, outputs.begin());
+  return &outputs;
+}
+
+Status MatmulWorkload::check(KernelBuilder& builder, const BuiltKernel& built, int64_t tokens) {
+  const int64_t units = layout_.tiles() / unit_tiles_, columns = shape_.output_columns();
   for (const int64_t unit : {int64_t{0}, units - 1}) {
-    const Range tiles{unit * unit_tiles_, (unit + 1) * unit_tiles_};
-    call(built, tokens, 0, tiles);
+    // What another kernel left there is not what this one computes.
+    for (int64_t m = 0; m < tokens; ++m)
+      std::fill_n(y_.data() + m * columns + unit * kTileRows, kTileRows,
+                  std::numeric_limits<float>::quiet_NaN());
+    call(built, tokens, 0, {unit * unit_tiles_, (unit + 1) * unit_tiles_});
     for (const int64_t m : {int64_t{0}, tokens / 2, tokens - 1}) {
-      MatmulArgs one = args(TableForm::kNone, 0, m, 1, tiles);
-      float most = 0;
-      one.y = expected.data();
-      one.row_max = &most;
-      reference.kernel(one);
-      for (int64_t c = unit * kTileRows; c < (unit + 1) * kTileRows; ++c) {
-        const float got = y_[static_cast<size_t>(m * shape_.output_columns() + c)];
-        const float want = expected[static_cast<size_t>(c)];
-        if (std::memcmp(&got, &want, sizeof got) != 0)
+      BITNETC_ASSIGN_OR_RETURN(const auto* const want, expected(builder, m, unit));
+      for (int64_t i = 0; i < kTileRows; ++i) {
+        const int64_t c = unit * kTileRows + i;
+        const float got = y_[static_cast<size_t>(m * columns + c)];
+        if (std::memcmp(&got, &(*want)[static_cast<size_t>(i)], sizeof got) != 0)
           return make_error(StatusCode::kDisqualified, "{}: y[{}][{}] is {}, the reference says {}",
-                            built.kernel.name(), m, c, got, want);
+                            built.kernel.name(), m, c, got, (*want)[static_cast<size_t>(i)]);
       }
     }
   }
@@ -181,11 +208,11 @@ Status MatmulWorkload::check(KernelBuilder& builder, const BuiltKernel& built, i
 // Half of the second-level cache, the other half is for x and y; whole steps of four tiles.
 Range MatmulWorkload::cached_tiles(int member, int threads) const {
   constexpr int64_t kUnknownL2 = int64_t{512} << 10;
-  constexpr int64_t kStepTiles = 4;
+  constexpr int64_t kCachedStepTiles = 4;
   const int64_t l2 = cache_sizes().l2_bytes;
   const int64_t fitting = (l2 > 0 ? l2 : kUnknownL2) / 2 / layout_.tile_bytes();
   int64_t count = std::min(fitting, layout_.tiles() / threads);
-  count = count >= kStepTiles ? count / kStepTiles * kStepTiles : unit_tiles_;
+  count = count >= kCachedStepTiles ? count / kCachedStepTiles * kCachedStepTiles : unit_tiles_;
   return {std::min(member * count, layout_.tiles()),
           std::min((member + 1) * count, layout_.tiles())};
 }
@@ -205,35 +232,84 @@ CallWork MatmulWorkload::work(WeightRegime regime, int threads) const {
   return {.weights = tiles * kTileRows * shape_.k, .weight_bytes = tiles * layout_.tile_bytes()};
 }
 
-double MatmulWorkload::run(const BuiltKernel& built, int64_t tokens, WeightRegime regime,
-                           ThreadPool& pool, int64_t calls) {
-  const int threads = pool.size();
-  const int64_t first_copy = next_copy_;
-  if (regime == WeightRegime::kMemory) next_copy_ = (next_copy_ + calls) % copies_;
-  std::vector<Range> tiles;
-  for (int member = 0; member < threads; ++member)
-    tiles.push_back(regime == WeightRegime::kCache ? cached_tiles(member, threads)
-                                                   : shared_tiles(member, threads));
-  std::vector<Clock::time_point> starts(tiles.size()), ends(tiles.size());
+double MatmulWorkload::time_together(ThreadPool& pool,
+                                     const std::function<void(int member)>& prepare,
+                                     const std::function<void(int member)>& work) {
+  std::vector<Clock::time_point> starts(static_cast<size_t>(pool.size())), ends(starts.size());
   pool.run([&](int member) {
-    const Range mine = tiles[static_cast<size_t>(member)];
-    if (regime == WeightRegime::kCache) call(built, tokens, 0, mine);  // brings the tiles in
+    prepare(member);
     pool.barrier();
     starts[static_cast<size_t>(member)] = Clock::now();
-    for (int64_t i = 0; i < calls; ++i) {
-      if (regime == WeightRegime::kCache) {
-        call(built, tokens, 0, mine);
-      } else {
-        call(built, tokens, (first_copy + i) % copies_, mine);
-        pool.barrier();
-      }
-    }
+    work(member);
     ends[static_cast<size_t>(member)] = Clock::now();
   });
   // Who wakes up late from the barrier must not hide what the others did before.
   const auto first = *std::min_element(starts.begin(), starts.end());
   const auto last = *std::max_element(ends.begin(), ends.end());
   return std::chrono::duration<double>(last - first).count();
+}
+
+double MatmulWorkload::run(const BuiltKernel& built, int64_t tokens, WeightRegime regime,
+                           ThreadPool& pool, int64_t calls) {
+  const int64_t first_copy = next_copy_;
+  if (regime == WeightRegime::kMemory) next_copy_ = (next_copy_ + calls) % copies_;
+  const auto tiles = [&](int member) {
+    return regime == WeightRegime::kCache ? cached_tiles(member, pool.size())
+                                          : shared_tiles(member, pool.size());
+  };
+  return time_together(
+      pool,
+      [&](int member) {
+        if (regime == WeightRegime::kCache)
+          call(built, tokens, 0, tiles(member));  // brings them in
+      },
+      [&](int member) {
+        const Range mine = tiles(member);
+        for (int64_t i = 0; i < calls; ++i) {
+          if (regime == WeightRegime::kCache) {
+            call(built, tokens, 0, mine);
+          } else {
+            call(built, tokens, (first_copy + i) % copies_, mine);
+            pool.barrier();
+          }
+        }
+      });
+}
+
+int64_t MatmulWorkload::pieces(int64_t tokens, int threads, int64_t most_macs) const {
+  const int64_t macs = tokens * layout_.padded_n() * shape_.k;
+  const int64_t steps = std::max<int64_t>(1, layout_.tiles() / threads / kStepTiles);
+  return std::clamp<int64_t>(macs / most_macs, 1, steps);
+}
+
+// Whole steps of tiles, but for what is left over at the end.
+Range MatmulWorkload::piece_tiles(Range shared, int64_t piece, int64_t pieces) const {
+  const int64_t tiles = shared.end - shared.begin;
+  const int64_t steps = (tiles + kStepTiles - 1) / kStepTiles;
+  return {shared.begin + std::min(tiles, steps * piece / pieces * kStepTiles),
+          shared.begin + std::min(tiles, steps * (piece + 1) / pieces * kStepTiles)};
+}
+
+double MatmulWorkload::run_pieces(const BuiltKernel& built, int64_t tokens, ThreadPool& pool,
+                                  int64_t pieces, int64_t runs) {
+  const int64_t first = next_piece_;
+  next_piece_ = (next_piece_ + runs) % (copies_ * pieces);
+  const auto tiles = [&](int member, int64_t run) {
+    return piece_tiles(shared_tiles(member, pool.size()), (first + run) % pieces, pieces);
+  };
+  int64_t tiles_done = 0;
+  for (int64_t i = 0; i < runs; ++i)
+    for (int member = 0; member < pool.size(); ++member)
+      tiles_done += tiles(member, i).end - tiles(member, i).begin;
+  const double seconds = time_together(
+      pool, [](int) {},
+      [&](int member) {
+        for (int64_t i = 0; i < runs; ++i) {
+          call(built, tokens, (first + i) / pieces % copies_, tiles(member, i));
+          pool.barrier();
+        }
+      });
+  return seconds * static_cast<double>(layout_.tiles()) / static_cast<double>(tiles_done);
 }
 
 }  // namespace bitnetc

@@ -2,7 +2,12 @@
 // memory regime needs, and the two ways of running a kernel over them on the threads of a pool.
 #pragma once
 
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "codegen/kernel_builder.h"
@@ -23,11 +28,30 @@ struct CallWork {
   int64_t weight_bytes = 0;
 };
 
+// Memory for weights, which one workload after another may use: the system takes as long to hand out fresh pages as
+// filling them takes. What a workload filled is good until the next one does.
+class WeightMemory {
+ public:
+  enum class Pages {
+    kLarge,  // wished for: as measure_read_bandwidth, which speeds are compared with, reads
+    kSmall,  // 4 KiB: as weights lie in a mapped model (docs/decisions/0004)
+  };
+  explicit WeightMemory(Pages pages) : pages_(pages) {}
+  // At least so many bytes. std::bad_alloc without them.
+  uint8_t* reserve(int64_t bytes);
+
+ private:
+  Pages pages_;
+  Buffer<uint8_t> bytes_;
+};
+
 class MatmulWorkload {
  public:
   // `shape`: n, k, layout and epilogue; its m does not matter. Random weights and activations. Weights are copied
-  // until they take `weight_bytes`. std::bad_alloc without the memory.
-  MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int64_t weight_bytes);
+  // until they take `weight_bytes`. `memory`: for the weights; none: large pages of its own. std::bad_alloc without
+  // the memory.
+  MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int64_t weight_bytes,
+                 std::shared_ptr<WeightMemory> memory = nullptr);
 
   // Leaves the sums that kernels of `form` look up, for the first token, and returns the seconds that took: the
   // least of several times, for interruptions only add. Error: as KernelBuilder::build.
@@ -41,6 +65,12 @@ class MatmulWorkload {
   // are several calls.
   double run(const BuiltKernel& built, int64_t tokens, WeightRegime regime, ThreadPool& pool,
              int64_t calls);
+  // As run() from memory, but of the matrix each time the next of so many pieces, for calls that take longer than the
+  // system lets a thread run undisturbed. Returns the seconds of one whole call, by those of `runs` pieces.
+  double run_pieces(const BuiltKernel& built, int64_t tokens, ThreadPool& pool, int64_t pieces,
+                    int64_t runs);
+  // Pieces of at most so many multiply-accumulates, or of the fewest tiles that all kernels take at full speed.
+  int64_t pieces(int64_t tokens, int threads, int64_t most_macs) const;
   CallWork work(WeightRegime regime, int threads) const;
 
  private:
@@ -48,18 +78,27 @@ class MatmulWorkload {
   void call(const BuiltKernel& built, int64_t tokens, int64_t copy, Range tiles);
   Range cached_tiles(int member, int threads) const;
   Range shared_tiles(int member, int threads) const;
+  Range piece_tiles(Range shared, int64_t piece, int64_t pieces) const;
+  // Seconds from the first member's start to the last one's end of work(member), which all begin together.
+  static double time_together(ThreadPool& pool, const std::function<void(int member)>& prepare,
+                              const std::function<void(int member)>& work);
   void fill_weights();
   void fill_activations();
+  // Outputs of the reference for one token and unit of tiles, computed once.
+  Result<const std::array<float, kTileRows>*> expected(KernelBuilder& builder, int64_t m,
+                                                       int64_t unit);
 
   MatmulSpec shape_;
   WeightLayout layout_;
   int64_t max_tokens_, copies_, x_stride_, unit_tiles_;
-  int64_t next_copy_ = 0;
-  Buffer<uint8_t> w_;
+  int64_t next_copy_ = 0, next_piece_ = 0;
+  std::shared_ptr<WeightMemory> memory_;
+  uint8_t* w_;                 // copies_ times the matrix
   Buffer<uint8_t> tables_[2];  // words, bytes
   Buffer<int8_t> x_;
   Buffer<float> y_, residual_, x_step_, tile_scale_;
   Buffer<int32_t> x_sum_;
+  std::map<std::pair<int64_t, int64_t>, std::array<float, kTileRows>> expected_;  // by m and unit
 };
 
 // Four times the last-level cache: little of a copy survives until it is its turn again.

@@ -1,6 +1,6 @@
 // What tuning found out on one machine: for every matmul spec that was tuned, each kernel that was measured, the best
-// first. A plain value with a readable text form; where it is kept is profile_store.h, how it answers the compiler's
-// questions profile_plans.h.
+// first. A plain value with a readable text form (docs/tuning.md); where it is kept is profile_store.h, how it answers
+// the compiler's questions profile_plans.h.
 #pragma once
 
 #include <compare>
@@ -34,6 +34,7 @@ struct Measurement {
   double low_s = 0, high_s = 0;  // 95 % confidence interval of the median
   int64_t samples = 0;           // few where it was eliminated early
 
+  std::string label() const;  // "x64_matmul_i2s_avx2.2": generator and revision
   bool operator==(const Measurement&) const = default;
 };
 
@@ -62,24 +63,40 @@ struct ProfileEntry {
   bool operator==(const ProfileEntry&) const = default;
 };
 
-// "name.revision" of every generator of this build that can serve the spec on the target with some plan, sorted.
+// Whether the entry says something that tuning can have found: a matmul and tier that exist, times of 0.1 ns to 10000 s
+// whose median lies in its interval, every measured generator in the field. Error: kInvalidArgument naming key, field and
+// value. Whether this build still has those generators is drop_unusable()'s question.
+Status validate(const ProfileEntry& entry);
+
+// "name.revision" of every generator of this build that can serve the spec on the target with some plan, sorted; the
+// reference does not count.
 std::vector<std::string> current_field(const MatmulSpec& spec, const Target& target);
 
 struct Profile {
-  std::string fingerprint;            // of the machine (autotune/machine.h)
-  std::string machine;                // the same in words, one line
+  std::string fingerprint;  // of the machine (autotune/machine.h): letters, digits, '-', '_'
+  std::string machine;      // the same in words: one line of printable ASCII
   std::vector<ProfileEntry> entries;  // one a key, in the order of keys
 
   const ProfileEntry* find(const ProfileKey& key) const;
-  // Entries of `newer` replace those of the same key that were measured before them.
-  void merge(const Profile& newer);
+  // Takes the place of the entry with its key, if there is one.
+  void put(ProfileEntry entry);
+  // Entries of `newer` replace those of the same key unless these were measured later. Returns how many came in.
+  int64_t merge(const Profile& newer);
 };
 
+// Takes out what this build cannot use on a machine with the tiers of `machine`: stale entries, unknown generators,
+// plans that their generators refuse, tiers that it lacks. Stale entries get one line together in `problems`, which
+// says how to get new ones; the others a line each. Returns how many went.
+int64_t drop_unusable(Profile& profile, const Target& machine, std::vector<std::string>& problems);
+
 inline constexpr int kProfileVersion = 1;
+// Times are kept to 0.1 ns, the time of day to a second, how long an entry took to a millisecond; all else exactly.
+// Every entry has to be valid.
 std::string print_profile(const Profile& profile);
-// Reads what print_profile() prints, and nothing else. An entry that does not read, names an unknown generator or
-// repeats a key is left out, and `problems` gets a line that names the place (`origin`, line number), the value and what
-// was expected. Error: kDataCorrupt if the text is no profile at all, kUnsupported for another version.
+// Reads what print_profile() prints, and nothing else; only blank lines and the order of entries do not matter. An entry
+// that does not read, is not complete, was altered (each ends with a checksum) or repeats a key is left out, and
+// `problems` gets a line that names the place (`origin`, line number), the value and what was expected; after the first
+// twenty only their number. Error: kDataCorrupt if the text is no profile at all, kUnsupported for another version.
 Result<Profile> parse_profile(std::string_view text, const std::string& origin,
                               std::vector<std::string>& problems);
 

@@ -64,17 +64,6 @@ std::vector<KernelRequest> alternatives(const Generator& generator, const Kernel
   return list;
 }
 
-// The first alternative the generator accepts; if none, the refusal of the request itself.
-Result<KernelRequest> accepted_request(const Generator& generator, const KernelRequest& request) {
-  Status refusal;
-  for (const KernelRequest& each : alternatives(generator, request)) {
-    const Status accepts = generator.accepts(each);
-    if (accepts.ok()) return each;
-    if (refusal.ok()) refusal = accepts;
-  }
-  return refusal;
-}
-
 // All generators, the one that was chosen first.
 std::vector<const Generator*> in_order_of_trial(const std::string& chosen) {
   std::vector<const Generator*> order;
@@ -103,6 +92,22 @@ const std::vector<std::unique_ptr<Generator>>& KernelBuilder::generators() {
     return list;
   }();
   return all;
+}
+
+const Generator* find_generator(std::string_view name) {
+  const auto& all = KernelBuilder::generators();
+  const auto at = std::ranges::find_if(all, [&](const auto& each) { return each->name() == name; });
+  return at != all.end() ? at->get() : nullptr;
+}
+
+Result<KernelRequest> accepted_request(const Generator& generator, const KernelRequest& request) {
+  Status refusal;
+  for (const KernelRequest& each : alternatives(generator, request)) {
+    const Status accepts = generator.accepts(each);
+    if (accepts.ok()) return each;
+    if (refusal.ok()) refusal = accepts;
+  }
+  return refusal;
 }
 
 std::string kernel_name(const KernelRequest& request, const Generator& generator) {
@@ -171,15 +176,14 @@ Result<BuiltKernel> KernelBuilder::build(const KernelRequest& request) {
 Result<BuiltKernel> KernelBuilder::build_with(std::string_view generator_name,
                                               const KernelRequest& request) {
   BITNETC_RETURN_IF_ERROR(validate(request.spec));
-  for (const auto& generator : generators()) {
-    if (generator->name() != generator_name) continue;
-    BITNETC_RETURN_IF_ERROR(generator->accepts(request).with_context(std::string(generator_name)));
-    auto built = build_and_prove(*generator, request, cache_);
-    if (built.ok()) built->selection.entries.push_back({std::string(generator_name), "taken"});
-    return built;
-  }
-  return make_error(StatusCode::kNotFound, "generator '{}' is not part of this build",
-                    generator_name);
+  const Generator* generator = find_generator(generator_name);
+  if (generator == nullptr)
+    return make_error(StatusCode::kNotFound, "generator '{}' is not part of this build",
+                      generator_name);
+  BITNETC_RETURN_IF_ERROR(generator->accepts(request).with_context(std::string(generator_name)));
+  auto built = build_and_prove(*generator, request, cache_);
+  if (built.ok()) built->selection.entries.push_back({std::string(generator_name), "taken"});
+  return built;
 }
 
 }  // namespace bitnetc

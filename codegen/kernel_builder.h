@@ -45,6 +45,11 @@ class Generator {
   virtual Status accepts(const KernelRequest& request) const = 0;
   // The sums that kernels of this spec look up (MatmulArgs::tables). kNone: they read x.
   virtual TableForm table_form(const MatmulSpec&) const { return TableForm::kNone; }
+  // For whoever searches the plans of a matmul: those worth trying, and the one plan that stands for all whose
+  // kernels do the same, because the code ignores a field or two values come to the same number. Code that is not
+  // generated ignores them all.
+  virtual PlanGrid plan_grid() const { return {}; }
+  virtual KernelPlan effective_plan(const MatmulSpec&, const KernelPlan&) const { return {}; }
   // Makes the kernel. Called only after accepts() said yes.
   virtual Result<Kernel> build(const KernelRequest& request,
                                const std::string& kernel_name) const = 0;
@@ -83,6 +88,13 @@ class KernelBuilder {
  private:
   KernelCache cache_;
 };
+
+// Of all generators of this build; null: there is none of that name.
+const Generator* find_generator(std::string_view name);
+
+// What the generator would build for the request: the request itself or, for a matmul for one M, that for any M.
+// Error: why it refuses the request.
+Result<KernelRequest> accepted_request(const Generator& generator, const KernelRequest& request);
 
 // "matmul_i8_i2s_f32_n3840_k2560_m1_scale_t1u4p0_avx2"
 std::string kernel_name(const KernelRequest& request, const Generator& generator);

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "compiler/chosen_kernel.h"
 #include "compiler/passes/tables.h"
 #include "runtime/buffer.h"
 #include "runtime/overloaded.h"
@@ -213,32 +214,15 @@ class Linker {
       each.m = m;
       BITNETC_ASSIGN_OR_RETURN(const KernelChoice choice, choose(step, stored, each));
       if (m == kAnyM) any_m_plan = choice.plan;
-      auto built = build_chosen(each, choice, any_m_plan);
+      auto built = build_chosen(builder_, each, choice, any_m_plan, options_.target);
       BITNETC_RETURN_IF_ERROR(built.status().with_context("step " + step.name));
       kernels.by_m[static_cast<size_t>(m)] = *std::move(built);
     }
     return kernels;
   }
 
-  // A plan says nothing to generators other than the one it was chosen for: where that one is not to be had, the
-  // heuristics plan for the others.
-  Result<BuiltKernel> build_chosen(const MatmulSpec& spec, const KernelChoice& choice,
-                                   const KernelPlan& any_m_plan) {
-    const auto build = [&](const KernelChoice& each) {
-      return builder_.build({.spec = spec,
-                             .plan = each.plan,
-                             .target = options_.target,
-                             .any_m_plan = any_m_plan,
-                             .generator = each.generator});
-    };
-    auto built = build(choice);
-    const bool as_chosen =
-        choice.generator.empty() || (built.ok() && built->generator == choice.generator);
-    return as_chosen ? built : build(HeuristicPlanSource().choose(spec, options_.target));
-  }
-
-  // What was measured on this machine goes first; then the choice in the file, if it was made for this tier
-  // and layout.
+  // What was measured on this machine goes first; then the stronger of what the file says, if it was planned for
+  // this tier and layout, and of what is known here.
   Result<KernelChoice> choose(const Step& step, LayoutId stored, const MatmulSpec& spec) const {
     const KernelChoice here = options_.plans->choose(spec, options_.target);
     const auto in_file = step.plans.find(spec.m);
@@ -248,7 +232,7 @@ class Linker {
     if (here.origin == ChoiceOrigin::kMeasured || !was_planned) return here;
     auto choice = parse_choice(in_file->second);
     if (!choice.ok()) return corrupt(step, choice.status().message());
-    return choice;
+    return here.origin > choice->origin ? here : *choice;
   }
 
   Status repack_weights(const Step& step, const WeightLayout& from, LayoutId to,

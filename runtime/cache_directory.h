@@ -1,14 +1,18 @@
 // A folder under the cache directory that several processes may use at once and that nobody else can plant files in.
-// It belongs to this user and only this user may write to it (0700); symlinks are not followed, foreign files not
-// read. Nothing may fail because of a cache: callers treat an error as "not cached" and say so where it matters.
+// It belongs to this user and only this user may write to it; it and its parent are real folders, not symlinks (what
+// lies above may be one: people move ~/.cache to another disk). Everything is opened relative to the folder checked,
+// symlinks are not followed, foreign files not read. Nothing may fail because of a cache: callers treat an error as
+// "not cached" and say so where it matters. Any thread may call.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "runtime/file_descriptor.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
@@ -17,51 +21,58 @@ struct CacheFile {
   std::string name;
   int64_t size_bytes = 0;
   int64_t used_ns = 0;  // when it was last read or written, since the epoch
+  std::string problem;  // why read() would refuse it; empty for a plain file of this user
 };
 
 class CacheDirectory {
  public:
-  // `name`: of the folder inside options().cache_dir, which is made as needed. Error: kNotFound without a cache
-  // directory; kIoError saying which folder cannot be used, why (not a folder, a symlink, another owner, writable by
-  // others, read-only) and what to do.
+  // `name`: of the folder inside options().cache_dir. Both are made (0700) where they are missing. A folder on a
+  // read-only disk opens if it exists: what it holds can be used.
+  // Error: kNotFound without a cache directory; kIoError saying which folder cannot be used, why (not a folder, a
+  // symlink, another owner, writable by others, cannot be made) and what to do.
   static Result<CacheDirectory> open(const std::string& name);
 
-  CacheDirectory(CacheDirectory&&) noexcept;
-  CacheDirectory& operator=(CacheDirectory&&) noexcept;
-  ~CacheDirectory();
+  const std::string& path() const { return path_; }
 
-  const std::string& path() const;
-
-  // Nothing: no such file. Error: kIoError for what is not a plain file of this user or is larger than `most_bytes`.
-  // Counts as a use of the file.
+  // Nothing: no such file. Error: kIoError for what is not a plain file of this user, may be written by others, or
+  // is larger than `most_bytes`. Counts as a use of the file.
   Result<std::optional<std::vector<uint8_t>>> read(const std::string& name,
                                                    int64_t most_bytes) const;
+  // Counts as a use of a file that was not read through read(). Nothing happens where it cannot be marked.
+  void touch(const std::string& name) const;
   // All or nothing: temporary file, fsync, rename. Error: kIoError (no space, read-only ...); then what was there
-  // before is still there and the temporary file is gone.
+  // before is still there and the temporary file is gone. Takes the place of whatever had the name, except a folder.
   Status publish(const std::string& name, std::span<const uint8_t> bytes) const;
+  // A file that is not there is no error.
   Status remove(const std::string& name) const;
-  // Plain files of this user, by name. Temporary files that a killed process left behind are removed.
+  // What has a name that read() and publish() take, by name; with a problem where it is not a plain file of this
+  // user. Temporary files that a killed process left behind are removed.
   Result<std::vector<CacheFile>> list() const;
 
   // Held while a file is read, changed and published again, so that two processes do not lose each other's changes.
   // Released by the destructor, and by the system if the process dies.
   class Lock {
-   public:
-    Lock(Lock&&) noexcept;
-    Lock& operator=(Lock&&) noexcept;
-    ~Lock();
-
    private:
     friend class CacheDirectory;
-    explicit Lock(int fd) : fd_(fd) {}
-    int fd_;
+    explicit Lock(FileDescriptor fd) : fd_(std::move(fd)) {}
+    FileDescriptor fd_;
   };
+  // Error: kIoError where another process keeps the lock for two seconds, or the folder is read-only.
   Result<Lock> lock() const;
 
+  // What is being written for `name`: a file that list() removes once nobody has written to it for a minute.
+  static std::string temporary_name(const std::string& name);
+
  private:
-  CacheDirectory(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  CacheDirectory(std::string path, FileDescriptor fd)
+      : path_(std::move(path)), fd_(std::move(fd)) {}
+  Status write_temporary(const std::string& temporary, std::span<const uint8_t> bytes) const;
+
   std::string path_;
-  int fd_;
+  FileDescriptor fd_;
 };
+
+// Whether `name` is that of a file in a CacheDirectory: no path, not hidden, not temporary.
+bool is_cache_file_name(std::string_view name);
 
 }  // namespace bitnetc

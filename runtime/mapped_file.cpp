@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "runtime/buffer.h"
+#include "runtime/file_descriptor.h"
 
 namespace bitnetc {
 namespace {
@@ -19,26 +20,12 @@ Status system_error(const std::string& path, const char* action, int error) {
                     path, action, std::strerror(error));
 }
 
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 }  // namespace
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& path) {
   // O_NONBLOCK: opening a pipe must fail below, not wait for a writer. Regular files do not heed it.
   const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (fd.get() < 0) return system_error(path, "open", errno);
+  if (!fd.is_open()) return system_error(path, "open", errno);
   struct stat info = {};
   if (::fstat(fd.get(), &info) != 0) return system_error(path, "stat", errno);
   if (!S_ISREG(info.st_mode))

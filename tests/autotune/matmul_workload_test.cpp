@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
+#include <memory>
+
 #include "compiler/plan_source.h"
 
 namespace bitnetc {
@@ -56,6 +60,61 @@ TEST(MatmulWorkload, AWrongKernelIsFound) {
   const Status status = workload.check(builder, built, 4);
   EXPECT_EQ(status.code(), StatusCode::kDisqualified);
   EXPECT_NE(status.message().find("idle: y[0][0] is 0"), std::string::npos) << status.message();
+}
+
+TEST(MatmulWorkload, WhatAnotherKernelLeftDoesNotPassForAKernelsOwn) {
+  KernelBuilder builder;
+  MatmulWorkload workload(kShape, 4, 0);
+  BuiltKernel built = build(builder, kShape, 4);
+  ASSERT_TRUE(workload.check(builder, built, 4).ok());
+  built.kernel = Kernel("idle", [](const void*, const void*) {}, nullptr, nullptr);
+  const Status status = workload.check(builder, built, 4);
+  EXPECT_NE(status.message().find("idle: y[0][0] is nan"), std::string::npos) << status.message();
+}
+
+TEST(MatmulWorkload, OneMemoryServesOneWorkloadAfterAnother) {
+  KernelBuilder builder;
+  ThreadPool pool(1, false);
+  const auto memory = std::make_shared<WeightMemory>(WeightMemory::Pages::kSmall);
+  for (const int64_t n : {96, 32, 160}) {
+    for (const LayoutId layout : kLayouts) {
+      const MatmulSpec spec{.n = n, .k = 80, .layout = layout};
+      MatmulWorkload workload(spec, 1, 10000, memory);
+      const BuiltKernel built = build(builder, spec, 1);
+      EXPECT_TRUE(workload.check(builder, built, 1).ok()) << spec_name(spec);
+      EXPECT_GT(workload.run(built, 1, WeightRegime::kMemory, pool, 20), 0);
+    }
+  }
+}
+
+// A kernel that only writes down which tiles it is called with.
+TEST(MatmulWorkload, PiecesCoverEveryCopyOnce) {
+  static std::array<std::atomic<int>, 64> visits;
+  for (const int threads : {1, 2, 3}) {
+    for (const Epilogue epilogue : {Epilogue::kScale, Epilogue::kRelu2Mul}) {
+      const MatmulSpec spec{.n = 62 * kTileRows, .k = 80, .epilogue = epilogue};
+      KernelBuilder builder;
+      ThreadPool pool(threads, false);
+      MatmulWorkload workload(spec, 1, 0);
+      BuiltKernel built = build(builder, spec, 1);
+      built.kernel = Kernel(
+          "scout",
+          [](const void* args, const void*) {
+            const auto& matmul = *static_cast<const MatmulArgs*>(args);
+            for (int64_t tile = matmul.tile_begin; tile < matmul.tile_end; ++tile)
+              ++visits[static_cast<size_t>(tile)];
+          },
+          nullptr, nullptr);
+      EXPECT_EQ(workload.pieces(1, threads, 1 << 30), 1);
+      const int64_t pieces = workload.pieces(1, threads, 1);
+      EXPECT_GT(pieces, 1) << threads;
+      for (auto& each : visits) each = 0;
+      EXPECT_GT(workload.run_pieces(built, 1, pool, pieces, pieces - 1), 0);
+      EXPECT_GT(workload.run_pieces(built, 1, pool, pieces, 1), 0);
+      for (int64_t tile = 0; tile < 62; ++tile)
+        EXPECT_EQ(visits[static_cast<size_t>(tile)], 1) << tile << " with " << threads;
+    }
+  }
 }
 
 TEST(MatmulWorkload, TablesAreBuilt) {
