@@ -4,6 +4,7 @@
 
 #include "runtime/cpu_features.h"
 #include "tools/bitnetc/arguments.h"
+#include "tools/bitnetc/autotune_compare.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/machine_plans.h"
@@ -15,7 +16,8 @@ namespace {
 
 struct AutotuneOptions {
   std::string model, effort{effort_name(Effort::kQuick)};
-  std::vector<std::string> shapes, layouts, threads;
+  std::vector<std::string> shapes, layouts, threads, compared;
+  bool compares = false;
   std::optional<double> budget_s;
   Usage usage = Usage::kGeneration;
   std::string export_file, import_file;
@@ -64,6 +66,8 @@ Result<int> autotune(const AutotuneOptions& options) {
   if (!options.import_file.empty()) return import_profile(options.import_file);
   if (!options.export_file.empty()) return export_profile(options.export_file);
   BITNETC_ASSIGN_OR_RETURN(const TuneRequest request, read_request(options));
+  if (options.compares)
+    return compare_profiles(request, options.compared, options.usage, options.json);
   BITNETC_ASSIGN_OR_RETURN(const TuneReport report, tune_this_machine(request, options.verbose));
   for (const int threads : request.threads) {
     const TuningView view = tuning_view(request.shapes, request.layouts, threads, options.usage);
@@ -108,6 +112,13 @@ void add_autotune_command(CLI::App& app, int& exit_code) {
                                                "Write this machine's profile to a file");
   command->add_option("--import", options->import_file, "Read a profile made on an equal machine")
       ->excludes(exporting);
+  CLI::Option* compare =
+      command->add_flag("--compare", options->compares,
+                        "Tune nothing: measure what is chosen now against the rules of thumb");
+  command
+      ->add_option("--with", options->compared, "and against other profiles of this machine")
+      ->delimiter(',')
+      ->needs(compare);
   command->add_flag("--space", options->space, "Print what is searched, and by which rules");
   command->add_flag("--json", options->json, "The choices as JSON");
   command->add_flag("-v,--verbose", options->verbose,

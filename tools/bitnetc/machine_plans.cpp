@@ -21,7 +21,13 @@ void print_report(const TuneReport& report) {
   if (report.noisy > 0) text += fmt::format(", {} of them on a noisy machine", report.noisy);
   if (report.left > 0) text += fmt::format("; {} left: run it again to go on", report.left);
   print_note(text);
+  if (report.refused > 0)
+    print_note(fmt::format("{} could not be told for noise and are not kept; run it again on a "
+                           "quieter machine",
+                           report.refused));
   for (const std::string& failure : report.failures) print_note(failure);
+  if (!report.stored.ok())
+    print_note("what was found is not kept: " + report.stored.message());
 }
 
 }  // namespace
@@ -41,7 +47,8 @@ std::string MachinePlans::layouts(const Target& target) const {
   return fmt::format("{}", fmt::join(choices, ", "));
 }
 
-Result<TuneReport> tune_this_machine(const TuneRequest& request, bool log) {
+Result<TuneReport> tune_this_machine(TuneRequest request, bool log) {
+  for (const int threads : request.threads) request.limits.push_back(remembered_limits(threads));
   const ProfileStore store = machine_profile_store();
   const Profile known = load_profile();
   ProgressBar bar("tuning");

@@ -35,6 +35,6 @@ class MachinePlans {
 
 // Tunes and keeps every entry as it is found, with a progress bar; says on stderr what was done and what is left.
 // `log`: predicted against measured, a line a contest.
-Result<TuneReport> tune_this_machine(const TuneRequest& request, bool log);
+Result<TuneReport> tune_this_machine(TuneRequest request, bool log);
 
 }  // namespace bitnetc
