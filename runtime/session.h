@@ -36,6 +36,8 @@ struct StepOutput {
 };
 using StepTap = std::function<void(const StepOutput&)>;
 
+class WorkClaims;
+
 class Session {
  public:
   static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Executable> executable,
@@ -92,6 +94,7 @@ class Session {
   Buffer<uint8_t> tables_;  // of the one token of a call, for kernels that look sums up
   int64_t position_ = 0;
   StepTap tap_;
+  std::unique_ptr<WorkClaims> claims_;
   std::unique_ptr<ThreadPool> pool_;
 };
 

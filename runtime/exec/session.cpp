@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/exec/work_claims.h"
+
 namespace bitnetc {
 namespace {
 
@@ -80,6 +82,7 @@ Session::Session(std::shared_ptr<const Executable> executable, const SessionOpti
   for (int member = 0; member < options.threads; ++member)
     score_scratch_.emplace_back(round_up(static_cast<size_t>(context), kSoftmaxChunk));
   row_max_ = Buffer<float>(static_cast<size_t>(options.threads * kMaxTokensPerCall));
+  claims_ = std::make_unique<WorkClaims>(options.threads);
   pool_ = std::make_unique<ThreadPool>(options.threads, options.pin_threads);
 }
 
@@ -235,7 +238,7 @@ void Session::run_build_tables(const LinkedStep& step, int member) {
                                     .block_end = blocks.end});
 }
 
-// Tiles are shared among members. A few tokens meet a kernel made for their number, more the one for any.
+// A few tokens meet a kernel made for their number, more the one for any.
 void Session::run_matmul(const LinkedStep& step, int64_t rows, int member) {
   const Activations& in = buffers_[static_cast<size_t>(step.input)];
   Activations& out = buffers_[static_cast<size_t>(step.output)];
@@ -243,22 +246,24 @@ void Session::run_matmul(const LinkedStep& step, int64_t rows, int member) {
       step.residual < 0 ? nullptr : buffers_[static_cast<size_t>(step.residual)].f32.data();
   float* const row_max = row_max_.data() + int64_t{member} * kMaxTokensPerCall;
   if (step.row_max) std::fill_n(row_max, rows, 0.0f);
-  const Range units = share(step.tiles / step.tiles_per_unit, member, pool_->size());
-  step.kernels[static_cast<size_t>(rows <= kMaxBakedM ? rows : 0)](
-      MatmulArgs{.x = in.q.data(),
-                 .tables = tables_.data(),
-                 .w = step.weights,
-                 .y = out.f32.data(),
-                 .x_step = in.q_step.data(),
-                 .x_sum = in.q_sum.data(),
-                 .tile_scale = step.scales,
-                 .residual = residual,
-                 .x_stride = in.stride,
-                 .y_stride = out.stride,
-                 .tile_begin = units.begin * step.tiles_per_unit,
-                 .tile_end = units.end * step.tiles_per_unit,
-                 .m = rows,
-                 .row_max = row_max});
+  MatmulArgs args{.x = in.q.data(),
+                  .tables = tables_.data(),
+                  .w = step.weights,
+                  .y = out.f32.data(),
+                  .x_step = in.q_step.data(),
+                  .x_sum = in.q_sum.data(),
+                  .tile_scale = step.scales,
+                  .residual = residual,
+                  .x_stride = in.stride,
+                  .y_stride = out.stride,
+                  .m = rows,
+                  .row_max = row_max};
+  const Kernel& kernel = step.kernels[static_cast<size_t>(rows <= kMaxBakedM ? rows : 0)];
+  claims_->each_piece(step.tiles / step.tiles_per_unit, member, [&](Range units) {
+    args.tile_begin = units.begin * step.tiles_per_unit;
+    args.tile_end = units.end * step.tiles_per_unit;
+    kernel(args);
+  });
 }
 
 void Session::run_attention(const LinkedStep& step, int64_t rows, int member) {
@@ -292,12 +297,13 @@ void Session::run_head(const LinkedStep& step, int64_t row, int member) {
                                      .y = out.f32.data() + row * out.stride});
   }
   const int64_t groups = (step.rows + kHeadRowGroup - 1) / kHeadRowGroup;
-  const Range mine = share(groups, member, pool_->size());
-  step.kernel()(HeadArgs{.hidden = x,
-                         .table = step.weights,
-                         .logits = logits_.data(),
-                         .row_begin = mine.begin * kHeadRowGroup,
-                         .row_end = std::min(step.rows, mine.end * kHeadRowGroup)});
+  claims_->each_piece(groups, member, [&](Range piece) {
+    step.kernel()(HeadArgs{.hidden = x,
+                           .table = step.weights,
+                           .logits = logits_.data(),
+                           .row_begin = piece.begin * kHeadRowGroup,
+                           .row_end = std::min(step.rows, piece.end * kHeadRowGroup)});
+  });
 }
 
 void Session::set_tap(StepTap tap) {

@@ -4,8 +4,9 @@
 
 namespace bitnetc {
 
-Result<std::shared_ptr<const CompiledModel>> CompiledModel::open(const std::string& path) {
-  BITNETC_ASSIGN_OR_RETURN(auto reader, BncReader::open(path));
+Result<std::shared_ptr<const CompiledModel>> CompiledModel::open(const std::string& path,
+                                                                 const FilePlacement& placement) {
+  BITNETC_ASSIGN_OR_RETURN(auto reader, BncReader::open(path, placement));
   return from_reader(std::move(reader));
 }
 
