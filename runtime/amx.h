@@ -10,9 +10,10 @@
 
 namespace bitnetc {
 
-// Asks the operating system to let all threads of this process use the tile registers. Any thread may call it
-// at any time; the system is asked once and later calls repeat its answer.
-//   Error  kUnsupported with what the system answered
+// Asks the operating system to let all threads of this process use the tile registers, and runs a tile
+// instruction to see that it was meant. Any thread may call it at any time; the system is asked once and later
+// calls repeat its answer.
+//   Error  kUnsupported with what the system answered, or the signal that the instruction raised
 Status allow_amx_tiles();
 
 }  // namespace bitnetc

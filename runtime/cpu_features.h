@@ -1,9 +1,12 @@
-// What this machine's CPU reports, read from CPUID and XGETBV (a feature whose register state the
-// operating system does not save does not count). Detected once; any thread may ask.
+// What this machine's CPU can do: CPUID and XGETBV are read (a feature whose register state the operating
+// system does not save does not count), then an instruction of every feature is run, because a hypervisor may
+// refuse what CPUID promises. Detected once, in microseconds; any thread may ask.
 #pragma once
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "runtime/status.h"
 #include "runtime/target.h"
@@ -17,10 +20,24 @@ struct CpuFeatures {
   bool avx2 = false, fma = false, f16c = false;
   bool avx512f = false, avx512bw = false, avx512dq = false, avx512vl = false;
   bool avx512_vnni = false, avx_vnni = false;
-  bool avx512_vbmi = false, gfni = false, amx_int8 = false;
+  bool avx512_vbmi = false, gfni = false;
+  bool amx_int8 =
+      false;  // whether tiles can be used is known once they were asked for (runtime/amx.h)
+  std::string hypervisor;  // what it calls itself ("KVM"), empty on bare metal
+  // Features that CPUID claims and whose instructions fault. They are false above.
+  std::vector<std::string> refused;
 };
 
 const CpuFeatures& cpu_features();
+
+// Every feature there is a member for, in a fixed order: "avx2", "fma", ...
+struct NamedFeature {
+  std::string_view name;
+  bool CpuFeatures::* member;
+};
+const std::vector<NamedFeature>& named_features();
+// The names of those that are true.
+std::vector<std::string> feature_names(const CpuFeatures& features);
 
 // The tiers those features make up, before any cap. `tiles_allowed`: whether the operating system lets this
 // process use AMX tiles (runtime/amx.h); without it there is no AMX tier.

@@ -9,6 +9,8 @@
 #include <functional>
 #include <memory>
 
+#include "runtime/cpu_allowance.h"
+
 namespace bitnetc {
 
 class ThreadPool {
@@ -33,10 +35,6 @@ class ThreadPool {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-// How many CPUs this process may really use: affinity mask (as it was at the first call) and cgroup
-// quota (rounded up), at least 1.
-int usable_cpu_count();
 
 // The share of `count` units that falls to `member` of `members`: contiguous, sizes differ by one
 // at most.

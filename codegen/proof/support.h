@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "codegen/fault_guard.h"
 #include "codegen/kernel_spec.h"
+#include "runtime/fault_guard.h"
 #include "runtime/kernel.h"
 #include "runtime/status.h"
 

@@ -1,9 +1,11 @@
 #include "runtime/cpu_features.h"
 
 #include <cstring>
+#include <utility>
 
 #include "runtime/amx.h"
 #include "runtime/cpu/cpuid.h"
+#include "runtime/cpu/feature_probes.h"
 #include "runtime/options.h"
 
 #if defined(__x86_64__)
@@ -63,9 +65,28 @@ void read_signature(uint32_t eax, CpuFeatures& features) {
   features.model = base_model | (extended_model ? static_cast<int>(eax >> 12 & 0xf0) : 0);
 }
 
+// The vendor texts that hypervisors leave in CPUID, in the words people use.
+std::string read_hypervisor(const CpuidSource& source) {
+  constexpr uint32_t kVendorLeaf = 0x40000000;
+  const CpuidRegisters r = source.cpuid(kVendorLeaf, 0);
+  std::string vendor = register_text({r.ebx, r.ecx, r.edx});
+  vendor = vendor.substr(0, vendor.find('\0'));
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"KVMKVMKVM", "KVM"},
+      {"Microsoft Hv", "Hyper-V"},
+      {"VMwareVMware", "VMware"},
+      {"XenVMMXenVMM", "Xen"},
+      {"TCGTCGTCGTCG", "QEMU without KVM"},
+      {"VBoxVBoxVBox", "VirtualBox"},
+      {"bhyve bhyve ", "bhyve"}};
+  for (const auto& [text, name] : kNames)
+    if (vendor == text) return std::string(name);
+  return vendor.empty() ? "unknown" : vendor;
+}
+
 CpuFeatures detect() {
 #if defined(__x86_64__)
-  return decode_cpuid({
+  CpuFeatures features = decode_cpuid({
       .cpuid =
           [](uint32_t leaf, uint32_t subleaf) {
             CpuidRegisters r;
@@ -79,6 +100,8 @@ CpuFeatures detect() {
             return uint64_t{high} << 32 | low;
           },
   });
+  drop_refused(features, feature_probes());
+  return features;
 #else
   return {.vendor = "unknown", .brand = "not x86-64"};
 #endif
@@ -95,6 +118,7 @@ CpuFeatures decode_cpuid(const CpuidSource& source) {
 
   const CpuidRegisters leaf1 = source.cpuid(1, 0);
   read_signature(leaf1.eax, features);
+  if (bit(leaf1.ecx, 31)) features.hypervisor = read_hypervisor(source);
   const bool os_uses_xsave = bit(leaf1.ecx, 27);
   const uint64_t state = os_uses_xsave ? source.xcr0() : 0;
   const bool ymm = (state & kYmmState) == kYmmState && bit(leaf1.ecx, 28);
@@ -123,6 +147,29 @@ CpuFeatures decode_cpuid(const CpuidSource& source) {
 const CpuFeatures& cpu_features() {
   static const CpuFeatures features = detect();
   return features;
+}
+
+const std::vector<NamedFeature>& named_features() {
+  static const std::vector<NamedFeature> all = {{"avx2", &CpuFeatures::avx2},
+                                                {"fma", &CpuFeatures::fma},
+                                                {"f16c", &CpuFeatures::f16c},
+                                                {"avx_vnni", &CpuFeatures::avx_vnni},
+                                                {"avx512f", &CpuFeatures::avx512f},
+                                                {"avx512bw", &CpuFeatures::avx512bw},
+                                                {"avx512dq", &CpuFeatures::avx512dq},
+                                                {"avx512vl", &CpuFeatures::avx512vl},
+                                                {"avx512_vnni", &CpuFeatures::avx512_vnni},
+                                                {"avx512_vbmi", &CpuFeatures::avx512_vbmi},
+                                                {"gfni", &CpuFeatures::gfni},
+                                                {"amx_int8", &CpuFeatures::amx_int8}};
+  return all;
+}
+
+std::vector<std::string> feature_names(const CpuFeatures& features) {
+  std::vector<std::string> names;
+  for (const NamedFeature& each : named_features())
+    if (features.*each.member) names.emplace_back(each.name);
+  return names;
 }
 
 Target target_of(const CpuFeatures& f, bool tiles_allowed) {

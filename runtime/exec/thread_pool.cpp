@@ -4,19 +4,12 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cmath>
-#include <fstream>
-#include <iterator>
-#include <optional>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include "runtime/buffer.h"
-#include "runtime/exec/cpu_quota.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
@@ -30,21 +23,6 @@ void cpu_relax() {
 #endif
 }
 
-// The CPUs this process may use. Read once, and before any pool binds the calling thread to one of
-// them.
-const std::vector<int>& allowed_cpus() {
-  static const std::vector<int> cpus = [] {
-    std::vector<int> found;
-    cpu_set_t mask;
-    CPU_ZERO(&mask);
-    if (sched_getaffinity(0, sizeof(mask), &mask) == 0)
-      for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-        if (CPU_ISSET(cpu, &mask)) found.push_back(cpu);
-    return found;
-  }();
-  return cpus;
-}
-
 // Binds a thread of this process to one CPU. A refusal (a container that filters the call) costs
 // speed, never correctness, and is left at that.
 void bind_thread(pid_t thread, int cpu) {
@@ -52,12 +30,6 @@ void bind_thread(pid_t thread, int cpu) {
   CPU_ZERO(&mask);
   CPU_SET(cpu, &mask);
   sched_setaffinity(thread, sizeof(mask), &mask);
-}
-
-std::optional<std::string> read_text(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 // A counter that threads wait on: spinning first, then asleep in the kernel. On a cache line of its
@@ -152,7 +124,7 @@ struct ThreadPool::Impl {
 
 ThreadPool::ThreadPool(int thread_count, bool pin) {
   BITNETC_CHECK(thread_count >= 1, "thread_count={}", thread_count);
-  const std::vector<int>& cpus = allowed_cpus();
+  const std::vector<int>& cpus = cpu_allowance().allowed;
   const bool bind = pin && static_cast<size_t>(thread_count) <= cpus.size();
   impl_ = std::make_unique<Impl>(thread_count);
   impl_->workers.reserve(static_cast<size_t>(thread_count) - 1);
@@ -186,13 +158,6 @@ void ThreadPool::run(const std::function<void(int)>& work) {
 
 void ThreadPool::barrier() {
   impl_->meet();
-}
-
-int usable_cpu_count() {
-  int count = std::max(1, static_cast<int>(allowed_cpus().size()));
-  if (const std::optional<double> limit = cgroup_cpu_limit(read_text))
-    count = std::clamp(static_cast<int>(std::ceil(*limit)), 1, count);
-  return count;
 }
 
 }  // namespace bitnetc

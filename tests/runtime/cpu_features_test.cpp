@@ -2,12 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <map>
 #include <utility>
 
 #include "runtime/amx.h"
 #include "runtime/cpu/cpuid.h"
+#include "runtime/cpu/feature_probes.h"
+#include "runtime/fault_guard.h"
 
 namespace bitnetc {
 namespace {
@@ -157,6 +161,98 @@ TEST(CpuFeatures, IceLakeDoesNotClaimAvxVnni) {
   EXPECT_FALSE(ice_lake.supports(Isa::kAvxVnni));
   EXPECT_TRUE(ice_lake.supports(Isa::kAvx2));
 }
+
+TEST(CpuFeatures, NamesAHypervisor) {
+  FakeCpu cpu = sapphire_rapids();
+  EXPECT_EQ(cpu.decode().hypervisor, "");
+  cpu.leaves[{1, 0}].ecx |= 1u << 31;
+  EXPECT_EQ(cpu.decode().hypervisor, "unknown");
+  cpu.leaves[{0x40000000, 0}] = {0, word("KVMK"), word("VMKV"), word("M\0\0\0")};
+  EXPECT_EQ(cpu.decode().hypervisor, "KVM");
+  cpu.leaves[{0x40000000, 0}] = {0, word("ACRN"), word("ACRN"), word("ACRN")};
+  EXPECT_EQ(cpu.decode().hypervisor, "ACRNACRNACRN");
+}
+
+TEST(CpuFeatures, EveryFeatureHasAName) {
+  CpuFeatures f;
+  EXPECT_TRUE(feature_names(f).empty());
+  for (const NamedFeature& each : named_features()) {
+    f = {};
+    f.*each.member = true;
+    EXPECT_EQ(feature_names(f), std::vector<std::string>{std::string(each.name)});
+  }
+  EXPECT_EQ(feature_names(sapphire_rapids().decode()).size(), named_features().size());
+}
+
+#if defined(__x86_64__)
+void illegal_instruction(void*) {
+  __asm__ volatile("ud2");
+}
+void nothing(void*) {}
+
+TEST(FeatureProbes, AFeatureWhoseInstructionFaultsIsDroppedAndNamed) {
+  CpuFeatures f = sapphire_rapids().decode();
+  const FeatureProbe probes[] = {{&CpuFeatures::avx2, nothing},
+                                 {&CpuFeatures::avx512_vnni, illegal_instruction},
+                                 {&CpuFeatures::avx512_vbmi, nothing},
+                                 {&CpuFeatures::gfni, illegal_instruction}};
+  drop_refused(f, probes);
+  EXPECT_EQ(f.refused, (std::vector<std::string>{"avx512_vnni", "gfni"}));
+  EXPECT_TRUE(f.avx2 && f.avx512_vbmi && f.avx512f);
+  EXPECT_FALSE(f.avx512_vnni || f.gfni);
+  EXPECT_EQ(target_of(f, true), target_for(Isa::kAvxVnni)) << "the tier goes with its feature";
+}
+
+TEST(FeatureProbes, WhatIsNotClaimedIsNotRun) {
+  CpuFeatures f;
+  const FeatureProbe probes[] = {{&CpuFeatures::avx2, illegal_instruction}};
+  drop_refused(f, probes);
+  EXPECT_TRUE(f.refused.empty());
+}
+
+TEST(FeatureProbes, EveryFeatureButAmxHasOne) {
+  for (const NamedFeature& each : named_features()) {
+    if (each.name == "amx_int8") continue;
+    const auto probes = feature_probes();
+    EXPECT_EQ(std::count_if(probes.begin(), probes.end(),
+                            [&](const FeatureProbe& p) { return p.feature == each.member; }),
+              1)
+        << each.name;
+  }
+}
+
+// The instructions exist: an assembler that wrote something else would make a feature that runs look refused.
+TEST(FeatureProbes, NothingIsRefusedWhereTheCompilerSeesTheFeatureToo) {
+  CpuFeatures f = cpu_features();
+  drop_refused(f, feature_probes());
+  EXPECT_EQ(f.refused, cpu_features().refused);
+  if (!__builtin_cpu_supports("avx2")) GTEST_SKIP() << "this CPU has no AVX2";
+  EXPECT_TRUE(f.avx2);
+}
+
+TEST(FeatureProbes, TilesThatFaultAreNotAllowed) {
+  EXPECT_TRUE(check_tiles(nothing).ok());
+  const Status status = check_tiles(illegal_instruction);
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  EXPECT_EQ(status.message(),
+            "AMX tiles: the system allows them, but a tile instruction raised Illegal instruction");
+  if (!cpu_features().amx_int8) {
+    EXPECT_FALSE(check_tiles(tile_probe()).ok()) << "a CPU without tiles runs a tile instruction";
+  }
+}
+
+TEST(FaultGuard, AGuardInsideAGuardLeavesTheOuterOneInPlace) {
+  int inner = 0;
+  const int outer = run_guarded(
+      [](void* state) {
+        *static_cast<int*>(state) = run_guarded(illegal_instruction, nullptr);
+        __asm__ volatile("ud2");
+      },
+      &inner);
+  EXPECT_EQ(inner, SIGILL);
+  EXPECT_EQ(outer, SIGILL);
+}
+#endif
 
 TEST(CpuFeatures, TheSystemAnswersOnceWhetherTilesAreAllowed) {
   const Status first = allow_amx_tiles();

@@ -5,13 +5,10 @@
 
 #include <atomic>
 #include <chrono>
-#include <map>
 #include <numeric>
 #include <stdexcept>
 #include <thread>
 #include <vector>
-
-#include "runtime/exec/cpu_quota.h"
 
 namespace bitnetc {
 namespace {
@@ -134,11 +131,6 @@ TEST(ThreadPoolDeathTest, AnExceptionEndsTheProgram) {
   }
 }
 
-TEST(ThreadPool, TheUsableCountIsWithinTheMachine) {
-  EXPECT_GE(usable_cpu_count(), 1);
-  EXPECT_LE(usable_cpu_count(), static_cast<int>(std::thread::hardware_concurrency()));
-}
-
 TEST(Share, CoversEverythingEvenly) {
   for (int64_t count : {0, 1, 5, 7, 64, 1000}) {
     for (int members : {1, 2, 3, 7, 64}) {
@@ -153,64 +145,6 @@ TEST(Share, CoversEverythingEvenly) {
       EXPECT_EQ(next, count);
     }
   }
-}
-
-std::optional<double> limit_of(const std::map<std::string, std::string>& files) {
-  return cgroup_cpu_limit([&](const std::string& path) -> std::optional<std::string> {
-    const auto found = files.find(path);
-    return found == files.end() ? std::nullopt : std::optional(found->second);
-  });
-}
-
-TEST(CpuQuota, ReadsVersion2) {
-  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "0::/a/b\n"},
-                      {"/sys/fs/cgroup/a/b/cpu.max", "150000 100000\n"}}),
-            1.5);
-  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "0::/\n"}, {"/sys/fs/cgroup/cpu.max", "max 100000\n"}}),
-            std::nullopt);
-}
-
-TEST(CpuQuota, TheTightestEnclosingGroupCounts) {
-  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "0::/a/b\n"},
-                      {"/sys/fs/cgroup/a/b/cpu.max", "max 100000"},
-                      {"/sys/fs/cgroup/a/cpu.max", "200000 100000"},
-                      {"/sys/fs/cgroup/cpu.max", "400000 100000"}}),
-            2.0);
-}
-
-TEST(CpuQuota, AHostPathInsideAContainerFallsBackToTheRoot) {
-  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "0::/docker/0123\n"},
-                      {"/sys/fs/cgroup/cpu.max", "50000 100000"}}),
-            0.5);
-}
-
-TEST(CpuQuota, ReadsVersion1WhereverItIsMounted) {
-  const std::string groups = "9:name=systemd:/\n4:memory:/x\n1:cpu,cpuacct:/g\n0::/\n";
-  EXPECT_EQ(limit_of({{"/proc/self/cgroup", groups},
-                      {"/sys/fs/cgroup/cpu,cpuacct/g/cpu.cfs_quota_us", "300000\n"},
-                      {"/sys/fs/cgroup/cpu,cpuacct/g/cpu.cfs_period_us", "100000\n"}}),
-            3.0);
-  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "1:cpu:/\n"},
-                      {"/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n"},
-                      {"/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n"}}),
-            std::nullopt);
-}
-
-TEST(CpuQuota, AControllerThatOnlyBeginsWithCpuIsNotCpu) {
-  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "3:cpuset:/g\n2:cpuacct:/g\n"},
-                      {"/sys/fs/cgroup/cpu/g/cpu.cfs_quota_us", "100000"},
-                      {"/sys/fs/cgroup/cpu/g/cpu.cfs_period_us", "100000"}}),
-            std::nullopt);
-}
-
-TEST(CpuQuota, UnreadableOrOddFilesMeanNoLimit) {
-  EXPECT_EQ(limit_of({}), std::nullopt);
-  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "nonsense\n::\n0:no-path\n0::relative\n"}}),
-            std::nullopt);
-  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "0::/\n"}, {"/sys/fs/cgroup/cpu.max", "100000"}}),
-            std::nullopt);
-  EXPECT_EQ(limit_of({{"/proc/self/cgroup", "0::/\n"}, {"/sys/fs/cgroup/cpu.max", "100000 0"}}),
-            std::nullopt);
 }
 
 }  // namespace

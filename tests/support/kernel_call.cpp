@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "codegen/fault_guard.h"
+#include "runtime/fault_guard.h"
 #include "tests/support/abi_trampoline.h"
 
 namespace bitnetc::test {

@@ -44,25 +44,6 @@ struct Diagnosis {
   std::vector<std::string> problems;  // each with its remedy
 };
 
-std::vector<std::string> feature_names(const CpuFeatures& cpu) {
-  const std::pair<const char*, bool> all[] = {{"avx2", cpu.avx2},
-                                              {"fma", cpu.fma},
-                                              {"f16c", cpu.f16c},
-                                              {"avx_vnni", cpu.avx_vnni},
-                                              {"avx512f", cpu.avx512f},
-                                              {"avx512bw", cpu.avx512bw},
-                                              {"avx512dq", cpu.avx512dq},
-                                              {"avx512vl", cpu.avx512vl},
-                                              {"avx512_vnni", cpu.avx512_vnni},
-                                              {"avx512_vbmi", cpu.avx512_vbmi},
-                                              {"gfni", cpu.gfni},
-                                              {"amx_int8", cpu.amx_int8}};
-  std::vector<std::string> names;
-  for (const auto& [name, present] : all)
-    if (present) names.emplace_back(name);
-  return names;
-}
-
 void check_cache_dir(std::vector<std::string>& problems) {
   const std::string& dir = options().cache_dir;
   if (dir.empty()) {

@@ -1,4 +1,4 @@
-#include "codegen/fault_guard.h"
+#include "runtime/fault_guard.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -55,13 +55,14 @@ int run_guarded(GuardedFunction function, void* state) {
   std::call_once(installed, install_handlers);
 
   sigjmp_buf here;
+  sigjmp_buf* const outer = escape;
   // The mask is saved: the signal is blocked inside its handler, and we leave it by a jump.
   const int signal_number = sigsetjmp(here, 1);
   if (signal_number == 0) {
     escape = &here;
     function(state);
   }
-  escape = nullptr;
+  escape = outer;
   return signal_number;
 }
 
