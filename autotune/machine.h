@@ -1,28 +1,38 @@
-// What this machine can do, measured. Read bandwidth is the ceiling of token generation and int8 arithmetic
-// that of reading a prompt, so every speed this project prints comes with its percentage of one.
+// What this machine is: its CPU as it really executes, how its CPUs hang together, and how much of it this process may
+// use. What it can reach is limits.h.
 #pragma once
 
-#include <cstdint>
-#include <string_view>
+#include <string>
 
+#include "autotune/topology.h"
+#include "runtime/cpu_allowance.h"
+#include "runtime/cpu_features.h"
 #include "runtime/target.h"
 
 namespace bitnetc {
 
-// Pure read bandwidth in bytes per second with `threads` threads over a working set larger than the
-// last-level cache: the median of the better half of many passes. Takes about `budget_ms`. At least
-// 64 MiB, at most 512 MiB of memory while it runs (std::bad_alloc without them); pins the threads.
-double measure_read_bandwidth(int threads, int budget_ms = 300);
-
-// Peak int8 arithmetic in operations per second (a multiply-accumulate is two) of the unit that kernels of the
-// tier multiply with, in loops that touch no memory: the sum over `threads` threads that run at once, each
-// the median of the better half of many passes. 0 where this CPU lacks the tier. Pins the threads.
-double measure_int8_peak(Isa isa, int threads, int budget_ms = 50);
-std::string_view int8_unit_name(Isa isa);  // "vpdpbusd zmm"
-
-struct CacheSizes {
-  int64_t l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0;  // 0 when the system does not say
+struct Machine {
+  CpuFeatures cpu;            // amx_int8 only where the tiles can be used
+  std::string tiles_refusal;  // why the system keeps the tiles of a CPU that has them; else empty
+  std::string microarchitecture;  // "Zen 5"; "unknown"
+  Target target;                  // before any cap
+  CpuAllowance allowance;
+  Topology topology;
 };
-CacheSizes cache_sizes();
+
+// Found out once; the system is asked for AMX tiles where the CPU has them. Any thread may ask.
+const Machine& this_machine();
+
+// 16 hex digits that are equal where tuning results may be shared: the same CPU model, executed features, usable CPUs,
+// cores and memory nodes, and cache sizes. Nothing measured, no names of hosts: the same after a restart and on the
+// next instance of the same kind.
+std::string fingerprint(const Machine& machine);
+
+// One line: "AMD EPYC (Zen 5), 2 CPUs on 2 cores, avx512vnni, L1d 48 KiB, L2 1 MiB, L3 32 MiB".
+std::string describe(const Machine& machine);
+
+CacheSizes cache_sizes();                        // of this_machine()
+std::string describe(const CacheSizes& caches);  // "L1d 48 KiB, L2 1 MiB, L3 32 MiB"
+std::string format_binary_bytes(int64_t bytes);  // "48 KiB", "1.5 MiB"
 
 }  // namespace bitnetc

@@ -62,6 +62,7 @@ class BncReader {
   // Error: kDataCorrupt naming the section that is missing.
   Result<std::span<const uint8_t>> section(const std::string& name) const;
   uint64_t size_bytes() const { return bytes_.size(); }
+  std::span<const uint8_t> bytes() const { return bytes_; }  // the whole file
 
  private:
   Status parse();

@@ -1,5 +1,6 @@
 // The `bitnetc` program as a user meets it: what goes to stdout, what to stderr, and with which exit code.
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kUsage = 2, kBadModel = 3, kInterrupted = 130;
+constexpr int kUsage = 2, kBadModel = 3, kProblem = 4, kInterrupted = 130;
 
 class Cli : public testing::Test {
  protected:
@@ -215,7 +216,7 @@ TEST_F(Cli, ADamagedCacheIsMadeAgain) {
   EXPECT_NE(again.err.find("is unusable and is made again"), std::string::npos) << again.err;
 }
 
-TEST_F(Cli, InspectTokenizeKernelDoctor) {
+TEST_F(Cli, InspectTokenizeKernel) {
   const std::string model = compile_bundled();
   const auto inspect = bitnetc({"inspect", model, "--json"});
   ASSERT_EQ(inspect.exit_code, 0) << inspect.err;
@@ -238,10 +239,69 @@ TEST_F(Cli, InspectTokenizeKernelDoctor) {
   }
   EXPECT_EQ(bitnetc({"kernel", "check", model, "--seeds", "2"}).exit_code, 0);
   expect_failure(bitnetc({"kernel", "show", "nonsense"}), kUsage, "kernel spec 'nonsense'");
+}
 
-  const auto doctor = bitnetc({"doctor", "--json"});
-  EXPECT_TRUE(json::parse(doctor.out).contains("read_bandwidth_bytes_per_second")) << doctor.err;
-  EXPECT_TRUE(json::parse(doctor.out).contains("int8_operations_per_second")) << doctor.err;
+TEST_F(Cli, DoctorSaysWhatThisMachineIs) {
+  const auto result = bitnetc({"doctor", "--json"});
+  const json doctor = json::parse(result.out, nullptr, /*allow_exceptions=*/false);
+  ASSERT_TRUE(doctor.is_object()) << result.out << result.err;
+  EXPECT_EQ(result.exit_code, doctor["problems"].empty() ? 0 : kProblem) << doctor["problems"];
+  const json& machine = doctor["machine"];
+  EXPECT_EQ(machine["fingerprint"].get<std::string>().size(), 16u);
+  EXPECT_FALSE(machine["microarchitecture"].get<std::string>().empty());
+  EXPECT_GE(machine["online_cpus"], machine["usable_cpus"]);
+  EXPECT_LE(machine["usable"]["cores"], machine["whole"]["cores"]);
+  EXPECT_EQ(doctor["tiers"]["scalar"], true);
+  EXPECT_EQ(doctor["tiers"].size(), 5u);
+  const std::string all = std::to_string(machine["usable_cpus"].get<int>());
+  for (const std::string& threads : {std::string("1"), all}) {
+    EXPECT_GT(doctor["read_bandwidth_bytes_per_second"][threads], 0) << threads;
+    EXPECT_EQ(doctor["int8_operations_per_second"][threads].contains("avx2"),
+              doctor["tiers"]["avx2"] == true);
+    EXPECT_EQ(doctor["fp32_operations_per_second"][threads].contains("avx2"),
+              doctor["tiers"]["avx2"] == true);
+  }
+  EXPECT_EQ(doctor["pages"]["advised_bytes"], 8 << 20);
+  EXPECT_GT(doctor["pages"]["mapped_model_bytes"], 0);
+  EXPECT_FALSE(doctor["kernels"].empty());
+  EXPECT_EQ(doctor["settings"]["BITNETC_ISA"], "(unset)");
+
+  // Another process, with a cap: the same machine, another tier, and why.
+  const auto text = bitnetc({"doctor"}, {{"BITNETC_ISA", "scalar"}});
+  EXPECT_NE(text.out.find(machine["fingerprint"].get<std::string>()), std::string::npos)
+      << "the fingerprint differs between two processes";
+  EXPECT_NE(text.out.find("kernels are generated for scalar"), std::string::npos) << text.out;
+  if (doctor["tiers"]["avx2"] == true) {
+    EXPECT_NE(text.out.find("not avx2: left out by BITNETC_ISA=scalar"), std::string::npos)
+        << text.out;
+  }
+}
+
+TEST_F(Cli, DoctorCountsOnlyTheCpusOfItsMask) {
+  cpu_set_t before, one;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  if (CPU_COUNT(&before) < 2) GTEST_SKIP() << "this process may use one CPU only";
+  int first = 0;
+  while (!CPU_ISSET(first, &before)) ++first;
+  CPU_ZERO(&one);
+  CPU_SET(first, &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);  // children inherit it
+  const auto result = bitnetc({"doctor", "--json"});
+  ASSERT_EQ(sched_setaffinity(0, sizeof before, &before), 0);
+  const json doctor = json::parse(result.out, nullptr, /*allow_exceptions=*/false);
+  ASSERT_TRUE(doctor.is_object()) << result.out << result.err;
+  EXPECT_EQ(doctor["machine"]["usable_cpus"], 1);
+  EXPECT_EQ(doctor["machine"]["usable"]["cores"], 1);
+  EXPECT_EQ(doctor["machine"]["allowed_cpus"], json::array({first}));
+  EXPECT_NE(doctor["notes"].dump().find("affinity mask"), std::string::npos) << doctor["notes"];
+}
+
+TEST_F(Cli, DoctorNamesEveryProblemAndItsRemedy) {
+  const auto result = bitnetc({"doctor"}, {{"BITNETC_JIT", "off"}});
+  EXPECT_EQ(result.exit_code, kProblem) << result.out;
+  EXPECT_NE(result.out.find("PROBLEM"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("no generated code can run"), std::string::npos) << result.out;
+  EXPECT_EQ(result.out.find("no problems found"), std::string::npos) << result.out;
 }
 
 #ifdef __x86_64__

@@ -8,7 +8,6 @@
 #include "compiler/plan_source.h"
 #include "runtime/cpu_features.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/measured_limits.h"
 
 namespace bitnetc {
 namespace {
@@ -60,11 +59,7 @@ class BenchRun {
  private:
   MachineLimits limits_with(int threads) {
     progress_(0, cases_total_, fmt::format("limits with {} threads", threads));
-    MachineLimits limits{threads, read_bandwidth(threads, /*fresh=*/true), {}};
-    for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx})
-      if (const double peak = int8_peak(isa, threads, /*fresh=*/true); peak > 0)
-        limits.int8_operations_per_second.emplace_back(isa, peak);
-    return limits;
+    return remembered_limits(threads, /*fresh=*/true);
   }
 
   void bench_layout(const MatmulSpec& spec) {
@@ -269,12 +264,6 @@ std::vector<OriginRatio> KernelCase::ratios() const {
     add(std::string(isa_name(isa)), isa);
   add("overall", std::nullopt);
   return found;
-}
-
-double MachineLimits::peak_of(Isa isa) const {
-  for (const auto& [each, peak] : int8_operations_per_second)
-    if (each == isa) return peak;
-  return 0;
 }
 
 const MachineLimits& KernelBench::limits_of(int threads) const {

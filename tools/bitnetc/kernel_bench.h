@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "autotune/kernel_measure.h"
+#include "autotune/limits.h"
 #include "autotune/matmul_workload.h"
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
@@ -71,14 +72,6 @@ struct RatioSummary {
   double geometric_mean = 0;
   double least = 0;
   const KernelCase* least_case = nullptr;
-};
-
-struct MachineLimits {
-  int threads = 1;
-  double read_bytes_per_second = 0;
-  std::vector<std::pair<Isa, double>> int8_operations_per_second;
-
-  double peak_of(Isa isa) const;  // 0 when unknown
 };
 
 struct KernelBench {

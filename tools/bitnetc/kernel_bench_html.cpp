@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "autotune/limits.h"
 #include "autotune/machine.h"
 #include "tools/bitnetc/kernel_bench_report.h"
 #include "tools/bitnetc/svg_plot.h"
@@ -179,7 +180,7 @@ std::string table_of(const std::vector<const KernelCase*>& cases) {
 std::string head_of(const KernelBench& bench) {
   std::string text =
       fmt::format("<h1>Ternary matmul kernels</h1>\n<p>{}</p>\n<p>bitnetc {}, {}{}</p>\n",
-                  escape_xml(machine_description()), BITNETC_VERSION, today(),
+                  escape_xml(describe(this_machine())), BITNETC_VERSION, today(),
                   bench.interrupted ? "; interrupted: not everything was measured" : "");
   for (const MachineLimits& limits : bench.limits) {
     text += fmt::format("<p>Measured limits, {}: {:.1f} GB/s from memory",

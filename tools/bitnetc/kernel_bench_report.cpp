@@ -5,6 +5,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "autotune/limits.h"
 #include "autotune/machine.h"
 #include "runtime/cpu_features.h"
 #include "runtime/thread_pool.h"
@@ -180,17 +181,6 @@ std::string shape_title(const MatmulSpec& spec) {
   return fmt::format("{}x{} {}", spec.n, spec.k, epilogue_name(spec.epilogue));
 }
 
-std::string machine_description() {
-  const CpuFeatures& cpu = cpu_features();
-  const CacheSizes caches = cache_sizes();
-  return fmt::format("{} (family {}, model {}, stepping {}), {} CPU{}, L1d {}, L2 {}, L3 {}",
-                     cpu.brand, cpu.family, cpu.model, cpu.stepping, usable_cpu_count(),
-                     plural(usable_cpu_count()),
-                     format_bytes(static_cast<double>(caches.l1d_bytes)),
-                     format_bytes(static_cast<double>(caches.l2_bytes)),
-                     format_bytes(static_cast<double>(caches.l3_bytes)));
-}
-
 std::string today() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   std::tm utc = {};
@@ -201,7 +191,7 @@ std::string today() {
 }
 
 void print_kernel_bench(const KernelBench& bench) {
-  fmt::print("machine     {}\ndate        {}\n", machine_description(), today());
+  fmt::print("machine     {}\ndate        {}\n", describe(this_machine()), today());
   print_limits(bench);
   for (const KernelCase& c : bench.cases)
     if (!c.results.empty()) print_case(c);
@@ -215,7 +205,7 @@ std::string kernel_bench_json(const KernelBench& bench) {
   const RatioSummary ratios = bench.generated_over_static();
   for (const MachineLimits& each : bench.limits) limits.push_back(json_of(each));
   for (const KernelCase& c : bench.cases) cases.push_back(json_of(c));
-  const json document = {{"machine", machine_description()},
+  const json document = {{"machine", describe(this_machine())},
                          {"date", today()},
                          {"version", BITNETC_VERSION},
                          {"isa", host_target().describe()},

@@ -14,8 +14,6 @@ std::string kernel_bench_html(const KernelBench& bench);
 
 // "3840x2560 residual"
 std::string shape_title(const MatmulSpec& spec);
-// "AMD EPYC (family 26, model 2, stepping 1), 2 CPUs, L1d 49.2 kB, L2 1.0 MB, L3 33.6 MB"
-std::string machine_description();
 std::string today();  // "2026-11-21 13:30 UTC"
 
 }  // namespace bitnetc

@@ -8,12 +8,12 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "autotune/limits.h"
 #include "runtime/options.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/engine.h"
 #include "tools/bitnetc/generate.h"
-#include "tools/bitnetc/measured_limits.h"
 #include "tools/bitnetc/npy.h"
 
 namespace bitnetc {
@@ -105,7 +105,7 @@ Statistics make_statistics(const Engine& engine, const GenerationRequest& reques
     stats.decode_rate = result.decode_passes / result.decode_seconds;
     stats.decode_bytes_per_second =
         stats.decode_rate * static_cast<double>(engine.executable->bytes_per_token());
-    stats.read_bandwidth = read_bandwidth(threads);
+    stats.read_bandwidth = remembered_read_bandwidth(threads);
   }
   return stats;
 }

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "autotune/machine.h"
+#include "autotune/limits.h"
 #include "codegen/reference/reference.h"
 #include "codegen/static/static_generators.h"
 #include "runtime/buffer.h"

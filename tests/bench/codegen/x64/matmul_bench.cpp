@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <map>
 
-#include "autotune/machine.h"
+#include "autotune/limits.h"
 #include "codegen/kernel_builder.h"
 #include "runtime/buffer.h"
 #include "runtime/cpu_features.h"

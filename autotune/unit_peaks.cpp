@@ -1,11 +1,11 @@
-// measure_int8_peak of autotune/machine.h: loops of nothing but the instructions in question, in assembly, so
-// that no compiler moves, merges or spills what is to be measured. They are entered only on CPUs that have the
-// tier. What the registers hold does not matter: integer arithmetic takes the same time for every value.
+// The peaks of autotune/limits.h: loops of nothing but the instructions in question, in assembly, so that no compiler
+// moves, merges or spills what is to be measured. They are entered only on CPUs that have the tier. Integer
+// arithmetic takes the same time for every value; floating point does for zeros.
 #include <algorithm>
 #include <chrono>
 #include <vector>
 
-#include "autotune/machine.h"
+#include "autotune/limits.h"
 #include "runtime/cpu_features.h"
 #include "runtime/thread_pool.h"
 
@@ -15,8 +15,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Loop = void (*)(int64_t iterations);
 
-// A loop over independent sums. vpdpbusd takes up to five cycles and at most two start in one: ten sums hide
-// the latency. tdpbsud takes 52 and one starts every 16: four do.
+// A loop over independent sums. vpdpbusd and fused multiply-adds take up to five cycles and at most two start in
+// one: ten sums hide the latency. tdpbsud takes 52 and one starts every 16: four do.
 struct Unit {
   Loop loop = nullptr;
   int64_t sums = 0;
@@ -75,6 +75,40 @@ void dot_avx512vnni(int64_t iterations) {
       : BITNETC_VECTOR_CLOBBERS);
 }
 
+void multiply_add_fp32_ymm(int64_t iterations) {
+  __asm__ volatile(
+      ".irp each, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13\n"
+      "vpxor %%xmm\\each, %%xmm\\each, %%xmm\\each\n"
+      ".endr\n"
+      "1:\n"
+      ".irp sum, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11\n"
+      "vfmadd231ps %%ymm12, %%ymm13, %%ymm\\sum\n"
+      ".endr\n"
+      "dec %0\n"
+      "jnz 1b\n"
+      "vzeroupper"
+      : "+r"(iterations)
+      :
+      : BITNETC_VECTOR_CLOBBERS);
+}
+
+void multiply_add_fp32_zmm(int64_t iterations) {
+  __asm__ volatile(
+      ".irp each, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13\n"
+      "vpxor %%xmm\\each, %%xmm\\each, %%xmm\\each\n"
+      ".endr\n"
+      "1:\n"
+      ".irp sum, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11\n"
+      "vfmadd231ps %%zmm12, %%zmm13, %%zmm\\sum\n"
+      ".endr\n"
+      "dec %0\n"
+      "jnz 1b\n"
+      "vzeroupper"
+      : "+r"(iterations)
+      :
+      : BITNETC_VECTOR_CLOBBERS);
+}
+
 // The operand of ldtilecfg: eight tiles of 16 rows of 64 bytes.
 struct alignas(64) TileConfig {
   uint8_t palette = 1;
@@ -101,7 +135,13 @@ void tile_dot_amx(int64_t iterations) {
       : "cc");
 }
 
-Unit unit_of(Isa isa) {
+Unit fp32_unit_of(Isa isa) {
+  if (isa == Isa::kAvx2) return {multiply_add_fp32_ymm, kVectorSums, 8};
+  if (isa == Isa::kAvx512Vnni) return {multiply_add_fp32_zmm, kVectorSums, 16};
+  return {};
+}
+
+Unit int8_unit_of(Isa isa) {
   switch (isa) {
     case Isa::kScalar: return {};
     case Isa::kAvx2: return {multiply_add_avx2, kVectorSums, 32};
@@ -112,7 +152,10 @@ Unit unit_of(Isa isa) {
   return {};
 }
 #else
-Unit unit_of(Isa) {
+Unit fp32_unit_of(Isa) {
+  return {};
+}
+Unit int8_unit_of(Isa) {
   return {};
 }
 #endif
@@ -144,6 +187,18 @@ double rate_of(const Unit& unit, Clock::time_point deadline) {
   return static_cast<double>(unit.operations(iterations)) / seconds[seconds.size() / 4];
 }
 
+double peak_of(const Unit& unit, int threads, int budget_ms) {
+  if (unit.loop == nullptr) return 0;
+  // More threads than CPUs take turns and do no more.
+  ThreadPool pool(std::min(threads, usable_cpu_count()), true);
+  std::vector<double> rates(static_cast<size_t>(pool.size()));
+  const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(budget_ms);
+  pool.run([&](int member) { rates[static_cast<size_t>(member)] = rate_of(unit, deadline); });
+  double total = 0;
+  for (const double rate : rates) total += rate;
+  return total;
+}
+
 }  // namespace
 
 std::string_view int8_unit_name(Isa isa) {
@@ -157,17 +212,17 @@ std::string_view int8_unit_name(Isa isa) {
   return "?";
 }
 
+std::string_view fp32_unit_name(Isa isa) {
+  if (isa == Isa::kAvx2) return "vfmadd231ps ymm";
+  return isa == Isa::kAvx512Vnni ? "vfmadd231ps zmm" : "none";
+}
+
 double measure_int8_peak(Isa isa, int threads, int budget_ms) {
-  const Unit unit = unit_of(isa);
-  if (unit.loop == nullptr || !machine_target().supports(isa)) return 0;
-  // More threads than CPUs take turns and do no more.
-  ThreadPool pool(std::min(threads, usable_cpu_count()), true);
-  std::vector<double> rates(static_cast<size_t>(pool.size()));
-  const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(budget_ms);
-  pool.run([&](int member) { rates[static_cast<size_t>(member)] = rate_of(unit, deadline); });
-  double total = 0;
-  for (const double rate : rates) total += rate;
-  return total;
+  return machine_target().supports(isa) ? peak_of(int8_unit_of(isa), threads, budget_ms) : 0;
+}
+
+double measure_fp32_peak(Isa isa, int threads, int budget_ms) {
+  return machine_target().supports(isa) ? peak_of(fp32_unit_of(isa), threads, budget_ms) : 0;
 }
 
 }  // namespace bitnetc

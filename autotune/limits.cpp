@@ -1,0 +1,113 @@
+#include "autotune/limits.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "autotune/machine.h"
+#include "runtime/options.h"
+
+namespace bitnetc {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+double find(const std::vector<std::pair<Isa, double>>& peaks, Isa isa) {
+  for (const auto& [each, peak] : peaks)
+    if (each == isa) return peak;
+  return 0;
+}
+
+// limits/<fingerprint>.json in the cache directory: "bytes read per second, 2 threads": 8.1e10, ...
+class LimitsFile {
+ public:
+  LimitsFile() {
+    if (!options().cache_dir.empty())
+      path_ = fs::path(options().cache_dir) / "limits" / (fingerprint(this_machine()) + ".json");
+  }
+
+  // Anything unreadable counts as nothing remembered.
+  std::optional<double> find(const std::string& what) const {
+    const json document = read();
+    const auto found = document.find(what);
+    if (found == document.end() || !found->is_number()) return std::nullopt;
+    const double value = found->get<double>();
+    return std::isfinite(value) && value > 0 ? std::optional(value) : std::nullopt;
+  }
+
+  // Keeps the largest and returns it.
+  double remember(const std::string& what, double value) const {
+    value = std::max(value, find(what).value_or(0));
+    if (path_.empty()) return value;
+    json document = read();
+    document[what] = value;
+    std::error_code error;
+    fs::create_directories(path_.parent_path(), error);
+    const fs::path temporary = fmt::format("{}.tmp-{}", path_.string(), ::getpid());
+    std::ofstream(temporary) << document.dump(1) << '\n';
+    fs::rename(temporary, path_, error);
+    if (error) fs::remove(temporary, error);
+    return value;
+  }
+
+ private:
+  json read() const {
+    if (path_.empty()) return json::object();
+    std::ifstream file(path_);
+    json document = json::parse(file, nullptr, /*allow_exceptions=*/false);
+    return document.is_object() ? document : json::object();
+  }
+
+  fs::path path_;
+};
+
+template <typename Measure>
+double remembered(std::string_view what, int threads, bool fresh, const Measure& measure) {
+  const LimitsFile file;
+  const std::string key = fmt::format("{}, {} thread{}", what, threads, threads == 1 ? "" : "s");
+  if (!fresh)
+    if (const std::optional<double> known = file.find(key)) return *known;
+  return file.remember(key, measure());
+}
+
+}  // namespace
+
+double MachineLimits::peak_of(Isa isa) const {
+  return find(int8_operations_per_second, isa);
+}
+
+double MachineLimits::fp32_peak_of(Isa isa) const {
+  return find(fp32_operations_per_second, isa);
+}
+
+double remembered_read_bandwidth(int threads, bool fresh) {
+  return remembered("bytes read per second", threads, fresh,
+                    [&] { return measure_read_bandwidth(threads); });
+}
+
+MachineLimits remembered_limits(int threads, bool fresh) {
+  MachineLimits limits{.threads = threads,
+                       .read_bytes_per_second = remembered_read_bandwidth(threads, fresh)};
+  const Target& target = this_machine().target;
+  for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx}) {
+    if (!target.supports(isa)) continue;
+    limits.int8_operations_per_second.emplace_back(
+        isa, remembered(int8_unit_name(isa), threads, fresh,
+                        [&] { return measure_int8_peak(isa, threads); }));
+    if (fp32_unit_name(isa) == "none") continue;
+    limits.fp32_operations_per_second.emplace_back(
+        isa, remembered(fp32_unit_name(isa), threads, fresh,
+                        [&] { return measure_fp32_peak(isa, threads); }));
+  }
+  return limits;
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,32 @@
+// What `bitnetc doctor` found out, and its two printed forms.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "autotune/limits.h"
+#include "autotune/machine.h"
+#include "autotune/machine_notes.h"
+#include "compiler/link.h"
+#include "runtime/target.h"
+
+namespace bitnetc {
+
+struct Diagnosis {
+  const Machine& machine = this_machine();
+  std::optional<Isa> cap;
+  Target host;                        // after the cap
+  std::vector<MachineLimits> limits;  // with 1, 2, 4, ... threads and with all
+  Disturbance disturbance;            // while they were measured
+  ClockState clock;
+  PageObservation pages;
+  std::string jit_refusal;            // why no generated code can run; else empty
+  std::vector<LinkedKernel> kernels;  // of the bundled model
+  std::vector<std::string> problems;  // each with its remedy
+};
+
+void print_diagnosis(const Diagnosis& diagnosis);
+std::string diagnosis_json(const Diagnosis& diagnosis);
+
+}  // namespace bitnetc
