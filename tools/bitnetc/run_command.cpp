@@ -180,12 +180,12 @@ Result<int> run_model(const RunOptions& run) {
   BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, engine));
   int threads = run.threads > 0 ? run.threads : options().threads;
   if (threads == 0) threads = usable_cpu_count();
-  // Pinning helps when every CPU has its thread; fewer threads are better placed by the scheduler.
-  BITNETC_ASSIGN_OR_RETURN(
-      const auto session,
-      Session::create(engine.executable, {.threads = threads,
-                                          .pin_threads = threads == usable_cpu_count(),
-                                          .context_tokens = run.context}));
+  // Pinning helps when every CPU has its thread; fewer threads, as under a quota, are better placed by the scheduler.
+  const bool fills_mask = threads == static_cast<int>(cpu_allowance().allowed.size());
+  BITNETC_ASSIGN_OR_RETURN(const auto session,
+                           Session::create(engine.executable, {.threads = threads,
+                                                               .pin_threads = fills_mask,
+                                                               .context_tokens = run.context}));
   const double load_ms = load_watch.seconds() * 1e3;
 
   const bool streams = !run.json;
