@@ -9,6 +9,7 @@
 #include <random>
 
 #include "autotune/limits.h"
+#include "runtime/cpu_allowance.h"
 #include "runtime/options.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
