@@ -85,6 +85,8 @@ Topology read_topology(const std::vector<int>& allowed, const std::string& synth
 
   const Bitmap usable(hwloc_bitmap_alloc());
   for (const int cpu : allowed) hwloc_bitmap_set(usable.get(), static_cast<unsigned>(cpu));
+  // Tables that miss CPUs we run on (some sandboxes have such) say nothing about the rest either.
+  if (count(topology, HWLOC_OBJ_PU, usable.get()) < allowed_count) return found;
   found.machine = group(topology, hwloc_topology_get_topology_cpuset(topology));
   found.usable = group(topology, usable.get());
   found.usable_l3s = count(topology, HWLOC_OBJ_L3CACHE, usable.get());

@@ -54,6 +54,9 @@ TEST(Topology, WhatIsNotToldIsLeftOpen) {
   EXPECT_EQ(bare.machine.cpus, 4);
   EXPECT_EQ(bare.caches.l3_bytes, 0);
   EXPECT_EQ(bare.caches.l3_cores, 0);
+  const Topology partial = read_topology(cpus(0, 8), "package:1 core:2 pu:2");
+  EXPECT_EQ(partial.usable.cpus, 8) << "the tables miss CPUs that the mask allows";
+  EXPECT_EQ(partial.usable.cores, 8);
   const Topology broken = read_topology(cpus(0, 3), "no such machine");
   EXPECT_EQ(broken.usable.cores, 3);
   EXPECT_EQ(broken.machine.cpus, 3);

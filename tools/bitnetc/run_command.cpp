@@ -9,8 +9,8 @@
 #include <random>
 
 #include "autotune/limits.h"
+#include "runtime/cpu_allowance.h"
 #include "runtime/kernel_store.h"
-#include "runtime/thread_pool.h"
 #include "tools/bitnetc/arguments.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
@@ -182,12 +182,12 @@ Result<int> run_model(const RunOptions& run) {
   BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(run.model, run.verbose, run.plan));
   BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, engine));
   const int threads = thread_count(run.plan.threads);
-  // Pinning helps when every CPU has its thread; fewer threads are better placed by the scheduler.
-  BITNETC_ASSIGN_OR_RETURN(
-      const auto session,
-      Session::create(engine.executable, {.threads = threads,
-                                          .pin_threads = threads == usable_cpu_count(),
-                                          .context_tokens = run.context}));
+  // Pinning helps when every CPU has its thread; fewer threads, as under a quota, are better placed by the scheduler.
+  const bool fills_mask = threads == static_cast<int>(cpu_allowance().allowed.size());
+  BITNETC_ASSIGN_OR_RETURN(const auto session,
+                           Session::create(engine.executable, {.threads = threads,
+                                                               .pin_threads = fills_mask,
+                                                               .context_tokens = run.context}));
   const double load_ms = load_watch.seconds() * 1e3;
 
   const bool streams = !run.json;
