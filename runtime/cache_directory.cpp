@@ -160,13 +160,15 @@ Result<CacheDirectory> CacheDirectory::open(const std::string& name) {
 }
 
 Result<std::optional<std::vector<uint8_t>>> CacheDirectory::read(const std::string& name,
-                                                                 int64_t most_bytes) const {
+                                                                 int64_t most_bytes,
+                                                                 Use use) const {
   check_name(name);
   const std::string path = path_ + "/" + name;
   // O_NONBLOCK: opening a pipe must not wait for a writer.
+  const int unseen = use == Use::kNone ? O_NOATIME : 0;
   const FileDescriptor fd(retried([&] {
     return ::openat(fd_.get(), name.c_str(),
-                    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+                    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | unseen);
   }));
   if (!fd.is_open() && errno == ENOENT) return std::optional<std::vector<uint8_t>>();
   if (!fd.is_open() && errno == ELOOP)
@@ -190,7 +192,7 @@ Result<std::optional<std::vector<uint8_t>>> CacheDirectory::read(const std::stri
     done += static_cast<size_t>(count);
   }
   bytes.resize(done);
-  touch(name);
+  if (use == Use::kCounts) touch(name);
   return std::optional(std::move(bytes));
 }
 
@@ -201,8 +203,8 @@ void CacheDirectory::touch(const std::string& name) const {
   (void)::utimensat(fd_.get(), name.c_str(), times, AT_SYMLINK_NOFOLLOW);
 }
 
-Status CacheDirectory::write_temporary(const std::string& temporary,
-                                       std::span<const uint8_t> bytes) const {
+Status CacheDirectory::write_temporary(const std::string& temporary, std::span<const uint8_t> bytes,
+                                       Durability durability) const {
   const std::string path = path_ + "/" + temporary;
   const FileDescriptor fd(retried([&] {
     return ::openat(fd_.get(), temporary.c_str(),
@@ -210,23 +212,25 @@ Status CacheDirectory::write_temporary(const std::string& temporary,
   }));
   if (!fd.is_open()) return refused(path, "create", errno);
   Status written = write_all(fd.get(), bytes).with_context(path + ": cannot write");
-  if (written.ok() && retried([&] { return ::fsync(fd.get()); }) != 0)
+  if (written.ok() && durability == Durability::kSynced &&
+      retried([&] { return ::fsync(fd.get()); }) != 0)
     written = refused(path, "sync", errno);
   if (!written.ok()) ::unlinkat(fd_.get(), temporary.c_str(), 0);
   return written;
 }
 
-Status CacheDirectory::publish(const std::string& name, std::span<const uint8_t> bytes) const {
+Status CacheDirectory::publish(const std::string& name, std::span<const uint8_t> bytes,
+                               Durability durability) const {
   check_name(name);
   const std::string temporary = temporary_name(name);
-  BITNETC_RETURN_IF_ERROR(write_temporary(temporary, bytes));
+  BITNETC_RETURN_IF_ERROR(write_temporary(temporary, bytes, durability));
   if (::renameat(fd_.get(), temporary.c_str(), fd_.get(), name.c_str()) != 0) {
     const int error = errno;
     ::unlinkat(fd_.get(), temporary.c_str(), 0);
     return refused(path_ + "/" + name, "rename into place", error);
   }
   // The file is in place whatever this says; a folder that cannot be synced only loses it with the power.
-  (void)retried([&] { return ::fsync(fd_.get()); });
+  if (durability == Durability::kSynced) (void)retried([&] { return ::fsync(fd_.get()); });
   return {};
 }
 

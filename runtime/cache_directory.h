@@ -24,6 +24,13 @@ struct CacheFile {
   std::string problem;  // why read() would refuse it; empty for a plain file of this user
 };
 
+// Whether a file must outlive a loss of power. What its reader can check and anyone can make again need not, and is
+// written in microseconds.
+enum class Durability { kSynced, kUnsynced };
+
+// Whether reading a file makes it the one used last.
+enum class Use { kNone, kCounts };
+
 class CacheDirectory {
  public:
   // `name`: of the folder inside options().cache_dir. Both are made (0700) where they are missing. A folder on a
@@ -35,14 +42,15 @@ class CacheDirectory {
   const std::string& path() const { return path_; }
 
   // Nothing: no such file. Error: kIoError for what is not a plain file of this user, may be written by others, or
-  // is larger than `most_bytes`. Counts as a use of the file.
-  Result<std::optional<std::vector<uint8_t>>> read(const std::string& name,
-                                                   int64_t most_bytes) const;
+  // is larger than `most_bytes`.
+  Result<std::optional<std::vector<uint8_t>>> read(const std::string& name, int64_t most_bytes,
+                                                   Use use = Use::kCounts) const;
   // Counts as a use of a file that was not read through read(). Nothing happens where it cannot be marked.
   void touch(const std::string& name) const;
   // All or nothing: temporary file, fsync, rename. Error: kIoError (no space, read-only ...); then what was there
   // before is still there and the temporary file is gone. Takes the place of whatever had the name, except a folder.
-  Status publish(const std::string& name, std::span<const uint8_t> bytes) const;
+  Status publish(const std::string& name, std::span<const uint8_t> bytes,
+                 Durability durability = Durability::kSynced) const;
   // A file that is not there is no error.
   Status remove(const std::string& name) const;
   // What has a name that read() and publish() take, by name; with a problem where it is not a plain file of this
@@ -66,7 +74,8 @@ class CacheDirectory {
  private:
   CacheDirectory(std::string path, FileDescriptor fd)
       : path_(std::move(path)), fd_(std::move(fd)) {}
-  Status write_temporary(const std::string& temporary, std::span<const uint8_t> bytes) const;
+  Status write_temporary(const std::string& temporary, std::span<const uint8_t> bytes,
+                         Durability durability) const;
 
   std::string path_;
   FileDescriptor fd_;

@@ -145,7 +145,9 @@ TEST_F(CacheDirectoryTest, ListsSizesAndUses) {
   ASSERT_TRUE(after.ok());
   EXPECT_GT((*after)[1].used_ns, (*after)[0].used_ns);
   directory.touch("new");
-  EXPECT_GE((*directory.list())[0].used_ns, (*after)[1].used_ns);
+  const auto touched = directory.list();
+  ASSERT_TRUE(touched.ok());
+  EXPECT_GE((*touched)[0].used_ns, (*after)[1].used_ns);
 }
 
 TEST_F(CacheDirectoryTest, WithoutHomeThereIsNone) {
@@ -209,7 +211,9 @@ TEST_F(CacheDirectoryTest, AForeignOwnerIsRefused) {
   ASSERT_EQ(::chown((directory.path() + "/a").c_str(), kSomebodyElse, kSomebodyElse), 0);
   expect_error(directory.read("a", kMost), StatusCode::kIoError,
                {"/a belongs to user 12345, not to user 0"});
-  EXPECT_NE((*directory.list())[0].problem, "");
+  const auto files = directory.list();
+  ASSERT_TRUE(files.ok());
+  EXPECT_NE((*files)[0].problem, "");
   ASSERT_EQ(::chown(directory.path().c_str(), kSomebodyElse, kSomebodyElse), 0);
   expect_error(CacheDirectory::open("things"), StatusCode::kIoError,
                {directory.path() + " belongs to user 12345", "XDG_CACHE_HOME"});
