@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "runtime/kernel_store.h"
 #include "runtime/options.h"
 
 namespace bitnetc {
@@ -35,7 +36,7 @@ Result<BuiltKernel> build_and_prove(const Generator& generator, const KernelRequ
   const std::string key = fmt::format("{} for {}", name, request.target.describe());
   const auto* matmul = std::get_if<MatmulSpec>(&request.spec);
   const TableForm form = matmul != nullptr ? generator.table_form(*matmul) : TableForm::kNone;
-  auto kernel = cache.get_or_build(key, [&]() -> Result<Kernel> {
+  const auto build = [&]() -> Result<Kernel> {
     const int64_t start = now_ns();
     auto fresh = generator.build(request, name);
     built.build_ns = now_ns() - start;
@@ -45,6 +46,15 @@ Result<BuiltKernel> build_and_prove(const Generator& generator, const KernelRequ
       built.proof_ns = now_ns() - start - built.build_ns;
     }
     return fresh;
+  };
+  auto kernel = cache.get_or_build(key, [&] {
+    auto first = build();
+    // Code that was stored by another build of this program may be wrong where fresh code is right.
+    if (first.ok() || !KernelStore::process().disown(name)) return first;
+    fmt::print(stderr, "note: stored kernel {}; it is generated again\n", first.status().message());
+    auto second = build();
+    if (!second.ok()) KernelStore::process().disown(name);
+    return second;
   });
   if (!kernel.ok()) return kernel.status();
   built.kernel = *std::move(kernel);

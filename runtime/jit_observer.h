@@ -25,10 +25,13 @@ class JitObserver {
  public:
   virtual ~JitObserver() = default;
   virtual void on_publish(const PublishedCode& published) = 0;
+  // Whether PublishedCode::assembly is looked at. Then no kernel comes from the disk, where only code is kept.
+  virtual bool wants_assembly() const { return false; }
 };
 
 void add_jit_observer(std::shared_ptr<JitObserver> observer);
 void notify_published(const PublishedCode& published);
+bool assembly_is_wanted();  // by any observer
 
 // BITNETC_DUMP=dir: <dir>/<name>/{spec.txt, plan.txt, code.bin, code.ll}.
 std::shared_ptr<JitObserver> make_dump_observer(std::string dir);

@@ -1,6 +1,7 @@
 #include "codegen/llvm/exec_memory_manager.h"
 
 #include <llvm/ExecutionEngine/JITLink/JITLink.h>
+#include <llvm/ExecutionEngine/JITLink/x86_64.h>
 
 #include "runtime/buffer.h"
 #include "runtime/exec_memory.h"
@@ -42,6 +43,22 @@ bool holds_instructions(const llvm::orc::AllocGroup& group) {
   return (group.getMemProt() & MemProt::Exec) != MemProt::None;
 }
 
+// Whether nothing in `graph` depends on where it is placed: all references are distances within it. Elsewhere than on
+// x86-64 nothing is said to be: AArch64 reaches constants by pages, which copying to another place breaks.
+bool has_distances_only(llvm::jitlink::LinkGraph& graph) {
+  using namespace llvm::jitlink;
+  if (graph.getTargetTriple().getArch() != llvm::Triple::x86_64) return false;
+  for (const Block* block : graph.blocks()) {
+    for (const Edge& edge : block->edges()) {
+      const Edge::Kind kind = edge.getKind();
+      const bool is_distance = kind == x86_64::Delta32 || kind == x86_64::Delta64 ||
+                               kind == x86_64::PCRel32 || kind == x86_64::BranchPCRel32;
+      if (edge.isRelocation() && !(is_distance && edge.getTarget().isDefined())) return false;
+    }
+  }
+  return true;
+}
+
 // Gives every segment its place behind the one before it.
 //   Error  a segment that the code would write to (kernels keep no state), or one aligned beyond a block
 llvm::Expected<size_t> place_segments(llvm::jitlink::BasicLayout& layout) {
@@ -76,11 +93,14 @@ void ExecMemoryManager::allocate(const llvm::jitlink::JITLinkDylib*,
   auto memory = ExecMemory::allocate(*size_bytes);
   if (!memory.ok()) return on_allocated(refuse(memory.status()));
   const CodeSpan& block = (*memory)->span();
+  latest_ = {.bytes = {block.rx, *size_bytes},
+             .instructions = {},
+             .position_independent = has_distances_only(graph)};
   for (auto& [group, segment] : layout.segments()) {
     const uint64_t offset = segment.Addr.getValue();
     segment.WorkingMem = reinterpret_cast<char*>(block.rw + offset);
     segment.Addr = ExecutorAddr::fromPtr(block.rx + offset);
-    if (holds_instructions(group)) latest_code_ = {block.rx + offset, segment.ContentSize};
+    if (holds_instructions(group)) latest_.instructions = {block.rx + offset, segment.ContentSize};
   }
   if (llvm::Error error = layout.apply()) return on_allocated(std::move(error));
   on_allocated(std::make_unique<Allocation>(*std::move(memory)));

@@ -17,11 +17,16 @@ class ExecMemoryManager final : public llvm::jitlink::JITLinkMemoryManager {
   void deallocate(std::vector<FinalizedAlloc> allocations,
                   OnDeallocatedFunction on_deallocated) override;
 
-  // The instructions (without constants) of the block allocated last. The caller keeps builds apart.
-  std::span<const uint8_t> latest_code() const { return latest_code_; }
+  // What was allocated last. The caller keeps builds apart.
+  struct Block {
+    std::span<const uint8_t> bytes;         // all of it: instructions and constants
+    std::span<const uint8_t> instructions;  // without constants
+    bool position_independent = false;  // runs wherever its bytes are copied to, 64-byte aligned
+  };
+  const Block& latest() const { return latest_; }
 
  private:
-  std::span<const uint8_t> latest_code_;
+  Block latest_;
 };
 
 }  // namespace bitnetc

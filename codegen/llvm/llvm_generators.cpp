@@ -1,15 +1,38 @@
 #include "codegen/llvm/llvm_generators.h"
 
+#include <optional>
+
 #include "codegen/llvm/llvm_kernels.h"
+#include "codegen/llvm/stored_code.h"
+#include "runtime/jit_observer.h"
+#include "runtime/kernel_store.h"
 
 namespace bitnetc {
 namespace {
 
-Result<Kernel> own(const std::string& kernel_name, Result<LlvmCode> built) {
-  BITNETC_ASSIGN_OR_RETURN(const LlvmCode made, std::move(built));
+Kernel own(const std::string& kernel_name, const LlvmCode& made) {
   return Kernel(kernel_name, made.entry, nullptr,
                 std::shared_ptr<const void>(
                     made.code, [code = made.code](const void*) { release_llvm_code(code); }));
+}
+
+// The kernel as an earlier process stored it, if it did.
+std::optional<Kernel> load_stored(const KernelStoreKey& key, const KernelRequest& request) {
+  const auto packed = KernelStore::process().find(key);
+  if (!packed) return std::nullopt;
+  auto loaded = load_code(*packed);
+  if (!loaded.ok()) {
+    fmt::print(stderr, "note: stored kernel {}: {}; it is generated again\n", key.kernel,
+               loaded.status().message());
+    KernelStore::process().disown(key.kernel);
+    return std::nullopt;
+  }
+  notify_published({.name = key.kernel,
+                    .spec_text = spec_name(request.spec),
+                    .plan_text = plan_name(request.plan),
+                    .assembly = {},
+                    .code = loaded->instructions});
+  return Kernel(key.kernel, loaded->entry, nullptr, loaded->memory);
 }
 
 // One operation: its spec, and what builds it.
@@ -33,7 +56,19 @@ class LlvmGenerator final : public Generator {
   }
   Result<Kernel> build(const KernelRequest& request,
                        const std::string& kernel_name) const override {
-    return own(kernel_name, build_code_(request, kernel_name));
+    const KernelStoreKey key{.generator = std::string(name_),
+                             .revision = revision(),
+                             .kernel = kernel_name,
+                             .target = llvm_target_text(request.target),
+                             .toolchain = llvm_toolchain()};
+    // The store holds no text.
+    if (!assembly_is_wanted()) {
+      if (auto stored = load_stored(key, request)) return *std::move(stored);
+    }
+    BITNETC_ASSIGN_OR_RETURN(const LlvmCode made, build_code_(request, kernel_name));
+    Kernel kernel = own(kernel_name, made);
+    if (made.position_independent) KernelStore::process().put(key, pack_code(made));
+    return kernel;
   }
 
  private:

@@ -3,6 +3,8 @@
 // such as UBSan's look for the type information that is missing on the other side.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 
 #include "codegen/kernel_builder.h"
@@ -12,9 +14,17 @@ namespace bitnetc {
 // Whether kernels for `target` are worth making and may run on this machine, with the reason if not.
 Status llvm_accepts(const Target& target);
 
+// What code for `target` depends on beside the kernel: "x86_64-pc-linux-gnu x86-64 +avx2,... 256 bits". The same for
+// targets that get the same code.
+std::string llvm_target_text(const Target& target);
+std::string llvm_toolchain();  // "LLVM 19.1.7"
+
 struct LlvmCode {
   Kernel::Entry entry = nullptr;
   void* code = nullptr;  // for release_llvm_code, once, when nothing can call `entry` any more
+  std::span<const uint8_t> block;         // the whole of it: instructions and constants
+  std::span<const uint8_t> instructions;  // within `block`
+  bool position_independent = false;      // `block` may be copied and run elsewhere
 };
 
 // Error: what LLVM or the executable memory said, with the kernel's name.

@@ -1,5 +1,6 @@
 #include "codegen/llvm/orc_jit.h"
 
+#include <llvm/Config/llvm-config.h>
 #include <llvm/ExecutionEngine/Orc/CompileUtils.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
 #include <llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h>
@@ -40,6 +41,10 @@ TierAttributes tier_attributes(const llvm::Triple& triple, const Target& target)
   return {"x86-64", "x86-64-v3", "+avx2,+fma,+f16c", "256"};
 }
 
+llvm::Triple process_triple() {
+  return llvm::Triple(llvm::sys::getProcessTriple());
+}
+
 // The one place where an LLVM error becomes ours.
 Status to_status(llvm::Error error) {
   StatusCode code = StatusCode::kUnsupported;
@@ -58,7 +63,7 @@ std::string print_ir(const llvm::Module& module) {
 }
 
 llvm::orc::JITTargetMachineBuilder machine_builder() {
-  llvm::orc::JITTargetMachineBuilder builder{llvm::Triple(llvm::sys::getProcessTriple())};
+  llvm::orc::JITTargetMachineBuilder builder{process_triple()};
   builder.setRelocationModel(llvm::Reloc::PIC_)
       .setCodeModel(llvm::CodeModel::Small)
       .setCodeGenOptLevel(llvm::CodeGenOptLevel::Less);
@@ -183,7 +188,7 @@ Result<LlvmCode> OrcJit::finish(KernelFunction function, const KernelRequest& re
   PublishedCode published{.name = kernel_name,
                           .spec_text = spec_name(request.spec),
                           .plan_text = plan_name(request.plan),
-                          .assembly = print_ir(*function.module),
+                          .assembly = assembly_is_wanted() ? print_ir(*function.module) : "",
                           .code = {}};
 
   auto object = impl_->compile(*function.module);
@@ -195,7 +200,8 @@ Result<LlvmCode> OrcJit::finish(KernelFunction function, const KernelRequest& re
       fmt::format("{}#{}", kernel_name, impl_->build_count++));
   llvm::Expected<ExecutorAddr> entry = impl_->link(std::move(*object), dylib, kernel_name);
   const Status reported = std::exchange(impl_->reported, Status());
-  published.code = impl_->memory->latest_code();
+  const ExecMemoryManager::Block block = impl_->memory->latest();
+  published.code = block.instructions;
   lock.unlock();
 
   if (!entry) {
@@ -204,7 +210,11 @@ Result<LlvmCode> OrcJit::finish(KernelFunction function, const KernelRequest& re
     return (reported.ok() ? failed : reported).with_context(kernel_name);
   }
   notify_published(published);
-  return LlvmCode{.entry = entry->toPtr<Kernel::Entry>(), .code = &dylib};
+  return LlvmCode{.entry = entry->toPtr<Kernel::Entry>(),
+                  .code = &dylib,
+                  .block = block.bytes,
+                  .instructions = block.instructions,
+                  .position_independent = block.position_independent};
 }
 
 void OrcJit::release(void* code) {
@@ -214,8 +224,19 @@ void OrcJit::release(void* code) {
   BITNETC_CHECK(!error, "{}", llvm::toString(std::move(error)));
 }
 
+std::string llvm_target_text(const Target& target) {
+  const llvm::Triple triple = process_triple();
+  const TierAttributes tier = tier_attributes(triple, target);
+  return fmt::format("{} {} tuned for {} {} {} bits", triple.str(), tier.cpu, tier.tune_cpu,
+                     *tier.features ? tier.features : "-", tier.vector_bits);
+}
+
+std::string llvm_toolchain() {
+  return "LLVM " LLVM_VERSION_STRING;
+}
+
 Status llvm_accepts(const Target& target) {
-  const bool is_x86 = llvm::Triple(llvm::sys::getProcessTriple()).isX86();
+  const bool is_x86 = process_triple().isX86();
   if (is_x86 && target.best_isa == Isa::kScalar) {
     return Status(
         StatusCode::kUnsupported,

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -60,6 +61,7 @@ class DumpObserver final : public JitObserver {
           {reinterpret_cast<const char*>(published.code.data()), published.code.size()});
     if (!published.assembly.empty()) write(folder / "code.ll", published.assembly);
   }
+  bool wants_assembly() const override { return true; }
 
  private:
   static void write(const std::filesystem::path& path, std::string_view bytes) {
@@ -115,6 +117,12 @@ void notify_published(const PublishedCode& published) {
   const std::lock_guard lock(registry().mutex);
   for (const std::shared_ptr<JitObserver>& observer : registry().observers)
     observer->on_publish(published);
+}
+
+bool assembly_is_wanted() {
+  const std::lock_guard lock(registry().mutex);
+  return std::any_of(registry().observers.begin(), registry().observers.end(),
+                     [](const auto& observer) { return observer->wants_assembly(); });
 }
 
 std::shared_ptr<JitObserver> make_dump_observer(std::string dir) {

@@ -32,6 +32,8 @@ class LastPublished final : public JitObserver {
     code_.assign(published.code.begin(), published.code.end());
     address_ = reinterpret_cast<uint64_t>(published.code.data());
   }
+  // `show` also says how long generating takes.
+  bool wants_assembly() const override { return true; }
   const PublishedCode& last() const { return last_; }
   const std::vector<uint8_t>& code() const { return code_; }
   uint64_t address() const { return address_; }

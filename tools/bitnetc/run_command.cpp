@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "runtime/kernel_store.h"
 #include "runtime/options.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
@@ -125,11 +126,11 @@ void print_statistics(const Statistics& stats) {
   fmt::print(
       stderr,
       "stopped by {}; {} thread{}; peak memory {}; loaded in {:.1f} ms, {} kernels generated in "
-      "{:.1f} ms and proven in {:.1f} ms\n",
+      "{:.1f} ms ({} from the cache) and proven in {:.1f} ms\n",
       stop_reason_name(result.stop_reason), stats.threads, stats.threads == 1 ? "" : "s",
       format_bytes(static_cast<double>(stats.peak_memory_bytes)), stats.load_ms,
       stats.link->kernels.size(), static_cast<double>(stats.link->build_ns) / 1e6,
-      static_cast<double>(stats.link->proof_ns) / 1e6);
+      KernelStore::process().hits(), static_cast<double>(stats.link->proof_ns) / 1e6);
 }
 
 void print_json(const Statistics& stats, const GenerationRequest& request) {
@@ -147,6 +148,7 @@ void print_json(const Statistics& stats, const GenerationRequest& request) {
       {"timings",
        {{"threads", stats.threads},
         {"load_ms", stats.load_ms},
+        {"kernels_stored", KernelStore::process().hits()},
         {"kernel_build_ms", static_cast<double>(stats.link->build_ns) / 1e6},
         {"kernel_proof_ms", static_cast<double>(stats.link->proof_ns) / 1e6},
         {"first_token_ms", stats.first_token_ms},

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <string>
@@ -96,6 +97,9 @@ class PublishedKernels final : public JitObserver {
     entries_[published.name] = {
         published.spec_text, published.assembly, {published.code.begin(), published.code.end()}};
   }
+  bool wants_assembly() const override { return wants_assembly_; }
+  // Without it, stored kernels are used where there is a cache directory.
+  void set_wants_assembly(bool wants) { wants_assembly_ = wants; }
   Entry at(const std::string& name) const {
     const std::lock_guard lock(mutex_);
     const auto found = entries_.find(name);
@@ -104,6 +108,7 @@ class PublishedKernels final : public JitObserver {
   }
 
  private:
+  std::atomic<bool> wants_assembly_ = true;
   mutable std::mutex mutex_;
   std::map<std::string, Entry> entries_;
 };
