@@ -14,7 +14,7 @@ enum ExitCode : int {
   kExitFailure = 1,       // something went wrong while running
   kExitUsage = 2,         // the command line or a setting is wrong
   kExitBadModel = 3,      // a model or another input file is missing, damaged or not supported
-  kExitCheckFailed = 4,   // `kernel check` or `doctor` found a problem
+  kExitCheckFailed = 4,   // `kernel check`, `cache verify` or `doctor` found a problem
   kExitInterrupted = 130  // Ctrl-C
 };
 
@@ -25,5 +25,6 @@ void add_tokenize_command(CLI::App& app, int& exit_code);
 void add_kernel_command(CLI::App& app, int& exit_code);
 void add_kernel_bench_command(CLI::App& kernel, int& exit_code);  // `kernel bench`
 void add_doctor_command(CLI::App& app, int& exit_code);
+void add_cache_command(CLI::App& app, int& exit_code);
 
 }  // namespace bitnetc

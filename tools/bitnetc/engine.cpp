@@ -10,6 +10,7 @@
 
 #include "compiler/compile.h"
 #include "frontend/load.h"
+#include "runtime/cache_directory.h"
 #include "runtime/cpu_features.h"
 #include "runtime/options.h"
 #include "tools/bitnetc/console.h"
@@ -48,20 +49,25 @@ std::string cache_key(const std::string& folder, const Target& target,
   return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
 }
 
-// A private folder for compiled models. Error: why there is none, with the remedy.
-Result<std::string> model_cache_dir() {
-  if (options().cache_dir.empty()) {
-    return Status(StatusCode::kIoError,
-                  "there is no cache directory (neither XDG_CACHE_HOME nor HOME is set)");
-  }
-  std::error_code error;
-  const fs::path dir = fs::path(options().cache_dir) / "models";
-  fs::create_directories(dir, error);
-  if (error) return make_error(StatusCode::kIoError, "{}: {}", dir.string(), error.message());
-  fs::permissions(options().cache_dir, fs::perms::owner_all, error);
-  if (::access(dir.c_str(), W_OK) != 0)
-    return make_error(StatusCode::kIoError, "{} is not writable", dir.string());
-  return dir.string();
+// "fairytale-6m-<key>.bnc"; a folder's name that cannot begin a cache file's is left out.
+std::string cached_model_name(const std::string& folder, const std::string& key) {
+  const std::string stem = fs::canonical(folder).filename().string();
+  const std::string name = fmt::format("{}-{}.bnc", stem, key);
+  return is_cache_file_name(name) ? name : fmt::format("model-{}.bnc", key);
+}
+
+// A compiled model of an earlier run. Null: there is none that can be used; if it should be, that is said.
+Result<std::shared_ptr<const CompiledModel>> open_cached(const CacheDirectory& directory,
+                                                         const std::string& name) {
+  BITNETC_ASSIGN_OR_RETURN(const std::vector<CacheFile> files, directory.list());
+  const auto found = std::find_if(files.begin(), files.end(),
+                                  [&](const CacheFile& file) { return file.name == name; });
+  if (found == files.end()) return std::shared_ptr<const CompiledModel>();
+  const std::string path = directory.path() + "/" + name;
+  if (!found->problem.empty())
+    return make_error(StatusCode::kIoError, "{} {}", path, found->problem);
+  directory.touch(name);
+  return CompiledModel::open(path);
 }
 
 Result<std::shared_ptr<const CompiledModel>> compile_and_open(const CompileRequest& request) {
@@ -83,20 +89,20 @@ Result<std::shared_ptr<const CompiledModel>> compile_to_temporary(CompileRequest
 // `request` without its output path, which is the cache's business.
 Result<std::shared_ptr<const CompiledModel>> open_source_model(CompileRequest request) {
   const std::string& folder = request.source_folder;
-  auto dir = model_cache_dir();
-  if (!dir.ok()) {
-    print_note(dir.status().message() + "; compiling into a temporary file instead");
+  const auto directory = CacheDirectory::open("models");
+  if (!directory.ok()) {
+    print_note(directory.status().message() + "; compiling into a temporary file instead");
     return compile_to_temporary(std::move(request));
   }
-  const std::string stem = fs::canonical(folder).filename().string();
-  const std::string key = cache_key(folder, host_target(), request.layout);
-  request.output_path = (fs::path(*dir) / fmt::format("{}-{}.bnc", stem, key)).string();
-  if (fs::exists(request.output_path)) {
-    auto model = CompiledModel::open(request.output_path);
-    if (model.ok()) return model;
+  const std::string name =
+      cached_model_name(folder, cache_key(folder, host_target(), request.layout));
+  auto cached = open_cached(*directory, name);
+  if (cached.ok() && *cached != nullptr) return cached;
+  if (!cached.ok()) {
     print_note(fmt::format("the cached model is unusable and is made again: {}",
-                           model.status().message()));
+                           cached.status().message()));
   }
+  request.output_path = directory->path() + "/" + name;
   auto model = compile_and_open(request);
   if (model.ok() || model.status().code() != StatusCode::kIoError) return model;
   print_note(model.status().message() + "; compiling into a temporary file instead");

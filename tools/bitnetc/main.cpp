@@ -58,6 +58,7 @@ int main(int argc, char** argv) {
   add_tokenize_command(app, exit_code);
   add_kernel_command(app, exit_code);
   add_doctor_command(app, exit_code);
+  add_cache_command(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
