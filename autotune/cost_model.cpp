@@ -33,7 +33,7 @@ constexpr double kPanelOutOfL1 = 1.07;
 
 // A store of a vector takes the time of so many operations: one a cycle.
 constexpr double kOperationsPerStore = 4;
-// vpdpbusd waits for a sum that is younger than four cycles, and two start in a cycle.
+// vpdpbusd waits for a sum that is younger than four or five cycles, and two start in a cycle.
 constexpr double kBusySums = 8;
 constexpr double kOperationsOfMultiplyAdd =
     32;  // int8 operations of vpmaddubsw and vpaddw, by instruction
