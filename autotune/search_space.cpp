@@ -21,7 +21,8 @@ namespace {
 constexpr int64_t kMostPanelBytes = 64 << 10;
 // Dot products in an iteration of the innermost loop.
 constexpr int kMostProducts = 512;
-constexpr int kGroupsPerUnroll = 4;  // k_unroll counts 16 columns, a product takes 4
+constexpr int kColumnsPerUnroll = 16;  // as k_unroll counts
+constexpr int kColumnsPerProduct = 4;
 
 int step_tiles(const Candidate& candidate) {
   return std::max(candidate.plan.tiles_per_step, is_gated(candidate.spec.epilogue) ? 2 : 1);
@@ -58,9 +59,13 @@ constexpr Constraint kConstraints[] = {
      "512 dot products are 4 KiB of code and hide every loop; more would leave the cache of "
      "decoded instructions",
      [](const Candidate& c) {
-       return c.spec.m == kAnyM ||
-              c.plan.k_unroll * kGroupsPerUnroll * c.plan.tiles_per_step * c.spec.m <=
-                  kMostProducts;
+       return c.spec.m == kAnyM || c.plan.k_unroll * (kColumnsPerUnroll / kColumnsPerProduct) *
+                                           c.plan.tiles_per_step * c.spec.m <=
+                                       kMostProducts;
+     }},
+    {"(k_unroll - 1) * 16 < K", "no iteration is longer than K; shorter ones make the same code",
+     [](const Candidate& c) {
+       return (c.plan.k_unroll - 1) * int64_t{kColumnsPerUnroll} < c.spec.k;
      }},
     {"compiled AMX kernels for more than 8 tokens only",
      "for fewer they call the compiled AVX-512 kernels, which compete themselves",
@@ -117,27 +122,34 @@ void for_each_plan(const PlanGrid& grid, KernelPlan plan, size_t field, const Bo
   }
 }
 
-// Calls body(plan) with the plans that differ from the candidate's by one step of the grid in one field. Unrolling and
-// the tokens of a batch are left out: plans that differ in them alone run alike (docs/tuning.md).
+// Calls body(plan) with the plans that differ from the candidate's by one step of the grid in one field. Unrolling,
+// which hardly matters but for tl2, goes to both ends. More or fewer streams of weights want another distance: beyond
+// the tiles of a step (docs/tuning.md).
 template <typename Body>
 void for_each_neighbour(const Candidate& candidate, const Body& body) {
   const PlanGrid grid = candidate.generator->plan_grid();
   const KernelPlan plan = effective_plan(candidate);
   for (const auto& [value, worth_trying] : kPlanFields) {
-    if (value == &KernelPlan::k_unroll || value == &KernelPlan::tokens) continue;
+    const std::span<const int> values = grid.*worth_trying;
     const auto differs_at = [&, field = value](int each) {
       Candidate neighbour = candidate;
       neighbour.plan.*field = each;
       return effective_plan(neighbour) != plan;
     };
     KernelPlan below = plan, above = plan;
-    for (const int each : grid.*worth_trying) {
+    const bool to_both_ends = value == &KernelPlan::k_unroll;
+    for (const int each : values) {
       if (!differs_at(each)) continue;
-      if (each < plan.*value) below.*value = each;
-      if (each > plan.*value && above == plan) above.*value = each;
+      if (each < plan.*value && (!to_both_ends || below == plan)) below.*value = each;
+      if (each > plan.*value && (to_both_ends || above == plan)) above.*value = each;
     }
-    for (const KernelPlan& neighbour : {below, above})
-      if (neighbour != plan) body(neighbour);
+    for (KernelPlan neighbour : {below, above}) {
+      if (neighbour == plan) continue;
+      body(neighbour);
+      if (value != &KernelPlan::tiles_per_step || grid.prefetch_bytes.empty()) continue;
+      neighbour.prefetch_bytes = grid.prefetch_bytes.back();
+      body(neighbour);
+    }
   }
 }
 
@@ -167,6 +179,12 @@ std::optional<Candidate> rule_of_thumb(const MatmulSpec& spec, const Target& tar
   return std::nullopt;
 }
 
+bool ignores_plans(const Generator& generator) {
+  const PlanGrid grid = generator.plan_grid();
+  return std::all_of(std::begin(kPlanFields), std::end(kPlanFields),
+                     [&](const PlanField& field) { return (grid.*field.worth_trying).empty(); });
+}
+
 // A generator enters with kernels for the M of the spec, or, where it makes none, with those for any M.
 std::optional<Entrant> find_entrant(const Generator& generator, const MatmulSpec& spec,
                                     const Target& target) {
@@ -174,8 +192,8 @@ std::optional<Entrant> find_entrant(const Generator& generator, const MatmulSpec
   any.m = kAnyM;
   for (const MatmulSpec& each : {spec, any}) {
     for (const Isa tier : kTiers) {
-      const Candidate guess{&generator, each,
-                            HeuristicPlanSource().choose(each, target_for(tier)).plan};
+      const KernelPlan plan = HeuristicPlanSource().choose(each, target_for(tier)).plan;
+      const Candidate guess{&generator, each, ignores_plans(generator) ? KernelPlan() : plan};
       if (!is_accepted(guess, target_for(tier))) continue;
       if (is_accepted(guess, target)) return Entrant{guess, tier};
       break;
@@ -255,11 +273,12 @@ std::vector<Candidate> candidates(const MatmulSpec& spec, const Target& target, 
     const auto add_with_plan = [&](const KernelPlan& plan) {
       list.add_plan_of_grid({guess.generator, guess.spec, plan}, target);
     };
-    if (effort == Effort::kQuick && entrant.tier < lowest_tier) continue;
+    const bool is_first = first && first->generator == guess.generator;
+    if (effort == Effort::kQuick && entrant.tier < lowest_tier && !is_first) continue;
     if (meets_constraints(guess)) list.add(guess);
     if (effort == Effort::kFull) {
       for_each_plan(guess.generator->plan_grid(), guess.plan, 0, add_with_plan);
-    } else if (first && first->generator == guess.generator) {
+    } else if (is_first) {
       for_each_neighbour(*first, add_with_plan);
     }
   }
