@@ -388,8 +388,10 @@ TEST(Contest, CancelledBetweenTwoSamplesKeepsWhatThereIs) {
     EXPECT_TRUE(result.cancelled);
     EXPECT_LE(world.samples, after + 1);
     EXPECT_LE(result.standings.size(), 8u);
-    if (after == 0) EXPECT_TRUE(result.standings.empty());
-    if (after == 100) EXPECT_EQ(result.standings.size(), 8u);
+    EXPECT_EQ(result.standings.empty(), after == 0);
+    if (after == 100) {
+      EXPECT_EQ(result.standings.size(), 8u);
+    }
   }
 }
 
