@@ -33,12 +33,11 @@ KernelPlan avx512_vnni_plan(const MatmulSpec& spec) {
   return is_cached && spec.m <= 2 ? kCachedPlan : kStreamedPlan;
 }
 
-// Look-ups share each table among the tiles of a step, and ask for a line again every 2 KiB (decision 0005): the
-// distance is also how often. Zen 5, one thread, from memory, G weights/s, machine busy, in turns with what was
-// here before, 2560 x 2560 and 2560 x 6912: tl2 148 and 142 instead of 117 and 122, b3 176 and 171 instead of 160
-// and 153, tl1 146 and 146 instead of 127 and 125. tl2 with 8 tiles is as fast on one thread, but reaches 2.4 MB of
-// tables and tiles less far: on two threads 4 tiles win by 6 %. AVX2 with 1 and 2 tiles tl2 68 and 75, b3 58 and 59,
-// tl1 59 and 66.
+// Look-ups share each table among the tiles of a step and ask for each line every 2 KiB of the distance (decision
+// 0005). Zen 5, one thread, from memory, in turns with one request a line at 4 KiB, G weights/s, K = 2560 and 6912,
+// machine busy: tl2 119 -> 145 and 118 -> 135, b3 159 -> 172 and 151 -> 156, tl1 132 -> 147 and 121 -> 136. tl2 with
+// 8 tiles is as fast on one thread and 6 % slower on two. AVX2 with 1 and 2 tiles tl2 68 and 75, b3 58 and 59, tl1
+// 59 and 66.
 KernelPlan lut_plan(LayoutId layout, const Target& target) {
   if (!target.supports(Isa::kAvx512Vnni))
     return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096};
