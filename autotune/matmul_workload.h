@@ -76,6 +76,7 @@ class MatmulWorkload {
  private:
   MatmulArgs args(TableForm form, int64_t copy, int64_t row, int64_t tokens, Range tiles);
   void call(const BuiltKernel& built, int64_t tokens, int64_t copy, Range tiles);
+  void bring_inputs_in(TableForm form, int64_t tokens) const;
   Range cached_tiles(int member, int threads) const;
   Range shared_tiles(int member, int threads) const;
   Range piece_tiles(Range shared, int64_t piece, int64_t pieces) const;

@@ -35,14 +35,19 @@ KernelPlan avx512_vnni_plan(const MatmulSpec& spec) {
   return is_cached && spec.m <= 2 ? kCachedPlan : kStreamedPlan;
 }
 
-// Look-ups share each table among the tiles of a step. Zen 5, as above: with 4 and 8 tiles tl2 105 and 113, b3 130
-// and 155, tl1 124 and 117 G weights/s from memory; AVX2 with 1 and 2 tiles tl2 68 and 75, b3 58 and 59, tl1 59
-// and 66.
+// Look-ups share each table among the tiles of a step and ask for each line every 2 KiB of the distance (decision
+// 0005). Zen 5, one thread, from memory, in turns with one request a line at 4 KiB, G weights/s, K = 2560 and 6912,
+// machine busy: tl2 119 -> 145 and 118 -> 135, b3 159 -> 172 and 151 -> 156, tl1 132 -> 147 and 121 -> 136. tl2 with
+// 8 tiles is as fast on one thread and 6 % slower on two. AVX2 with 1 and 2 tiles tl2 68 and 75, b3 58 and 59, tl1
+// 59 and 66.
 KernelPlan lut_plan(LayoutId layout, const Target& target) {
   if (!target.supports(Isa::kAvx512Vnni))
     return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096};
-  return {
-      .tiles_per_step = layout == LayoutId::kTl1 ? 4 : 8, .k_unroll = 4, .prefetch_bytes = 4096};
+  switch (layout) {
+    case LayoutId::kTl1: return {.tiles_per_step = 4, .k_unroll = 1, .prefetch_bytes = 12288};
+    case LayoutId::kTl2: return {.tiles_per_step = 4, .k_unroll = 1, .prefetch_bytes = 20480};
+    default: return {.tiles_per_step = 8, .k_unroll = 1, .prefetch_bytes = 12288};
+  }
 }
 
 // Kernels for any number of tokens. The tiles of a step share the activations that are broadcast, and 2 KiB on

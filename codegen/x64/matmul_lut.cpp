@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kGroupColumns = 16;  // KernelPlan::k_unroll counts these
 constexpr int kLineBytes = 64;
+constexpr int kAskAgainBytes = 2048;
 constexpr int kMaxLaneSum = 32767;
 constexpr int kMaxActivation = 128;  // in magnitude
 
@@ -133,14 +134,18 @@ void MatmulLut::iteration(int tiles, int blocks) {
   if (plan_.prefetch_bytes > 0) add(ahead_, blocks * tiles * bytes);
 }
 
-// As many bytes as the word takes, in the order of memory whatever the number of tiles read at a time.
+// As many bytes as the word takes, in the order of memory whatever the number of tiles read at a time. A prefetch
+// that finds no miss buffer free is dropped, and the tables' lines, which come from L2, take many: so each line is
+// asked for at prefetch_bytes, at kAskAgainBytes less, and so on down to its tile.
 void MatmulLut::prefetch(int tiles, int block, int w) {
   if (plan_.prefetch_bytes == 0) return;
   const int bytes = tiles * static_cast<int>(kCellBytes);
   const int begin = (block * format_.words + w) * bytes;
   for (int at = static_cast<int>(round_up(static_cast<size_t>(begin), kLineBytes));
-       at < begin + bytes; at += kLineBytes)
-    prefetcht0(ptr[ahead_ + at]);
+       at < begin + bytes; at += kLineBytes) {
+    for (int nearer = 0; nearer <= plan_.prefetch_bytes; nearer += kAskAgainBytes)
+      prefetcht0(ptr[ahead_ + (at - nearer)]);
+  }
 }
 
 Xbyak::RegExp MatmulLut::word_cell(int tile, int block, int w) const {

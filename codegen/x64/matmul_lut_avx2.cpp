@@ -159,7 +159,7 @@ Status accepts(const MatmulSpec&, const KernelPlan& plan) {
 constexpr MatmulFamily kFamily{.name = "x64_lut_avx2",
                                .suffix = "lut_avx2",
                                .isa = Isa::kAvx2,
-                               .revision = 1,
+                               .revision = 2,
                                .layouts = {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
                                .min_m = 1,
                                .max_m = 1,

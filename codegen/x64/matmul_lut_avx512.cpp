@@ -67,10 +67,9 @@ class MatmulLutAvx512 final : public MatmulLut {
     for (int v = 0; v < vectors(tiles); ++v) load_words(tiles, v, block, w);
     for (int f = 0; f < fields(); ++f) {
       load_table(block, w, f);
-      for (int v = 0; v < vectors(tiles); ++v) {
-        vpermw(sum(v), decode(v, f), table_words());
-        vpaddw(acc(v, w), acc(v, w), sum(v));
-      }
+      for (int v = 0; v < vectors(tiles); ++v) decode(v, f);
+      for (int v = 0; v < vectors(tiles); ++v) vpermw(sum(v), decoded(v, f), table_words());
+      for (int v = 0; v < vectors(tiles); ++v) vpaddw(acc(v, w), acc(v, w), sum(v));
     }
   }
 
@@ -88,14 +87,14 @@ class MatmulLutAvx512 final : public MatmulLut {
   }
 
   // The vector whose words have field `f` in their low bits.
-  Zmm decode(int v, int f) {
-    if (layout() == LayoutId::kB3) {
-      decode_b3(v, f);
-      return index(v);
-    }
-    if (f == 0) return words(v);
+  Zmm decoded(int v, int f) const {
+    return f == 0 && layout() != LayoutId::kB3 ? words(v) : index(v);
+  }
+
+  void decode(int v, int f) {
+    if (layout() == LayoutId::kB3) return decode_b3(v, f);
+    if (f == 0) return;
     vpsrlw(index(v), words(v), static_cast<uint8_t>(f * (layout() == LayoutId::kTl1 ? 4 : 5)));
-    return index(v);
   }
 
   void decode_b3(int v, int f) {
@@ -135,7 +134,7 @@ Status accepts(const MatmulSpec&, const KernelPlan& plan) {
 constexpr MatmulFamily kFamily{.name = "x64_lut_avx512",
                                .suffix = "lut_avx512",
                                .isa = Isa::kAvx512Vnni,
-                               .revision = 1,
+                               .revision = 2,
                                .layouts = {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
                                .min_m = 1,
                                .max_m = 1,

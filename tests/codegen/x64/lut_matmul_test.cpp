@@ -106,7 +106,7 @@ TEST_P(LutMatmul, EveryPlan) {
       for (const int tiles : {1, 2, 4, 8}) {
         for (const int unroll : {1, 2, 3, 4, 7, 8, 16}) {
           const KernelPlan plan{
-              .tiles_per_step = tiles, .k_unroll = unroll, .prefetch_bytes = unroll % 2 * 1024};
+              .tiles_per_step = tiles, .k_unroll = unroll, .prefetch_bytes = unroll % 2 * 5120};
           const MatmulSpec spec{.n = 160, .k = 1100, .layout = layout, .epilogue = epilogue};
           if (serves(spec, plan)) expect_exact(spec, plan);
         }
@@ -221,6 +221,20 @@ TEST(LutAvx512, FourTilesShareTheTables) {
                         {.tiles_per_step = 4, .k_unroll = 1}, Isa::kAvx512Vnni);
   EXPECT_EQ(count["vpermw"], 24);
   EXPECT_EQ(count["vmovdqu64"], 12);
+}
+
+// A block of tl2 is two lines of each tile.
+TEST(LutAvx512, AsksForALineAgainEveryTwoKibibytes) {
+  const auto prefetches = [](int prefetch_bytes) {
+    KernelPlan plan = kOneBlock;
+    plan.prefetch_bytes = prefetch_bytes;
+    return hot_loop(*make_x64_lut_avx512(), {.n = 64, .k = 5760, .layout = LayoutId::kTl2}, plan,
+                    Isa::kAvx512Vnni)["prefetcht0"];
+  };
+  EXPECT_EQ(prefetches(0), 0);
+  EXPECT_EQ(prefetches(1024), 4);
+  EXPECT_EQ(prefetches(2048), 2 * 4);
+  EXPECT_EQ(prefetches(20480), 11 * 4);
 }
 
 TEST(LutAvx2, OperationsPerBlockOfTwoTiles) {
