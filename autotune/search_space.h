@@ -1,5 +1,6 @@
-// Every way this build has of running a matmul here: generators x plans. The rules that cut the space down stand in one
-// place, in words as well as in code.
+// Every way this build has of running a matmul here: generators x plans. Which plans are worth trying each generator
+// says itself (Generator::plan_grid); the rules that cut the space down further stand in one table, in words as well as
+// in code.
 #pragma once
 
 #include <string>
@@ -11,7 +12,7 @@
 namespace bitnetc {
 
 enum class Effort {
-  kQuick,  // plans that have ever won, and their neighbours
+  kQuick,  // the rule of thumb and its neighbours, and what competes with it
   kFull,   // every plan of the grid that a generator accepts
 };
 std::string_view effort_name(Effort effort);  // "quick", "full"
@@ -25,8 +26,14 @@ struct Candidate {
   KernelRequest request(const Target& target) const;
 };
 
-// Candidates of all generators but the reference. `spec`: layout and m count. Never empty on a CPU with AVX2.
+// Candidates of all generators but the reference, no two of which do the same. `spec`: layout and m count. The first
+// is what is used where nothing is known: the rule of thumb's plan for the first generator of the list. Those of
+// kQuick are among those of kFull. Empty only where the reference alone serves the spec, or the spec is none
+// (validate()); never on a CPU with AVX2.
 std::vector<Candidate> candidates(const MatmulSpec& spec, const Target& target, Effort effort);
+
+// The generators of candidates(.., kFull), in the order of the list.
+std::vector<const Generator*> competitors(const MatmulSpec& spec, const Target& target);
 
 // The dimensions, their values, and the constraints, in words: what `bitnetc autotune --space` prints.
 std::string describe_search_space();

@@ -45,6 +45,11 @@ class Generator {
   virtual Status accepts(const KernelRequest& request) const = 0;
   // The sums that kernels of this spec look up (MatmulArgs::tables). kNone: they read x.
   virtual TableForm table_form(const MatmulSpec&) const { return TableForm::kNone; }
+  // For whoever searches the plans of a matmul: those worth trying, and the one plan that stands for all whose
+  // kernels do the same, because the code ignores a field or two values come to the same number. Code that is not
+  // generated ignores them all.
+  virtual PlanGrid plan_grid() const { return {}; }
+  virtual KernelPlan effective_plan(const MatmulSpec&, const KernelPlan&) const { return {}; }
   // Makes the kernel. Called only after accepts() said yes.
   virtual Result<Kernel> build(const KernelRequest& request,
                                const std::string& kernel_name) const = 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <compare>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,22 @@ struct KernelPlan {
 
   auto operator<=>(const KernelPlan&) const = default;
 };
+
+// The values of each field of a plan that are worth trying, ascending. None: the code does not depend on the field.
+struct PlanGrid {
+  std::span<const int> tiles_per_step, k_unroll, prefetch_bytes, block_k, tokens;
+};
+// One field of both, for loops over fields.
+struct PlanField {
+  int KernelPlan::* value;
+  std::span<const int> PlanGrid::* worth_trying;
+};
+inline constexpr PlanField kPlanFields[] = {
+    {&KernelPlan::tiles_per_step, &PlanGrid::tiles_per_step},
+    {&KernelPlan::k_unroll, &PlanGrid::k_unroll},
+    {&KernelPlan::prefetch_bytes, &PlanGrid::prefetch_bytes},
+    {&KernelPlan::block_k, &PlanGrid::block_k},
+    {&KernelPlan::tokens, &PlanGrid::tokens}};
 
 // "t1u4p0"; "t4u1p0k512m6" with the fields that are not 0
 std::string plan_name(const KernelPlan& plan);

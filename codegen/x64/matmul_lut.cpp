@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "codegen/x64/x64_generator.h"
 #include "runtime/buffer.h"
 
 namespace bitnetc::x64 {
@@ -24,7 +25,17 @@ int unrolled_blocks(const WordFormat& format, const KernelPlan& plan, int accumu
                     blocks_per_flush(format, accumulators));
 }
 
+int step_tiles_of(const MatmulSpec& spec, const KernelPlan& plan) {
+  return is_gated(spec.epilogue) ? std::max(plan.tiles_per_step, 2) : plan.tiles_per_step;
+}
+
 }  // namespace
+
+KernelPlan effective_lut_plan(const MatmulSpec& spec, const KernelPlan& plan) {
+  KernelPlan effective = with_least_unroll(spec, plan);
+  effective.tiles_per_step = step_tiles_of(spec, plan);
+  return effective;
+}
 
 MatmulLut::MatmulLut(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                      TableForm form, int accumulators)
@@ -35,6 +46,10 @@ MatmulLut::MatmulLut(VectorFile vectors, const MatmulSpec& spec, const KernelPla
       iterations_per_flush_(blocks_per_flush(format_, accumulators) / blocks_per_iteration_) {}
 
 // ---- tile loop
+
+int MatmulLut::step_tiles() const {
+  return step_tiles_of(spec_, plan_);
+}
 
 void MatmulLut::generate() {
   prologue(step_tiles() * kTileOutputBytes);

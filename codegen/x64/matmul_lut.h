@@ -32,6 +32,9 @@ namespace bitnetc::x64 {
 
 inline constexpr int64_t kLutKLimit = int64_t{1} << 24;
 
+// MatmulFamily::effective_plan: a gated step of one tile is one of two.
+KernelPlan effective_lut_plan(const MatmulSpec& spec, const KernelPlan& plan);
+
 class MatmulLut : public MatmulProgram {
  protected:
   // `accumulators`: i16 lanes of a row that share the fields of a block equally.
@@ -65,9 +68,7 @@ class MatmulLut : public MatmulProgram {
   void prefetch(int tiles, int block, int w);
   void epilogue(int tiles);
 
-  int step_tiles() const {
-    return gated() ? std::max(plan_.tiles_per_step, 2) : plan_.tiles_per_step;
-  }
+  int step_tiles() const;
   int64_t tile_bytes() const { return spec_.weight_layout().tile_bytes(); }
 
   const WordFormat& format_;

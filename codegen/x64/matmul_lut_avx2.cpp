@@ -166,7 +166,8 @@ constexpr MatmulFamily kFamily{.name = "x64_lut_avx2",
                                .k_limit = kLutKLimit,
                                .table_form = TableForm::kBytes,
                                .accepts = accepts,
-                               .program = make_program<MatmulLutAvx2>};
+                               .program = make_program<MatmulLutAvx2>,
+                               .effective_plan = effective_lut_plan};
 
 }  // namespace
 }  // namespace x64

@@ -142,7 +142,8 @@ constexpr MatmulFamily kFamily{.name = "x64_lut_avx512",
                                .k_limit = kLutKLimit,
                                .table_form = TableForm::kWords,
                                .accepts = accepts,
-                               .program = make_program<MatmulLutAvx512>};
+                               .program = make_program<MatmulLutAvx512>,
+                               .effective_plan = effective_lut_plan};
 
 }  // namespace
 }  // namespace x64

@@ -1,5 +1,7 @@
 #include "codegen/x64/x64_generator.h"
 
+#include <algorithm>
+
 #include "runtime/exec_memory.h"
 #include "runtime/jit_observer.h"
 
@@ -7,6 +9,7 @@ namespace bitnetc::x64 {
 namespace {
 
 constexpr int kMaxUnroll = 16;
+constexpr int64_t kUnrollColumns = 16;  // KernelPlan::k_unroll counts these
 constexpr int kMaxPrefetchBytes = 1 << 16;
 constexpr int kMaxTilesPerStep = 8;
 
@@ -91,6 +94,15 @@ class MatmulGenerator final : public Generator {
 
   TableForm table_form(const MatmulSpec&) const override { return family_.table_form; }
 
+  PlanGrid plan_grid() const override { return family_.grid; }
+
+  KernelPlan effective_plan(const MatmulSpec& spec, const KernelPlan& plan) const override {
+    KernelPlan read = plan;
+    for (const auto& [value, worth_trying] : kPlanFields)
+      if ((family_.grid.*worth_trying).empty()) read.*value = KernelPlan().*value;
+    return family_.effective_plan(spec, read);
+  }
+
   Result<Kernel> build(const KernelRequest& request, const std::string& name) const override {
     const auto program = family_.program(std::get<MatmulSpec>(request.spec), request.plan);
     return to_kernel(*program, request, name);
@@ -141,6 +153,16 @@ std::string LayoutSet::describe() const {
     text += layout_name(id);
   }
   return text;
+}
+
+KernelPlan with_least_unroll(const MatmulSpec& spec, const KernelPlan& plan) {
+  const auto blocks = [&](int k_unroll) {
+    return std::max(int64_t{1}, k_unroll * kUnrollColumns / spec.weight_layout().block_columns());
+  };
+  KernelPlan least = plan;
+  while (least.k_unroll > 1 && blocks(least.k_unroll - 1) == blocks(plan.k_unroll))
+    --least.k_unroll;
+  return least;
 }
 
 std::unique_ptr<Generator> make_matmul_generator(const MatmulFamily& family) {

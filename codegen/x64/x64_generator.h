@@ -27,6 +27,18 @@ class LayoutSet {
   unsigned bits_ = 0;
 };
 
+// Of plans for kernels that walk over K block by block.
+inline constexpr int kTriedTiles[] = {1, 2, 4, 8};
+inline constexpr int kTriedUnrolls[] = {1, 2, 4, 8, 16};
+inline constexpr int kTriedPrefetches[] = {0, 1024, 2048, 3072, 4096, 8192, 16384};
+inline constexpr PlanGrid kBlockwiseGrid{.tiles_per_step = kTriedTiles,
+                                         .k_unroll = kTriedUnrolls,
+                                         .prefetch_bytes = kTriedPrefetches,
+                                         .block_k = {},
+                                         .tokens = {}};
+// Of values of k_unroll that make the same number of blocks an iteration, the least.
+KernelPlan with_least_unroll(const MatmulSpec& spec, const KernelPlan& plan);
+
 struct MatmulFamily {
   std::string_view name;    // "x64_matmul_i2s_avx2"
   std::string_view suffix;  // of kernel names: "avx2"
@@ -40,6 +52,9 @@ struct MatmulFamily {
   // Refuses what the tier's registers cannot hold, with the numbers.
   Status (*accepts)(const MatmulSpec& spec, const KernelPlan& plan);
   std::unique_ptr<X64Code> (*program)(const MatmulSpec& spec, const KernelPlan& plan);
+  // As of a Generator; fields that the grid leaves out are reset before effective_plan is asked.
+  PlanGrid grid = kBlockwiseGrid;
+  KernelPlan (*effective_plan)(const MatmulSpec& spec, const KernelPlan& plan) = with_least_unroll;
 };
 
 // MatmulFamily::program of a class that is constructed from spec and plan.

@@ -32,7 +32,6 @@ using Xbyak::Reg64;
 using Xbyak::Tmm;
 
 constexpr VectorFile kZmm{.count = 32, .bytes = 64};
-constexpr int kDefaultBlockK = 1024;
 
 constexpr int kTileRegisters = 8;
 constexpr int kFirstB = 6;
@@ -57,11 +56,16 @@ static_assert(sizeof(TileConfig) == 64);
 
 class PanelAmx final : public PanelMatmul {
  public:
-  static constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = 0};
+  static constexpr PanelLimits kLimits{
+      .max_block_k = 2048, .max_tokens = 0, .own_block_k = 1024, .column_unit = kStepColumns};
+  static constexpr PlanGrid kGrid{.tiles_per_step = kPanelTiles,
+                                  .k_unroll = {},
+                                  .prefetch_bytes = kPanelPrefetches,
+                                  .block_k = kPanelBlocks,
+                                  .tokens = {}};
 
   PanelAmx(const MatmulSpec& spec, const KernelPlan& plan)
-      : PanelMatmul(kZmm, spec, plan, plan.block_k > 0 ? plan.block_k : kDefaultBlockK,
-                    kStepColumns) {}
+      : PanelMatmul(kZmm, spec, plan, kLimits) {}
 
  private:
   // One run over the columns of a chunk: `batches` of up to 16 tokens times `tiles` row tiles.

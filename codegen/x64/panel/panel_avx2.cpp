@@ -9,8 +9,6 @@
 //            A chunk has at most 256 columns whatever the plan asks, 64 groups, one pair a lane each: a lane is in
 //            [-32768, 32512]. An int32 lane is within 2*128*K: K < 2^23.
 // Layout     any with a panel decoder          Reference  codegen/reference/matmul.cpp
-#include <algorithm>
-
 #include "codegen/x64/panel/panel_vectors.h"
 #include "codegen/x64/x64_generator.h"
 #include "codegen/x64/x64_generators.h"
@@ -23,18 +21,23 @@ using Xbyak::Xmm;
 
 constexpr VectorFile kYmm{.count = 16, .bytes = 32};
 constexpr int kWidenedColumns = 256;  // what int16 lanes hold
-
-// A plan made for a wider tier may ask for more columns than int16 lanes hold.
-int most_columns(const KernelPlan& plan) {
-  return plan.block_k > 0 ? std::min(plan.block_k, kWidenedColumns) : kWidenedColumns;
-}
+constexpr int kBlocks[] = {128, kWidenedColumns};
 
 class PanelAvx2 final : public PanelVectorMatmul {
  public:
-  static constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = 6};
+  // A plan made for a wider tier may ask for more columns than int16 lanes hold.
+  static constexpr PanelLimits kLimits{.max_block_k = 2048,
+                                       .max_tokens = 6,
+                                       .own_block_k = kWidenedColumns,
+                                       .most_columns = kWidenedColumns};
+  static constexpr PlanGrid kGrid{.tiles_per_step = kPanelTiles,
+                                  .k_unroll = kPanelUnrolls,
+                                  .prefetch_bytes = kPanelPrefetches,
+                                  .block_k = kBlocks,
+                                  .tokens = kPanelTokens};
 
   PanelAvx2(const MatmulSpec& spec, const KernelPlan& plan)
-      : PanelVectorMatmul(kYmm, spec, plan, most_columns(plan), 1) {}
+      : PanelVectorMatmul(kYmm, spec, plan, kLimits, 1) {}
 
  private:
   Xmm product() const { return vec(15); }

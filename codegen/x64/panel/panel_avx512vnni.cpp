@@ -20,14 +20,15 @@ namespace {
 using Xbyak::Xmm;
 
 constexpr VectorFile kZmm{.count = 32, .bytes = 64};
-constexpr int kDefaultBlockK = 384;
 
 class PanelAvx512Vnni final : public PanelVectorMatmul {
  public:
-  static constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = kMaxBatchTokens};
+  static constexpr PanelLimits kLimits{
+      .max_block_k = 2048, .max_tokens = kMaxBatchTokens, .own_block_k = 384};
+  static constexpr PlanGrid kGrid = kPanelGrid;
 
   PanelAvx512Vnni(const MatmulSpec& spec, const KernelPlan& plan)
-      : PanelVectorMatmul(kZmm, spec, plan, plan.block_k > 0 ? plan.block_k : kDefaultBlockK, 0) {}
+      : PanelVectorMatmul(kZmm, spec, plan, kLimits, 0) {}
 
  private:
   void dot(const Xmm& sum, const Xmm& codes, const Xmm& x) override {

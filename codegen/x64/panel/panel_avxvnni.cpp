@@ -17,14 +17,19 @@ namespace {
 using Xbyak::Xmm;
 
 constexpr VectorFile kYmm{.count = 16, .bytes = 32};
-constexpr int kDefaultBlockK = 384;
+constexpr int kBatches[] = {0, 2};  // two tiles take 3 tokens at most
 
 class PanelAvxVnni final : public PanelVectorMatmul {
  public:
-  static constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = 6};
+  static constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = 6, .own_block_k = 384};
+  static constexpr PlanGrid kGrid{.tiles_per_step = kPanelTiles,
+                                  .k_unroll = kPanelUnrolls,
+                                  .prefetch_bytes = kPanelPrefetches,
+                                  .block_k = kPanelBlocks,
+                                  .tokens = kBatches};
 
   PanelAvxVnni(const MatmulSpec& spec, const KernelPlan& plan)
-      : PanelVectorMatmul(kYmm, spec, plan, plan.block_k > 0 ? plan.block_k : kDefaultBlockK, 0) {}
+      : PanelVectorMatmul(kYmm, spec, plan, kLimits, 0) {}
 
  private:
   void dot(const Xmm& sum, const Xmm& codes, const Xmm& x) override {

@@ -21,6 +21,10 @@ int as_int(int64_t value) {
   return static_cast<int>(value);
 }
 
+int step_tiles_of(const MatmulSpec& spec, const KernelPlan& plan) {
+  return is_gated(spec.epilogue) ? std::max(plan.tiles_per_step, 2) : plan.tiles_per_step;
+}
+
 }  // namespace
 
 PanelChunks::PanelChunks(int64_t k, int64_t unit, int64_t most_columns) {
@@ -47,16 +51,31 @@ Status check_panel_plan(const KernelPlan& plan, const PanelLimits& limits) {
   return {};
 }
 
+PanelChunks panel_chunks(const MatmulSpec& spec, const KernelPlan& plan,
+                         const PanelLimits& limits) {
+  const int wanted = plan.block_k > 0 ? plan.block_k : limits.own_block_k;
+  return {spec.k, std::lcm(spec.weight_layout().block_columns(), limits.column_unit),
+          std::min(wanted, limits.most_columns)};
+}
+
+KernelPlan effective_panel_plan(const MatmulSpec& spec, const KernelPlan& plan,
+                                const PanelLimits& limits) {
+  KernelPlan effective = plan;
+  effective.tiles_per_step = step_tiles_of(spec, plan);
+  effective.block_k = as_int(panel_chunks(spec, plan, limits).columns);
+  return effective;
+}
+
 PanelMatmul::PanelMatmul(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
-                         int64_t most_columns, int64_t column_unit)
+                         const PanelLimits& limits)
     : MatmulProgram(vectors, spec, plan, SumsOf::kCodes),
       decoder_(make_panel_decoder(spec.layout, vectors)),
-      chunks_(spec.k, std::lcm(spec.weight_layout().block_columns(), column_unit), most_columns) {}
+      chunks_(panel_chunks(spec, plan, limits)) {}
 
 // ---- scratch
 
 int PanelMatmul::most_step_tiles() const {
-  return gated() ? std::max(plan_.tiles_per_step, 2) : plan_.tiles_per_step;
+  return step_tiles_of(spec_, plan_);
 }
 
 int PanelMatmul::panel_tile_bytes() const {

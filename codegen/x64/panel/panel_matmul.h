@@ -59,14 +59,33 @@ struct PanelChunks {
 // What a plan may ask of a panel kernel of a tier.
 struct PanelLimits {
   int max_block_k;
-  int max_tokens;  // 0: the tier takes no choice
+  int max_tokens;                        // 0: the tier takes no choice
+  int own_block_k;                       // where the plan leaves the choice
+  int most_columns = max_block_k;        // of a chunk, whatever the plan asks
+  int column_unit = kPanelGroupColumns;  // chunks but the last are multiples
 };
 Status check_panel_plan(const KernelPlan& plan, const PanelLimits& limits);
+PanelChunks panel_chunks(const MatmulSpec& spec, const KernelPlan& plan, const PanelLimits& limits);
+// MatmulFamily::effective_plan: block_k is what the chunks come to; a gated step of one tile is one of two.
+KernelPlan effective_panel_plan(const MatmulSpec& spec, const KernelPlan& plan,
+                                const PanelLimits& limits);
+
+// Plans worth trying: unrolling more gains nothing where a group is twelve products or more.
+inline constexpr int kPanelTiles[] = {1, 2, 4};
+inline constexpr int kPanelUnrolls[] = {1, 4};
+inline constexpr int kPanelPrefetches[] = {0, 2048, 4096};
+inline constexpr int kPanelBlocks[] = {256, 384, 512, 1024, 2048};
+inline constexpr int kPanelTokens[] = {0, 4};
+inline constexpr PlanGrid kPanelGrid{.tiles_per_step = kPanelTiles,
+                                     .k_unroll = kPanelUnrolls,
+                                     .prefetch_bytes = kPanelPrefetches,
+                                     .block_k = kPanelBlocks,
+                                     .tokens = kPanelTokens};
 
 // Sums of K products of a code, at most 2, and an i8 stay within int32.
 inline constexpr int64_t kPanelKLimit = int64_t{1} << 23;
 
-// The family of a panel program: every layout, any number of tokens. Program::kLimits are its plans'.
+// The family of a panel program: every layout, any number of tokens. Program::kLimits and kGrid are its plans'.
 template <class Program>
 constexpr MatmulFamily panel_family(std::string_view name, std::string_view suffix, Isa isa,
                                     LayoutSet vbmi_layouts = {}) {
@@ -82,14 +101,18 @@ constexpr MatmulFamily panel_family(std::string_view name, std::string_view suff
       .k_limit = kPanelKLimit,
       .accepts = [](const MatmulSpec&,
                     const KernelPlan& plan) { return check_panel_plan(plan, Program::kLimits); },
-      .program = make_program<Program>};
+      .program = make_program<Program>,
+      .grid = Program::kGrid,
+      .effective_plan =
+          [](const MatmulSpec& spec, const KernelPlan& plan) {
+            return effective_panel_plan(spec, plan, Program::kLimits);
+          }};
 }
 
 class PanelMatmul : public MatmulProgram {
  protected:
-  // Chunks have at most `most_columns`, in multiples of `column_unit` but for the last.
   PanelMatmul(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
-              int64_t most_columns, int64_t column_unit = kPanelGroupColumns);
+              const PanelLimits& limits);
 
   // Loads what multiply() keeps outside the general registers, before the first step.
   virtual void load_constants() {}

@@ -13,8 +13,9 @@ constexpr int kTokensPerBase =
 }  // namespace
 
 PanelVectorMatmul::PanelVectorMatmul(VectorFile vectors, const MatmulSpec& spec,
-                                     const KernelPlan& plan, int64_t most_columns, int temporaries)
-    : PanelMatmul(vectors, spec, plan, most_columns), temporaries_(temporaries) {}
+                                     const KernelPlan& plan, const PanelLimits& limits,
+                                     int temporaries)
+    : PanelMatmul(vectors, spec, plan, limits), temporaries_(temporaries) {}
 
 // ---- register map
 

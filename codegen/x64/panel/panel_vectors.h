@@ -33,7 +33,7 @@ class PanelVectorMatmul : public PanelMatmul {
  protected:
   // `temporaries`: vector registers that dot() needs.
   PanelVectorMatmul(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
-                    int64_t most_columns, int temporaries);
+                    const PanelLimits& limits, int temporaries);
 
   // sum += codes · x, lane by lane; codes u8, x i8
   virtual void dot(const Xbyak::Xmm& sum, const Xbyak::Xmm& codes, const Xbyak::Xmm& x) = 0;

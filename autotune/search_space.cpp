@@ -1,0 +1,317 @@
+#include "autotune/search_space.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "compiler/plan_source.h"
+#include "runtime/kernel.h"
+
+namespace bitnetc {
+namespace {
+
+// ---- constraints
+
+// Of a panel decoded for one step, bytes. Panels have a byte a weight.
+constexpr int64_t kMostPanelBytes = 64 << 10;
+// Dot products in an iteration of the innermost loop.
+constexpr int kMostProducts = 512;
+constexpr int kColumnsPerUnroll = 16;  // as k_unroll counts
+constexpr int kColumnsPerProduct = 4;
+
+int step_tiles(const Candidate& candidate) {
+  return std::max(candidate.plan.tiles_per_step, is_gated(candidate.spec.epilogue) ? 2 : 1);
+}
+
+// What a candidate has to meet beside its generator's consent. These cut the space down; none is needed for
+// correctness.
+struct Constraint {
+  const char* rule;
+  const char* reason;
+  bool (*holds)(const Candidate& candidate);
+};
+
+constexpr Constraint kConstraints[] = {
+    {"tiles_per_step * 16 <= N, or the fewest tiles that a step can have",
+     "the code for wider steps would never run",
+     [](const Candidate& c) {
+       return c.plan.tiles_per_step == 1 || step_tiles(c) == 2 ||
+              c.plan.tiles_per_step <= c.spec.weight_layout().tiles();
+     }},
+    {"prefetch_bytes < bytes of the packed matrix", "beyond its end nothing is read",
+     [](const Candidate& c) {
+       return c.plan.prefetch_bytes == 0 ||
+              c.plan.prefetch_bytes < c.spec.weight_layout().total_bytes();
+     }},
+    {"tiles_per_step * 16 * block_k <= 64 KiB",
+     "a panel is written once and read once per batch of tokens: it must stay in a fraction of L2, "
+     "beside "
+     "activations and sums",
+     [](const Candidate& c) {
+       return step_tiles(c) * kTileRows * c.plan.block_k <= kMostPanelBytes;
+     }},
+    {"k_unroll * tiles_per_step * tokens <= 128",
+     "512 dot products are 4 KiB of code and hide every loop; more would leave the cache of "
+     "decoded instructions",
+     [](const Candidate& c) {
+       return c.spec.m == kAnyM || c.plan.k_unroll * (kColumnsPerUnroll / kColumnsPerProduct) *
+                                           c.plan.tiles_per_step * c.spec.m <=
+                                       kMostProducts;
+     }},
+    {"(k_unroll - 1) * 16 < K", "no iteration is longer than K; shorter ones make the same code",
+     [](const Candidate& c) {
+       return (c.plan.k_unroll - 1) * int64_t{kColumnsPerUnroll} < c.spec.k;
+     }},
+    {"compiled AMX kernels for more than 8 tokens only",
+     "for fewer they call the compiled AVX-512 kernels, which compete themselves",
+     [](const Candidate& c) {
+       return c.spec.m == kAnyM || c.generator->name() != "static_matmul_amx";
+     }},
+};
+
+bool meets_constraints(const Candidate& candidate) {
+  return std::all_of(std::begin(kConstraints), std::end(kConstraints),
+                     [&](const Constraint& constraint) { return constraint.holds(candidate); });
+}
+
+// ---- plans
+
+bool is_accepted(const Candidate& candidate, const Target& target) {
+  return candidate.generator->accepts(candidate.request(target)).ok();
+}
+
+KernelPlan effective_plan(const Candidate& candidate) {
+  return candidate.generator->effective_plan(candidate.spec, candidate.plan);
+}
+
+// Candidates in the order in which they come, without those that do what one before does.
+class CandidateList {
+ public:
+  void add(const Candidate& candidate) {
+    const KernelPlan plan = effective_plan(candidate);
+    for (size_t i = 0; i < list_.size(); ++i)
+      if (list_[i].generator == candidate.generator && effective_plans_[i] == plan) return;
+    list_.push_back(candidate);
+    effective_plans_.push_back(plan);
+  }
+  void add_plan_of_grid(Candidate candidate, const Target& target) {
+    candidate.plan = effective_plan(candidate);
+    if (is_accepted(candidate, target) && meets_constraints(candidate)) add(candidate);
+  }
+  std::vector<Candidate> take() { return std::move(list_); }
+
+ private:
+  std::vector<Candidate> list_;
+  std::vector<KernelPlan> effective_plans_;
+};
+
+// Calls body(plan) with every plan of a grid; fields without values keep those of `plan`.
+template <typename Body>
+void for_each_plan(const PlanGrid& grid, KernelPlan plan, size_t field, const Body& body) {
+  if (field == std::size(kPlanFields)) return body(plan);
+  const auto& [value, worth_trying] = kPlanFields[field];
+  if ((grid.*worth_trying).empty()) return for_each_plan(grid, plan, field + 1, body);
+  for (const int each : grid.*worth_trying) {
+    plan.*value = each;
+    for_each_plan(grid, plan, field + 1, body);
+  }
+}
+
+// Calls body(plan) with the plans that differ from the candidate's by one step of the grid in one field. Unrolling,
+// which hardly matters but for tl2, goes to both ends. More or fewer streams of weights want another distance: beyond
+// the tiles of a step (docs/tuning.md).
+template <typename Body>
+void for_each_neighbour(const Candidate& candidate, const Body& body) {
+  const PlanGrid grid = candidate.generator->plan_grid();
+  const KernelPlan plan = effective_plan(candidate);
+  for (const auto& [value, worth_trying] : kPlanFields) {
+    const std::span<const int> values = grid.*worth_trying;
+    const auto differs_at = [&, field = value](int each) {
+      Candidate neighbour = candidate;
+      neighbour.plan.*field = each;
+      return effective_plan(neighbour) != plan;
+    };
+    KernelPlan below = plan, above = plan;
+    const bool to_both_ends = value == &KernelPlan::k_unroll;
+    for (const int each : values) {
+      if (!differs_at(each)) continue;
+      if (each < plan.*value && (!to_both_ends || below == plan)) below.*value = each;
+      if (each > plan.*value && (to_both_ends || above == plan)) above.*value = each;
+    }
+    for (KernelPlan neighbour : {below, above}) {
+      if (neighbour == plan) continue;
+      body(neighbour);
+      if (value != &KernelPlan::tiles_per_step || grid.prefetch_bytes.empty()) continue;
+      neighbour.prefetch_bytes = grid.prefetch_bytes.back();
+      body(neighbour);
+    }
+  }
+}
+
+// ---- generators
+
+constexpr Isa kTiers[] = {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx};
+
+// A generator of kernels for a spec; `guess` is the rule of thumb's plan on a CPU whose best tier is the
+// generator's: that is where its kernels would be used.
+struct Entrant {
+  Candidate guess;
+  Isa tier;
+};
+
+// What is used where nothing is known: the choice of KernelBuilder::build with the rule of thumb's plans.
+std::optional<Candidate> rule_of_thumb(const MatmulSpec& spec, const Target& target) {
+  MatmulSpec any = spec;
+  any.m = kAnyM;
+  const HeuristicPlanSource plans;
+  for (const auto& generator : KernelBuilder::generators()) {
+    for (const MatmulSpec& each : {spec, any}) {
+      const Candidate candidate{generator.get(), each, plans.choose(each, target).plan};
+      if (is_accepted(candidate, target))
+        return generator->name() == "reference" ? std::nullopt : std::optional(candidate);
+    }
+  }
+  return std::nullopt;
+}
+
+bool ignores_plans(const Generator& generator) {
+  const PlanGrid grid = generator.plan_grid();
+  return std::all_of(std::begin(kPlanFields), std::end(kPlanFields),
+                     [&](const PlanField& field) { return (grid.*field.worth_trying).empty(); });
+}
+
+// A generator enters with kernels for the M of the spec, or, where it makes none, with those for any M.
+std::optional<Entrant> find_entrant(const Generator& generator, const MatmulSpec& spec,
+                                    const Target& target) {
+  MatmulSpec any = spec;
+  any.m = kAnyM;
+  for (const MatmulSpec& each : {spec, any}) {
+    for (const Isa tier : kTiers) {
+      const KernelPlan plan = HeuristicPlanSource().choose(each, target_for(tier)).plan;
+      const Candidate guess{&generator, each, ignores_plans(generator) ? KernelPlan() : plan};
+      if (!is_accepted(guess, target_for(tier))) continue;
+      if (is_accepted(guess, target)) return Entrant{guess, tier};
+      break;
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<Entrant> find_entrants(const MatmulSpec& spec, const Target& target) {
+  std::vector<Entrant> entrants;
+  for (const auto& generator : KernelBuilder::generators()) {
+    if (generator->name() == "reference") continue;
+    if (const auto entrant = find_entrant(*generator, spec, target)) entrants.push_back(*entrant);
+  }
+  return entrants;
+}
+
+// Kernels of a lower tier than this do the same work in more instructions. AMX multiplies many tokens only.
+Isa lowest_quick_tier(const std::vector<Entrant>& entrants) {
+  Isa highest = Isa::kScalar;
+  for (const Entrant& entrant : entrants) highest = std::max(highest, entrant.tier);
+  return std::min(highest, Isa::kAvx512Vnni);
+}
+
+// ---- words
+
+struct Dimension {
+  const char* name;        // ours
+  const char* usual_name;  // of matrix multiplication
+  const char* meaning;
+};
+
+constexpr Dimension kDimensions[] = {
+    {"generator", "microkernel",
+     "family and instruction set: how weights are decoded or looked up"},
+    {"layout", "packing of B", "of the matrix; chosen once for all M, so it is tuned apart"},
+    {"m", "M", "tokens of a call: a kernel for 1 to 8 of them each, and one for any number"},
+    {"tiles_per_step", "nr = 16 x tiles",
+     "row tiles that share a pass over K: outputs in registers"},
+    {"tokens", "mr", "tokens that share a pass over a panel; else all m, in registers"},
+    {"k_unroll", "unroll of kc by kr = 4",
+     "16 columns of packed weights an iteration; of a panel, groups of 4"},
+    {"prefetch_bytes", "prefetch distance", "ahead in the packed weights"},
+    {"block_k", "kc", "columns that are decoded into a panel at a time; else all of K"},
+    {"(fixed)", "mc, nc", "a call's tokens, at most 256; a thread's share of the row tiles"},
+    {"(fixed)", "table placement",
+     "look-ups read tables of words (AVX-512) or bytes (AVX2), made once a token for all steps"},
+};
+
+std::string describe_grid(const PlanGrid& grid) {
+  constexpr std::string_view kLetters = "tupkm";  // as in plan_name()
+  std::string text;
+  for (size_t i = 0; i < std::size(kPlanFields); ++i)
+    if (const auto values = grid.*kPlanFields[i].worth_trying; !values.empty())
+      text += fmt::format("{}{} {}", text.empty() ? "" : "  ", kLetters[i], fmt::join(values, ","));
+  return text;
+}
+
+}  // namespace
+
+std::string_view effort_name(Effort effort) {
+  return effort == Effort::kQuick ? "quick" : "full";
+}
+
+KernelRequest Candidate::request(const Target& target) const {
+  return {.spec = spec, .plan = plan, .target = target};
+}
+
+std::vector<Candidate> candidates(const MatmulSpec& spec, const Target& target, Effort effort) {
+  const std::vector<Entrant> entrants = find_entrants(spec, target);
+  const std::optional<Candidate> first = rule_of_thumb(spec, target);
+  const Isa lowest_tier = lowest_quick_tier(entrants);
+  CandidateList list;
+  if (first) list.add(*first);
+  for (const Entrant& entrant : entrants) {
+    const Candidate& guess = entrant.guess;
+    const auto add_with_plan = [&](const KernelPlan& plan) {
+      list.add_plan_of_grid({guess.generator, guess.spec, plan}, target);
+    };
+    const bool is_first = first && first->generator == guess.generator;
+    if (effort == Effort::kQuick && entrant.tier < lowest_tier && !is_first) continue;
+    if (meets_constraints(guess)) list.add(guess);
+    if (effort == Effort::kFull) {
+      for_each_plan(guess.generator->plan_grid(), guess.plan, 0, add_with_plan);
+    } else if (is_first) {
+      for_each_neighbour(*first, add_with_plan);
+    }
+  }
+  return list.take();
+}
+
+std::vector<const Generator*> competitors(const MatmulSpec& spec, const Target& target) {
+  std::vector<const Generator*> list;
+  for (const Candidate& candidate : candidates(spec, target, Effort::kFull))
+    if (std::find(list.begin(), list.end(), candidate.generator) == list.end())
+      list.push_back(candidate.generator);
+  const auto& order = KernelBuilder::generators();
+  const auto place = [&](const Generator* generator) {
+    return std::find_if(order.begin(), order.end(),
+                        [&](const auto& each) { return each.get() == generator; });
+  };
+  std::sort(list.begin(), list.end(),
+            [&](const Generator* a, const Generator* b) { return place(a) < place(b); });
+  return list;
+}
+
+std::string describe_search_space() {
+  std::string text = "dimensions of a matmul Y[M,N] = X[M,K] W[N,K]^T\n";
+  for (const Dimension& each : kDimensions)
+    text += fmt::format("  {:<15} {:<22} {}\n", each.name, each.usual_name, each.meaning);
+  text += "\nplans worth trying, by generator\n";
+  for (const auto& generator : KernelBuilder::generators())
+    if (const std::string grid = describe_grid(generator->plan_grid()); !grid.empty())
+      text += fmt::format("  {:<29} {}\n", generator->name(), grid);
+  text += "  static_matmul_*               one each: their code is fixed\n\nconstraints\n";
+  for (const Constraint& each : kConstraints)
+    text += fmt::format("  {}\n    {}\n", each.rule, each.reason);
+  return text;
+}
+
+}  // namespace bitnetc
