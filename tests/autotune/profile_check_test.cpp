@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "autotune/profile.h"
+#include "autotune/search_space.h"
 #include "codegen/kernel_builder.h"
 #include "tests/support/scripted_profile.h"
 
@@ -65,6 +66,21 @@ TEST(CurrentField, MissesNoGeneratorThatTakesSomePlan) {
         std::ranges::sort(takes_some);
         EXPECT_EQ(names(current_field(spec, target_for(isa))), takes_some)
             << spec_name(spec) << " on " << isa_name(isa);
+      }
+    }
+  }
+}
+
+// What competes when a spec is tuned stands in the field of its entry.
+TEST(CurrentField, HasAllCompetitors) {
+  for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx}) {
+    for (const LayoutId layout : kLayouts) {
+      for (const int m : {1, 2, 8, kAnyM}) {
+        const MatmulSpec spec{.n = 256, .k = 2560, .m = m, .layout = layout};
+        const auto field = names(current_field(spec, target_for(isa)));
+        for (const Generator* each : competitors(spec, target_for(isa)))
+          EXPECT_TRUE(std::ranges::binary_search(field, each->name()))
+              << each->name() << " for " << spec_name(spec) << " on " << isa_name(isa);
       }
     }
   }
