@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "autotune/order_statistics.h"
+#include "autotune/tuning/watch.h"
 
 namespace bitnetc {
 namespace {
@@ -14,46 +15,6 @@ constexpr double kReported = 0.95;  // confidence of what is reported
 // Of what decides while measuring goes on: it is asked again and again, and each time is a chance to be wrong.
 constexpr double kDeciding = 0.99;
 constexpr double kNoSample = std::numeric_limits<double>::quiet_NaN();
-
-// The clock of the budget, watched: a loop that ends by a clock that does not run never ends.
-class Watch {
- public:
-  explicit Watch(const std::function<double()>& now_s)
-      : now_s_(now_s ? now_s : steady_now_s), start_s_(now_s_()), last_s_(start_s_) {}
-
-  // Seconds since the start, without those passed over.
-  double elapsed_s() {
-    const double now = now_s_();
-    if (!(now >= last_s_) && problem_.ok())
-      problem_ = make_error(StatusCode::kUnsupported,
-                            "the steady clock went backwards, from {} s to {} s: nothing can be "
-                            "measured with it",
-                            last_s_, now);
-    readings_at_once_ = now > last_s_ ? 0 : readings_at_once_ + 1;
-    if (readings_at_once_ > kMostReadingsAtOnce && problem_.ok())
-      problem_ =
-          make_error(StatusCode::kUnsupported,
-                     "the steady clock stands still at {} s: nothing can be measured with it", now);
-    last_s_ = now;
-    return now - start_s_ - passed_over_s_;
-  }
-  template <typename Work>
-  auto pass_over(const Work& work) {
-    const double before = elapsed_s();
-    auto result = work();
-    passed_over_s_ += elapsed_s() - before;
-    return result;
-  }
-  const Status& problem() const { return problem_; }
-
- private:
-  static constexpr int kMostReadingsAtOnce = 1000;  // work lies between any two or three
-
-  std::function<double()> now_s_;
-  double start_s_, last_s_, passed_over_s_ = 0;
-  int readings_at_once_ = 0;
-  Status problem_;
-};
 
 struct Racer {
   size_t entrant = 0;
