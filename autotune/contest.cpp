@@ -68,7 +68,7 @@ class Contest {
     while (field_.size() > 2 && goes_on()) heat();
     cut_to_finalists();
     if (field_.size() == 2) {
-      final();
+      hold_final();
     } else if (field_.size() == 1) {
       time_alone();
     }
@@ -258,25 +258,26 @@ class Contest {
 
   enum class Verdict { kOpen, kFirst, kSecond, kTie };
 
-  void final() {
+  void hold_final() {
     constexpr size_t kFirstLook = 8, kFewestBlocks = 6;
     Racer &a = field_[0], &b = field_[1];
     std::vector<double> second_over_first;
     size_t next_look = kFirstLook, attempts = 0;
-    Verdict verdict = Verdict::kOpen;
-    while (!stopped() && !a.is_out && !b.is_out) {
+    bool was_overtime = false;
+    for (; !stopped() && !a.is_out && !b.is_out; ++attempts) {
       const double elapsed = watch_.elapsed_s();
       const size_t blocks = second_over_first.size();
       const bool enough = attempts >= kFewestBlocks;
       if (enough && elapsed >= stretched_s()) break;
       const bool overtime = enough && elapsed >= options_.budget_s;
-      if (blocks >= next_look || overtime) {
-        verdict = overtime ? late_verdict(second_over_first) : early_verdict(second_over_first);
+      if (blocks >= next_look || overtime != was_overtime) {
+        const Verdict verdict = overtime ? late_verdict(second_over_first, kDeciding)
+                                         : early_verdict(second_over_first);
         if (verdict != Verdict::kOpen && is_calm(a) && is_calm(b)) break;
         next_look = blocks + blocks / 2;
+        was_overtime = overtime;
       }
       block(a, b, second_over_first);
-      ++attempts;
     }
     conclude(second_over_first);
   }
@@ -306,11 +307,11 @@ class Contest {
     return Verdict::kOpen;
   }
 
-  // When time is up, and nothing is asked again: what is known may also be that neither is ahead by much.
-  Verdict late_verdict(const std::vector<double>& second_over_first) const {
+  // When time is up: what is known may also be that neither is ahead by much.
+  Verdict late_verdict(const std::vector<double>& second_over_first, double confidence) const {
     constexpr double kMuch = 3;  // times the share that matters
     if (second_over_first.empty()) return Verdict::kOpen;
-    const MedianInterval ratio = median_interval(second_over_first, kReported);
+    const MedianInterval ratio = median_interval(second_over_first, confidence);
     const double matters = 1 + options_.tie_share, much = 1 + kMuch * options_.tie_share;
     if (ratio.low > 1) return ratio.median >= matters ? Verdict::kFirst : Verdict::kTie;
     if (ratio.high < 1) return ratio.median <= 1 / matters ? Verdict::kSecond : Verdict::kTie;
@@ -330,7 +331,7 @@ class Contest {
       result_.confidence = Confidence::kNoisy;
       return;
     }
-    const Verdict verdict = late_verdict(second_over_first);
+    const Verdict verdict = late_verdict(second_over_first, kReported);
     result_.confidence = Confidence::kSure;
     if (verdict == Verdict::kTie) result_.confidence = Confidence::kTie;
     if (verdict == Verdict::kOpen || !is_calm(a) || !is_calm(b) || is_hasty_)
@@ -352,7 +353,8 @@ class Contest {
       if (enough && is_calm(racer)) break;
       if (const double seconds = sample(racer); seconds > 0) racer.in_final.push_back(seconds);
     }
-    result_.confidence = is_calm(racer) && !is_hasty_ ? Confidence::kSure : Confidence::kNoisy;
+    result_.confidence =
+        is_calm(racer) && !racer.is_out && !is_hasty_ ? Confidence::kSure : Confidence::kNoisy;
   }
 
   // ---- report
