@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "autotune/order_statistics.h"
+#include "autotune/tuning/watch.h"
 
 namespace bitnetc {
 namespace {
@@ -14,46 +15,6 @@ constexpr double kReported = 0.95;  // confidence of what is reported
 // Of what decides while measuring goes on: it is asked again and again, and each time is a chance to be wrong.
 constexpr double kDeciding = 0.99;
 constexpr double kNoSample = std::numeric_limits<double>::quiet_NaN();
-
-// The clock of the budget, watched: a loop that ends by a clock that does not run never ends.
-class Watch {
- public:
-  explicit Watch(const std::function<double()>& now_s)
-      : now_s_(now_s ? now_s : steady_now_s), start_s_(now_s_()), last_s_(start_s_) {}
-
-  // Seconds since the start, without those passed over.
-  double elapsed_s() {
-    const double now = now_s_();
-    if (!(now >= last_s_) && problem_.ok())
-      problem_ = make_error(StatusCode::kUnsupported,
-                            "the steady clock went backwards, from {} s to {} s: nothing can be "
-                            "measured with it",
-                            last_s_, now);
-    readings_at_once_ = now > last_s_ ? 0 : readings_at_once_ + 1;
-    if (readings_at_once_ > kMostReadingsAtOnce && problem_.ok())
-      problem_ =
-          make_error(StatusCode::kUnsupported,
-                     "the steady clock stands still at {} s: nothing can be measured with it", now);
-    last_s_ = now;
-    return now - start_s_ - passed_over_s_;
-  }
-  template <typename Work>
-  auto pass_over(const Work& work) {
-    const double before = elapsed_s();
-    auto result = work();
-    passed_over_s_ += elapsed_s() - before;
-    return result;
-  }
-  const Status& problem() const { return problem_; }
-
- private:
-  static constexpr int kMostReadingsAtOnce = 1000;  // work lies between any two or three
-
-  std::function<double()> now_s_;
-  double start_s_, last_s_, passed_over_s_ = 0;
-  int readings_at_once_ = 0;
-  Status problem_;
-};
 
 struct Racer {
   size_t entrant = 0;
@@ -107,7 +68,7 @@ class Contest {
     while (field_.size() > 2 && goes_on()) heat();
     cut_to_finalists();
     if (field_.size() == 2) {
-      final();
+      hold_final();
     } else if (field_.size() == 1) {
       time_alone();
     }
@@ -297,25 +258,26 @@ class Contest {
 
   enum class Verdict { kOpen, kFirst, kSecond, kTie };
 
-  void final() {
+  void hold_final() {
     constexpr size_t kFirstLook = 8, kFewestBlocks = 6;
     Racer &a = field_[0], &b = field_[1];
     std::vector<double> second_over_first;
     size_t next_look = kFirstLook, attempts = 0;
-    Verdict verdict = Verdict::kOpen;
-    while (!stopped() && !a.is_out && !b.is_out) {
+    bool was_overtime = false;
+    for (; !stopped() && !a.is_out && !b.is_out; ++attempts) {
       const double elapsed = watch_.elapsed_s();
       const size_t blocks = second_over_first.size();
       const bool enough = attempts >= kFewestBlocks;
       if (enough && elapsed >= stretched_s()) break;
       const bool overtime = enough && elapsed >= options_.budget_s;
-      if (blocks >= next_look || overtime) {
-        verdict = overtime ? late_verdict(second_over_first) : early_verdict(second_over_first);
+      if (blocks >= next_look || overtime != was_overtime) {
+        const Verdict verdict = overtime ? late_verdict(second_over_first, kDeciding)
+                                         : early_verdict(second_over_first);
         if (verdict != Verdict::kOpen && is_calm(a) && is_calm(b)) break;
         next_look = blocks + blocks / 2;
+        was_overtime = overtime;
       }
       block(a, b, second_over_first);
-      ++attempts;
     }
     conclude(second_over_first);
   }
@@ -345,11 +307,11 @@ class Contest {
     return Verdict::kOpen;
   }
 
-  // When time is up, and nothing is asked again: what is known may also be that neither is ahead by much.
-  Verdict late_verdict(const std::vector<double>& second_over_first) const {
+  // When time is up: what is known may also be that neither is ahead by much.
+  Verdict late_verdict(const std::vector<double>& second_over_first, double confidence) const {
     constexpr double kMuch = 3;  // times the share that matters
     if (second_over_first.empty()) return Verdict::kOpen;
-    const MedianInterval ratio = median_interval(second_over_first, kReported);
+    const MedianInterval ratio = median_interval(second_over_first, confidence);
     const double matters = 1 + options_.tie_share, much = 1 + kMuch * options_.tie_share;
     if (ratio.low > 1) return ratio.median >= matters ? Verdict::kFirst : Verdict::kTie;
     if (ratio.high < 1) return ratio.median <= 1 / matters ? Verdict::kSecond : Verdict::kTie;
@@ -369,7 +331,7 @@ class Contest {
       result_.confidence = Confidence::kNoisy;
       return;
     }
-    const Verdict verdict = late_verdict(second_over_first);
+    const Verdict verdict = late_verdict(second_over_first, kReported);
     result_.confidence = Confidence::kSure;
     if (verdict == Verdict::kTie) result_.confidence = Confidence::kTie;
     if (verdict == Verdict::kOpen || !is_calm(a) || !is_calm(b) || is_hasty_)
@@ -391,7 +353,8 @@ class Contest {
       if (enough && is_calm(racer)) break;
       if (const double seconds = sample(racer); seconds > 0) racer.in_final.push_back(seconds);
     }
-    result_.confidence = is_calm(racer) && !is_hasty_ ? Confidence::kSure : Confidence::kNoisy;
+    result_.confidence =
+        is_calm(racer) && !racer.is_out && !is_hasty_ ? Confidence::kSure : Confidence::kNoisy;
   }
 
   // ---- report
