@@ -56,6 +56,7 @@ void MatmulLut::generate() {
   prologue(step_tiles() * kTileOutputBytes);
   load_arguments();
   load_constants();
+  if (plan_.prefetch_bytes > 0) read_up_to_prefetch();
   for (int tiles = step_tiles(); tiles >= (gated() ? 2 : 1); tiles /= 2) run_steps(tiles);
   finish();
 }
@@ -80,6 +81,25 @@ void MatmulLut::load_arguments() {
     sub(residual_delta_, y_);
   }
   add(y_, rax);
+}
+
+// The first step's weights, which nobody prefetched: loads alone read at the limit of memory, look-ups that wait for
+// each line of several tiles at a fifth of it.
+void MatmulLut::read_up_to_prefetch() {
+  const Xbyak::Reg64 line = tables_, end = iterations_;
+  imul(end, tiles_left_, static_cast<int>(tile_bytes()));
+  add(end, w_);
+  cmp(end, ahead_);
+  cmova(end, ahead_);
+  mov(line, w_);
+  Xbyak::Label next, done;
+  L(next);
+  cmp(line, end);
+  jae(done);
+  mov(rax, ptr[line]);
+  add(line, kLineBytes);
+  jmp(next);
+  L(done);
 }
 
 void MatmulLut::run_steps(int tiles) {
@@ -134,9 +154,9 @@ void MatmulLut::iteration(int tiles, int blocks) {
   if (plan_.prefetch_bytes > 0) add(ahead_, blocks * tiles * bytes);
 }
 
-// As many bytes as the word takes, in the order of memory whatever the number of tiles read at a time. A prefetch
-// that finds no miss buffer free is dropped, and the tables' lines, which come from L2, take many: so each line is
-// asked for at prefetch_bytes, at kAskAgainBytes less, and so on down to its tile.
+// As many bytes as the word takes, in the order of memory whatever the number of tiles read at a time. Some
+// prefetches are dropped while the tables' lines come from L2 (decision 0005), so each line is asked for at
+// prefetch_bytes, at kAskAgainBytes less, and so on down to its tile.
 void MatmulLut::prefetch(int tiles, int block, int w) {
   if (plan_.prefetch_bytes == 0) return;
   const int bytes = tiles * static_cast<int>(kCellBytes);

@@ -3,6 +3,7 @@
 //
 //   Y[N] = epilogue( float( sum of looked-up sums ) * (x_step * tile_scale) )
 //
+//   load the lines of the first step       later ones are prefetched a step and prefetch_bytes ahead
 //   for each step of T row tiles           T = tiles_per_step; a remainder runs with smaller T
 //     zero the sums (i32, scratch) and the accumulators (i16, registers)
 //     for each run of blocks               as many as cannot overflow an i16 lane
@@ -61,6 +62,7 @@ class MatmulLut : public MatmulProgram {
  private:
   void generate() final;
   void load_arguments();
+  void read_up_to_prefetch();
   void run_steps(int tiles);
   void run_step(int tiles);
   void run_blocks(int tiles, int64_t count);
