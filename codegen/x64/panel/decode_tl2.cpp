@@ -17,13 +17,15 @@
 // Block      36 columns of 16 rows: 128 bytes -> 9 groups, 576 weights
 // Work       vector operations for a block, shuffles among them (unpacks too), stores:
 //            zmm  19  12   9      shifts and vpternlogd move the fields, so that shuffles need not
-//            ymm  70  34  18      24 to move fields, 10 to interleave, 6 * 6 to look up
+//            ymm  74  38  18      24 to move fields, 14 to interleave, 6 * 6 to look up; 66 as unpacked, 60 as
+//                                 cells (ymm_decoder_use.h)
 // Bound      zmm: the store of 64 bytes a cycle, 9 cycles; where one port shuffles, as on Intel cores at 512
 //            bits, the shuffles. ymm: the operations, on three or four ports, or the shuffles, on two.
 //            AMD EPYC Zen 5: 9.1 and 21.7 cycles a block, from L2 245 and 107 Gweights/s
 // Exactness  The tables have an entry for each of the 27 values of a field, or for each value of a part.
 // Layout     docs/layouts/tl2.md
 #include "codegen/x64/panel/decoder_parts.h"
+#include "codegen/x64/panel/ymm_group_decoder.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -96,33 +98,28 @@ class Tl2DecoderZmm final : public WordDecoder<GroupDecoder> {
   const Zmm ab_{6}, cd_{7}, indices_{8}, codes_{9};
 };
 
-class Tl2DecoderYmm final : public WordDecoder<PanelDecoder> {
+class Tl2DecoderYmm final : public YmmGroupDecoder {
  public:
-  Tl2DecoderYmm() : WordDecoder(tl2_format(), kYmmFile) {
-    constants_.add_words(low_field_, 0x001f);
-    constants_.add_words(high_field_, 0x1f00);
-    constants_.add(first_trits_, [](int i) { return first_trit_code(i % 16); });
-    constants_.add(pairs_, [](int i) { return pair_of(i % 16) ^ half_of(i % 16); });
-    for (int t = 0; t < kPairTrits; ++t) {
-      constants_.add(pair_trits(t),
-                     [t](int i) { return code_of_trit(signed_by_bit_3(i % 16), kPairTrits, t); });
+  explicit Tl2DecoderYmm(const YmmDecoderUse& use) : YmmGroupDecoder(tl2_format(), use, 4) {
+    first_trits_ = constant([](int i) { return first_trit_code(i % 16); });
+    pairs_ = constant([](int i) { return pair_of(i % 16) ^ half_of(i % 16); });
+    for (int t = kPairTrits - 1; t >= 0; --t) {
+      pair_trits_[t] =
+          constant([t](int i) { return code_of_trit(signed_by_bit_3(i % 16), kPairTrits, t); });
     }
-    constants_.add_bytes(zero_, 0);
+    zero_ = constant_bytes(0);
+    high_field_ = constant_words(0x1f00);
+    low_field_ = constant_words(0x001f);
   }
 
-  void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
-                    const Xbyak::RegExp& panel) override {
+  void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
+                     const Sink& sink) override {
     for (int pair = 0; pair < 2; ++pair) {
-      const Ymm fields_2 = pair == 0 ? ab_fields_2_ : cd_fields_2_;
-      const auto cell = [&](int i) { return w + (2 * pair + i) * static_cast<int>(kCellBytes); };
-      load_cell_for_unpack(code, first_, cell(0));
-      load_cell_for_unpack(code, second_, cell(1));
-      join_fields_2(code, fields_2);
-      join_fields_0_and_1(code, first_);
-      join_fields_0_and_1(code, second_);
-      decode_columns(code, first_, second_, group_at(panel, pair * kTrits));
+      for (int i = 0; i < 2; ++i) join_fields_0_and_1(code, w, 2 * pair + i, i);
+      decode_columns(code, pair * kTrits, sink);
     }
-    decode_columns(code, ab_fields_2_, cd_fields_2_, group_at(panel, 2 * kTrits));
+    for (int i = 0; i < 2; ++i) join_fields_2(code, w, 2 * i, i);
+    decode_columns(code, 2 * kTrits, sink);
   }
 
  private:
@@ -142,50 +139,56 @@ class Tl2DecoderYmm final : public WordDecoder<PanelDecoder> {
     return half & kSign ? 0 : 2;
   }
 
-  // In place: each field in a byte.
-  void join_fields_0_and_1(Xbyak::CodeGenerator& code, const Ymm& words) {
-    code.vpsllw(temp_, words, kLeftOfField1ToHighByte);
-    code.vpand(words, words, low_field_);
-    code.vpand(temp_, temp_, high_field_);
-    code.vpor(words, words, temp_);
+  // Each field of a cell in a byte.
+  void join_fields_0_and_1(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int cell, int i) {
+    load_cell(code, half(i), w, cell);
+    code.vpsllw(fields(i), half(i), kLeftOfField1ToHighByte);
+    mask(code, half(i), low_field_);
+    mask(code, fields(i), high_field_);
+    code.vpor(joined(i), half(i), fields(i));
   }
 
-  // Of first_ to the low bytes, of second_ to the high bytes. Bit 15 of a word is zero.
-  void join_fields_2(Xbyak::CodeGenerator& code, const Ymm& to) {
-    code.vpsrlw(to, first_, kRightOfField2ToLowByte);
-    code.vpsrlw(temp_, second_, kRightOfField2ToHighByte);
-    code.vpand(temp_, temp_, high_field_);
-    code.vpor(to, to, temp_);
+  // Of `cell` to the low bytes, of the next one to the high bytes. Bit 15 of a word is zero.
+  void join_fields_2(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int cell, int i) {
+    load_cell(code, half(i), w, cell);
+    load_cell(code, fields(i), w, cell + 1);
+    code.vpsrlw(half(i), half(i), kRightOfField2ToLowByte);
+    code.vpsrlw(fields(i), fields(i), kRightOfField2ToHighByte);
+    mask(code, fields(i), high_field_);
+    code.vpor(joined(i), half(i), fields(i));
   }
 
-  // Twelve columns, whose fields lie in the bytes of the words of both.
-  void decode_columns(Xbyak::CodeGenerator& code, const Ymm& first, const Ymm& second,
-                      const Xbyak::RegExp& panel) {
-    code.vpunpcklwd(fields_, first, second);
-    decode_rows(code, panel);
-    code.vpunpckhwd(fields_, first, second);
-    decode_rows(code, panel + kYmmFile.bytes);
+  // Twelve columns, whose fields lie in the bytes of both joined words.
+  void decode_columns(Xbyak::CodeGenerator& code, int group, const Sink& sink) {
+    if (rows_ != YmmRows::kAsCells) {
+      code.vpunpcklwd(fields(0), half(0), half(1));
+      code.vpunpckhwd(fields(1), half(0), half(1));
+    }
+    for (int part = 0; part < 2; ++part) {
+      with(code, zero_, [&](const Xbyak::Operand& zero) {
+        code.vpavgb(half(part), fields(part), zero);
+      });
+      code.vpshufb(fields(part), *pairs_.in_register, fields(part));
+      code.vpxor(fields(part), fields(part), half(part));
+      code.vpshufb(half(part), *first_trits_.in_register, half(part));
+    }
+    sink(group, half(0), half(1));
+    for (int part = 0; part < 2; ++part) look_up(code, half(part), pair_trits_[0], fields(part));
+    sink(group + 1, half(0), half(1));
+    const Ymm last = in_register(code, pair_trits_[1], half(0));
+    for (int part = 0; part < 2; ++part) code.vpshufb(fields(part), last, fields(part));
+    sink(group + 2, fields(0), fields(1));
   }
 
-  void decode_rows(Xbyak::CodeGenerator& code, const Xbyak::RegExp& panel) {
-    code.vpavgb(half_, fields_, zero_);
-    look_up(code, first_trits_, half_, group_at(panel, 0));
-    code.vpshufb(fields_, pairs_, fields_);
-    code.vpxor(fields_, fields_, half_);
-    for (int t = 0; t < kPairTrits; ++t)
-      look_up(code, pair_trits(t), fields_, group_at(panel, 1 + t));
+  void mask(Xbyak::CodeGenerator& code, const Ymm& words, const Constant& bits) {
+    with(code, bits, [&](const Xbyak::Operand& operand) { code.vpand(words, words, operand); });
   }
 
-  void look_up(Xbyak::CodeGenerator& code, const Ymm& table, const Ymm& indices,
-               const Xbyak::RegExp& group) {
-    code.vpshufb(codes_, table, indices);
-    code.vmovups(code.ptr[group], codes_);
-  }
-
-  static Ymm pair_trits(int t) { return Ymm(5 + t); }
-  const Ymm low_field_{0}, high_field_{1}, zero_{2}, first_trits_{3}, pairs_{4};
-  const Ymm first_{7}, second_{8}, ab_fields_2_{9}, cd_fields_2_{10};
-  const Ymm temp_{11}, fields_{12}, half_{13}, codes_{14};
+  static Ymm half(int part) { return temporary(part); }
+  static Ymm fields(int part) { return temporary(2 + part); }
+  // Words on their way to the fields of a part.
+  Ymm joined(int i) const { return rows_ == YmmRows::kAsCells ? fields(i) : half(i); }
+  Constant first_trits_, pairs_, pair_trits_[kPairTrits], zero_, low_field_, high_field_;
 };
 
 }  // namespace
@@ -196,7 +199,11 @@ std::unique_ptr<GroupDecoder> make_tl2_group_decoder() {
 
 std::unique_ptr<PanelDecoder> make_tl2_decoder(VectorFile vectors) {
   if (vectors.bytes == kZmmFile.bytes) return make_tl2_group_decoder();
-  return std::make_unique<Tl2DecoderYmm>();
+  return make_tl2_ymm_decoder(kYmmPanelUse);
+}
+
+std::unique_ptr<YmmGroupDecoder> make_tl2_ymm_decoder(const YmmDecoderUse& use) {
+  return std::make_unique<Tl2DecoderYmm>(use);
 }
 
 }  // namespace bitnetc::x64
