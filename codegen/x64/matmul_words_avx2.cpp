@@ -24,8 +24,8 @@ using Xbyak::Ymm;
 
 constexpr int kMostTokens = 4;
 constexpr int kMostTl2Tokens = 2;
-constexpr int kMostPairs = 64;   // what an int16 lane holds
-constexpr int kMostUnroll = 8;   // as many columns: 8 * 16 / 2 pairs
+constexpr int kMostPairs = 64;  // what an int16 lane holds
+constexpr int kMostUnroll = 8;  // as many columns: 8 * 16 / 2 pairs
 constexpr int64_t kKLimit = int64_t{1} << 21;
 
 // Accumulators of a sum, which pairs of columns take in turn: fewer would wait for vpaddw.
@@ -52,7 +52,9 @@ class MatmulWordsAvx2 final : public MatmulWordsYmm {
 
  private:
   Ymm acc(int token, int chain) const { return Ymm(token * chains_ + chain); }  // i16x16, by row
-  Ymm x(int part) const { return Ymm(accumulators(spec_) + part); }  // two activations, then products
+  Ymm x(int part) const {
+    return Ymm(accumulators(spec_) + part);
+  }  // two activations, then products
   const Xbyak::Reg32 iterations_left = eax;
 
   void begin(const Pass& pass) override {

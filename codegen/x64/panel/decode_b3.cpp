@@ -156,8 +156,7 @@ class B3DecoderYmm final : public YmmGroupDecoder {
                      const Ymm& first, const Ymm& second) {
     decode_window(code, w, 0, digit, window_);
     decode_window(code, w, 1, digit, window_in_high_byte_);
-    with(code, high_bytes_,
-         [&](const Xbyak::Operand& mask) { code.vpand(high(), high(), mask); });
+    with(code, high_bytes_, [&](const Xbyak::Operand& mask) { code.vpand(high(), high(), mask); });
     code.vpor(low(), low(), high());
     look_up(code, first, tables_[0], low());
     look_up(code, second, tables_[1], low());

@@ -165,9 +165,8 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
       code.vpunpckhwd(fields(1), half(0), half(1));
     }
     for (int part = 0; part < 2; ++part) {
-      with(code, zero_, [&](const Xbyak::Operand& zero) {
-        code.vpavgb(half(part), fields(part), zero);
-      });
+      with(code, zero_,
+           [&](const Xbyak::Operand& zero) { code.vpavgb(half(part), fields(part), zero); });
       code.vpshufb(fields(part), *pairs_.in_register, fields(part));
       code.vpxor(fields(part), fields(part), half(part));
       code.vpshufb(half(part), *first_trits_.in_register, half(part));
