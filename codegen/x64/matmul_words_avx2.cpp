@@ -1,8 +1,8 @@
 // matmul_words_avx2.cpp     tl1 and tl2 matrix products, M = 1..4, AVX2: vpmaddubsw into int16 lanes
 //
-// Shapes     MatmulArgs; any N % 16 == 0, any K < 2^21
+// Shapes     MatmulArgs; any N % 16 == 0, any K < 2^23
 // Tile       one; a ymm has two columns of all 16 rows, a word each (YmmRows::kAsCells), so that a sum is one
-//            register and rows stay in order. ymm: up to 4 accumulators + 2 activations + decoder = 16
+//            register and rows stay in order. ymm: up to 8 accumulators + activations + decoder = 16
 // Work       a group of 4 columns: its share of decoding (panel/decode_*.cpp) and, for each token, 2 broadcasts of
 //            a word, 2 vpmaddubsw, 2 vpaddw. vpbroadcastw from memory is a load and nothing else on AMD's cores;
 //            on Intel's it shuffles too.
@@ -25,12 +25,12 @@ using Xbyak::Ymm;
 constexpr int kMostTokens = 4;
 constexpr int kMostTl2Tokens = 2;
 constexpr int kMostPairs = 64;  // what an int16 lane holds
-constexpr int kMostUnroll = 8;  // as many columns: 8 * 16 / 2 pairs
-constexpr int64_t kKLimit = int64_t{1} << 21;
+constexpr int kMostUnroll = 8;  // an iteration has as many: 8 * 16 / 2
+constexpr int64_t kKLimit = int64_t{1} << 23;
 
 // Accumulators of a sum, which pairs of columns take in turn: fewer would wait for vpaddw.
 int chains(const MatmulSpec& spec) {
-  return spec.m == 1 ? 4 : spec.m == 2 ? 2 : 1;
+  return spec.m == 1 ? 4 : 2;
 }
 
 int accumulators(const MatmulSpec& spec) {
@@ -45,23 +45,20 @@ KernelPlan with_short_iterations(KernelPlan plan) {
 class MatmulWordsAvx2 final : public MatmulWordsYmm {
  public:
   MatmulWordsAvx2(const MatmulSpec& spec, const KernelPlan& plan)
-      : MatmulWordsYmm(
-            spec, with_short_iterations(plan),
-            {.first_register = accumulators(spec) + kYmmParts, .rows = YmmRows::kAsCells}),
+      : MatmulWordsYmm(spec, with_short_iterations(plan),
+                       {.first_register = accumulators(spec) + 1, .rows = YmmRows::kAsCells}),
         chains_(chains(spec)) {}
 
  private:
   Ymm acc(int token, int chain) const { return Ymm(token * chains_ + chain); }  // i16x16, by row
-  Ymm x(int part) const {
-    return Ymm(accumulators(spec_) + part);
-  }  // two activations, then products
+  Ymm x() const { return Ymm(accumulators(spec_)); }  // two activations, then their products
   const Xbyak::Reg32 iterations_left = eax;
 
   void begin(const Pass& pass) override {
     MatmulWordsYmm::begin(pass);
-    vpxor(x(0), x(0), x(0));
+    vpxor(x(), x(), x());
     for (int token = 0; token < spec_.m; ++token)
-      for (int part = 0; part < kYmmParts; ++part) vmovdqa(sums(pass, 0, token, part), x(0));
+      for (int part = 0; part < kYmmParts; ++part) vmovdqa(sums(pass, 0, token, part), x());
     begin_run();
   }
 
@@ -71,13 +68,14 @@ class MatmulWordsAvx2 final : public MatmulWordsYmm {
     for (int i = 0; i < accumulators(spec_); ++i) vpxor(Ymm(i), Ymm(i), Ymm(i));
   }
 
-  void dot(int token, const Xbyak::RegExp& four_columns, const Ymm& part0, const Ymm& part1,
-           int group) override {
+  void multiply(int cell, int group, const Ymm& part0, const Ymm& part1) override {
     for (int part = 0; part < kYmmParts; ++part) {
-      const Ymm sum = acc(token, (kYmmParts * group + part) % chains_);
-      vpbroadcastw(x(part), ptr[four_columns + kYmmParts * part]);
-      vpmaddubsw(x(part), part == 0 ? part0 : part1, x(part));
-      vpaddw(sum, sum, x(part));
+      for (int token = 0; token < spec_.m; ++token) {
+        const Ymm sum = acc(token, (kYmmParts * group + part) % chains_);
+        vpbroadcastw(x(), ptr[activations(token, cell, group) + kYmmParts * part]);
+        vpmaddubsw(x(), part == 0 ? part0 : part1, x());
+        vpaddw(sum, sum, x());
+      }
     }
   }
 
@@ -102,9 +100,9 @@ class MatmulWordsAvx2 final : public MatmulWordsYmm {
       for (int part = 0; part < kYmmParts; ++part) {
         const Xbyak::Address total = sums(pass, 0, token, part);
         if (part == 1) vextracti128(rows, sum, 1);
-        vpmovsxwd(x(part), rows);
-        vpaddd(x(part), x(part), total);
-        vmovdqa(total, x(part));
+        vpmovsxwd(x(), rows);
+        vpaddd(x(), x(), total);
+        vmovdqa(total, x());
       }
     }
   }

@@ -52,11 +52,13 @@ class MatmulWordsAvxVnni final : public MatmulWordsYmm {
     for (int i = 0; i < accumulators(spec_); ++i) vpxor(Ymm(i), Ymm(i), Ymm(i));
   }
 
-  void dot(int token, const Xbyak::RegExp& four, const Ymm& part0, const Ymm& part1,
-           int group) override {
-    vpbroadcastd(x(), ptr[four]);
-    vpdpbusd(acc(token, 0, group % chains_), part0, x(), Xbyak::VexEncoding);
-    vpdpbusd(acc(token, 1, group % chains_), part1, x(), Xbyak::VexEncoding);
+  void multiply(int cell, int group, const Ymm& part0, const Ymm& part1) override {
+    const int chain = (cell * groups_per_cell() + group) % chains_;
+    for (int token = 0; token < spec_.m; ++token) {
+      vpbroadcastd(x(), ptr[activations(token, cell, group)]);
+      vpdpbusd(acc(token, 0, chain), part0, x(), Xbyak::VexEncoding);
+      vpdpbusd(acc(token, 1, chain), part1, x(), Xbyak::VexEncoding);
+    }
   }
 
   void end(const Pass& pass) override {

@@ -15,24 +15,16 @@ void MatmulWordsYmm::emit_data() {
 }
 
 void MatmulWordsYmm::cells(const Pass& pass, int count) {
-  for (int cell = 0; cell < count; ++cell)
-    add_cell(pass, cell, groups_per_cell(), cell * groups_per_cell());
+  for (int cell = 0; cell < count; ++cell) cut_cell(pass, cell, groups_per_cell());
   end_iteration(pass);
 }
 
 void MatmulWordsYmm::cut_cell(const Pass& pass, int cell, int groups) {
-  add_cell(pass, cell, groups, 0);
-}
-
-void MatmulWordsYmm::add_cell(const Pass& pass, int cell, int groups, int first_group) {
   prefetch(pass, cell);
-  decoder_->decode_groups(
-      *this, codes(pass, 0, 0, cell), [&](int group, const Ymm& part0, const Ymm& part1) {
-        if (group >= groups) return;
-        for (int token = 0; token < spec_.m; ++token) {
-          dot(token, activations(token, cell, group), part0, part1, first_group + group);
-        }
-      });
+  decoder_->decode_groups(*this, codes(pass, 0, 0, cell),
+                          [&](int group, const Ymm& part0, const Ymm& part1) {
+                            if (group < groups) multiply(cell, group, part0, part1);
+                          });
 }
 
 Status accept_one_tile(const KernelPlan& plan) {

@@ -21,9 +21,9 @@ class MatmulWordsYmm : public MatmulDirect {
 
   // An epilogue changes the registers of some constants: they are loaded for each tile.
   void begin(const Pass&) override { decoder_->load_constants(*this); }
-  // The sums of a token += codes · the four activations at x; `group` counts within an iteration.
-  virtual void dot(int token, const Xbyak::RegExp& x, const Xbyak::Ymm& part0,
-                   const Xbyak::Ymm& part1, int group) = 0;
+  // All sums += codes · activations, of group `group` of cell `cell` from the current position. Codes are not
+  // needed afterwards.
+  virtual void multiply(int cell, int group, const Xbyak::Ymm& part0, const Xbyak::Ymm& part1) = 0;
   // After cells_per_iteration() cells, or less.
   virtual void end_iteration(const Pass&) {}
 
@@ -32,7 +32,6 @@ class MatmulWordsYmm : public MatmulDirect {
   void emit_data() final;
   void cells(const Pass& pass, int count) final;
   void cut_cell(const Pass& pass, int cell, int groups) final;
-  void add_cell(const Pass& pass, int cell, int groups, int first_group);
 
   const std::unique_ptr<YmmGroupDecoder> decoder_;
 };
