@@ -17,7 +17,7 @@
 // Block      36 columns of 16 rows: 128 bytes -> 9 groups, 576 weights
 // Work       vector operations for a block, shuffles among them (unpacks too), stores:
 //            zmm  19  12   9      shifts and vpternlogd move the fields, so that shuffles need not
-//            ymm  74  38  18      24 to move fields, 14 to interleave, 6 * 6 to look up; 66 as unpacked, 60 as
+//            ymm  70  34  18      24 to move fields, 10 to interleave, 6 * 6 to look up; 66 as unpacked, 60 as
 //                                 cells (ymm_decoder_use.h)
 // Bound      zmm: the store of 64 bytes a cycle, 9 cycles; where one port shuffles, as on Intel cores at 512
 //            bits, the shuffles. ymm: the operations, on three or four ports, or the shuffles, on two.
@@ -110,16 +110,27 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
     zero_ = constant_bytes(0);
     high_field_ = constant_words(0x1f00);
     low_field_ = constant_words(0x001f);
+    for (std::optional<Ymm>& kept : kept_) kept = take_register();
   }
 
   void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
                      const Sink& sink) override {
     for (int pair = 0; pair < 2; ++pair) {
-      for (int i = 0; i < 2; ++i) join_fields_0_and_1(code, w, 2 * pair + i, i);
-      decode_columns(code, pair * kTrits, sink);
+      for (int i = 0; i < 2; ++i) load_cell(code, half(i), w, 2 * pair + i);
+      if (kept_[1]) join_fields_2(code, *kept_[pair], half(0), half(1), fields(0));
+      for (int i = 0; i < 2; ++i) join_fields_0_and_1(code, half(i), fields(i));
+      decode_columns(code, half(0), half(1), pair * kTrits, sink);
     }
-    for (int i = 0; i < 2; ++i) join_fields_2(code, w, 2 * i, i);
-    decode_columns(code, 2 * kTrits, sink);
+    if (kept_[1]) {
+      decode_columns(code, *kept_[0], *kept_[1], 2 * kTrits, sink);
+      return;
+    }
+    for (int i = 0; i < 2; ++i) {
+      load_cell(code, half(i), w, 2 * i);
+      load_cell(code, fields(i), w, 2 * i + 1);
+      join_fields_2(code, half(i), half(i), fields(i), fields(i));
+    }
+    decode_columns(code, half(0), half(1), 2 * kTrits, sink);
   }
 
  private:
@@ -139,38 +150,36 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
     return half & kSign ? 0 : 2;
   }
 
-  // Each field of a cell in a byte.
-  void join_fields_0_and_1(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int cell, int i) {
-    load_cell(code, half(i), w, cell);
-    code.vpsllw(fields(i), half(i), kLeftOfField1ToHighByte);
-    mask(code, half(i), low_field_);
-    mask(code, fields(i), high_field_);
-    code.vpor(joined(i), half(i), fields(i));
+  // In place: each field in a byte.
+  void join_fields_0_and_1(Xbyak::CodeGenerator& code, const Ymm& words, const Ymm& temp) {
+    code.vpsllw(temp, words, kLeftOfField1ToHighByte);
+    mask(code, words, low_field_);
+    mask(code, temp, high_field_);
+    code.vpor(words, words, temp);
   }
 
-  // Of `cell` to the low bytes, of the next one to the high bytes. Bit 15 of a word is zero.
-  void join_fields_2(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int cell, int i) {
-    load_cell(code, half(i), w, cell);
-    load_cell(code, fields(i), w, cell + 1);
-    code.vpsrlw(half(i), half(i), kRightOfField2ToLowByte);
-    code.vpsrlw(fields(i), fields(i), kRightOfField2ToHighByte);
-    mask(code, fields(i), high_field_);
-    code.vpor(joined(i), half(i), fields(i));
+  // Of one cell to the low bytes, of the next one to the high bytes. Bit 15 of a word is zero.
+  void join_fields_2(Xbyak::CodeGenerator& code, const Ymm& to, const Ymm& words,
+                     const Ymm& next_words, const Ymm& temp) {
+    code.vpsrlw(temp, next_words, kRightOfField2ToHighByte);
+    code.vpsrlw(to, words, kRightOfField2ToLowByte);
+    mask(code, temp, high_field_);
+    code.vpor(to, to, temp);
   }
 
-  // Twelve columns, whose fields lie in the bytes of both joined words.
-  void decode_columns(Xbyak::CodeGenerator& code, int group, const Sink& sink) {
-    if (rows_ != YmmRows::kAsCells) {
-      code.vpunpcklwd(fields(0), half(0), half(1));
-      code.vpunpckhwd(fields(1), half(0), half(1));
+  // Twelve columns, whose fields lie in the bytes of both.
+  void decode_columns(Xbyak::CodeGenerator& code, const Ymm& words0, const Ymm& words1, int group,
+                      const Sink& sink) {
+    if (rows_ == YmmRows::kAsCells) {
+      split_fields(code, words0, 0);
+      split_fields(code, words1, 1);
+    } else {
+      code.vpunpcklwd(fields(0), words0, words1);
+      code.vpunpckhwd(fields(1), words0, words1);
+      for (int part = 0; part < 2; ++part) split_fields(code, fields(part), part);
     }
-    for (int part = 0; part < 2; ++part) {
-      with(code, zero_,
-           [&](const Xbyak::Operand& zero) { code.vpavgb(half(part), fields(part), zero); });
-      code.vpshufb(fields(part), *pairs_.in_register, fields(part));
-      code.vpxor(fields(part), fields(part), half(part));
+    for (int part = 0; part < 2; ++part)
       code.vpshufb(half(part), *first_trits_.in_register, half(part));
-    }
     sink(group, half(0), half(1));
     for (int part = 0; part < 2; ++part) look_up(code, half(part), pair_trits_[0], fields(part));
     sink(group + 1, half(0), half(1));
@@ -179,15 +188,23 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
     sink(group + 2, fields(0), fields(1));
   }
 
+  // The halves and, in place of the fields, the pairs of a part's `bytes`: its fields' register or another one.
+  void split_fields(Xbyak::CodeGenerator& code, const Ymm& bytes, int part) {
+    const bool in_place = bytes == fields(part);
+    if (!in_place) code.vpshufb(fields(part), *pairs_.in_register, bytes);
+    with(code, zero_, [&](const Xbyak::Operand& zero) { code.vpavgb(half(part), bytes, zero); });
+    if (in_place) code.vpshufb(fields(part), *pairs_.in_register, bytes);
+    code.vpxor(fields(part), fields(part), half(part));
+  }
+
   void mask(Xbyak::CodeGenerator& code, const Ymm& words, const Constant& bits) {
     with(code, bits, [&](const Xbyak::Operand& operand) { code.vpand(words, words, operand); });
   }
 
   static Ymm half(int part) { return temporary(part); }
   static Ymm fields(int part) { return temporary(2 + part); }
-  // Words on their way to the fields of a part.
-  Ymm joined(int i) const { return rows_ == YmmRows::kAsCells ? fields(i) : half(i); }
   Constant first_trits_, pairs_, pair_trits_[kPairTrits], zero_, low_field_, high_field_;
+  std::array<std::optional<Ymm>, 2> kept_;  // fields 2; else cells are loaded twice
 };
 
 }  // namespace
