@@ -271,6 +271,12 @@ std::string_view effort_name(Effort effort) {
   return effort == Effort::kQuick ? "quick" : "full";
 }
 
+std::optional<Effort> parse_effort(std::string_view name) {
+  for (const Effort effort : {Effort::kQuick, Effort::kFull})
+    if (effort_name(effort) == name) return effort;
+  return std::nullopt;
+}
+
 KernelRequest Candidate::request(const Target& target) const {
   return {.spec = spec, .plan = plan, .target = target};
 }

@@ -98,7 +98,7 @@ void MatmulDirect::accumulate_k(const Pass& pass, int64_t w_advance_bytes) {
   const int64_t readable_columns = round_up(static_cast<size_t>(spec_.k), kQuantPad);
   const int64_t whole_cells =
       std::min(spec_.weight_layout().padded_k(), readable_columns) / cell_columns_;
-  const int unroll = std::max(1, plan_.k_unroll * kUnrollColumns / cell_columns_);
+  const int unroll = cells_per_iteration();
   const int64_t iterations = whole_cells / unroll;
   const bool more_than_4_tokens = spec_.m > 4;
   mov(regs_.x, argument(offsetof(MatmulArgs, x)));
@@ -119,6 +119,10 @@ void MatmulDirect::accumulate_k(const Pass& pass, int64_t w_advance_bytes) {
   const int64_t advanced_bytes = iterations * unroll * cell_bytes_;
   if (w_advance_bytes != advanced_bytes)
     add(regs_.w, static_cast<int>(w_advance_bytes - advanced_bytes));
+}
+
+int MatmulDirect::cells_per_iteration() const {
+  return std::max(1, plan_.k_unroll * kUnrollColumns / cell_columns_);
 }
 
 void MatmulDirect::cut_cell(const Pass&, int, int) {

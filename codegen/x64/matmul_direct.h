@@ -84,6 +84,7 @@ class MatmulDirect : public MatmulProgram {
   Xbyak::RegExp codes(const Pass& pass, int tile, int part, int cell) const;
   Xbyak::RegExp activations(int token, int cell, int group) const;
   int groups_per_cell() const { return cell_columns_ / kGroupColumns; }
+  int cells_per_iteration() const;
   Xbyak::Address sums(const Pass& pass, int tile, int token, int part) const;
   Xbyak::RegExp tier_scratch() const;
   // Emits the prefetches for one cell of every tile of the pass.

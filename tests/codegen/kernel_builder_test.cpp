@@ -46,33 +46,42 @@ std::string first_choice_for(MatmulSpec spec, Isa isa) {
 
 struct Choices {
   Isa isa;
-  const char* i2s_few;    // i2_s, 1 to 8 tokens
-  const char* words_one;  // tl1, tl2 and b3, one token
-  const char* tl_few;     // tl1 and tl2, 2 to 8 tokens
-  const char* many;       // b3 for more tokens, and all layouts for any number
+  const char* i2s_few;  // i2_s, 1 to 8 tokens
+  const char* many;     // all layouts for any number, and what no other kernel serves
 };
+
+// tl1, tl2 and b3, 1 to 8 tokens; null: as for any number.
+const char* words_choice(Isa isa, LayoutId layout, int m) {
+  const bool b3 = layout == LayoutId::kB3;
+  switch (isa) {
+    case Isa::kScalar: return nullptr;
+    case Isa::kAvx2:
+      if (b3) return m == 1 ? "x64_lut_avx2" : nullptr;
+      return m <= (layout == LayoutId::kTl1 ? 4 : 2) ? "x64_matmul_words_avx2" : nullptr;
+    case Isa::kAvxVnni: return m <= 4 ? "x64_matmul_words_avxvnni" : nullptr;
+    case Isa::kAvx512Vnni:
+    case Isa::kAmx: break;
+  }
+  if (m == 1) return "x64_lut_avx512";
+  return b3 ? nullptr : "x64_matmul_words_avx512vnni";
+}
 
 TEST(Selection, EveryLayoutTierAndTokenCountByName) {
   constexpr Choices kChoices[] = {
-      {Isa::kScalar, "reference", "reference", "reference", "reference"},
-      {Isa::kAvx2, "x64_matmul_i2s_avx2", "x64_lut_avx2", "x64_panel_avx2", "x64_panel_avx2"},
-      {Isa::kAvxVnni, "x64_matmul_i2s_avxvnni", "x64_lut_avx2", "x64_panel_avxvnni",
-       "x64_panel_avxvnni"},
-      {Isa::kAvx512Vnni, "x64_matmul_i2s_avx512vnni", "x64_lut_avx512",
-       "x64_matmul_words_avx512vnni", "x64_panel_avx512vnni"},
-      {Isa::kAmx, "x64_matmul_i2s_avx512vnni", "x64_lut_avx512", "x64_matmul_words_avx512vnni",
-       "x64_panel_amx"}};
+      {Isa::kScalar, "reference", "reference"},
+      {Isa::kAvx2, "x64_matmul_i2s_avx2", "x64_panel_avx2"},
+      {Isa::kAvxVnni, "x64_matmul_i2s_avxvnni", "x64_panel_avxvnni"},
+      {Isa::kAvx512Vnni, "x64_matmul_i2s_avx512vnni", "x64_panel_avx512vnni"},
+      {Isa::kAmx, "x64_matmul_i2s_avx512vnni", "x64_panel_amx"}};
   for (const Choices& choices : kChoices) {
     for (const LayoutId layout : kLayouts) {
       for (const Epilogue epilogue : kEpilogues) {
         MatmulSpec spec{.n = 2560, .k = 6912, .layout = layout, .epilogue = epilogue};
         for (spec.m = kAnyM; spec.m <= kMaxSmallM; ++spec.m) {
-          const char* expected = choices.many;
-          if (layout == LayoutId::kI2S && spec.m != kAnyM) expected = choices.i2s_few;
-          if (layout != LayoutId::kI2S && spec.m == 1) expected = choices.words_one;
-          const bool is_tl = layout == LayoutId::kTl1 || layout == LayoutId::kTl2;
-          if (is_tl && spec.m > 1) expected = choices.tl_few;
-          EXPECT_EQ(first_choice_for(spec, choices.isa), expected)
+          const char* few = layout == LayoutId::kI2S ? choices.i2s_few
+                                                     : words_choice(choices.isa, layout, spec.m);
+          EXPECT_EQ(first_choice_for(spec, choices.isa),
+                    spec.m != kAnyM && few != nullptr ? few : choices.many)
               << spec_name(spec) << " on " << isa_name(choices.isa);
         }
       }

@@ -18,7 +18,7 @@
 // Block      20 columns of 16 rows: 64 bytes -> 5 groups, 320 weights
 // Work       vector operations for a block, multiplications and shuffles among them (unpacks too), stores:
 //            zmm  17   7   7   5
-//            ymm  50  18  22  10
+//            ymm  50  18  22  10  48 as unpacked (ymm_decoder_use.h)
 // Bound      zmm: the store of 64 bytes a cycle, 5 cycles; where two ports do all at 512 bits, as on Intel
 //            cores, the operations, 8.5 cycles. ymm: the operations, on three or four ports.
 //            AMD EPYC Zen 5: 5.8 and 15.4 cycles a block, from L2 210 and 83 Gweights/s
@@ -27,6 +27,8 @@
 //            next value of a window, and 1 itself, is at least 3^(j-10) away, which is more: 2^16 > 3^10.
 // Layout     docs/layouts/b3.md
 #include "codegen/x64/panel/decoder_parts.h"
+#include "codegen/x64/panel/ymm_group_decoder.h"
+#include "runtime/status.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -110,83 +112,105 @@ class B3DecoderZmm final : public WordDecoder<PanelDecoder> {
   const Zmm words_{11}, low_{12}, high_{13}, indices_{14}, codes_{15};
 };
 
-class B3DecoderYmm final : public WordDecoder<PanelDecoder> {
+class B3DecoderYmm final : public YmmGroupDecoder {
  public:
-  B3DecoderYmm() : WordDecoder(b3_format(), kYmmFile) {
-    constants_.add_words(window_, power_of_3(kWindow));
-    constants_.add_words(window_in_high_byte_, power_of_3(kWindow) << 8);
-    constants_.add_words(high_bytes_, 0xff00);
-    for (int t = 0; t < kWindow; ++t) {
-      constants_.add(table(t), [t](int i) { return digit_of_window(i % 16, kWindow, t); });
-    }
-    for (int digit = 4; digit < kDigits; digit += kWindow)
-      constants_.add_words(from_digit(digit), power_of_3(digit));
+  explicit B3DecoderYmm(const YmmDecoderUse& use) : YmmGroupDecoder(b3_format(), use, 6) {
+    BITNETC_CHECK(use.rows != YmmRows::kAsCells, "b3: digits of two cells share a word");
+    window_ = constant_words(power_of_3(kWindow));
+    window_in_high_byte_ = constant_words(power_of_3(kWindow) << 8);
+    high_bytes_ = constant_words(0xff00);
+    for (int t = 0; t < kWindow; ++t)
+      tables_[t] = constant([t](int i) { return digit_of_window(i % 16, kWindow, t); });
+    for (int power = 0; power < kPowers; ++power)
+      powers_[power] = constant_words(power_of_3(4 + kWindow * power));
+    for (std::optional<Ymm>& kept : kept_cells_) kept = take_register();
   }
 
-  void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
-                    const Xbyak::RegExp& panel) override {
-    load_cell_for_unpack(code, a_, w);
-    load_cell_for_unpack(code, b_, w + static_cast<int>(kCellBytes));
-    decode_digits(code, 0, d_[0], d_[1]);
-    decode_digits(code, 2, d_[2], d_[3]);
-    store_bytewise(code, d_[0], d_[3], group_at(panel, 0));
-    decode_digits(code, 4, d_[0], d_[3]);
-    store_bytewise(code, d_[1], d_[0], group_at(panel, 1));
-    store_bytewise(code, d_[2], d_[3], group_at(panel, 2));
-    decode_digits(code, 6, d_[0], d_[1]);
-    decode_digits(code, 8, d_[2], d_[3]);
-    store_wordwise(code, d_[0], d_[3], group_at(panel, 3));
-    store_wordwise(code, d_[1], d_[2], group_at(panel, 4));
+  void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
+                     const Sink& sink) override {
+    for (int cell = 0; cell < 2; ++cell)
+      if (kept_cells_[cell]) load_cell(code, *kept_cells_[cell], w, cell);
+    decode_digits(code, w, 0, d(0), d(1));
+    decode_digits(code, w, 2, d(2), d(3));
+    interleave_bytes(code, d(0), d(3));
+    sink(0, low(), high());
+    decode_digits(code, w, 4, d(0), d(3));
+    interleave_bytes(code, d(1), d(0));
+    sink(1, low(), high());
+    interleave_bytes(code, d(2), d(3));
+    sink(2, low(), high());
+    decode_digits(code, w, 6, d(0), d(1));
+    decode_digits(code, w, 8, d(2), d(3));
+    interleave_words(code, d(0), d(3));
+    sink(3, low(), high());
+    interleave_words(code, d(1), d(2));
+    sink(4, low(), high());
   }
 
  private:
   static constexpr int kWindow = 2;
+  static constexpr int kPowers = 3;  // 3^4, 3^6, 3^8
 
   // Digits `digit` and `digit + 1` of A in the low bytes, of B in the high bytes.
-  void decode_digits(Xbyak::CodeGenerator& code, int digit, const Ymm& first, const Ymm& second) {
-    if (digit > 0) {
-      code.vpmullw(low_, a_, from_digit(digit));
-      code.vpmullw(high_, b_, from_digit(digit));
+  void decode_digits(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int digit,
+                     const Ymm& first, const Ymm& second) {
+    decode_window(code, w, 0, digit, window_);
+    decode_window(code, w, 1, digit, window_in_high_byte_);
+    with(code, high_bytes_, [&](const Xbyak::Operand& mask) { code.vpand(high(), high(), mask); });
+    code.vpor(low(), low(), high());
+    look_up(code, first, tables_[0], low());
+    look_up(code, second, tables_[1], low());
+  }
+
+  // Of cell 0 to low(), of cell 1 to high().
+  void decode_window(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int cell, int digit,
+                     const Constant& window) {
+    const Ymm to = cell == 0 ? low() : high();
+    Ymm words = to;
+    if (kept_cells_[cell]) {
+      words = *kept_cells_[cell];
+    } else {
+      load_cell(code, to, w, cell);
     }
-    code.vpmulhuw(low_, digit > 0 ? low_ : a_, window_);
-    code.vpmulhuw(high_, digit > 0 ? high_ : b_, window_in_high_byte_);
-    code.vpand(high_, high_, high_bytes_);
-    code.vpor(low_, low_, high_);
-    code.vpshufb(first, table(0), low_);
-    code.vpshufb(second, table(1), low_);
+    if (digit > 0) {
+      with(code, from_digit(digit),
+           [&](const Xbyak::Operand& power) { code.vpmullw(to, words, power); });
+      words = to;
+    }
+    with(code, window, [&](const Xbyak::Operand& radix) { code.vpmulhuw(to, words, radix); });
   }
 
   // The bytes of `even` and `odd` in turn.
-  void store_bytewise(Xbyak::CodeGenerator& code, const Ymm& even, const Ymm& odd,
-                      const Xbyak::RegExp& group) {
-    code.vpunpcklbw(low_, even, odd);
-    code.vpunpckhbw(high_, even, odd);
-    store(code, group);
+  void interleave_bytes(Xbyak::CodeGenerator& code, const Ymm& even, const Ymm& odd) {
+    code.vpunpcklbw(low(), even, odd);
+    code.vpunpckhbw(high(), even, odd);
   }
-  void store_wordwise(Xbyak::CodeGenerator& code, const Ymm& even, const Ymm& odd,
-                      const Xbyak::RegExp& group) {
-    code.vpunpcklwd(low_, even, odd);
-    code.vpunpckhwd(high_, even, odd);
-    store(code, group);
-  }
-  void store(Xbyak::CodeGenerator& code, const Xbyak::RegExp& group) {
-    code.vmovups(code.ptr[group], low_);
-    code.vmovups(code.ptr[group + kYmmFile.bytes], high_);
+  void interleave_words(Xbyak::CodeGenerator& code, const Ymm& even, const Ymm& odd) {
+    code.vpunpcklwd(low(), even, odd);
+    code.vpunpckhwd(high(), even, odd);
   }
 
-  Ymm table(int t) const { return Ymm(3 + t); }
   // 3^digit
-  Ymm from_digit(int digit) const { return digit == 2 ? window_ : Ymm(3 + digit / 2); }
-  const Ymm window_{0}, window_in_high_byte_{1}, high_bytes_{2};
-  const Ymm a_{8}, b_{9}, low_{10}, high_{11};
-  const Ymm d_[4] = {Ymm(12), Ymm(13), Ymm(14), Ymm(15)};
+  const Constant& from_digit(int digit) const {
+    return digit == 2 ? window_ : powers_[digit / kWindow - 2];
+  }
+
+  static Ymm low() { return temporary(0); }
+  static Ymm high() { return temporary(1); }
+  static Ymm d(int i) { return temporary(2 + i); }
+  Constant window_, window_in_high_byte_, high_bytes_, tables_[kWindow], powers_[kPowers];
+  std::array<std::optional<Ymm>, 2> kept_cells_;  // else cells are loaded for each window
 };
 
 }  // namespace
 
 std::unique_ptr<PanelDecoder> make_b3_decoder(VectorFile vectors) {
   if (vectors.bytes == kZmmFile.bytes) return std::make_unique<B3DecoderZmm>();
-  return std::make_unique<B3DecoderYmm>();
+  return make_b3_ymm_decoder(kYmmPanelUse);
+}
+
+std::unique_ptr<YmmGroupDecoder> make_b3_ymm_decoder(const YmmDecoderUse& use) {
+  return std::make_unique<B3DecoderYmm>(use);
 }
 
 }  // namespace bitnetc::x64

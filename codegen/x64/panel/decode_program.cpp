@@ -1,14 +1,14 @@
 #include "codegen/x64/panel/decode_program.h"
 
-#include "codegen/x64/panel/panel_decoder.h"
+#include "codegen/x64/panel/ymm_group_decoder.h"
 
 namespace bitnetc::x64 {
 namespace {
 
 class DecodeProgram final : public X64Code {
  public:
-  DecodeProgram(LayoutId layout, VectorFile vectors)
-      : X64Code(vectors), decoder_(make_panel_decoder(layout, vectors)) {}
+  DecodeProgram(VectorFile vectors, std::unique_ptr<PanelDecoder> decoder)
+      : X64Code(vectors), decoder_(std::move(decoder)) {}
 
  private:
   void generate() override {
@@ -30,13 +30,20 @@ class DecodeProgram final : public X64Code {
   const std::unique_ptr<PanelDecoder> decoder_;
 };
 
+std::vector<uint8_t> bytes_of(DecodeProgram&& program) {
+  const std::span<const uint8_t> code = program.emit();
+  return {code.begin(), code.end()};
+}
+
 }  // namespace
 
 std::vector<uint8_t> decode_program(LayoutId layout, int vector_bytes) {
-  const VectorFile vectors{.count = vector_bytes == 64 ? 32 : 16, .bytes = vector_bytes};
-  DecodeProgram program(layout, vectors);
-  const std::span<const uint8_t> code = program.emit();
-  return {code.begin(), code.end()};
+  const VectorFile vectors = vector_bytes == kZmmFile.bytes ? kZmmFile : kYmmFile;
+  return bytes_of(DecodeProgram(vectors, make_panel_decoder(layout, vectors)));
+}
+
+std::vector<uint8_t> ymm_decode_program(LayoutId layout, const YmmDecoderUse& use) {
+  return bytes_of(DecodeProgram(kYmmFile, make_ymm_group_decoder(layout, use)));
 }
 
 }  // namespace bitnetc::x64

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "codegen/weight_layout.h"
+#include "codegen/x64/panel/ymm_decoder_use.h"
 
 namespace bitnetc::x64 {
 
@@ -14,5 +15,7 @@ using DecodeEntry = void (*)(const uint8_t* w, uint8_t* panel, int64_t blocks);
 
 // `vector_bytes`: 32 (AVX2) or 64 (AVX-512), as VectorFile.
 std::vector<uint8_t> decode_program(LayoutId layout, int vector_bytes);
+// A word layout's decoder by groups: both parts of a group behind each other, as `use` says.
+std::vector<uint8_t> ymm_decode_program(LayoutId layout, const YmmDecoderUse& use);
 
 }  // namespace bitnetc::x64

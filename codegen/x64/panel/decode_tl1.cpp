@@ -7,13 +7,15 @@
 // Block      16 columns of 16 rows: 64 bytes -> 4 groups, 256 weights
 // Work       vector operations for a block, shuffles among them (unpacks too), stores:
 //            zmm   8   5   4      F and BW only
-//            ymm  18  12   8
+//            ymm  18  12   8      16 as unpacked, 14 as cells (ymm_decoder_use.h); 2 more to unpack again where
+//                                 registers are few
 // Bound      zmm: the store of 64 bytes a cycle, 4 cycles; where one port shuffles, as on Intel cores at 512
 //            bits, the shuffles. ymm: the shuffles, on two ports; AMD's cores unpack on all four.
 //            AMD EPYC Zen 5: 4.0 and 6.2 cycles a block, from L2 252 and 165 Gweights/s
 // Exactness  The tables have an entry for each of the nine values of a nibble.
 // Layout     docs/layouts/tl1.md
 #include "codegen/x64/panel/decoder_parts.h"
+#include "codegen/x64/panel/ymm_group_decoder.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -59,39 +61,70 @@ class Tl1DecoderZmm final : public WordDecoder<GroupDecoder> {
   const Zmm low_{4}, high_{5}, codes_{6};
 };
 
-class Tl1DecoderYmm final : public WordDecoder<PanelDecoder> {
+class Tl1DecoderYmm final : public YmmGroupDecoder {
  public:
-  Tl1DecoderYmm() : WordDecoder(tl1_format(), kYmmFile) {
-    constants_.add_bytes(nibble_mask_, 0x0f);
-    for (int t = 0; t < kTrits; ++t)
-      constants_.add(table(t), [t](int i) { return table_entry(t, i); });
-  }
+  explicit Tl1DecoderYmm(const YmmDecoderUse& use)
+      : YmmGroupDecoder(tl1_format(), use, 4),
+        tables_{constant([](int i) { return table_entry(0, i); }),
+                constant([](int i) { return table_entry(1, i); })},
+        nibble_mask_(constant_bytes(0x0f)),
+        kept_{take_register(), take_register()} {}
 
-  void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
-                    const Xbyak::RegExp& panel) override {
-    load_cell_for_unpack(code, first_, w);
-    load_cell_for_unpack(code, second_, w + static_cast<int>(kCellBytes));
-    code.vpunpcklwd(low_, first_, second_);
-    decode_rows(code, panel);
-    code.vpunpckhwd(low_, first_, second_);
-    decode_rows(code, panel + kYmmFile.bytes);
-  }
-
- private:
-  // The eight rows whose words are in low_.
-  void decode_rows(Xbyak::CodeGenerator& code, const Xbyak::RegExp& panel) {
-    code.vpsrlw(high_, low_, 4);
-    code.vpand(low_, low_, nibble_mask_);
-    code.vpand(high_, high_, nibble_mask_);
-    for (int group = 0; group < kGroups; ++group) {
-      code.vpshufb(codes_, table(group % kTrits), group < kTrits ? low_ : high_);
-      code.vmovups(code.ptr[group_at(panel, group)], codes_);
+  void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
+                     const Sink& sink) override {
+    load_words(code, w);
+    if (kept_[1]) split_high_nibbles(code, *kept_[0], *kept_[1]);
+    for (int part = 0; part < 2; ++part) mask(code, nibbles(part));
+    look_up_trits(code, 0, nibbles(0), nibbles(1), sink);
+    if (kept_[1]) {
+      look_up_trits(code, kTrits, *kept_[0], *kept_[1], sink);
+    } else {
+      load_words(code, w);
+      split_high_nibbles(code, nibbles(0), nibbles(1));
+      look_up_trits(code, kTrits, nibbles(0), nibbles(1), sink);
     }
   }
 
-  static Ymm table(int t) { return Ymm(1 + t); }
-  const Ymm nibble_mask_{0};
-  const Ymm first_{3}, second_{4}, low_{5}, high_{6}, codes_{7};
+ private:
+  void split_high_nibbles(Xbyak::CodeGenerator& code, const Ymm& to0, const Ymm& to1) {
+    for (int part = 0; part < 2; ++part) {
+      const Ymm to = part == 0 ? to0 : to1;
+      code.vpsrlw(to, nibbles(part), 4);
+      mask(code, to);
+    }
+  }
+
+  // Changes the nibbles.
+  void look_up_trits(Xbyak::CodeGenerator& code, int group, const Ymm& nibbles0,
+                     const Ymm& nibbles1, const Sink& sink) {
+    look_up(code, codes(0), tables_[0], nibbles0);
+    look_up(code, codes(1), tables_[0], nibbles1);
+    sink(group, codes(0), codes(1));
+    const Ymm table = in_register(code, tables_[1], codes(0));
+    code.vpshufb(nibbles0, table, nibbles0);
+    code.vpshufb(nibbles1, table, nibbles1);
+    sink(group + 1, nibbles0, nibbles1);
+  }
+
+  // The words of both cells of a row beside each other.
+  void load_words(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w) {
+    if (rows_ == YmmRows::kAsCells) {
+      for (int cell = 0; cell < 2; ++cell) load_cell(code, nibbles(cell), w, cell);
+      return;
+    }
+    for (int cell = 0; cell < 2; ++cell) load_cell(code, codes(cell), w, cell);
+    code.vpunpcklwd(nibbles(0), codes(0), codes(1));
+    code.vpunpckhwd(nibbles(1), codes(0), codes(1));
+  }
+  void mask(Xbyak::CodeGenerator& code, const Ymm& words) {
+    with(code, nibble_mask_, [&](const Xbyak::Operand& bits) { code.vpand(words, words, bits); });
+  }
+
+  static Ymm nibbles(int part) { return temporary(part); }
+  static Ymm codes(int part) { return temporary(2 + part); }
+  const std::array<Constant, 2> tables_;
+  const Constant nibble_mask_;
+  const std::array<std::optional<Ymm>, 2> kept_;  // high nibbles; else cells are loaded twice
 };
 
 }  // namespace
@@ -102,7 +135,11 @@ std::unique_ptr<GroupDecoder> make_tl1_group_decoder() {
 
 std::unique_ptr<PanelDecoder> make_tl1_decoder(VectorFile vectors) {
   if (vectors.bytes == kZmmFile.bytes) return make_tl1_group_decoder();
-  return std::make_unique<Tl1DecoderYmm>();
+  return make_tl1_ymm_decoder(kYmmPanelUse);
+}
+
+std::unique_ptr<YmmGroupDecoder> make_tl1_ymm_decoder(const YmmDecoderUse& use) {
+  return std::make_unique<Tl1DecoderYmm>(use);
 }
 
 }  // namespace bitnetc::x64

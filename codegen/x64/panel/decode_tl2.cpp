@@ -17,13 +17,15 @@
 // Block      36 columns of 16 rows: 128 bytes -> 9 groups, 576 weights
 // Work       vector operations for a block, shuffles among them (unpacks too), stores:
 //            zmm  19  12   9      shifts and vpternlogd move the fields, so that shuffles need not
-//            ymm  70  34  18      24 to move fields, 10 to interleave, 6 * 6 to look up
+//            ymm  70  34  18      24 to move fields, 10 to interleave, 6 * 6 to look up; 66 as unpacked, 60 as
+//                                 cells (ymm_decoder_use.h)
 // Bound      zmm: the store of 64 bytes a cycle, 9 cycles; where one port shuffles, as on Intel cores at 512
 //            bits, the shuffles. ymm: the operations, on three or four ports, or the shuffles, on two.
 //            AMD EPYC Zen 5: 9.1 and 21.7 cycles a block, from L2 245 and 107 Gweights/s
 // Exactness  The tables have an entry for each of the 27 values of a field, or for each value of a part.
 // Layout     docs/layouts/tl2.md
 #include "codegen/x64/panel/decoder_parts.h"
+#include "codegen/x64/panel/ymm_group_decoder.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -96,33 +98,39 @@ class Tl2DecoderZmm final : public WordDecoder<GroupDecoder> {
   const Zmm ab_{6}, cd_{7}, indices_{8}, codes_{9};
 };
 
-class Tl2DecoderYmm final : public WordDecoder<PanelDecoder> {
+class Tl2DecoderYmm final : public YmmGroupDecoder {
  public:
-  Tl2DecoderYmm() : WordDecoder(tl2_format(), kYmmFile) {
-    constants_.add_words(low_field_, 0x001f);
-    constants_.add_words(high_field_, 0x1f00);
-    constants_.add(first_trits_, [](int i) { return first_trit_code(i % 16); });
-    constants_.add(pairs_, [](int i) { return pair_of(i % 16) ^ half_of(i % 16); });
-    for (int t = 0; t < kPairTrits; ++t) {
-      constants_.add(pair_trits(t),
-                     [t](int i) { return code_of_trit(signed_by_bit_3(i % 16), kPairTrits, t); });
+  explicit Tl2DecoderYmm(const YmmDecoderUse& use) : YmmGroupDecoder(tl2_format(), use, 4) {
+    first_trits_ = constant([](int i) { return first_trit_code(i % 16); });
+    pairs_ = constant([](int i) { return pair_of(i % 16) ^ half_of(i % 16); });
+    for (int t = kPairTrits - 1; t >= 0; --t) {
+      pair_trits_[t] =
+          constant([t](int i) { return code_of_trit(signed_by_bit_3(i % 16), kPairTrits, t); });
     }
-    constants_.add_bytes(zero_, 0);
+    zero_ = constant_bytes(0);
+    high_field_ = constant_words(0x1f00);
+    low_field_ = constant_words(0x001f);
+    for (std::optional<Ymm>& kept : kept_) kept = take_register();
   }
 
-  void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
-                    const Xbyak::RegExp& panel) override {
+  void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
+                     const Sink& sink) override {
     for (int pair = 0; pair < 2; ++pair) {
-      const Ymm fields_2 = pair == 0 ? ab_fields_2_ : cd_fields_2_;
-      const auto cell = [&](int i) { return w + (2 * pair + i) * static_cast<int>(kCellBytes); };
-      load_cell_for_unpack(code, first_, cell(0));
-      load_cell_for_unpack(code, second_, cell(1));
-      join_fields_2(code, fields_2);
-      join_fields_0_and_1(code, first_);
-      join_fields_0_and_1(code, second_);
-      decode_columns(code, first_, second_, group_at(panel, pair * kTrits));
+      for (int i = 0; i < 2; ++i) load_cell(code, half(i), w, 2 * pair + i);
+      if (kept_[1]) join_fields_2(code, *kept_[pair], half(0), half(1), fields(0));
+      for (int i = 0; i < 2; ++i) join_fields_0_and_1(code, half(i), fields(i));
+      decode_columns(code, half(0), half(1), pair * kTrits, sink);
     }
-    decode_columns(code, ab_fields_2_, cd_fields_2_, group_at(panel, 2 * kTrits));
+    if (kept_[1]) {
+      decode_columns(code, *kept_[0], *kept_[1], 2 * kTrits, sink);
+      return;
+    }
+    for (int i = 0; i < 2; ++i) {
+      load_cell(code, half(i), w, 2 * i);
+      load_cell(code, fields(i), w, 2 * i + 1);
+      join_fields_2(code, half(i), half(i), fields(i), fields(i));
+    }
+    decode_columns(code, half(0), half(1), 2 * kTrits, sink);
   }
 
  private:
@@ -143,49 +151,60 @@ class Tl2DecoderYmm final : public WordDecoder<PanelDecoder> {
   }
 
   // In place: each field in a byte.
-  void join_fields_0_and_1(Xbyak::CodeGenerator& code, const Ymm& words) {
-    code.vpsllw(temp_, words, kLeftOfField1ToHighByte);
-    code.vpand(words, words, low_field_);
-    code.vpand(temp_, temp_, high_field_);
-    code.vpor(words, words, temp_);
+  void join_fields_0_and_1(Xbyak::CodeGenerator& code, const Ymm& words, const Ymm& temp) {
+    code.vpsllw(temp, words, kLeftOfField1ToHighByte);
+    mask(code, words, low_field_);
+    mask(code, temp, high_field_);
+    code.vpor(words, words, temp);
   }
 
-  // Of first_ to the low bytes, of second_ to the high bytes. Bit 15 of a word is zero.
-  void join_fields_2(Xbyak::CodeGenerator& code, const Ymm& to) {
-    code.vpsrlw(to, first_, kRightOfField2ToLowByte);
-    code.vpsrlw(temp_, second_, kRightOfField2ToHighByte);
-    code.vpand(temp_, temp_, high_field_);
-    code.vpor(to, to, temp_);
+  // Of one cell to the low bytes, of the next one to the high bytes. Bit 15 of a word is zero.
+  void join_fields_2(Xbyak::CodeGenerator& code, const Ymm& to, const Ymm& words,
+                     const Ymm& next_words, const Ymm& temp) {
+    code.vpsrlw(temp, next_words, kRightOfField2ToHighByte);
+    code.vpsrlw(to, words, kRightOfField2ToLowByte);
+    mask(code, temp, high_field_);
+    code.vpor(to, to, temp);
   }
 
-  // Twelve columns, whose fields lie in the bytes of the words of both.
-  void decode_columns(Xbyak::CodeGenerator& code, const Ymm& first, const Ymm& second,
-                      const Xbyak::RegExp& panel) {
-    code.vpunpcklwd(fields_, first, second);
-    decode_rows(code, panel);
-    code.vpunpckhwd(fields_, first, second);
-    decode_rows(code, panel + kYmmFile.bytes);
+  // Twelve columns, whose fields lie in the bytes of both.
+  void decode_columns(Xbyak::CodeGenerator& code, const Ymm& words0, const Ymm& words1, int group,
+                      const Sink& sink) {
+    if (rows_ == YmmRows::kAsCells) {
+      split_fields(code, words0, 0);
+      split_fields(code, words1, 1);
+    } else {
+      code.vpunpcklwd(fields(0), words0, words1);
+      code.vpunpckhwd(fields(1), words0, words1);
+      for (int part = 0; part < 2; ++part) split_fields(code, fields(part), part);
+    }
+    for (int part = 0; part < 2; ++part)
+      code.vpshufb(half(part), *first_trits_.in_register, half(part));
+    sink(group, half(0), half(1));
+    for (int part = 0; part < 2; ++part) look_up(code, half(part), pair_trits_[0], fields(part));
+    sink(group + 1, half(0), half(1));
+    const Ymm last = in_register(code, pair_trits_[1], half(0));
+    for (int part = 0; part < 2; ++part) code.vpshufb(fields(part), last, fields(part));
+    sink(group + 2, fields(0), fields(1));
   }
 
-  void decode_rows(Xbyak::CodeGenerator& code, const Xbyak::RegExp& panel) {
-    code.vpavgb(half_, fields_, zero_);
-    look_up(code, first_trits_, half_, group_at(panel, 0));
-    code.vpshufb(fields_, pairs_, fields_);
-    code.vpxor(fields_, fields_, half_);
-    for (int t = 0; t < kPairTrits; ++t)
-      look_up(code, pair_trits(t), fields_, group_at(panel, 1 + t));
+  // The halves and, in place of the fields, the pairs of a part's `bytes`: its fields' register or another one.
+  void split_fields(Xbyak::CodeGenerator& code, const Ymm& bytes, int part) {
+    const bool in_place = bytes == fields(part);
+    if (!in_place) code.vpshufb(fields(part), *pairs_.in_register, bytes);
+    with(code, zero_, [&](const Xbyak::Operand& zero) { code.vpavgb(half(part), bytes, zero); });
+    if (in_place) code.vpshufb(fields(part), *pairs_.in_register, bytes);
+    code.vpxor(fields(part), fields(part), half(part));
   }
 
-  void look_up(Xbyak::CodeGenerator& code, const Ymm& table, const Ymm& indices,
-               const Xbyak::RegExp& group) {
-    code.vpshufb(codes_, table, indices);
-    code.vmovups(code.ptr[group], codes_);
+  void mask(Xbyak::CodeGenerator& code, const Ymm& words, const Constant& bits) {
+    with(code, bits, [&](const Xbyak::Operand& operand) { code.vpand(words, words, operand); });
   }
 
-  static Ymm pair_trits(int t) { return Ymm(5 + t); }
-  const Ymm low_field_{0}, high_field_{1}, zero_{2}, first_trits_{3}, pairs_{4};
-  const Ymm first_{7}, second_{8}, ab_fields_2_{9}, cd_fields_2_{10};
-  const Ymm temp_{11}, fields_{12}, half_{13}, codes_{14};
+  static Ymm half(int part) { return temporary(part); }
+  static Ymm fields(int part) { return temporary(2 + part); }
+  Constant first_trits_, pairs_, pair_trits_[kPairTrits], zero_, low_field_, high_field_;
+  std::array<std::optional<Ymm>, 2> kept_;  // fields 2; else cells are loaded twice
 };
 
 }  // namespace
@@ -196,7 +215,11 @@ std::unique_ptr<GroupDecoder> make_tl2_group_decoder() {
 
 std::unique_ptr<PanelDecoder> make_tl2_decoder(VectorFile vectors) {
   if (vectors.bytes == kZmmFile.bytes) return make_tl2_group_decoder();
-  return std::make_unique<Tl2DecoderYmm>();
+  return make_tl2_ymm_decoder(kYmmPanelUse);
+}
+
+std::unique_ptr<YmmGroupDecoder> make_tl2_ymm_decoder(const YmmDecoderUse& use) {
+  return std::make_unique<Tl2DecoderYmm>(use);
 }
 
 }  // namespace bitnetc::x64

@@ -3,10 +3,9 @@
 namespace bitnetc::x64 {
 
 void VectorConstants::load(Xbyak::CodeGenerator& code) const {
-  int offset = 0;
-  for (const Constant& constant : constants_) {
-    code.vmovups(constant.to, code.ptr[code.rip + offset + data_]);
-    offset += vector_bytes_;
+  for (int i = 0; const Constant& constant : constants_) {
+    if (constant.to) code.vmovups(*constant.to, in_memory(code, i));
+    ++i;
   }
 }
 

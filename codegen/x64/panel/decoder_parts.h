@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "codegen/layout/word_cells.h"
@@ -13,17 +14,18 @@ namespace bitnetc::x64 {
 inline constexpr VectorFile kYmmFile{.count = 16, .bytes = 32};
 inline constexpr VectorFile kZmmFile{.count = 32, .bytes = 64};
 
-// Constants that stand behind the program and are loaded into registers by their whole width.
+// Constants that stand behind the program, most of which are loaded into registers by their whole width.
 class VectorConstants {
  public:
   explicit VectorConstants(int vector_bytes) : vector_bytes_(vector_bytes) {}
 
-  // Register `to` gets byte_at(i) in byte i.
+  // Register `to`, if there is one, gets byte_at(i) in byte i. Returns the number of the constant.
   template <typename ByteAt>
-  void add(const Xbyak::Xmm& to, ByteAt byte_at) {
+  int add(const std::optional<Xbyak::Xmm>& to, ByteAt byte_at) {
     Constant& constant = constants_.emplace_back(to);
     for (int i = 0; i < vector_bytes_; ++i)
       constant.bytes[static_cast<size_t>(i)] = static_cast<uint8_t>(byte_at(i));
+    return static_cast<int>(constants_.size()) - 1;
   }
   void add_words(const Xbyak::Xmm& to, unsigned word) {
     add(to, [word](int i) { return word >> (8 * (i % 2)); });
@@ -33,12 +35,15 @@ class VectorConstants {
   }
 
   void load(Xbyak::CodeGenerator& code) const;
+  Xbyak::Address in_memory(Xbyak::CodeGenerator& code, int index) const {
+    return code.ptr[code.rip + index * vector_bytes_ + data_];
+  }
   void emit_data(Xbyak::CodeGenerator& code);
 
  private:
   struct Constant {
-    explicit Constant(const Xbyak::Xmm& register_) : to(register_) {}
-    Xbyak::Xmm to;
+    explicit Constant(const std::optional<Xbyak::Xmm>& register_) : to(register_) {}
+    std::optional<Xbyak::Xmm> to;
     std::array<uint8_t, 64> bytes{};
   };
 

@@ -266,9 +266,11 @@ TEST(Lut, FirstChoiceForOneToken) {
   for (const LayoutId layout : kWordLayouts) {
     EXPECT_EQ(first_choice(layout, Isa::kAmx), "x64_lut_avx512");
     EXPECT_EQ(first_choice(layout, Isa::kAvx512Vnni), "x64_lut_avx512");
-    EXPECT_EQ(first_choice(layout, Isa::kAvxVnni), "x64_lut_avx2");
-    EXPECT_EQ(first_choice(layout, Isa::kAvx2), "x64_lut_avx2");
+    EXPECT_EQ(first_choice(layout, Isa::kAvxVnni), "x64_matmul_words_avxvnni");
   }
+  EXPECT_EQ(first_choice(LayoutId::kB3, Isa::kAvx2), "x64_lut_avx2");
+  EXPECT_EQ(first_choice(LayoutId::kTl1, Isa::kAvx2), "x64_matmul_words_avx2");
+  EXPECT_EQ(first_choice(LayoutId::kTl2, Isa::kAvx2), "x64_matmul_words_avx2");
 }
 
 TEST(Lut, RefusalsNameTheNumbers) {

@@ -141,6 +141,98 @@ INSTANTIATE_TEST_SUITE_P(X64, PanelDecoder, testing::ValuesIn(kCases), case_name
 INSTANTIATE_TEST_SUITE_P(X64, PanelDecoderOfWords,
                          testing::ValuesIn(std::begin(kCases) + 2, std::end(kCases)), case_name);
 
+// ---- decoders by groups, as programs want them
+
+struct UseCase {
+  LayoutId layout;
+  YmmDecoderUse use;
+
+  std::string name() const {
+    const char* rows = use.rows == YmmRows::kInOrder      ? "in_order"
+                       : use.rows == YmmRows::kAsUnpacked ? "as_unpacked"
+                                                          : "as_cells";
+    return fmt::format("{}_{}_from_ymm{}", layout_name(layout), rows, use.first_register);
+  }
+};
+
+std::vector<UseCase> use_cases() {
+  std::vector<UseCase> cases;
+  for (const LayoutId layout : {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3}) {
+    for (const YmmRows rows : {YmmRows::kInOrder, YmmRows::kAsUnpacked, YmmRows::kAsCells}) {
+      if (layout == LayoutId::kB3 && rows == YmmRows::kAsCells) continue;
+      for (int first = 0; first <= 16 - kLeastYmmRegisters; ++first)
+        cases.push_back({layout, {.first_register = first, .rows = rows}});
+    }
+  }
+  return cases;
+}
+
+// Where a decoded group has the code of a row and a column of the group.
+int64_t place_in_group(YmmRows rows, int64_t row, int64_t column) {
+  constexpr int64_t kPartBytes = 32;
+  switch (rows) {
+    case YmmRows::kInOrder: return row * kGroupColumns + column;
+    case YmmRows::kAsUnpacked:
+      return row / 4 % 2 * kPartBytes + (row / 8 * 4 + row % 4) * kGroupColumns + column;
+    case YmmRows::kAsCells: break;
+  }
+  return column / 2 * kPartBytes + row * 2 + column % 2;
+}
+
+class YmmGroups : public testing::TestWithParam<UseCase> {};
+
+TEST_P(YmmGroups, HoldTheCodesOfTheirRowsAndColumns) {
+  if (!cpu_features().avx2) GTEST_SKIP() << "NOT TESTED: this CPU has no AVX2";
+  const auto [layout, use] = GetParam();
+  const auto code = publish_code(ymm_decode_program(layout, use));
+  ASSERT_TRUE(code.ok()) << code.status().message();
+  const WeightLayout tile{.id = layout, .n = kTileRows, .k = 720};
+  ASSERT_EQ(tile.padded_k(), tile.k);
+  test::RandomValues random(6);
+  std::vector<int8_t> trits(static_cast<size_t>(kTileRows * tile.k));
+  for (int8_t& trit : trits) trit = static_cast<int8_t>(random.integer(-1, 1));
+  test::GuardedBuffer<uint8_t> w(static_cast<size_t>(tile.total_bytes()), test::Edge::kEnd);
+  test::GuardedBuffer<uint8_t> groups(trits.size(), test::Edge::kEnd);
+  ASSERT_TRUE(pack(tile, trits, {w.data(), static_cast<size_t>(tile.total_bytes())}).ok());
+  reinterpret_cast<DecodeEntry>(reinterpret_cast<uintptr_t>((*code)->span().rx))(
+      w.data(), groups.data(), tile.k / tile.block_columns());
+  for (int64_t k = 0; k < tile.k; ++k) {
+    for (int64_t row = 0; row < kTileRows; ++row) {
+      const int64_t at = k / kGroupColumns * kGroupColumns * kTileRows +
+                         place_in_group(use.rows, row, k % kGroupColumns);
+      ASSERT_EQ(groups.data()[at], trits[static_cast<size_t>(row * tile.k + k)] + 1)
+          << "row " << row << " column " << k;
+    }
+  }
+}
+
+TEST_P(YmmGroups, LeaveTheLowerRegistersAlone) {
+  const std::vector<uint8_t> code = ymm_decode_program(GetParam().layout, GetParam().use);
+  ZydisDecoder decoder;
+  ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  int registers = 0;
+  for (size_t offset = 0; offset < code.size();) {
+    ZydisDecodedInstruction decoded;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    ASSERT_TRUE(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data() + offset,
+                                                    code.size() - offset, &decoded, operands)));
+    offset += decoded.length;
+    if (decoded.mnemonic == ZYDIS_MNEMONIC_RET) break;
+    for (int i = 0; i < decoded.operand_count_visible; ++i) {
+      if (operands[i].type != ZYDIS_OPERAND_TYPE_REGISTER) continue;
+      if (ZydisRegisterGetClass(operands[i].reg.value) != ZYDIS_REGCLASS_YMM) continue;
+      ++registers;
+      EXPECT_GE(ZydisRegisterGetId(operands[i].reg.value), GetParam().use.first_register);
+    }
+  }
+  EXPECT_GT(registers, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(X64, YmmGroups, testing::ValuesIn(use_cases()),
+                         [](const testing::TestParamInfo<UseCase>& test) {
+                           return test.param.name();
+                         });
+
 // ---- instructions
 
 struct Loop {
@@ -192,6 +284,18 @@ TEST(PanelDecoderInstructions, AreAsManyAsStated) {
     EXPECT_EQ(loop.operations, stated.at(c.name()).first) << c.name();
     EXPECT_EQ(loop.stores, stated.at(c.name()).second) << c.name();
   }
+}
+
+// With enough registers.
+TEST(PanelDecoderInstructions, OfGroupsAreAsManyAsStated) {
+  const auto operations = [](LayoutId layout, YmmRows rows) {
+    return loop_of(ymm_decode_program(layout, {.first_register = 0, .rows = rows})).operations;
+  };
+  EXPECT_EQ(operations(LayoutId::kTl1, YmmRows::kAsUnpacked), 16);
+  EXPECT_EQ(operations(LayoutId::kTl1, YmmRows::kAsCells), 14);
+  EXPECT_EQ(operations(LayoutId::kTl2, YmmRows::kAsUnpacked), 66);
+  EXPECT_EQ(operations(LayoutId::kTl2, YmmRows::kAsCells), 60);
+  EXPECT_EQ(operations(LayoutId::kB3, YmmRows::kAsUnpacked), 48);
 }
 
 TEST(PanelDecoderInstructions, OfYmmAreAvx2) {

@@ -1,0 +1,36 @@
+#include "codegen/x64/matmul_words_ymm.h"
+
+namespace bitnetc::x64 {
+
+using Xbyak::Ymm;
+
+MatmulWordsYmm::MatmulWordsYmm(const MatmulSpec& spec, const KernelPlan& plan,
+                               const YmmDecoderUse& use)
+    : MatmulDirect(kYmmFile, spec, plan, kYmmParts, 0),
+      decoder_(make_ymm_group_decoder(spec.layout, use)) {}
+
+void MatmulWordsYmm::emit_data() {
+  MatmulDirect::emit_data();
+  decoder_->emit_data(*this);
+}
+
+void MatmulWordsYmm::cells(const Pass& pass, int count) {
+  for (int cell = 0; cell < count; ++cell) cut_cell(pass, cell, groups_per_cell());
+  end_iteration(pass);
+}
+
+void MatmulWordsYmm::cut_cell(const Pass& pass, int cell, int groups) {
+  prefetch(pass, cell);
+  decoder_->decode_groups(*this, codes(pass, 0, 0, cell),
+                          [&](int group, const Ymm& part0, const Ymm& part1) {
+                            if (group < groups) multiply(cell, group, part0, part1);
+                          });
+}
+
+Status accept_one_tile(const KernelPlan& plan) {
+  if (plan.tiles_per_step == 1) return {};
+  return make_error(StatusCode::kUnsupported, "tiles_per_step = {}, 16 ymm registers are for 1",
+                    plan.tiles_per_step);
+}
+
+}  // namespace bitnetc::x64
