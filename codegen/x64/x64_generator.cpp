@@ -7,7 +7,7 @@ namespace bitnetc::x64 {
 namespace {
 
 constexpr int kMaxUnroll = 16;
-constexpr int kMaxPrefetchBytes = 1 << 16;
+constexpr int kMaxPrefetchBytes = 1 << 18;
 constexpr int kMaxTilesPerStep = 8;
 
 // The only place where a failure of the assembler becomes a Status.

@@ -5,12 +5,13 @@ namespace bitnetc::x64 {
 void VectorConstants::load(Xbyak::CodeGenerator& code) const {
   int offset = 0;
   for (const Constant& constant : constants_) {
-    code.vmovups(constant.to, code.ptr[code.rip + offset + data_]);
+    if (constant.to) code.vmovups(*constant.to, code.ptr[code.rip + offset + data_]);
     offset += vector_bytes_;
   }
 }
 
 void VectorConstants::emit_data(Xbyak::CodeGenerator& code) {
+  code.align(static_cast<size_t>(vector_bytes_));
   code.L(data_);
   for (const Constant& constant : constants_)
     code.db(constant.bytes.data(), static_cast<size_t>(vector_bytes_));
@@ -33,7 +34,7 @@ int source_byte(DwordOrder order, int i) {
 }
 
 void take_low_bytes(Xbyak::CodeGenerator& code, const Xbyak::Zmm& to, const Xbyak::Zmm& low,
-                    const Xbyak::Zmm& low_bytes) {
+                    const Xbyak::Operand& low_bytes) {
   constexpr uint8_t kThirdSelectsSecondElseFirst = 0b11'01'10'00;
   code.vpternlogd(to, low, low_bytes, kThirdSelectsSecondElseFirst);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "codegen/layout/word_cells.h"
@@ -18,18 +19,32 @@ class VectorConstants {
  public:
   explicit VectorConstants(int vector_bytes) : vector_bytes_(vector_bytes) {}
 
+  struct EveryWord {
+    unsigned word;
+    unsigned operator()(int i) const { return word >> (8 * (i % 2)); }
+  };
+
   // Register `to` gets byte_at(i) in byte i.
   template <typename ByteAt>
   void add(const Xbyak::Xmm& to, ByteAt byte_at) {
-    Constant& constant = constants_.emplace_back(to);
-    for (int i = 0; i < vector_bytes_; ++i)
-      constant.bytes[static_cast<size_t>(i)] = static_cast<uint8_t>(byte_at(i));
+    add_in_memory(byte_at);
+    constants_.back().to = to;
   }
-  void add_words(const Xbyak::Xmm& to, unsigned word) {
-    add(to, [word](int i) { return word >> (8 * (i % 2)); });
-  }
+  void add_words(const Xbyak::Xmm& to, unsigned word) { add(to, EveryWord{word}); }
   void add_bytes(const Xbyak::Xmm& to, unsigned byte) {
     add(to, [byte](int) { return byte; });
+  }
+  // A constant that stays in memory; returns its number, for at().
+  template <typename ByteAt>
+  int add_in_memory(ByteAt byte_at) {
+    Constant& constant = constants_.emplace_back();
+    for (int i = 0; i < vector_bytes_; ++i)
+      constant.bytes[static_cast<size_t>(i)] = static_cast<uint8_t>(byte_at(i));
+    return static_cast<int>(constants_.size()) - 1;
+  }
+  int add_words_in_memory(unsigned word) { return add_in_memory(EveryWord{word}); }
+  Xbyak::Address at(Xbyak::CodeGenerator& code, int number) const {
+    return code.ptr[code.rip + number * vector_bytes_ + data_];
   }
 
   void load(Xbyak::CodeGenerator& code) const;
@@ -37,8 +52,7 @@ class VectorConstants {
 
  private:
   struct Constant {
-    explicit Constant(const Xbyak::Xmm& register_) : to(register_) {}
-    Xbyak::Xmm to;
+    std::optional<Xbyak::Xmm> to;
     std::array<uint8_t, 64> bytes{};
   };
 
@@ -84,7 +98,7 @@ int source_byte(DwordOrder order, int i);
 // Zmm: to = low bytes of the words of `low`, high bytes of the words of `to`; `low_bytes` has 0x00ff in
 // every word.
 void take_low_bytes(Xbyak::CodeGenerator& code, const Xbyak::Zmm& to, const Xbyak::Zmm& low,
-                    const Xbyak::Zmm& low_bytes);
+                    const Xbyak::Operand& low_bytes);
 
 // Ymm: loads a cell so that vpunpckl* of two such cells has rows 0..7 and vpunpckh* rows 8..15, in order:
 // they work in the 128-bit lanes, so the low lane gets rows 0..3 and 8..11.
