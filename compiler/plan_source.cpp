@@ -1,5 +1,6 @@
 #include "compiler/plan_source.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace bitnetc {
@@ -10,23 +11,28 @@ namespace {
 // tiles a step gain from L2 and make no difference end to end.
 constexpr KernelPlan kAvx2Plan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 3072};
 
-// From memory one stream beats two or four: AMD EPYC Zen 5, one thread, 2560 x 2560, one token, 136 G weights/s
-// with one tile and 8 KiB ahead, 128 with 3 KiB, 112 and less with two tiles. With 4 or 8 tokens two tiles gain 5
-// and 2 %, as long as the distance exceeds a tile; not enough to depend on it. A matrix that stays in L2 needs no
-// prefetch, and four tiles share the broadcasts: 507 G weights/s against 410 with one token, 514 against 430 with
-// two.
+// One token: from memory one stream beats two or four. AMD EPYC Zen 5, one thread, 2560 x 2560, i2_s, 136 G weights/s
+// with one tile and 8 KiB ahead, 128 with 3 KiB, 112 and less with two tiles; tl1 152 and tl2 173 with 8 KiB ahead,
+// 148 and 159 with 4 KiB. A matrix that stays in L2 needs no prefetch, and four tiles share the broadcasts: i2_s 507
+// G weights/s against 410 with one token, 514 against 430 with two.
 constexpr KernelPlan kStreamedPlan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192};
 constexpr KernelPlan kCachedPlan{.tiles_per_step = 4, .k_unroll = 4};
 constexpr int64_t kCachedBytes = 256 << 10;  // a quarter of a 1 MiB L2: matrices share it
 
-// tl1 and tl2 for a few tokens, as above, microseconds for 3840 x 2560 from memory with 1, 2 and 4 tiles: two tokens
-// tl1 148, 94, 110, tl2 153, 115, 118; four tokens tl1 153, 170, 149, tl2 158, 126, 154; eight tokens with 1 and 2
-// tiles tl1 183, 238, tl2 184, 248. At 2560 x 6912 two tokens want four tiles: 148 instead of 177, 153 instead of
-// 178.
-KernelPlan words_plan(const MatmulSpec& spec) {
-  int tiles = 1;
-  if (spec.m <= 4) tiles = spec.m > 2 && spec.layout == LayoutId::kTl2 ? 2 : 4;
-  return {.tiles_per_step = tiles, .k_unroll = 4, .prefetch_bytes = 4096};
+// A few tokens: a pair of tiles shares its broadcasts and is prefetched while the pair before it is worked on. From one
+// tile's bytes on every line of both is asked for once; nearer, the first ones of the next pair are left out. As
+// above, 3840 x 2560, microseconds with 2, 4 and 8 tokens:
+//                                  tl1             tl2             b3
+//   one tile, 4 KiB ahead           67  88 163      64  96 173      87 128 219
+//   two tiles, 4 KiB ahead         123 159 173      96 165 235     140 217 334
+//   two tiles, 7/8 of a pair        68  84 164      58  85 165      84 125 206
+// A whole pair is a hundredth slower. docs/decisions/0008 has more.
+KernelPlan pair_plan(const MatmulSpec& spec) {
+  constexpr int64_t kMostBytes = 256 << 10;  // a quarter of a 1 MiB L2
+  const int64_t ahead_bytes = 2 * spec.weight_layout().tile_bytes() * 7 / 8;
+  return {.tiles_per_step = 2,
+          .k_unroll = 4,
+          .prefetch_bytes = static_cast<int>(std::min(ahead_bytes, kMostBytes))};
 }
 
 // The same in 256-bit registers. AMD EPYC Zen 5, 3840 x 2560 from memory: tl1, one token, AVX-VNNI, 4 and 8 KiB ahead
@@ -35,9 +41,10 @@ KernelPlan words_plan(const MatmulSpec& spec) {
 constexpr KernelPlan kYmmWordsPlan{.tiles_per_step = 1, .k_unroll = 2, .prefetch_bytes = 8192};
 
 KernelPlan avx512_vnni_plan(const MatmulSpec& spec) {
-  if (spec.layout != LayoutId::kI2S) return words_plan(spec);
-  const bool is_cached = spec.weight_layout().total_bytes() <= kCachedBytes;
-  return is_cached && spec.m <= 2 ? kCachedPlan : kStreamedPlan;
+  const bool is_i2s = spec.layout == LayoutId::kI2S;
+  if (spec.m > 2 || (spec.m == 2 && !is_i2s)) return pair_plan(spec);
+  const bool is_cached = is_i2s && spec.weight_layout().total_bytes() <= kCachedBytes;
+  return is_cached ? kCachedPlan : kStreamedPlan;
 }
 
 // Look-ups share each table among the tiles of a step and ask for each line every 2 KiB of the distance (decision
@@ -55,11 +62,17 @@ KernelPlan lut_plan(LayoutId layout, const Target& target) {
   }
 }
 
-// What a kernel by look-ups serves best: with 256 bits decoding is faster where it does not multiply.
+// Whether one token is served by look-ups. Where a tier decodes in registers it is faster to multiply: AVX-512, 3840 x
+// 2560, tl1 156 and tl2 (with VBMI) 173 G weights/s against 149 and 149. Not so for b3, 150 against 177, unless the
+// multiplier is that of AVX-VNNI, which shares no table.
 bool looks_up(const MatmulSpec& spec, const Target& target) {
-  if (spec.m != 1 || spec.layout == LayoutId::kI2S) return false;
-  if (target.supports(Isa::kAvx512Vnni)) return true;
-  return spec.layout == LayoutId::kB3 && !target.supports(Isa::kAvxVnni);
+  if (spec.m != 1) return false;
+  const bool has_avx512 = target.supports(Isa::kAvx512Vnni);
+  switch (spec.layout) {
+    case LayoutId::kB3: return has_avx512 || !target.supports(Isa::kAvxVnni);
+    case LayoutId::kTl2: return has_avx512 && !target.has_vbmi;
+    default: return false;
+  }
 }
 
 // Kernels for any number of tokens. The tiles of a step share the activations that are broadcast, and 2 KiB on

@@ -1,15 +1,24 @@
-// matmul_words_avx512vnni.cpp     tl1 and tl2 matrix products, M = 2..8, AVX-512 VNNI
+// matmul_words_avx512vnni.cpp     matrix products of tl1 and tl2, M = 1..8, and of b3, M = 2..8, AVX-512 VNNI
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^19
 // Tile       one zmm; 1, 2, 4 or 8 tiles with tiles * M <= 16 accumulators
-//            zmm: 16 accumulators + 16 of the decoder's (panel/panel_decoder.h, GroupDecoder) = 32
-// Work       a group of 4 columns of 16 rows: its share of decoding (tl1 2, tl2 2.1 vector operations) and
-//            M vpdpbusd, each of which broadcasts its 4 activations from memory. The codes are multiplied while
-//            they are in a register; tiles follow each other, so they are decoded in turn. b3, which takes
-//            3.4, is no faster here than by way of panels.
+//            zmm: 15 of the decoder's (panel/panel_decoder.h, GroupDecoder) + activations + 16 accumulators = 32.
+//            Accumulators left over make up to 4 chains of a sum, so that vpdpbusd, which takes 4 or 5 cycles and
+//            starts twice in one, does not wait for itself.
+// Work       a group of 4 columns of 16 rows: its share of decoding (vector operations: tl1 2, tl2 2.1, b3 3.6) and
+//            M vpdpbusd. Tiles go in pairs: a load broadcasts 4 activations of a token for both. An odd tile has
+//            its vpdpbusd broadcast them.
+// Order      Groups are prepared a stage ahead, before the products of the stage that is at hand. The processor
+//            starts what is ready and oldest: the multiplications of b3, which share their ports with vpdpbusd,
+//            would start after all earlier products, which then would not cover their latency.
+//            AMD EPYC Zen 5, M = 8, weights from memory: b3 42 G weights/s without, 47 with; tl1 and tl2, whose
+//            preparation has ports of its own, 59 and 59.
 // Exactness  vpdpbusd does not saturate; a product of four columns is within 4 * 2 * 128 = 2^10, and K / 4 of them
-//            join a lane: 2^8 * K < 2^31 for K < 2^19
-// Layout     docs/layouts/tl1.md, tl2.md      Reference  codegen/reference/matmul.cpp
+//            join a sum: 2^8 * K < 2^31 for K < 2^19
+// Layout     docs/layouts/tl1.md, tl2.md, b3.md      Reference  codegen/reference/matmul.cpp
+#include <algorithm>
+#include <vector>
+
 #include "codegen/x64/matmul_direct.h"
 #include "codegen/x64/panel/panel_decoder.h"
 #include "codegen/x64/x64_generator.h"
@@ -23,6 +32,7 @@ using Xbyak::Zmm;
 
 constexpr VectorFile kZmm{.count = 32, .bytes = 64};
 constexpr int kAccumulators = 16;
+constexpr int kMostChains = 4;
 constexpr int64_t kKLimit = int64_t{1} << 19;
 
 class MatmulWordsAvx512Vnni final : public MatmulDirect {
@@ -31,7 +41,14 @@ class MatmulWordsAvx512Vnni final : public MatmulDirect {
       : MatmulDirect(kZmm, spec, plan, 1, 0), decoder_(make_group_decoder(spec.layout)) {}
 
  private:
-  Zmm acc(int tile, int token) const { return Zmm(16 + tile * spec_.m + token); }  // i32x16
+  // Accumulators of a sum; groups take turns.
+  int chains(const Pass& pass) const {
+    return std::min(kMostChains, kAccumulators / (pass.tiles * spec_.m));
+  }
+  Zmm acc(const Pass& pass, int tile, int token, int chain) const {  // i32x16
+    return Zmm(kFirstAccumulator + (tile * spec_.m + token) * chains(pass) + chain);
+  }
+  static constexpr int kLanes = GroupDecoder::kLanes;
 
   void load_constants() override { decoder_->load_constants(*this); }
   void emit_data() override {
@@ -40,46 +57,100 @@ class MatmulWordsAvx512Vnni final : public MatmulDirect {
   }
 
   void begin(const Pass& pass) override {
-    for_each_sum(pass, [&](int tile, int token) {
-      vpxord(acc(tile, token), acc(tile, token), acc(tile, token));
-    });
+    for (int i = 0; i < pass.tiles * spec_.m * chains(pass); ++i)
+      vpxord(Zmm(kFirstAccumulator + i), Zmm(kFirstAccumulator + i), Zmm(kFirstAccumulator + i));
   }
 
   void cells(const Pass& pass, int count) override {
-    for (int cell = 0; cell < count; ++cell) cut_cell(pass, cell, groups_per_cell());
+    multiply_cells(pass, 0, count, groups_per_cell());
   }
 
   void cut_cell(const Pass& pass, int cell, int groups) override {
-    prefetch(pass, cell);
-    for (int tile = 0; tile < pass.tiles; ++tile) {
-      decoder_->decode_groups(*this, codes(pass, tile, 0, cell), [&](int group, const Zmm& four) {
-        if (group < groups) multiply(tile, cell, group, four);
-      });
+    multiply_cells(pass, cell, 1, groups);
+  }
+
+  // What is prepared together: a stage of a cell, for the tiles from `tile` on that have a lane each.
+  struct Piece {
+    int cell, tile, lanes, stage, turn;
+  };
+
+  std::vector<Piece> pieces(const Pass& pass, int first_cell, int cells, int groups) const {
+    std::vector<Piece> pieces;
+    const auto stages = static_cast<int>(decoder_->stages().size());
+    for (int cell = first_cell; cell < first_cell + cells; ++cell) {
+      for (int tile = 0; tile < pass.tiles; tile += kLanes) {
+        const int lanes = std::min(kLanes, pass.tiles - tile);
+        for (int stage = 0; stage < stages; ++stage) {
+          if (decoder_->stages()[static_cast<size_t>(stage)].begin >= groups) continue;
+          pieces.push_back({cell, tile, lanes, stage, static_cast<int>(pieces.size() % 2)});
+        }
+      }
+    }
+    return pieces;
+  }
+
+  // The first `groups` groups of every cell.
+  void multiply_cells(const Pass& pass, int first_cell, int cells, int groups) {
+    const std::vector<Piece> all = pieces(pass, first_cell, cells, groups);
+    prepare(pass, all.front());
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (all[i].tile == 0 && all[i].stage == 0) prefetch(pass, all[i].cell);
+      if (i + 1 < all.size()) prepare(pass, all[i + 1]);
+      multiply(pass, all[i], groups);
     }
   }
 
-  void multiply(int tile, int cell, int group, const Zmm& four_codes) {
-    for (int token = 0; token < spec_.m; ++token)
-      vpdpbusd(acc(tile, token), four_codes, ptr_b[activations(token, cell, group)],
-               Xbyak::EvexEncoding);
+  void prepare(const Pass& pass, const Piece& piece) {
+    for (int lane = 0; lane < piece.lanes; ++lane)
+      decoder_->prepare(*this, codes(pass, piece.tile + lane, 0, piece.cell), lane, piece.stage,
+                        piece.turn);
+  }
+
+  void multiply(const Pass& pass, const Piece& piece, int groups) {
+    const auto [begin, end] = decoder_->stages()[static_cast<size_t>(piece.stage)];
+    for (int group = begin; group < std::min(end, groups); ++group) {
+      std::vector<Zmm> codes;
+      for (int lane = 0; lane < piece.lanes; ++lane)
+        codes.push_back(decoder_->look_up(*this, lane, group, piece.turn));
+      for (int token = 0; token < spec_.m; ++token) dot(pass, piece, group, codes, token);
+    }
+  }
+
+  void dot(const Pass& pass, const Piece& piece, int group, const std::vector<Zmm>& codes,
+           int token) {
+    const int chain = (piece.cell * groups_per_cell() + group) % chains(pass);
+    const Xbyak::RegExp x = activations(token, piece.cell, group);
+    const bool is_shared = codes.size() > 1;
+    if (is_shared) vpbroadcastd(x_, ptr[x]);
+    for (size_t lane = 0; lane < codes.size(); ++lane) {
+      const Zmm sum = acc(pass, piece.tile + static_cast<int>(lane), token, chain);
+      if (is_shared) {
+        vpdpbusd(sum, codes[lane], x_, Xbyak::EvexEncoding);
+      } else {
+        vpdpbusd(sum, codes[lane], ptr_b[x], Xbyak::EvexEncoding);
+      }
+    }
   }
 
   void end(const Pass& pass) override {
-    for_each_sum(pass, [&](int tile, int token) {
-      vmovdqa64(sums(pass, tile, token, 0), acc(tile, token));
-    });
+    for (int tile = 0; tile < pass.tiles; ++tile) {
+      for (int token = 0; token < spec_.m; ++token) {
+        const Zmm sum = acc(pass, tile, token, 0);
+        for (int chain = 1; chain < chains(pass); ++chain)
+          vpaddd(sum, sum, acc(pass, tile, token, chain));
+        vmovdqa64(sums(pass, tile, token, 0), sum);
+      }
+    }
   }
 
-  template <typename Body>
-  void for_each_sum(const Pass& pass, Body body) {
-    for (int tile = 0; tile < pass.tiles; ++tile)
-      for (int token = 0; token < spec_.m; ++token) body(tile, token);
-  }
-
+  static constexpr int kFirstAccumulator = GroupDecoder::kRegisters + 1;
+  const Zmm x_{GroupDecoder::kRegisters};
   const std::unique_ptr<GroupDecoder> decoder_;
 };
 
 Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
+  if (spec.layout == LayoutId::kB3 && spec.m == 1)
+    return {StatusCode::kUnsupported, "m = 1 of layout b3 is faster by look-ups"};
   if (plan.tiles_per_step * spec.m <= kAccumulators) return {};
   return make_error(StatusCode::kUnsupported, "tiles_per_step = {} with m = {}: {} accumulators",
                     plan.tiles_per_step, spec.m, kAccumulators);
@@ -88,10 +159,10 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
 constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avx512vnni",
                                .suffix = "words_avx512vnni",
                                .isa = Isa::kAvx512Vnni,
-                               .revision = 1,
-                               .layouts = {LayoutId::kTl1, LayoutId::kTl2},
-                               .vbmi_layouts = {LayoutId::kTl2},
-                               .min_m = 2,
+                               .revision = 2,
+                               .layouts = {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
+                               .vbmi_layouts = {LayoutId::kTl2, LayoutId::kB3},
+                               .min_m = 1,
                                .max_m = kMaxSmallM,
                                .k_limit = kKLimit,
                                .accepts = accepts,

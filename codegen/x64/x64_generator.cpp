@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kMaxUnroll = 16;
 constexpr int64_t kUnrollColumns = 16;  // KernelPlan::k_unroll counts these
-constexpr int kMaxPrefetchBytes = 1 << 16;
+constexpr int kMaxPrefetchBytes = 1 << 18;
 constexpr int kMaxTilesPerStep = 8;
 
 // The only place where a failure of the assembler becomes a Status.

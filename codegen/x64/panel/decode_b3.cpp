@@ -17,10 +17,10 @@
 //
 // Block      20 columns of 16 rows: 64 bytes -> 5 groups, 320 weights
 // Work       vector operations for a block, multiplications and shuffles among them (unpacks too), stores:
-//            zmm  17   7   7   5
+//            zmm  18   6   7   5      a third product, three times the second, is two additions
 //            ymm  50  18  22  10  48 as unpacked (ymm_decoder_use.h)
 // Bound      zmm: the store of 64 bytes a cycle, 5 cycles; where two ports do all at 512 bits, as on Intel
-//            cores, the operations, 8.5 cycles. ymm: the operations, on three or four ports.
+//            cores, the operations, 9 cycles. ymm: the operations, on three or four ports.
 //            AMD EPYC Zen 5: 5.8 and 15.4 cycles a block, from L2 210 and 83 Gweights/s
 // Exactness  A word is rounded up from its ten digits by less than 2^-16. Multiplied by 3^j modulo 2^16 it
 //            exceeds the digits from j on by less than 3^j * 2^-16. They are a multiple of 3^(j-10), so the
@@ -49,36 +49,39 @@ uint8_t digit_of_window(int window, int digits, int t) {
   return static_cast<uint8_t>(static_cast<unsigned>(window) / power_of_3(digits - 1 - t) % 3);
 }
 
-class B3DecoderZmm final : public WordDecoder<PanelDecoder> {
+class B3DecoderZmm final : public WordDecoder<GroupDecoder> {
  public:
   B3DecoderZmm() : WordDecoder(b3_format(), kZmmFile) {
-    constants_.add_words(low_bytes_, 0x00ff);
     constants_.add(word_by_word_, [](int i) { return source_byte(DwordOrder::kWordByWord, i); });
     constants_.add(byte_by_byte_, [](int i) { return source_byte(DwordOrder::kByteByByte, i); });
     constants_.add_words(window_, power_of_3(kWindow));
     constants_.add_words(window_in_high_byte_, power_of_3(kWindow) << 8);
-    constants_.add_words(from_digit_6_, power_of_3(6));
-    constants_.add_words(from_digit_7_, power_of_3(7));
-    constants_.add(second_half_, [](int i) { return i % 4 < 2 ? 0 : kHalfTable; });
     constants_.add(first_or_last_,
                    [](int i) { return i < kHalfTable ? entry(i, 0) : entry(i, 2); });
     constants_.add(middle_, [](int i) { return entry(i, 1); });
     constants_.add(last_, [](int i) { return entry(i, 2); });
   }
 
-  void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
-                    const Xbyak::RegExp& panel) override {
-    code.vmovups(words_, code.ptr[w]);
-    join_windows_0_and_3(code);
-    code.vpermb(indices_, word_by_word_, high_);
-    look_up(code, first_or_last_, group_at(panel, 0));
-    look_up(code, middle_, group_at(panel, 1));
-    look_up(code, last_, group_at(panel, 2));
-    join_windows_6_and_7(code);
-    code.vpermb(indices_, byte_by_byte_, high_);
-    code.vpord(indices_, indices_, second_half_);
-    look_up(code, first_or_last_, group_at(panel, 3));
-    look_up(code, middle_, group_at(panel, 4));
+  std::span<const Stage> stages() const override {
+    static constexpr Stage kStages[] = {{0, 3}, {3, 5}};
+    return kStages;
+  }
+
+  void prepare(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int lane, int stage,
+               int turn) override {
+    const Zmm to = indices(lane, turn);
+    if (stage == 0) {
+      code.vmovups(words(lane), code.ptr[w]);
+      join_windows_0_and_3(code, to, words(lane), codes(lane));
+    } else {
+      join_windows_6_and_7(code, to, words(lane), codes(lane));
+    }
+  }
+
+  Zmm look_up(Xbyak::CodeGenerator& code, int lane, int group, int turn) override {
+    const Zmm tables[] = {first_or_last_, middle_, last_, first_or_last_, middle_};
+    code.vpermb(codes(lane), indices(lane, turn), tables[group]);
+    return codes(lane);
   }
 
  private:
@@ -86,30 +89,38 @@ class B3DecoderZmm final : public WordDecoder<PanelDecoder> {
   static constexpr int kHalfTable = 32;
   static uint8_t entry(int i, int t) { return digit_of_window(i % kHalfTable, kWindow, t); }
 
-  void join_windows_0_and_3(Xbyak::CodeGenerator& code) {
-    code.vpmulhuw(low_, words_, window_);
-    code.vpmullw(high_, words_, window_);  // 27 is 3^3 as well
-    code.vpmulhuw(high_, high_, window_in_high_byte_);
-    take_low_bytes(code, high_, low_, low_bytes_);
+  void join_windows_0_and_3(Xbyak::CodeGenerator& code, const Zmm& to, const Zmm& words,
+                            const Zmm& temp) {
+    code.vpmullw(to, words, window_);  // 27 is 3^3 as well
+    code.vpmulhuw(temp, words, window_);
+    code.vpmulhuw(to, to, window_in_high_byte_);
+    take_low_bytes(code, to, temp, constants_.in_memory(code, low_bytes_));
+    code.vpermb(to, word_by_word_, to);
   }
 
-  void join_windows_6_and_7(Xbyak::CodeGenerator& code) {
-    code.vpmullw(low_, words_, from_digit_6_);
-    code.vpmulhuw(low_, low_, window_);
-    code.vpmullw(high_, words_, from_digit_7_);
-    code.vpmulhuw(high_, high_, window_in_high_byte_);
-    take_low_bytes(code, high_, low_, low_bytes_);
+  // Times three is two additions, for which there is more room than for a multiplication.
+  void join_windows_6_and_7(Xbyak::CodeGenerator& code, const Zmm& to, const Zmm& words,
+                            const Zmm& temp) {
+    code.vpmullw(temp, words, constants_.in_memory(code, from_digit_6_));
+    code.vpaddw(to, temp, temp);
+    code.vpaddw(to, to, temp);
+    code.vpmulhuw(temp, temp, window_);
+    code.vpmulhuw(to, to, window_in_high_byte_);
+    take_low_bytes(code, to, temp, constants_.in_memory(code, low_bytes_));
+    code.vpermb(to, byte_by_byte_, to);
+    code.vpord(to, to, constants_.in_memory(code, second_half_));
   }
 
-  void look_up(Xbyak::CodeGenerator& code, const Zmm& table, const Xbyak::RegExp& group) {
-    code.vpermb(codes_, indices_, table);
-    code.vmovups(code.ptr[group], codes_);
-  }
-
-  const Zmm low_bytes_{0}, word_by_word_{1}, byte_by_byte_{2};
-  const Zmm window_{3}, window_in_high_byte_{4}, from_digit_6_{5}, from_digit_7_{6};
-  const Zmm second_half_{7}, first_or_last_{8}, middle_{9}, last_{10};
-  const Zmm words_{11}, low_{12}, high_{13}, indices_{14}, codes_{15};
+  static constexpr int kLaneRegisters = 4;
+  static Zmm words(int lane) { return Zmm(7 + kLaneRegisters * lane); }
+  static Zmm codes(int lane) { return Zmm(8 + kLaneRegisters * lane); }
+  static Zmm indices(int lane, int turn) { return Zmm(9 + kLaneRegisters * lane + turn); }
+  const Zmm word_by_word_{0}, byte_by_byte_{1}, window_{2}, window_in_high_byte_{3};
+  const Zmm first_or_last_{4}, middle_{5}, last_{6};
+  const int low_bytes_ = constants_.add(std::nullopt, VectorConstants::EveryWord{0x00ff});
+  const int from_digit_6_ = constants_.add(std::nullopt, VectorConstants::EveryWord{power_of_3(6)});
+  const int second_half_ =
+      constants_.add(std::nullopt, [](int i) { return i % 4 < 2 ? 0 : kHalfTable; });
 };
 
 class B3DecoderYmm final : public YmmGroupDecoder {
@@ -204,8 +215,12 @@ class B3DecoderYmm final : public YmmGroupDecoder {
 
 }  // namespace
 
+std::unique_ptr<GroupDecoder> make_b3_group_decoder() {
+  return std::make_unique<B3DecoderZmm>();
+}
+
 std::unique_ptr<PanelDecoder> make_b3_decoder(VectorFile vectors) {
-  if (vectors.bytes == kZmmFile.bytes) return std::make_unique<B3DecoderZmm>();
+  if (vectors.bytes == kZmmFile.bytes) return make_b3_group_decoder();
   return make_b3_ymm_decoder(kYmmPanelUse);
 }
 

@@ -43,22 +43,33 @@ class Tl1DecoderZmm final : public WordDecoder<GroupDecoder> {
       constants_.add(table(t), [t](int i) { return table_entry(t, i); });
   }
 
-  void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
-                     const Sink& sink) override {
-    code.vpermw(low_, interleave_, code.ptr[w]);
-    code.vpsrlw(high_, low_, 4);
-    code.vpandd(low_, low_, nibble_mask_);
-    code.vpandd(high_, high_, nibble_mask_);
-    for (int group = 0; group < kGroups; ++group) {
-      code.vpshufb(codes_, table(group % kTrits), group < kTrits ? low_ : high_);
-      sink(group, codes_);
-    }
+  std::span<const Stage> stages() const override {
+    static constexpr Stage kStages[] = {{0, kGroups}};
+    return kStages;
+  }
+
+  void prepare(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int lane, int,
+               int turn) override {
+    const Zmm low = nibbles(lane, turn, 0), high = nibbles(lane, turn, 1);
+    code.vpermw(low, interleave_, code.ptr[w]);
+    code.vpsrlw(high, low, 4);
+    code.vpandd(low, low, nibble_mask_);
+    code.vpandd(high, high, nibble_mask_);
+  }
+
+  Zmm look_up(Xbyak::CodeGenerator& code, int lane, int group, int turn) override {
+    const Zmm codes(4 + kLaneRegisters * lane);
+    code.vpshufb(codes, table(group % kTrits), nibbles(lane, turn, group / kTrits));
+    return codes;
   }
 
  private:
+  static constexpr int kLaneRegisters = 5;
   static Zmm table(int t) { return Zmm(2 + t); }
+  static Zmm nibbles(int lane, int turn, int half) {
+    return Zmm(5 + kLaneRegisters * lane + 2 * turn + half);
+  }
   const Zmm interleave_{0}, nibble_mask_{1};
-  const Zmm low_{4}, high_{5}, codes_{6};
 };
 
 class Tl1DecoderYmm final : public YmmGroupDecoder {

@@ -47,7 +47,6 @@ int magnitude(int field) {
 class Tl2DecoderZmm final : public WordDecoder<GroupDecoder> {
  public:
   Tl2DecoderZmm() : WordDecoder(tl2_format(), kZmmFile) {
-    constants_.add_words(low_bytes_, 0x00ff);
     constants_.add(word_by_word_, [](int i) { return source_byte(DwordOrder::kWordByWord, i); });
     constants_.add(byte_by_byte_, [](int i) { return source_byte(DwordOrder::kByteByByte, i); });
     for (int t = 0; t < kTrits; ++t) {
@@ -59,43 +58,55 @@ class Tl2DecoderZmm final : public WordDecoder<GroupDecoder> {
     }
   }
 
-  void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
-                     const Sink& sink) override {
-    code.vmovups(ab_, code.ptr[w]);
-    code.vmovups(cd_, code.ptr[w + kZmmFile.bytes]);
-    decode_fields_0_and_1(code, ab_, 0, sink);
-    decode_fields_0_and_1(code, cd_, kTrits, sink);
-    decode_fields_2(code, 2 * kTrits, sink);
+  std::span<const Stage> stages() const override {
+    static constexpr Stage kStages[] = {{0, 3}, {3, 6}, {6, 9}};
+    return kStages;
   }
 
- private:
-  void decode_fields_0_and_1(Xbyak::CodeGenerator& code, const Zmm& words, int first_group,
-                             const Sink& sink) {
-    code.vpsllw(indices_, words, kLeftOfField1ToHighByte);
-    take_low_bytes(code, indices_, words, low_bytes_);
-    code.vpermb(indices_, word_by_word_, indices_);
-    look_up(code, first_group, sink);
-  }
-
-  // The low bytes are those of A and B, the high bytes of C and D.
-  void decode_fields_2(Xbyak::CodeGenerator& code, int first_group, const Sink& sink) {
-    code.vpsrlw(ab_, ab_, kRightOfField2ToLowByte);
-    code.vpsrlw(indices_, cd_, kRightOfField2ToHighByte);
-    take_low_bytes(code, indices_, ab_, low_bytes_);
-    code.vpermb(indices_, byte_by_byte_, indices_);
-    look_up(code, first_group, sink);
-  }
-
-  void look_up(Xbyak::CodeGenerator& code, int first_group, const Sink& sink) {
-    for (int t = 0; t < kTrits; ++t) {
-      code.vpermb(codes_, indices_, table(t));
-      sink(first_group + t, codes_);
+  void prepare(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int lane, int stage,
+               int turn) override {
+    const Zmm to = indices(lane, turn);
+    switch (stage) {
+      case 0:
+        code.vmovups(ab(lane), code.ptr[w]);
+        join_fields_0_and_1(code, to, ab(lane));
+        break;
+      case 1:
+        code.vmovups(cd(lane), code.ptr[w + kZmmFile.bytes]);
+        join_fields_0_and_1(code, to, cd(lane));
+        break;
+      default: join_fields_2(code, to, ab(lane), cd(lane)); break;
     }
   }
 
-  static Zmm table(int t) { return Zmm(3 + t); }
-  const Zmm low_bytes_{0}, word_by_word_{1}, byte_by_byte_{2};
-  const Zmm ab_{6}, cd_{7}, indices_{8}, codes_{9};
+  Zmm look_up(Xbyak::CodeGenerator& code, int lane, int group, int turn) override {
+    const Zmm codes(9 + kLaneRegisters * lane);
+    code.vpermb(codes, indices(lane, turn), table(group % kTrits));
+    return codes;
+  }
+
+ private:
+  void join_fields_0_and_1(Xbyak::CodeGenerator& code, const Zmm& to, const Zmm& words) {
+    code.vpsllw(to, words, kLeftOfField1ToHighByte);
+    take_low_bytes(code, to, words, constants_.in_memory(code, low_bytes_));
+    code.vpermb(to, word_by_word_, to);
+  }
+
+  // The low bytes are those of A and B, the high bytes of C and D.
+  void join_fields_2(Xbyak::CodeGenerator& code, const Zmm& to, const Zmm& ab, const Zmm& cd) {
+    code.vpsrlw(ab, ab, kRightOfField2ToLowByte);
+    code.vpsrlw(to, cd, kRightOfField2ToHighByte);
+    take_low_bytes(code, to, ab, constants_.in_memory(code, low_bytes_));
+    code.vpermb(to, byte_by_byte_, to);
+  }
+
+  static constexpr int kLaneRegisters = 5;
+  static Zmm table(int t) { return Zmm(2 + t); }
+  static Zmm ab(int lane) { return Zmm(5 + kLaneRegisters * lane); }
+  static Zmm cd(int lane) { return Zmm(6 + kLaneRegisters * lane); }
+  static Zmm indices(int lane, int turn) { return Zmm(7 + kLaneRegisters * lane + turn); }
+  const Zmm word_by_word_{0}, byte_by_byte_{1};
+  const int low_bytes_ = constants_.add(std::nullopt, VectorConstants::EveryWord{0x00ff});
 };
 
 class Tl2DecoderYmm final : public YmmGroupDecoder {

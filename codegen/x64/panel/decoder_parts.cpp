@@ -10,6 +10,7 @@ void VectorConstants::load(Xbyak::CodeGenerator& code) const {
 }
 
 void VectorConstants::emit_data(Xbyak::CodeGenerator& code) {
+  code.align(static_cast<size_t>(vector_bytes_));
   code.L(data_);
   for (const Constant& constant : constants_)
     code.db(constant.bytes.data(), static_cast<size_t>(vector_bytes_));
@@ -32,7 +33,7 @@ int source_byte(DwordOrder order, int i) {
 }
 
 void take_low_bytes(Xbyak::CodeGenerator& code, const Xbyak::Zmm& to, const Xbyak::Zmm& low,
-                    const Xbyak::Zmm& low_bytes) {
+                    const Xbyak::Operand& low_bytes) {
   constexpr uint8_t kThirdSelectsSecondElseFirst = 0b11'01'10'00;
   code.vpternlogd(to, low, low_bytes, kThirdSelectsSecondElseFirst);
 }

@@ -19,6 +19,11 @@ class VectorConstants {
  public:
   explicit VectorConstants(int vector_bytes) : vector_bytes_(vector_bytes) {}
 
+  struct EveryWord {
+    unsigned word;
+    unsigned operator()(int i) const { return word >> (8 * (i % 2)); }
+  };
+
   // Register `to`, if there is one, gets byte_at(i) in byte i. Returns the number of the constant.
   template <typename ByteAt>
   int add(const std::optional<Xbyak::Xmm>& to, ByteAt byte_at) {
@@ -27,9 +32,7 @@ class VectorConstants {
       constant.bytes[static_cast<size_t>(i)] = static_cast<uint8_t>(byte_at(i));
     return static_cast<int>(constants_.size()) - 1;
   }
-  void add_words(const Xbyak::Xmm& to, unsigned word) {
-    add(to, [word](int i) { return word >> (8 * (i % 2)); });
-  }
+  void add_words(const Xbyak::Xmm& to, unsigned word) { add(to, EveryWord{word}); }
   void add_bytes(const Xbyak::Xmm& to, unsigned byte) {
     add(to, [byte](int) { return byte; });
   }
@@ -89,7 +92,7 @@ int source_byte(DwordOrder order, int i);
 // Zmm: to = low bytes of the words of `low`, high bytes of the words of `to`; `low_bytes` has 0x00ff in
 // every word.
 void take_low_bytes(Xbyak::CodeGenerator& code, const Xbyak::Zmm& to, const Xbyak::Zmm& low,
-                    const Xbyak::Zmm& low_bytes);
+                    const Xbyak::Operand& low_bytes);
 
 // Ymm: loads a cell so that vpunpckl* of two such cells has rows 0..7 and vpunpckh* rows 8..15, in order:
 // they work in the 128-bit lanes, so the low lane gets rows 0..3 and 8..11.

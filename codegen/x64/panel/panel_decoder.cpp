@@ -6,17 +6,21 @@ namespace bitnetc::x64 {
 
 void GroupDecoder::decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
                                 const Xbyak::RegExp& panel) {
-  decode_groups(code, w, [&](int group, const Xbyak::Zmm& codes) {
-    code.vmovups(code.ptr[panel + group * kPanelGroupBytes], codes);
-  });
+  int stage = 0;
+  for (const auto [begin, end] : stages()) {
+    prepare(code, w, 0, stage, stage % 2);
+    for (int group = begin; group < end; ++group)
+      code.vmovups(code.ptr[panel + group * kPanelGroupBytes], look_up(code, 0, group, stage % 2));
+    ++stage;
+  }
 }
 
 std::unique_ptr<GroupDecoder> make_group_decoder(LayoutId layout) {
   switch (layout) {
     case LayoutId::kTl1: return make_tl1_group_decoder();
     case LayoutId::kTl2: return make_tl2_group_decoder();
-    case LayoutId::kI2S:
-    case LayoutId::kB3: break;
+    case LayoutId::kB3: return make_b3_group_decoder();
+    case LayoutId::kI2S: break;
   }
   BITNETC_CHECK(false, "layout {} has no decoder by groups", layout_name(layout));
 }

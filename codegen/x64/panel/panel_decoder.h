@@ -8,8 +8,8 @@
 // instructions into the program of the kernel that uses it.
 #pragma once
 
-#include <functional>
 #include <memory>
+#include <span>
 
 #include "codegen/weight_layout.h"
 #include "codegen/x64/x64_code.h"
@@ -39,19 +39,33 @@ class PanelDecoder {
   virtual void emit_data(Xbyak::CodeGenerator& code) = 0;
 };
 
-// A decoder whose vectors are whole groups, so that they need not go through memory. It uses the vector registers 0
-// to 15 only, and none of the general ones after load_constants().
+// A decoder whose vectors are whole groups, so that they need not go through memory. It decodes in two steps, so that
+// a caller can put the first one of later groups among what it does with earlier ones. Blocks of several tiles may be
+// decoded side by side, each in a lane of registers. It uses no more than the first kRegisters vector registers, and
+// none of the general ones after load_constants().
 class GroupDecoder : public PanelDecoder {
  public:
-  // Emits what is done with a group while its codes are in a register; they may be changed.
-  using Sink = std::function<void(int group, const Xbyak::Zmm& codes)>;
-  // The groups of the block at [w], in order.
-  virtual void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
-                             const Sink& sink) = 0;
+  static constexpr int kLanes = 2;
+  static constexpr int kRegisters = 15;
+
+  // A stage is some groups that are prepared together: those from `begin` to `end`.
+  struct Stage {
+    int begin, end;
+  };
+  virtual std::span<const Stage> stages() const = 0;
+
+  // Emits what the look-ups of a stage of the block at [w] need. What a lane needs for the stage before, which had
+  // the other turn (0 or 1), stays as it is. The stages of a block follow each other.
+  virtual void prepare(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int lane, int stage,
+                       int turn) = 0;
+  // Emits what brings a group that was prepared with `turn` into the register that it returns, where the codes are
+  // until the lane's next look-up or preparation.
+  virtual Xbyak::Zmm look_up(Xbyak::CodeGenerator& code, int lane, int group, int turn) = 0;
+
   void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
                     const Xbyak::RegExp& panel) final;
 };
-// For tl1 and tl2: AVX-512 F, BW and VL, and for tl2 VBMI too.
+// For tl1, tl2 and b3: AVX-512 F, BW and VL, and for tl2 and b3 VBMI too.
 std::unique_ptr<GroupDecoder> make_group_decoder(LayoutId layout);
 
 // A decoder that writes vectors of `vectors`: 32 bytes means AVX2 only, 64 bytes AVX-512 F, BW and VL, and
@@ -65,5 +79,6 @@ std::unique_ptr<PanelDecoder> make_tl2_decoder(VectorFile vectors);
 std::unique_ptr<PanelDecoder> make_b3_decoder(VectorFile vectors);
 std::unique_ptr<GroupDecoder> make_tl1_group_decoder();
 std::unique_ptr<GroupDecoder> make_tl2_group_decoder();
+std::unique_ptr<GroupDecoder> make_b3_group_decoder();
 
 }  // namespace bitnetc::x64

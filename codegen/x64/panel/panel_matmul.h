@@ -93,7 +93,7 @@ constexpr MatmulFamily panel_family(std::string_view name, std::string_view suff
       .name = name,
       .suffix = suffix,
       .isa = isa,
-      .revision = 1,
+      .revision = 2,
       .layouts = {LayoutId::kI2S, LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
       .vbmi_layouts = vbmi_layouts,
       .min_m = kAnyM,

@@ -305,7 +305,7 @@ TEST(MatmulI2s, RefusalsNameTheNumbers) {
             "tiles_per_step = 4 with m = 3 takes 22 vector registers, there are 16");
   EXPECT_EQ(refusal(*avx2, one, {.k_unroll = 17}, best), "k_unroll = 17, expected 1..16");
   EXPECT_EQ(refusal(*avx2, one, {.prefetch_bytes = -1}, best),
-            "prefetch_bytes = -1, expected 0..65536");
+            "prefetch_bytes = -1, expected 0..262144");
   EXPECT_EQ(refusal(*avx2, {.n = 16, .k = 1 << 21}, {}, best),
             "k = 2097152: an int32 sum may overflow from 2097152 on");
   EXPECT_EQ(refusal(*avx512, {.n = 16, .k = 1 << 19}, {}, best),
