@@ -8,6 +8,7 @@
 #include <atomic>
 #include <memory>
 
+#include "runtime/buffer.h"
 #include "runtime/thread_pool.h"
 
 namespace bitnetc {
