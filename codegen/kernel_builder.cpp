@@ -67,9 +67,9 @@ std::vector<KernelRequest> alternatives(const Generator& generator, const Kernel
 // All generators, the one that was chosen first.
 std::vector<const Generator*> in_order_of_trial(const std::string& chosen) {
   std::vector<const Generator*> order;
-  for (const auto& generator : KernelBuilder::generators()) order.push_back(generator.get());
-  std::stable_partition(order.begin(), order.end(),
-                        [&](const Generator* each) { return each->name() == chosen; });
+  if (const Generator* first = find_generator(chosen)) order.push_back(first);
+  for (const auto& generator : KernelBuilder::generators())
+    if (generator->name() != chosen) order.push_back(generator.get());
   return order;
 }
 

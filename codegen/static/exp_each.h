@@ -2,6 +2,8 @@
 // (codegen/static/vectors_ymm.h). Internal linkage: see vectors_avx2.h.
 #pragma once
 
+#include <initializer_list>
+
 namespace bitnetc {
 namespace {  // NOLINT(google-build-namespaces)
 
