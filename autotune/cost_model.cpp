@@ -13,17 +13,17 @@ namespace {
 // Of the shorter of memory and work. A kernel that decodes into registers reads ahead while it multiplies; one that
 // decodes into a panel leaves the memory alone while it multiplies that.
 constexpr double kExposedDirect = 0.2, kExposedPanel = 1.0;
-// How much longer the weights take than at the read bandwidth.
-constexpr double kNearPrefetch =
-    1.15;  // one stream, prefetched by less than kFarPrefetchBytes or not at all
+// How much longer the weights take than at the read bandwidth: one stream prefetched by less than kFarPrefetchBytes, or
+// not at all; a stream a tile, each prefetched within its tile; the same prefetched beyond all of them, where the next
+// step's begin; look-ups without their prefetch in the order of memory.
+constexpr double kNearPrefetch = 1.15, kSeveralStreams = 1.5, kNextStreams = 1.15,
+                 kStreamsOutOfOrder = 1.75;
 constexpr int kFarPrefetchBytes = 4096;
-constexpr double kSeveralStreams = 1.5;   // a stream a tile, each prefetched within its tile
-constexpr double kNextStreams = 1.15;     // prefetched beyond it: the next step's
-constexpr double kStreamsInOrder = 1.75;  // look-ups without the prefetch in the order of memory
 // Tables are read and written from the second-level cache, beside the stream of weights: bytes in the time of a vector
 // operation, 80 GB/s.
 constexpr double kTableBytesPerOperation = 6;
-constexpr double kCompiled = 1.2;  // work of compiled code against generated code of the tier
+// Work of compiled code against generated code of the tier.
+constexpr double kCompiled = 1.2;
 
 // A panel that takes more than this of L1 leaves too little for activations and sums: products take longer.
 constexpr int64_t kPanelBytesInL1 = 32 << 10;
@@ -33,17 +33,18 @@ constexpr double kPanelOutOfL1 = 1.07;
 
 // A store of a vector takes the time of so many operations: one a cycle.
 constexpr double kOperationsPerStore = 4;
-// vpdpbusd waits for a sum that is younger than four cycles, and two start in a cycle.
+// vpdpbusd waits for a sum that is younger than four or five cycles, and two start in a cycle.
 constexpr double kBusySums = 8;
-constexpr double kOperationsOfMultiplyAdd =
-    32;  // int8 operations of vpmaddubsw and vpaddw, by instruction
+// By instruction: vpmaddubsw and vpaddw together do 64.
+constexpr double kOperationsOfMultiplyAdd = 32;
 
 // Vector operations for a weight, from the comments at the head of the kernels and decoders.
 struct DecodeCounts {
   double operations, stores;  // by weight; stores only where a panel is written
 };
 
-constexpr double kCellWeights = 256, kTl2Weights = 576, kB3Weights = 320;  // of a block of 16 rows
+// Of a block of 16 rows.
+constexpr double kCellWeights = 256, kTl2Weights = 576, kB3Weights = 320;
 
 DecodeCounts decode_counts(LayoutId layout, Isa tier, bool into_panel) {
   const bool zmm = tier >= Isa::kAvx512Vnni;
@@ -133,7 +134,7 @@ double vector_operations_per_second(const MachineLimits& limits) {
 double stream_factor(const Subject& subject) {
   const int ahead = subject.plan().prefetch_bytes;
   if (subject.compiled) return kSeveralStreams;
-  if (subject.strategy == Strategy::kLookUp) return ahead > 0 ? 1 : kStreamsInOrder;
+  if (subject.strategy == Strategy::kLookUp) return ahead > 0 ? 1 : kStreamsOutOfOrder;
   if (subject.strategy == Strategy::kPanel) return ahead > 0 ? 1 : kSeveralStreams;
   if (subject.plan().tiles_per_step == 1) return ahead >= kFarPrefetchBytes ? 1 : kNearPrefetch;
   const int64_t other_tiles = subject.plan().tiles_per_step - 1;

@@ -185,6 +185,20 @@ bool ignores_plans(const Generator& generator) {
                      [&](const PlanField& field) { return (grid.*field.worth_trying).empty(); });
 }
 
+// The rule of thumb's plan, with fewer tiles where the generator's registers do not hold so many.
+std::optional<Candidate> guess_for(const Generator& generator, const MatmulSpec& spec,
+                                   const Target& target) {
+  Candidate guess{&generator, spec, {}};
+  if (!ignores_plans(generator)) guess.plan = HeuristicPlanSource().choose(spec, target).plan;
+  if (is_accepted(guess, target)) return guess;
+  const std::span<const int> tiles = generator.plan_grid().tiles_per_step;
+  for (auto each = tiles.rbegin(); each != tiles.rend(); ++each) {
+    guess.plan.tiles_per_step = *each;
+    if (is_accepted(guess, target)) return guess;
+  }
+  return std::nullopt;
+}
+
 // A generator enters with kernels for the M of the spec, or, where it makes none, with those for any M.
 std::optional<Entrant> find_entrant(const Generator& generator, const MatmulSpec& spec,
                                     const Target& target) {
@@ -192,10 +206,9 @@ std::optional<Entrant> find_entrant(const Generator& generator, const MatmulSpec
   any.m = kAnyM;
   for (const MatmulSpec& each : {spec, any}) {
     for (const Isa tier : kTiers) {
-      const KernelPlan plan = HeuristicPlanSource().choose(each, target_for(tier)).plan;
-      const Candidate guess{&generator, each, ignores_plans(generator) ? KernelPlan() : plan};
-      if (!is_accepted(guess, target_for(tier))) continue;
-      if (is_accepted(guess, target)) return Entrant{guess, tier};
+      const auto guess = guess_for(generator, each, target_for(tier));
+      if (!guess) continue;
+      if (is_accepted(*guess, target)) return Entrant{*guess, tier};
       break;
     }
   }
@@ -263,6 +276,7 @@ KernelRequest Candidate::request(const Target& target) const {
 }
 
 std::vector<Candidate> candidates(const MatmulSpec& spec, const Target& target, Effort effort) {
+  if (!validate(spec).ok()) return {};
   const std::vector<Entrant> entrants = find_entrants(spec, target);
   const std::optional<Candidate> first = rule_of_thumb(spec, target);
   const Isa lowest_tier = lowest_quick_tier(entrants);

@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "compiler/plan_source.h"
 #include "tests/support/generators.h"
@@ -86,6 +91,113 @@ TEST(SearchSpace, QuickIsAFewOfFull) {
     EXPECT_LE(quick.size(), 12U) << c.text();
     EXPECT_LE(full.size(), 1000U) << c.text();
   }
+}
+
+// What KernelBuilder::build would make with the rule of thumb's plans.
+TEST(SearchSpace, TheRuleOfThumbComesFirst) {
+  const HeuristicPlanSource plans;
+  for (const Case& c : cases(kShapes)) {
+    MatmulSpec any = c.spec;
+    any.m = kAnyM;
+    std::string chosen;
+    for (const auto& generator : KernelBuilder::generators()) {
+      for (const MatmulSpec& each : {c.spec, any}) {
+        const KernelRequest request{each, plans.choose(each, c.target).plan, c.target};
+        if (chosen.empty() && generator->accepts(request).ok())
+          chosen = kernel_name(request, *generator);
+      }
+    }
+    for (const Effort effort : kEfforts)
+      EXPECT_EQ(name_of(candidates(c.spec, c.target, effort).front(), c.target), chosen)
+          << c.text();
+  }
+}
+
+// No two candidates differ only in fields that their generator ignores, and none is there for one M and for any.
+TEST(SearchSpace, NoTwoCandidatesDoTheSame) {
+  for (const Case& c : cases(kShapes)) {
+    std::set<std::pair<const Generator*, KernelPlan>> seen;
+    for (const Candidate& each : candidates(c.spec, c.target, Effort::kFull)) {
+      const KernelPlan plan = each.generator->effective_plan(each.spec, each.plan);
+      EXPECT_TRUE(seen.emplace(each.generator, plan).second) << name_of(each, c.target);
+    }
+  }
+}
+
+#ifdef __x86_64__
+TEST(SearchSpace, EverybodyCompetes) {
+  const auto names = [](LayoutId layout, int m, Isa isa) {
+    std::vector<std::string> list;
+    for (const Generator* each :
+         competitors({.n = 3840, .k = 2560, .m = m, .layout = layout}, target_for(isa)))
+      list.emplace_back(each->name());
+    return list;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names(LayoutId::kI2S, 1, Isa::kAvx2),
+            (Names{"x64_matmul_i2s_avx2", "x64_panel_avx2", "static_matmul_avx2"}));
+  EXPECT_EQ(names(LayoutId::kI2S, kAnyM, Isa::kAvxVnni),
+            (Names{"x64_panel_avxvnni", "x64_panel_avx2", "static_matmul_avxvnni",
+                   "static_matmul_avx2"}));
+  // AMX competes for any M on a machine that may lack it; its compiled kernel for one token is that of AVX-512.
+  const Names amx = names(LayoutId::kB3, kAnyM, Isa::kAmx);
+  EXPECT_EQ(std::count(amx.begin(), amx.end(), "x64_panel_amx"), 1);
+  EXPECT_EQ(std::count(amx.begin(), amx.end(), "static_matmul_amx"), 1);
+  const Names amx_one = names(LayoutId::kB3, 1, Isa::kAmx);
+  EXPECT_EQ(std::count(amx_one.begin(), amx_one.end(), "static_matmul_amx"), 0);
+}
+
+// Small shapes, so that proofs are quick; whatever runs here is built and proven.
+TEST(SearchSpace, CandidatesBuildAndProve) {
+  KernelBuilder builder;
+  int built = 0;
+  for (const Case& c :
+       cases({{.n = 96, .k = 320}, {.n = 32, .k = 20, .epilogue = Epilogue::kRelu2Mul}})) {
+    int index = 0;
+    for (const Candidate& each : candidates(c.spec, c.target, Effort::kFull)) {
+      if (++index % 7 != 1 || !test::runs_here(*each.generator, each.spec, each.plan)) continue;
+      const auto kernel = builder.build_with(each.generator->name(), each.request(c.target));
+      EXPECT_TRUE(kernel.ok()) << kernel.status().message();
+      ++built;
+    }
+  }
+  EXPECT_GT(built, 100);
+}
+#endif
+
+TEST(SearchSpace, TheConstraintsHold) {
+  const MatmulSpec shape{.n = 64, .k = 2560};
+  for (const Case& c : cases({shape})) {
+    const std::vector<Candidate> all = candidates(c.spec, c.target, Effort::kFull);
+    for (const Candidate& each : std::span(all).subspan(1)) {
+      const KernelPlan& plan = each.plan;
+      const std::string name = name_of(each, c.target);
+      EXPECT_LE(plan.tiles_per_step * 16, shape.n) << name;
+      EXPECT_LT(plan.prefetch_bytes, each.spec.weight_layout().total_bytes()) << name;
+      EXPECT_LE(plan.tiles_per_step * 16 * plan.block_k, 64 << 10) << name;
+      EXPECT_LE(plan.k_unroll * plan.tiles_per_step * each.spec.m, 128) << name;
+    }
+  }
+}
+
+TEST(SearchSpace, ShapesThatNoMatmulHasHaveNoCandidates) {
+  for (const MatmulSpec& spec : {MatmulSpec{.n = 1, .k = 20}, MatmulSpec{.n = 3, .k = 4},
+                                 MatmulSpec{.n = 16, .k = 0}, MatmulSpec{.n = 16, .k = 20, .m = 9}})
+    for (const Effort effort : kEfforts)
+      EXPECT_TRUE(candidates(spec, target_for(Isa::kAmx), effort).empty()) << spec_name(spec);
+  EXPECT_TRUE(candidates({.n = 64, .k = 64}, target_for(Isa::kScalar), Effort::kFull).empty());
+}
+
+TEST(SearchSpace, IsDescribedInOurTermsAndInTheUsualOnes) {
+  const std::string text = describe_search_space();
+  for (const char* word :
+       {"tiles_per_step", "nr = 16 x tiles", "k_unroll", "kr = 4", "prefetch distance", "block_k",
+        "kc", "mc, nc", "mr", "table placement", "64 KiB"})
+    EXPECT_NE(text.find(word), std::string::npos) << word;
+#ifdef __x86_64__
+  EXPECT_NE(text.find("x64_lut_avx512"), std::string::npos);
+  EXPECT_NE(text.find("t 1,2,4  p 0,2048,4096  k 256"), std::string::npos) << text;
+#endif
 }
 
 }  // namespace

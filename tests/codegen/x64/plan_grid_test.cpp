@@ -41,7 +41,7 @@ std::vector<MatmulSpec> specs() {
                                   MatmulSpec{.n = 96, .k = 2560, .epilogue = Epilogue::kRelu2Mul},
                                   MatmulSpec{.n = 16, .k = 20}})
     for (const LayoutId layout : kLayouts)
-      for (const int m : {1, 3, kAnyM}) {
+      for (const int m : {1, kAnyM}) {
         list.push_back(shape);
         list.back().layout = layout;
         list.back().m = m;
@@ -57,8 +57,8 @@ bool has_plans(const Generator& generator) {
 template <typename Body>
 void for_each_plan(const Body& body) {
   for (const int tiles : {1, 2, 4, 8})
-    for (const int unroll : {1, 2, 3, 4, 8, 16})
-      for (const int block_k : {0, 100, 128, 256, 384, 512, 1024})
+    for (const int unroll : {1, 2, 4, 7, 16})
+      for (const int block_k : {0, 100, 256, 384, 1024})
         for (const int tokens : {0, 4})
           body(KernelPlan{.tiles_per_step = tiles,
                           .k_unroll = unroll,
@@ -91,7 +91,7 @@ TEST(PlanGrid, PlansOfOneEffectivePlanMakeTheSameCode) {
       });
     }
   }
-  EXPECT_GT(merged, 1000);
+  EXPECT_GT(merged, 500);
 }
 
 TEST(PlanGrid, FieldsOutsideTheGridAreReset) {
@@ -102,7 +102,8 @@ TEST(PlanGrid, FieldsOutsideTheGridAreReset) {
     const KernelPlan effective = generator->effective_plan({.n = 96, .k = 2560}, plan);
     for (const auto& [value, worth_trying] : kPlanFields) {
       EXPECT_TRUE(std::is_sorted((grid.*worth_trying).begin(), (grid.*worth_trying).end()));
-      if ((grid.*worth_trying).empty()) EXPECT_EQ(effective.*value, KernelPlan().*value);
+      if (!(grid.*worth_trying).empty()) continue;
+      EXPECT_EQ(effective.*value, KernelPlan().*value) << generator->name();
     }
   }
 }
