@@ -1,23 +1,19 @@
 #include "autotune/limits.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
 #include "autotune/machine.h"
-#include "runtime/options.h"
+#include "runtime/cache_directory.h"
 
 namespace bitnetc {
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
 
 double find(const std::vector<std::pair<Isa, double>>& peaks, Isa isa) {
@@ -29,12 +25,9 @@ double find(const std::vector<std::pair<Isa, double>>& peaks, Isa isa) {
 // limits/<fingerprint>.json in the cache directory: "bytes read per second, 2 threads": 8.1e10, ...
 class LimitsFile {
  public:
-  LimitsFile() {
-    if (!options().cache_dir.empty())
-      path_ = fs::path(options().cache_dir) / "limits" / (fingerprint(this_machine()) + ".json");
-  }
+  LimitsFile()
+      : name_(fingerprint(this_machine()) + ".json"), directory_(CacheDirectory::open("limits")) {}
 
-  // Anything unreadable counts as nothing remembered.
   std::optional<double> find(const std::string& what) const {
     const json document = read();
     const auto found = document.find(what);
@@ -45,28 +38,32 @@ class LimitsFile {
 
   // Keeps the largest and returns it.
   double remember(const std::string& what, double value) const {
-    value = std::max(value, find(what).value_or(0));
-    if (path_.empty()) return value;
+    if (!directory_.ok()) return value;
+    const auto lock = directory_->lock();
     json document = read();
+    value = std::max(value, find(what).value_or(0));
     document[what] = value;
-    std::error_code error;
-    fs::create_directories(path_.parent_path(), error);
-    const fs::path temporary = fmt::format("{}.tmp-{}", path_.string(), ::getpid());
-    std::ofstream(temporary) << document.dump(1) << '\n';
-    fs::rename(temporary, path_, error);
-    if (error) fs::remove(temporary, error);
+    const std::string text = document.dump(1) + "\n";
+    // Best effort: what is not kept is measured again.
+    static_cast<void>(
+        directory_->publish(name_, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
     return value;
   }
 
  private:
+  // Anything unreadable counts as nothing remembered.
   json read() const {
-    if (path_.empty()) return json::object();
-    std::ifstream file(path_);
-    json document = json::parse(file, nullptr, /*allow_exceptions=*/false);
+    constexpr int64_t kMostBytes = 1 << 20;
+    if (!directory_.ok()) return json::object();
+    const auto bytes = directory_->read(name_, kMostBytes);
+    if (!bytes.ok() || !bytes->has_value()) return json::object();
+    json document = json::parse((*bytes)->begin(), (*bytes)->end(), nullptr,
+                                /*allow_exceptions=*/false);
     return document.is_object() ? document : json::object();
   }
 
-  fs::path path_;
+  const std::string name_;
+  const Result<CacheDirectory> directory_;
 };
 
 template <typename Measure>

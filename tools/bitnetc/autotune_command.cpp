@@ -115,8 +115,7 @@ void add_autotune_command(CLI::App& app, int& exit_code) {
   CLI::Option* compare =
       command->add_flag("--compare", options->compares,
                         "Tune nothing: measure what is chosen now against the rules of thumb");
-  command
-      ->add_option("--with", options->compared, "and against other profiles of this machine")
+  command->add_option("--with", options->compared, "and against other profiles of this machine")
       ->delimiter(',')
       ->needs(compare);
   command->add_flag("--space", options->space, "Print what is searched, and by which rules");

@@ -46,8 +46,8 @@ std::vector<MatmulSpec> kernels_of(const TuneRequest& request) {
   std::vector<MatmulSpec> specs;
   for (MatmulSpec spec : request.shapes) {
     for (const LayoutId layout : kLayouts) {
-      if (!request.layouts.empty() && std::ranges::find(request.layouts, layout) ==
-                                          request.layouts.end())
+      if (!request.layouts.empty() &&
+          std::ranges::find(request.layouts, layout) == request.layouts.end())
         continue;
       spec.layout = layout;
       for (spec.m = kAnyM; spec.m <= kMaxSmallM; ++spec.m) specs.push_back(spec);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "autotune/profile.h"
 #include "runtime/cache_directory.h"
 #include "runtime/compiled_model.h"
 #include "runtime/kernel_store.h"
@@ -35,7 +36,7 @@ struct CacheKind {
 constexpr CacheKind kKinds[] = {
     {"models", "it is compiled again when it is next used; `bitnetc cache clear --damaged`"},
     {"kernels", "it is generated again when it is next used; `bitnetc cache clear --damaged`"},
-    {"profiles", "`bitnetc cache clear --damaged`, then tune again"},
+    {"profiles", "entries that read are used; `bitnetc autotune` measures the others again"},
     {"limits", "`bitnetc cache clear --damaged`; limits are measured again when asked for"},
 };
 
@@ -71,6 +72,16 @@ std::string model_problem(const std::string& path) {
   return CompiledModel::open(path).status().message();
 }
 
+// Of the whole file, or of the first entry that does not read.
+std::string profile_problem(const std::string& path) {
+  const auto text = read_text(path);
+  if (!text.ok()) return text.status().message();
+  std::vector<std::string> problems;
+  const auto profile = parse_profile(*text, path, problems);
+  if (!profile.ok()) return profile.status().message();
+  return problems.empty() ? "" : problems.front();
+}
+
 Result<std::vector<CacheEntry>> kernel_entries() {
   BITNETC_ASSIGN_OR_RETURN(const std::vector<StoredKernel> stored,
                            KernelStore::process().entries());
@@ -87,7 +98,9 @@ Result<std::vector<CacheEntry>> kernel_entries() {
 Result<std::vector<CacheEntry>> file_entries(const CacheKind& kind, Depth depth) {
   BITNETC_ASSIGN_OR_RETURN(const CacheDirectory directory, CacheDirectory::open(kind.name));
   BITNETC_ASSIGN_OR_RETURN(const std::vector<CacheFile> files, directory.list());
-  const bool reads_models = depth == Depth::kVerify && kind.name == std::string_view("models");
+  const bool verifies = depth == Depth::kVerify;
+  const bool reads_models = verifies && kind.name == std::string_view("models");
+  const bool reads_profiles = verifies && kind.name == std::string_view("profiles");
   std::vector<CacheEntry> entries;
   for (const CacheFile& file : files) {
     entries.push_back({.name = file.name,
@@ -97,6 +110,8 @@ Result<std::vector<CacheEntry>> file_entries(const CacheKind& kind, Depth depth)
                        .problem = file.problem});
     if (reads_models && file.problem.empty())
       entries.back().problem = model_problem(directory.path() + "/" + file.name);
+    if (reads_profiles && file.problem.empty())
+      entries.back().problem = profile_problem(directory.path() + "/" + file.name);
   }
   return entries;
 }

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "autotune/machine.h"
+#include "autotune/modelled_plans.h"
 #include "tools/bitnetc/arguments.h"
 #include "tools/bitnetc/console.h"
 
@@ -22,12 +23,17 @@ void print_report(const TuneReport& report) {
   if (report.left > 0) text += fmt::format("; {} left: run it again to go on", report.left);
   print_note(text);
   if (report.refused > 0)
-    print_note(fmt::format("{} could not be told for noise and are not kept; run it again on a "
-                           "quieter machine",
-                           report.refused));
+    print_note(
+        fmt::format("{} could not be told for noise and are not kept; run it again on a "
+                    "quieter machine",
+                    report.refused));
   for (const std::string& failure : report.failures) print_note(failure);
-  if (!report.stored.ok())
-    print_note("what was found is not kept: " + report.stored.message());
+  if (!report.stored.ok()) print_note("what was found is not kept: " + report.stored.message());
+}
+
+// A machine that was never tuned has no limits to predict from, and measuring them takes longer than most runs.
+PlanModel model_of(const Profile& profile, int threads) {
+  return profile.entries.empty() ? PlanModel() : cheapest_by_model(remembered_limits(threads));
 }
 
 }  // namespace
@@ -37,7 +43,7 @@ ProfileStore machine_profile_store() {
 }
 
 MachinePlans::MachinePlans(int threads, Usage usage)
-    : profile_(load_profile()), plans_(profile_, threads, usage) {}
+    : profile_(load_profile()), plans_(profile_, threads, usage, model_of(profile_, threads)) {}
 
 std::string MachinePlans::layouts(const Target& target) const {
   std::set<std::string> choices;
