@@ -28,6 +28,13 @@ int step_tiles(const Candidate& candidate) {
   return std::max(candidate.plan.tiles_per_step, is_gated(candidate.spec.epilogue) ? 2 : 1);
 }
 
+// The distance at which a step's weights are asked for while the step before it is worked on
+// (docs/decisions/0008-few-tokens-go-in-pairs-of-tiles.md).
+int step_ahead_bytes(const Candidate& candidate) {
+  return static_cast<int>(step_tiles(candidate) * candidate.spec.weight_layout().tile_bytes() * 7 /
+                          8);
+}
+
 // What a candidate has to meet beside its generator's consent. These cut the space down; none is needed for
 // correctness.
 struct Constraint {
@@ -249,7 +256,8 @@ constexpr Dimension kDimensions[] = {
     {"tokens", "mr", "tokens that share a pass over a panel; else all m, in registers"},
     {"k_unroll", "unroll of kc by kr = 4",
      "16 columns of packed weights an iteration; of a panel, groups of 4"},
-    {"prefetch_bytes", "prefetch distance", "ahead in the packed weights"},
+    {"prefetch_bytes", "prefetch distance",
+     "ahead in the packed weights; beside these, 7/8 of a step's bytes"},
     {"block_k", "kc", "columns that are decoded into a panel at a time; else all of K"},
     {"(fixed)", "mc, nc", "a call's tokens, at most 256; a thread's share of the row tiles"},
     {"(fixed)", "table placement",
@@ -296,11 +304,14 @@ std::vector<Candidate> candidates(const MatmulSpec& spec, const Target& target, 
     const bool is_first = first && first->generator == guess.generator;
     if (effort == Effort::kQuick && entrant.tier < lowest_tier && !is_first) continue;
     if (meets_constraints(guess)) list.add(guess);
-    if (effort == Effort::kFull) {
-      for_each_plan(guess.generator->plan_grid(), guess.plan, 0, add_with_plan);
-    } else if (is_first) {
-      for_each_neighbour(*first, add_with_plan);
-    }
+    if (is_first) for_each_neighbour(*first, add_with_plan);
+    if (effort == Effort::kQuick) continue;
+    for_each_plan(guess.generator->plan_grid(), guess.plan, 0, [&](KernelPlan plan) {
+      add_with_plan(plan);
+      if (guess.generator->plan_grid().prefetch_bytes.empty()) return;
+      plan.prefetch_bytes = step_ahead_bytes({guess.generator, guess.spec, plan});
+      add_with_plan(plan);
+    });
   }
   return list.take();
 }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autotune/machine.h"
+#include "runtime/cache_directory.h"
 #include "runtime/cpu_features.h"
 #include "runtime/options.h"
 #include "runtime/thread_pool.h"
@@ -103,8 +104,11 @@ class RememberedLimits : public testing::Test {
 TEST_F(RememberedLimits, AreKeptUnderTheFingerprintAndFoundAgain) {
   const MachineLimits measured = remembered_limits(1);
   ASSERT_TRUE(std::filesystem::exists(file()));
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(file().parent_path()), {}), 1)
-      << "a temporary file was left behind";
+  const auto kept = CacheDirectory::open("limits")->list();
+  ASSERT_TRUE(kept.ok()) << kept.status().message();
+  ASSERT_EQ(kept->size(), 1U);
+  EXPECT_EQ(kept->front().name, file().filename());
+  EXPECT_EQ(kept->front().problem, "");
   const MachineLimits again = remembered_limits(1);
   EXPECT_EQ(again.read_bytes_per_second, measured.read_bytes_per_second);
   EXPECT_EQ(again.int8_operations_per_second, measured.int8_operations_per_second);
