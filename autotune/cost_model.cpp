@@ -158,7 +158,11 @@ double wait_factor(const Subject& subject) {
   const int parts = zmm ? 1 : 2;  // vectors of a tile
   if (subject.strategy == Strategy::kDirect) {
     if (subject.spec().layout == LayoutId::kI2S) return 1;  // a sum for each of several planes
-    return std::max(1.0, kBusySums / (subject.plan().tiles_per_step * parts * subject.spec().m));
+    const int sums = subject.plan().tiles_per_step * subject.spec().m;
+    // 512-bit registers that are left over hold further chains of the same sums.
+    constexpr int kZmmSums = 16, kMostChains = 4;
+    const int chains = zmm ? std::clamp(kZmmSums / sums, 1, kMostChains) : 1;
+    return std::max(1.0, kBusySums / (sums * parts * chains));
   }
   const int vectors = std::min(subject.tiles() * parts, kMostVectors);
   const int most = std::min(kMostBatch, (zmm ? 24 : 12) / vectors);  // of the registers

@@ -46,20 +46,12 @@ class BncWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-// Where the bytes of a file are while it is used.
-struct FilePlacement {
-  bool copied =
-      false;  // in memory of this process, in huge pages where there are some; else where the file is mapped
-  int threads = 1;  // that copy it
-};
-
-// A verified file in memory.
+// A mapped, verified file.
 class BncReader {
  public:
   // Checks everything: magic, version, byte order, length, every checksum.
   // Error: kDataCorrupt / kUnsupported naming the path, the part and the values.
-  static Result<std::shared_ptr<const BncReader>> open(const std::string& path,
-                                                       const FilePlacement& placement = {});
+  static Result<std::shared_ptr<const BncReader>> open(const std::string& path);
   // The same for bytes already in memory (`origin` is used in messages); `bytes` must outlive the reader.
   static Result<std::shared_ptr<const BncReader>> from_bytes(std::span<const uint8_t> bytes,
                                                              const std::string& origin);

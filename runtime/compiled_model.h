@@ -19,8 +19,7 @@ inline constexpr char kSectionRopeSin[] = "rope.sin";
 
 class CompiledModel {
  public:
-  static Result<std::shared_ptr<const CompiledModel>> open(const std::string& path,
-                                                           const FilePlacement& placement = {});
+  static Result<std::shared_ptr<const CompiledModel>> open(const std::string& path);
   static Result<std::shared_ptr<const CompiledModel>> from_reader(
       std::shared_ptr<const BncReader> reader);
 

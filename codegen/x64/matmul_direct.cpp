@@ -66,6 +66,7 @@ void MatmulDirect::load_arguments() {
 
 void MatmulDirect::run_steps(int tiles_per_pass) {
   step_tiles_ = tiles_per_step(tiles_per_pass);
+  pass_tiles_ = tiles_per_pass;
   Xbyak::Label next, done;
   L(next);
   cmp(regs_.tiles_left, step_tiles_);
@@ -78,17 +79,32 @@ void MatmulDirect::run_steps(int tiles_per_pass) {
 }
 
 void MatmulDirect::run_step(int tiles_per_pass) {
-  for (int tile = 0; tile < step_tiles_; tile += tiles_per_pass) {
-    for (int part = 0; part < vectors_per_tile(); part += parts_per_pass_) {
-      // A pass over other rows reads the same cells again, from L1.
-      const bool last = part + parts_per_pass_ >= vectors_per_tile();
-      const int64_t advance_bytes = last ? tiles_per_pass * tile_bytes() : 0;
-      accumulate_k({.tiles = tiles_per_pass,
-                    .parts = parts_per_pass_,
-                    .first_tile = tile,
-                    .first_part = part},
-                   advance_bytes);
+  if (!takes_turns()) return run_passes(tiles_per_pass);
+  // While the up tile is worked on the number of tiles that are left is odd.
+  Xbyak::Label again, both;
+  L(again);
+  run_passes(tiles_per_pass);
+  xor_(regs_.tiles_left, 1);
+  test(regs_.tiles_left, 1);
+  jz(both, T_NEAR);
+  const Xbyak::Xmm gate_sums = vec(vectors_.count - 1);
+  for (int token = 0; token < spec_.m; ++token) {
+    for (int part = 0; part < vectors_per_tile(); ++part) {
+      vmovups(gate_sums, pass_sums(0, token, part));
+      vmovups(pass_sums(1, token, part), gate_sums);
     }
+  }
+  jmp(again, T_NEAR);
+  L(both);
+}
+
+void MatmulDirect::run_passes(int tiles_per_pass) {
+  for (int part = 0; part < vectors_per_tile(); part += parts_per_pass_) {
+    // A pass over other rows reads the same cells again, from L1.
+    const bool last = part + parts_per_pass_ >= vectors_per_tile();
+    const int64_t advance_bytes = last ? tiles_per_pass * tile_bytes() : 0;
+    accumulate_k({.tiles = tiles_per_pass, .parts = parts_per_pass_, .first_part = part},
+                 advance_bytes);
   }
 }
 
@@ -147,12 +163,12 @@ Xbyak::RegExp MatmulDirect::activations(int token, int cell, int group) const {
   }
 }
 
-Xbyak::Address MatmulDirect::step_sums(int tile, int token, int part) const {
+Xbyak::Address MatmulDirect::pass_sums(int tile, int token, int part) const {
   return ptr[regs_.scratch + ((tile * spec_.m + token) * kTileOutputBytes + part * vectors_.bytes)];
 }
 
 Xbyak::Address MatmulDirect::sums(const Pass& pass, int tile, int token, int part) const {
-  return step_sums(pass.first_tile + tile, token, pass.first_part + part);
+  return pass_sums(tile, token, pass.first_part + part);
 }
 
 Xbyak::RegExp MatmulDirect::tier_scratch() const {
@@ -186,8 +202,9 @@ void MatmulDirect::epilogue() {
     for (int output = 0; output < outputs; ++output) {
       for (int part = 0; part < vectors_per_tile(); ++part) {
         store_output(
-            output_regs, [&](int tile) { return step_sums(tile, token, part); }, output, token,
-            part);
+            output_regs,
+            [&](int tile) { return pass_sums(takes_turns() ? 1 - tile : tile, token, part); },
+            output, token, part);
       }
     }
     if (token + 1 < spec_.m) add(regs_.y_token, regs_.y_stride);

@@ -45,7 +45,7 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
 constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx512vnni",
                                .suffix = "avx512vnni",
                                .isa = Isa::kAvx512Vnni,
-                               .revision = 3,
+                               .revision = 4,
                                .layouts = {LayoutId::kI2S},
                                .min_m = 1,
                                .max_m = kMaxSmallM,

@@ -44,7 +44,7 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
 constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avxvnni",
                                .suffix = "avxvnni",
                                .isa = Isa::kAvxVnni,
-                               .revision = 2,
+                               .revision = 3,
                                .layouts = {LayoutId::kI2S},
                                .min_m = 1,
                                .max_m = kMaxSmallM,

@@ -123,7 +123,7 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
 constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avx2",
                                .suffix = "words_avx2",
                                .isa = Isa::kAvx2,
-                               .revision = 1,
+                               .revision = 2,
                                .layouts = {LayoutId::kTl1, LayoutId::kTl2},
                                .min_m = 1,
                                .max_m = kMostTokens,

@@ -159,7 +159,7 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
 constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avx512vnni",
                                .suffix = "words_avx512vnni",
                                .isa = Isa::kAvx512Vnni,
-                               .revision = 2,
+                               .revision = 3,
                                .layouts = {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
                                .vbmi_layouts = {LayoutId::kTl2, LayoutId::kB3},
                                .min_m = 1,

@@ -90,7 +90,7 @@ Status accepts(const MatmulSpec&, const KernelPlan& plan) {
 constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avxvnni",
                                .suffix = "words_avxvnni",
                                .isa = Isa::kAvxVnni,
-                               .revision = 1,
+                               .revision = 2,
                                .layouts = {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
                                .min_m = 1,
                                .max_m = kMostTokens,

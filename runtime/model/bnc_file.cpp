@@ -144,10 +144,8 @@ uint64_t BncWriter::bytes_written() const {
   return impl_->offset;
 }
 
-Result<std::shared_ptr<const BncReader>> BncReader::open(const std::string& path,
-                                                         const FilePlacement& placement) {
-  BITNETC_ASSIGN_OR_RETURN(auto file, placement.copied ? MappedFile::read(path, placement.threads)
-                                                       : MappedFile::open(path));
+Result<std::shared_ptr<const BncReader>> BncReader::open(const std::string& path) {
+  BITNETC_ASSIGN_OR_RETURN(auto file, MappedFile::open(path));
   auto reader = std::make_shared<BncReader>();
   reader->origin_ = path;
   reader->bytes_ = file->bytes();

@@ -4,9 +4,8 @@
 
 namespace bitnetc {
 
-Result<std::shared_ptr<const CompiledModel>> CompiledModel::open(const std::string& path,
-                                                                 const FilePlacement& placement) {
-  BITNETC_ASSIGN_OR_RETURN(auto reader, BncReader::open(path, placement));
+Result<std::shared_ptr<const CompiledModel>> CompiledModel::open(const std::string& path) {
+  BITNETC_ASSIGN_OR_RETURN(auto reader, BncReader::open(path));
   return from_reader(std::move(reader));
 }
 

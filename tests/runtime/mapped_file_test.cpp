@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "tests/support/expect_error.h"
 #include "tests/support/model_folder.h"
@@ -21,25 +20,6 @@ TEST(MappedFile, HoldsTheBytesOfTheFile) {
   EXPECT_EQ((*file)->path(), folder.file("file"));
   EXPECT_TRUE(
       std::equal(content.begin(), content.end(), (*file)->bytes().begin(), (*file)->bytes().end()));
-}
-
-TEST(MappedFile, ReadHoldsTheSameBytesHoweverManyThreads) {
-  TempFolder folder;
-  std::string content((size_t{5} << 20) + 123, '\0');  // two huge pages and a part of one
-  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 7 % 251);
-  write_file(folder.path() / "file", content);
-  for (const int threads : {1, 2, 5}) {
-    const auto file = MappedFile::read(folder.file("file"), threads);
-    ASSERT_TRUE(file.ok()) << file.status().message();
-    ASSERT_EQ((*file)->bytes().size(), content.size());
-    EXPECT_EQ(std::memcmp((*file)->bytes().data(), content.data(), content.size()), 0);
-  }
-  write_file(folder.path() / "empty", "");
-  const auto empty = MappedFile::read(folder.file("empty"), 2);
-  ASSERT_TRUE(empty.ok()) << empty.status().message();
-  EXPECT_TRUE((*empty)->bytes().empty());
-  expect_error(MappedFile::read(folder.file("absent"), 1), StatusCode::kNotFound,
-               {folder.file("absent"), "No such file"});
 }
 
 TEST(MappedFile, AnEmptyFileIsAnEmptySpan) {

@@ -8,8 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/child_process.h"
-#include "tests/support/model_folder.h"
-#include "tests/support/subprocess.h"
+#include "tests/support/cli_fixture.h"
 
 namespace bitnetc::test {
 namespace {
@@ -19,14 +18,8 @@ using nlohmann::json;
 
 constexpr int kFailure = 1, kUsage = 2, kCheckFailed = 4;
 
-class CacheCommand : public testing::Test {
+class CacheCommand : public CliFixture {
  protected:
-  ProcessResult bitnetc(std::vector<std::string> arguments,
-                        std::map<std::string, std::string> environment = {}) const {
-    environment.emplace("XDG_CACHE_HOME", folder_.file("home"));
-    return run_program(BITNETC_BINARY,
-                       {.arguments = std::move(arguments), .environment = std::move(environment)});
-  }
   ProcessResult run_story() const {
     return bitnetc({"run", "-p", "Once upon a time", "-n", "8", "--temp", "0", "-q"});
   }
@@ -36,7 +29,7 @@ class CacheCommand : public testing::Test {
     EXPECT_EQ(result.exit_code, 0) << result.err;
     return result.out;
   }
-  fs::path cache() const { return folder_.path() / "home" / "bitnetc"; }
+  fs::path cache() const { return folder_.path() / "cache" / "bitnetc"; }
   std::vector<fs::path> files(const char* kind) const {
     std::vector<fs::path> found;
     std::error_code error;
@@ -56,8 +49,6 @@ class CacheCommand : public testing::Test {
     return false;
 #endif
   }
-
-  TempFolder folder_;
 };
 
 TEST_F(CacheCommand, AnEmptyCacheIsListedAndNotMade) {

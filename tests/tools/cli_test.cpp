@@ -7,8 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "tests/support/model_folder.h"
-#include "tests/support/subprocess.h"
+#include "tests/support/cli_fixture.h"
 
 namespace bitnetc::test {
 namespace {
@@ -18,19 +17,8 @@ using nlohmann::json;
 
 constexpr int kUsage = 2, kBadModel = 3, kProblem = 4, kInterrupted = 130;
 
-class Cli : public testing::Test {
+class Cli : public CliFixture {
  protected:
-  // A private cache, so that nothing of the machine's own is read or written.
-  ProcessResult bitnetc(std::vector<std::string> arguments,
-                        std::map<std::string, std::string> environment = {},
-                        const std::string& input = "", int interrupt_after_ms = 0) {
-    environment.emplace("XDG_CACHE_HOME", folder_.file("cache"));
-    return run_program(BITNETC_BINARY, {.arguments = std::move(arguments),
-                                        .environment = std::move(environment),
-                                        .input = input,
-                                        .interrupt_after_ms = interrupt_after_ms});
-  }
-
   // One line that names what is wrong, nothing on stdout.
   void expect_failure(const ProcessResult& result, int exit_code, const std::string& expected) {
     EXPECT_EQ(result.exit_code, exit_code) << result.err;
@@ -44,8 +32,6 @@ class Cli : public testing::Test {
     EXPECT_EQ(result.exit_code, 0) << result.err;
     return path;
   }
-
-  TempFolder folder_;
 };
 
 const std::vector<std::string> kStory = {"run",    "-p", "Once upon a time", "-n", "16",

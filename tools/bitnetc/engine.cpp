@@ -64,14 +64,9 @@ std::string cached_model_name(const std::string& folder, const std::string& key)
   return is_cache_file_name(name) ? name : fmt::format("model-{}.bnc", key);
 }
 
-FilePlacement placement_of(const PlanRequest& plan) {
-  return {.copied = plan.huge_pages, .threads = thread_count(plan.threads)};
-}
-
 // A compiled model of an earlier run. Null: there is none that can be used; if it should be, that is said.
 Result<std::shared_ptr<const CompiledModel>> open_cached(const CacheDirectory& directory,
-                                                         const std::string& name,
-                                                         const PlanRequest& plan) {
+                                                         const std::string& name) {
   BITNETC_ASSIGN_OR_RETURN(const std::vector<CacheFile> files, directory.list());
   const auto found = std::find_if(files.begin(), files.end(),
                                   [&](const CacheFile& file) { return file.name == name; });
@@ -80,12 +75,12 @@ Result<std::shared_ptr<const CompiledModel>> open_cached(const CacheDirectory& d
   if (!found->problem.empty())
     return make_error(StatusCode::kIoError, "{} {}", path, found->problem);
   directory.touch(name);
-  return CompiledModel::open(path, placement_of(plan));
+  return CompiledModel::open(path);
 }
 
 Result<std::shared_ptr<const CompiledModel>> compile_and_open(const CompileRequest& request) {
   BITNETC_RETURN_IF_ERROR(compile_model(request));
-  return CompiledModel::open(request.output_path, placement_of(request.plan));
+  return CompiledModel::open(request.output_path);
 }
 
 // Without a usable cache the model is compiled to a file that goes away with the process.
@@ -109,7 +104,7 @@ Result<std::shared_ptr<const CompiledModel>> open_source_model(CompileRequest re
   }
   const std::string name =
       cached_model_name(folder, cache_key(folder, host_target(), request.plan));
-  auto cached = open_cached(*directory, name, request.plan);
+  auto cached = open_cached(*directory, name);
   if (cached.ok() && *cached != nullptr) return cached;
   if (!cached.ok()) {
     print_note(fmt::format("the cached model is unusable and is made again: {}",
@@ -215,8 +210,7 @@ Status compile_model(const CompileRequest& request) {
 Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name, bool verbose,
                                                         const PlanRequest& plan) {
   BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(name));
-  if (location.kind == ModelLocation::Kind::kCompiled)
-    return CompiledModel::open(location.path, placement_of(plan));
+  if (location.kind == ModelLocation::Kind::kCompiled) return CompiledModel::open(location.path);
   return open_source_model(
       {.source_folder = location.path, .output_path = {}, .plan = plan, .verbose = verbose});
 }

@@ -35,8 +35,6 @@ struct PlanRequest {
   std::string layout = {};
   int threads = 0;  // 0: as thread_count() says
   Usage usage = Usage::kGeneration;
-  bool huge_pages =
-      false;  // weights are copied into huge pages instead of used where the file is mapped
 };
 // The values --layout takes.
 std::vector<std::string> layout_choices();

@@ -256,8 +256,6 @@ void add_run_command(CLI::App& app, int& exit_code) {
   add_layout_option(*command, run->plan.layout,
                     "Weight layout (default: as compiled; a compiled model is repacked in memory)");
   add_usage_option(*command, run->plan.usage);
-  command->add_flag("--huge-pages", run->plan.huge_pages,
-                    "Copy the weights into huge pages: a slower start, faster tokens");
   command->add_option("--logits", run->logits_file,
                       "Write the float32 logits of the last prompt position to a .npy file");
   command->add_flag("--json", run->json, "One JSON object on stdout instead of text");
