@@ -260,6 +260,9 @@ constexpr Dimension kDimensions[] = {
      "ahead in the packed weights; beside these, 7/8 of a step's bytes"},
     {"block_k", "kc", "columns that are decoded into a panel at a time; else all of K"},
     {"(fixed)", "mc, nc", "a call's tokens, at most 256; a thread's share of the row tiles"},
+    {"(fixed)", "thread partition",
+     "equal shares, taken piece by piece, finished by who is free (docs/decisions/0009)"},
+    {"(fixed)", "pages", "4 KiB, as of a mapped file; huge ones gained nothing (decisions/0004)"},
     {"(fixed)", "table placement",
      "look-ups read tables of words (AVX-512) or bytes (AVX2), made once a token for all steps"},
 };

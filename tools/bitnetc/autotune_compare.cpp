@@ -1,6 +1,7 @@
 #include "tools/bitnetc/autotune_compare.h"
 
 #include <deque>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "autotune/compare.h"
@@ -26,7 +27,8 @@ class Contenders {
     BITNETC_ASSIGN_OR_RETURN(Profile profile, parse_profile(text, file, problems));
     for (const std::string& problem : problems) print_note(problem);
     const Profile& kept = profiles_.emplace_back(std::move(profile));
-    named_.push_back({file, &sources_.emplace_back(kept, threads_, usage_)});
+    named_.push_back(
+        {std::filesystem::path(file).filename(), &sources_.emplace_back(kept, threads_, usage_)});
     return {};
   }
 

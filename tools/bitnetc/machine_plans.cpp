@@ -19,7 +19,8 @@ Profile load_profile() {
 void print_report(const TuneReport& report) {
   std::string text = fmt::format("tuned {} in {:.1f} s", report.tuned, report.took_s);
   if (report.known > 0) text += fmt::format(", {} known already", report.known);
-  if (report.noisy > 0) text += fmt::format(", {} of them on a noisy machine", report.noisy);
+  if (report.noisy > 0)
+    text += fmt::format(", {} of them not sure: a busy machine, or too little time", report.noisy);
   if (report.left > 0) text += fmt::format("; {} left: run it again to go on", report.left);
   print_note(text);
   if (report.refused > 0)
