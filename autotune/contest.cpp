@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include "autotune/order_statistics.h"
@@ -122,11 +123,13 @@ class Contest {
   std::vector<size_t> by_prediction() const {
     std::vector<size_t> order(entrants_.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      if (entrants_[a].is_default != entrants_[b].is_default) return entrants_[a].is_default;
-      const double x = entrants_[a].predicted_s, y = entrants_[b].predicted_s;
-      return x > 0 && (x < y || y <= 0);
-    });
+    const auto key = [&](size_t i) {
+      const Entrant& entrant = entrants_[i];
+      const double known_s =
+          entrant.predicted_s > 0 ? entrant.predicted_s : std::numeric_limits<double>::infinity();
+      return std::tuple(!entrant.is_default, known_s, i);
+    };
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return key(a) < key(b); });
     return order;
   }
 
@@ -379,10 +382,12 @@ class Contest {
                                    .samples = static_cast<int64_t>(values.size()),
                                    .heats = racer.heats});
     }
-    std::stable_sort(result_.standings.begin() + static_cast<ptrdiff_t>(finalists),
-                     result_.standings.end(), [](const Standing& a, const Standing& b) {
-                       return std::pair(-a.heats, a.median_s) < std::pair(-b.heats, b.median_s);
-                     });
+    const auto key = [](const Standing& standing) {
+      return std::tuple(-standing.heats, standing.median_s, standing.entrant);
+    };
+    std::sort(result_.standings.begin() + static_cast<ptrdiff_t>(finalists),
+              result_.standings.end(),
+              [&](const Standing& a, const Standing& b) { return key(a) < key(b); });
     if (!field_.empty()) {
       const std::vector<double> values = reported(field_.front());
       const SampleSummary summary = summarise(values);

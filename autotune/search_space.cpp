@@ -319,21 +319,6 @@ std::vector<Candidate> candidates(const MatmulSpec& spec, const Target& target, 
   return list.take();
 }
 
-std::vector<const Generator*> competitors(const MatmulSpec& spec, const Target& target) {
-  std::vector<const Generator*> list;
-  for (const Candidate& candidate : candidates(spec, target, Effort::kFull))
-    if (std::find(list.begin(), list.end(), candidate.generator) == list.end())
-      list.push_back(candidate.generator);
-  const auto& order = KernelBuilder::generators();
-  const auto place = [&](const Generator* generator) {
-    return std::find_if(order.begin(), order.end(),
-                        [&](const auto& each) { return each.get() == generator; });
-  };
-  std::sort(list.begin(), list.end(),
-            [&](const Generator* a, const Generator* b) { return place(a) < place(b); });
-  return list;
-}
-
 std::string describe_search_space() {
   std::string text = "dimensions of a matmul Y[M,N] = X[M,K] W[N,K]^T\n";
   for (const Dimension& each : kDimensions)

@@ -35,9 +35,6 @@ struct Candidate {
 // (validate()); never on a CPU with AVX2.
 std::vector<Candidate> candidates(const MatmulSpec& spec, const Target& target, Effort effort);
 
-// The generators of candidates(.., kFull), in the order of the list.
-std::vector<const Generator*> competitors(const MatmulSpec& spec, const Target& target);
-
 // The dimensions, their values, and the constraints, in words: what `bitnetc autotune --space` prints.
 std::string describe_search_space();
 

@@ -94,12 +94,18 @@ class Tuner {
     if (hooks_.log) hooks_.log(line);
   }
 
+  // What a quick search found is no answer to a full one.
+  bool is_known(const ProfileEntry& entry, const MatmulSpec& spec) const {
+    if (entry.field != current_field(spec, request_.target)) return false;
+    return request_.effort == Effort::kQuick ||
+           entry.measurements.size() > candidates(spec, request_.target, Effort::kQuick).size();
+  }
+
   std::vector<TuneJob> jobs_to_do() {
     std::vector<TuneJob> jobs;
     for (TuneJob& job : make_work_list(request_)) {
       const ProfileEntry* entry = known_.find(job.key(request_.target));
-      if (entry != nullptr && !request_.again &&
-          entry->field == current_field(job.spec, request_.target)) {
+      if (entry != nullptr && !request_.again && is_known(*entry, job.spec)) {
         ++report_.known;
       } else {
         jobs.push_back(std::move(job));

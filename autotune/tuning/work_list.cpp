@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
 
 #include "runtime/thread_pool.h"
 
@@ -16,8 +17,9 @@ std::vector<MatmulSpec> distinct_shapes(const std::vector<MatmulSpec>& shapes) {
     shape.layout = LayoutId::kI2S;
     if (std::find(list.begin(), list.end(), shape) == list.end()) list.push_back(shape);
   }
-  std::stable_sort(list.begin(), list.end(),
-                   [](const MatmulSpec& a, const MatmulSpec& b) { return a.n * a.k > b.n * b.k; });
+  const auto key = [](const MatmulSpec& spec) { return std::tuple(-spec.n * spec.k, spec); };
+  std::sort(list.begin(), list.end(),
+            [&](const MatmulSpec& a, const MatmulSpec& b) { return key(a) < key(b); });
   return list;
 }
 

@@ -6,6 +6,7 @@
 #include "autotune/profile.h"
 #include "autotune/search_space.h"
 #include "codegen/kernel_builder.h"
+#include "tests/support/generators.h"
 #include "tests/support/scripted_profile.h"
 
 namespace bitnetc::test {
@@ -78,7 +79,7 @@ TEST(CurrentField, HasAllCompetitors) {
       for (const int m : {1, 2, 8, kAnyM}) {
         const MatmulSpec spec{.n = 256, .k = 2560, .m = m, .layout = layout};
         const auto field = names(current_field(spec, target_for(isa)));
-        for (const Generator* each : competitors(spec, target_for(isa)))
+        for (const Generator* each : test::competitors(spec, target_for(isa)))
           EXPECT_TRUE(std::ranges::binary_search(field, each->name()))
               << each->name() << " for " << spec_name(spec) << " on " << isa_name(isa);
       }

@@ -129,7 +129,7 @@ TEST(SearchSpace, EverybodyCompetes) {
   const auto names = [](LayoutId layout, int m, Isa isa) {
     std::vector<std::string> list;
     for (const Generator* each :
-         competitors({.n = 3840, .k = 2560, .m = m, .layout = layout}, target_for(isa)))
+         test::competitors({.n = 3840, .k = 2560, .m = m, .layout = layout}, target_for(isa)))
       list.emplace_back(each->name());
     return list;
   };

@@ -1,5 +1,8 @@
 #include "tests/support/generators.h"
 
+#include <set>
+
+#include "autotune/search_space.h"
 #include "runtime/cpu_features.h"
 
 namespace bitnetc::test {
@@ -46,6 +49,16 @@ std::vector<MatmulEngine> matmul_engines() {
       if (makes_matmuls(*generator, layout)) engines.push_back({generator.get(), layout});
   }
   return engines;
+}
+
+std::vector<const Generator*> competitors(const MatmulSpec& spec, const Target& target) {
+  std::set<const Generator*> found;
+  for (const Candidate& candidate : candidates(spec, target, Effort::kFull))
+    found.insert(candidate.generator);
+  std::vector<const Generator*> list;
+  for (const auto& generator : KernelBuilder::generators())
+    if (found.contains(generator.get())) list.push_back(generator.get());
+  return list;
 }
 
 }  // namespace bitnetc::test

@@ -26,4 +26,7 @@ struct MatmulEngine {
 // Every one of the build, best first.
 std::vector<MatmulEngine> matmul_engines();
 
+// The generators of a full search for the spec, in the order of the list.
+std::vector<const Generator*> competitors(const MatmulSpec& spec, const Target& target);
+
 }  // namespace bitnetc::test

@@ -77,7 +77,8 @@ TEST_F(TuningCommand, ExplainShowsWhatWasMeasured) {
   const auto one = bitnetc(
       {"kernel", "explain", "matmul_i8_b3_f32_n64_k256_m1_scale", "--threads", "1", "--json"});
   ASSERT_EQ(one.exit_code, 0) << one.err;
-  for (const json& row : json::parse(one.out).at("shapes").at(0).at("rows"))
+  const json view = json::parse(one.out);
+  for (const json& row : view.at("shapes").at(0).at("rows"))
     EXPECT_NE(row.at("spec").get<std::string>().find("_b3_"), std::string::npos);
 }
 

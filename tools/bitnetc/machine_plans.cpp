@@ -1,5 +1,6 @@
 #include "tools/bitnetc/machine_plans.h"
 
+#include <memory>
 #include <set>
 
 #include "autotune/machine.h"
@@ -10,10 +11,18 @@
 namespace bitnetc {
 namespace {
 
-Profile load_profile() {
+// Read once: a command plans a model more than once, and what cannot be used is to be said once.
+std::shared_ptr<const Profile>& profile_in_use() {
+  static std::shared_ptr<const Profile> profile;
+  return profile;
+}
+
+std::shared_ptr<const Profile> load_profile() {
+  std::shared_ptr<const Profile>& profile = profile_in_use();
+  if (profile != nullptr) return profile;
   LoadedProfile loaded = machine_profile_store().load();
   for (const std::string& problem : loaded.problems) print_note(problem);
-  return std::move(loaded.profile);
+  return profile = std::make_shared<const Profile>(std::move(loaded.profile));
 }
 
 void print_report(const TuneReport& report) {
@@ -44,11 +53,11 @@ ProfileStore machine_profile_store() {
 }
 
 MachinePlans::MachinePlans(int threads, Usage usage)
-    : profile_(load_profile()), plans_(profile_, threads, usage, model_of(profile_, threads)) {}
+    : profile_(load_profile()), plans_(*profile_, threads, usage, model_of(*profile_, threads)) {}
 
 std::string MachinePlans::layouts(const Target& target) const {
   std::set<std::string> choices;
-  for (const ProfileEntry& entry : profile_.entries)
+  for (const ProfileEntry& entry : profile_->entries)
     choices.insert(fmt::format("{} {}", shape_title(entry.key.spec),
                                layout_name(plans_.layout_for(entry.key.spec, target))));
   return fmt::format("{}", fmt::join(choices, ", "));
@@ -57,7 +66,7 @@ std::string MachinePlans::layouts(const Target& target) const {
 Result<TuneReport> tune_this_machine(TuneRequest request, bool log) {
   for (const int threads : request.threads) request.limits.push_back(remembered_limits(threads));
   const ProfileStore store = machine_profile_store();
-  const Profile known = load_profile();
+  const std::shared_ptr<const Profile> known = load_profile();
   ProgressBar bar("tuning");
   const TuneHooks hooks{
       .progress = [&](const TuneProgress& at) { bar.update(at.done, at.total, at.what); },
@@ -67,8 +76,9 @@ Result<TuneReport> tune_this_machine(TuneRequest request, bool log) {
           [&](const std::string& line) {
             if (log) fmt::print(stderr, "{}\n", line);
           }};
-  BITNETC_ASSIGN_OR_RETURN(const TuneReport report, tune(request, known, hooks));
+  BITNETC_ASSIGN_OR_RETURN(const TuneReport report, tune(request, *known, hooks));
   bar.finish();
+  profile_in_use() = nullptr;  // there is more in it now
   print_report(report);
   return report;
 }

@@ -1,6 +1,7 @@
 // What tuning found out on this machine, and tuning itself as the commands do it.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,12 +25,12 @@ class MachinePlans {
   MachinePlans& operator=(const MachinePlans&) = delete;
 
   const PlanSource& source() const { return plans_; }
-  const Profile& profile() const { return profile_; }
+  const Profile& profile() const { return *profile_; }
   // The layouts it chooses for tuned shapes, on one line: changes when one of them does.
   std::string layouts(const Target& target) const;
 
  private:
-  const Profile profile_;
+  const std::shared_ptr<const Profile> profile_;
   const ProfilePlanSource plans_;
 };
 

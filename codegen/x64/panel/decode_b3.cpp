@@ -36,8 +36,6 @@ namespace {
 using Xbyak::Ymm;
 using Xbyak::Zmm;
 
-constexpr int kDigits = 10;
-
 constexpr unsigned power_of_3(int exponent) {
   unsigned power = 1;
   for (int i = 0; i < exponent; ++i) power *= 3;
