@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tests/support/cli_fixture.h"
 
@@ -41,6 +42,13 @@ class TuningCommand : public CliFixture {
   }
 };
 
+// How many entries a run of the tuner made: "note: tuned 12 in 1.2 s". On a machine that is too busy some are not made,
+// and the next run tries them again.
+int tuned_entries(const std::string& notes) {
+  const size_t at = notes.find("tuned ");
+  return at == std::string::npos ? -1 : std::stoi(notes.substr(at + 6));
+}
+
 int measured_rows(const json& view) {
   int count = 0;
   for (const json& shape : view.at("shapes"))
@@ -58,10 +66,17 @@ TEST_F(TuningCommand, MeasuresOnceAndRemembers) {
 
   const auto second = tune_small();
   ASSERT_EQ(second.exit_code, 0) << second.err;
-  EXPECT_NE(second.err.find("known already"), std::string::npos) << second.err;
-  EXPECT_EQ(measured_rows(json::parse(second.out)), measured_rows(view));
-  // What was known is what it was.
-  EXPECT_EQ(text_of(profiles().front()).substr(0, 200), profile.substr(0, 200));
+  EXPECT_NE(second.err.find(std::to_string(tuned_entries(first.err)) + " known already"),
+            std::string::npos)
+      << first.err << second.err;
+  EXPECT_GE(measured_rows(json::parse(second.out)), measured_rows(view));
+  // What was known is what it was, to the time when it was measured.
+  const std::string kept = text_of(profiles().front());
+  std::istringstream lines(profile);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find(", took ") == std::string::npos) continue;
+    EXPECT_NE(kept.find(line), std::string::npos) << line;
+  }
 }
 
 TEST_F(TuningCommand, ExplainShowsWhatWasMeasured) {
@@ -130,7 +145,9 @@ TEST_F(TuningCommand, CompileTunesAndMarksItsPlans) {
   // A second one measures nothing.
   const auto again =
       bitnetc({"compile", "fairytale-6m", "-o", path, "--tune", "quick", "--layout", "i2s"});
-  EXPECT_NE(again.err.find("tuned 0 "), std::string::npos) << again.err;
+  EXPECT_NE(again.err.find(std::to_string(tuned_entries(compiled.err)) + " known already"),
+            std::string::npos)
+      << compiled.err << again.err;
 }
 
 TEST_F(TuningCommand, CtrlCKeepsWhatWasFound) {

@@ -58,8 +58,10 @@ std::string why(const TuningRow& row) {
   if (!row.entry) return std::string(origin_name(row.choice.origin));
   const ProfileEntry& entry = *row.entry;
   if (entry.measurements.size() < 2) return "the only candidate";
-  return fmt::format("{:.1f} % ahead of {} {}, {}", 100 * margin(entry),
-                     entry.measurements[1].generator, plan_name(entry.measurements[1].plan),
+  const std::string second =
+      fmt::format("{} {}", entry.measurements[1].generator, plan_name(entry.measurements[1].plan));
+  if (entry.confidence == Confidence::kTie) return "a tie with " + second;
+  return fmt::format("{:.1f} % ahead of {}, {}", 100 * margin(entry), second,
                      confidence_name(entry.confidence));
 }
 
