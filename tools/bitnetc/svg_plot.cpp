@@ -96,7 +96,7 @@ double largest(const LinePlot& plot) {
 
 // Room for labels on the left and for values and notes behind the longest bar.
 struct BarGeometry {
-  static constexpr double kLeft = 300, kPlot = 420, kRight = 130, kTop = 30, kBottom = 44;
+  static constexpr double kLeft = 300, kPlot = 420, kRight = 160, kTop = 30, kBottom = 44;
   static constexpr double kRow = 20, kBar = 13, kGroupTitle = 22, kGroupGap = 6;
   double top;  // value at the right end
 

@@ -27,18 +27,18 @@ std::string draw_layouts(const TuningShape& shape) {
       group.title = tokens_text(row.spec.m);
       const double products = 1e-9 * static_cast<double>(row.spec.n * row.spec.k * tokens);
       const Measurement& best = row.entry->best();
-      group.bars.push_back({.label = std::string(layout_name(layout.layout)) + "  " +
-                                     best.generator + " " + plan_name(best.plan),
-                            .value = products / best.median_s,
-                            .low = products / best.high_s,
-                            .high = products / best.low_s,
-                            .note = fmt::format("({:.0f} % of the {} limit)",
-                                                100 * row.roofline_s / best.median_s, row.bound),
-                            .colour = colour_of(layout.layout)});
+      group.bars.push_back(
+          {.label = std::string(layout_name(layout.layout)) + "  " + best.generator + " " +
+                    plan_name(best.plan),
+           .value = products / best.median_s,
+           .low = products / best.high_s,
+           .high = products / best.low_s,
+           .note = fmt::format("({:.0f} %, {})", 100 * row.roofline_s / best.median_s, row.bound),
+           .colour = colour_of(layout.layout)});
     }
   }
   BarPlot plot{.title = "The best kernel of every layout",
-               .unit = "Gweights/s times tokens",
+               .unit = "Gweights/s times tokens (share of the limit, and which)",
                .limit_name = "limit",
                .groups = {}};
   for (auto& [tokens, group] : groups) plot.groups.push_back(std::move(group));
