@@ -50,17 +50,14 @@ KernelPlan avx512_vnni_plan(const MatmulSpec& spec) {
 
 // Look-ups share each table among the tiles of a step and ask for each line every 2 KiB of the distance (decision
 // 0005). Zen 5, one thread, from memory, against one request a line at 4 KiB, G weights/s, K = 2560 and 6912, machine
-// busy, upper quartiles: tl2 115 -> 150 and 124 -> 139, b3 163 -> 174 and 155 -> 164, tl1 130 -> 150 and 125 -> 144.
-// tl2 with 8 tiles is as fast on one thread and 6 % slower on two. AVX2 with 1 and 2 tiles tl2 68 and 75, b3 58 and
-// 59, tl1 59 and 66.
+// busy, upper quartiles: tl2 115 -> 150 and 124 -> 139, b3 163 -> 174 and 155 -> 164. tl2 with 8 tiles is as fast on
+// one thread and 6 % slower on two. AVX2 with 1 and 2 tiles b3 58 and 59.
 KernelPlan lut_plan(LayoutId layout, const Target& target) {
   if (!target.supports(Isa::kAvx512Vnni))
     return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096};
-  switch (layout) {
-    case LayoutId::kTl1: return {.tiles_per_step = 4, .k_unroll = 1, .prefetch_bytes = 12288};
-    case LayoutId::kTl2: return {.tiles_per_step = 4, .k_unroll = 1, .prefetch_bytes = 20480};
-    default: return {.tiles_per_step = 8, .k_unroll = 1, .prefetch_bytes = 12288};
-  }
+  if (layout == LayoutId::kTl2)
+    return {.tiles_per_step = 4, .k_unroll = 1, .prefetch_bytes = 20480};
+  return {.tiles_per_step = 8, .k_unroll = 1, .prefetch_bytes = 12288};
 }
 
 // Whether one token is served by look-ups. Where a tier decodes in registers it is faster to multiply: AVX-512, 3840 x

@@ -162,6 +162,14 @@ TEST_F(TuningCommand, WithoutACacheDirectoryItSaysThatNothingIsKept) {
   EXPECT_NE(result.err.find("not kept"), std::string::npos) << result.err;
 }
 
+TEST_F(TuningCommand, WithoutGeneratedCodeNothingIsTuned) {
+  const auto result = tune_small({}, {{"BITNETC_JIT", "off"}});
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_NE(result.err.find("tuning has to run generated kernels"), std::string::npos)
+      << result.err;
+  EXPECT_TRUE(profiles().empty());
+}
+
 TEST_F(TuningCommand, WrongUse) {
   const auto expect = [&](std::vector<std::string> arguments, int exit_code,
                           const std::string& words) {

@@ -27,8 +27,7 @@ struct AutotuneOptions {
 Result<TuneRequest> read_request(const AutotuneOptions& options) {
   TuneRequest request{
       .target = host_target(), .effort = *parse_effort(options.effort), .again = options.again};
-  request.budget_s = options.budget_s.value_or(
-      request.effort == Effort::kQuick ? kQuickTuningSeconds : kFullTuningSeconds);
+  request.budget_s = options.budget_s.value_or(tuning_seconds(request.effort));
   if (!options.shapes.empty() && !options.model.empty())
     return make_error(StatusCode::kInvalidArgument,
                       "'{}' and --shapes: expected a model or shapes, not both", options.model);

@@ -129,10 +129,12 @@ void print_link_report(const Engine& engine, bool verbose) {
 }
 
 Status tune_for(const Graph& graph, const CompileRequest& request, int threads) {
-  TuneRequest tuning{.threads = {threads}, .target = host_target(), .effort = *request.tune};
+  TuneRequest tuning{.threads = {threads},
+                     .target = host_target(),
+                     .effort = *request.tune,
+                     .budget_s = tuning_seconds(*request.tune)};
   BITNETC_ASSIGN_OR_RETURN(tuning.shapes, matmul_specs(graph));
   if (const auto layout = parse_layout(request.plan.layout)) tuning.layouts = {*layout};
-  if (*request.tune == Effort::kFull) tuning.budget_s = kFullTuningSeconds;
   BITNETC_ASSIGN_OR_RETURN(const TuneReport report, tune_this_machine(tuning, request.verbose));
   if (report.cancelled)
     return Status(StatusCode::kCancelled, "stopped; what was measured so far is kept");

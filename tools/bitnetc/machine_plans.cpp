@@ -5,6 +5,7 @@
 
 #include "autotune/machine.h"
 #include "autotune/modelled_plans.h"
+#include "runtime/exec_memory.h"
 #include "tools/bitnetc/arguments.h"
 #include "tools/bitnetc/console.h"
 
@@ -64,6 +65,8 @@ std::string MachinePlans::layouts(const Target& target) const {
 }
 
 Result<TuneReport> tune_this_machine(TuneRequest request, bool log) {
+  BITNETC_RETURN_IF_ERROR(
+      exec_memory_available().with_context("tuning has to run generated kernels"));
   for (const int threads : request.threads) request.limits.push_back(remembered_limits(threads));
   const ProfileStore store = machine_profile_store();
   const std::shared_ptr<const Profile> known = load_profile();

@@ -12,7 +12,9 @@
 namespace bitnetc {
 
 // Seconds that tuning a model takes, about, unless something else is asked for.
-inline constexpr double kQuickTuningSeconds = 20, kFullTuningSeconds = 600;
+constexpr double tuning_seconds(Effort effort) {
+  return effort == Effort::kQuick ? 20 : 600;
+}
 
 ProfileStore machine_profile_store();
 
@@ -35,7 +37,8 @@ class MachinePlans {
 };
 
 // Tunes and keeps every entry as it is found, with a progress bar; says on stderr what was done and what is left.
-// `log`: predicted against measured, a line a contest.
+// `log`: predicted against measured, a line a contest. Error: as tune(); where generated code cannot run, for what
+// would be kept is used by runs in which it can.
 Result<TuneReport> tune_this_machine(TuneRequest request, bool log);
 
 }  // namespace bitnetc
