@@ -170,10 +170,12 @@ TEST(SearchSpace, WhatTheRuleOfThumbPassesOverCompetes) {
                                   target_for(c.isa), effort);
       ASSERT_FALSE(all.empty());
       EXPECT_EQ(all.front().generator->name(), c.first) << c.m;
-      EXPECT_TRUE(std::ranges::any_of(all, [&](const Candidate& each) {
-        return each.generator->name() == c.passed_over && each.spec.m == c.m;
-      })) << c.passed_over
-          << " with m = " << c.m;
+      EXPECT_TRUE(std::ranges::any_of(all,
+                                      [&](const Candidate& each) {
+                                        return each.generator->name() == c.passed_over &&
+                                               each.spec.m == c.m;
+                                      }))
+          << c.passed_over << " with m = " << c.m;
     }
   }
 }

@@ -254,7 +254,7 @@ std::string MatmulProblem::first_difference(int64_t first_token) const {
 }
 
 std::string MatmulProblem::check_row_absmax(int64_t unit_begin, int64_t unit_end, int64_t first,
-                                         int64_t last) const {
+                                            int64_t last) const {
   for (int64_t token = 0; token < std::ssize(row_absmax_); ++token) {
     float most = row_absmax_before(token);
     for (int64_t unit = unit_begin; first <= token && token < last && unit < unit_end; ++unit)

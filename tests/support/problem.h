@@ -70,7 +70,7 @@ class MatmulProblem {
   std::string check_against_reference(int64_t unit);
   std::string first_difference(int64_t first_token) const;
   std::string check_row_absmax(int64_t unit_begin, int64_t unit_end, int64_t first,
-                            int64_t last) const;
+                               int64_t last) const;
   std::string describe(const char* who, int64_t token, int64_t column, float got,
                        float expected) const;
 
