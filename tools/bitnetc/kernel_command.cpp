@@ -89,7 +89,7 @@ std::string describe(const KernelSpec& spec) {
         "operation   Y = {}, XW = X W^T in exact int32{}\n"
         "shapes      x i8[{}][{}], w {} {}x{}, y f32[{}][{}]\n"
         "weights     {}, {:.2f} bits a weight, {} tiles of {} rows",
-        formula(s.epilogue), s.row_max ? "; the largest |Y| of a token" : "", m, s.k,
+        formula(s.epilogue), s.row_absmax ? "; the largest |Y| of a token" : "", m, s.k,
         layout_name(s.layout), s.n, s.k, m, s.output_columns(),
         format_bytes(static_cast<double>(layout.total_bytes())), layout.bits_per_weight(),
         layout.tiles(), kTileRows);

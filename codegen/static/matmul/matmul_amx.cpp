@@ -155,7 +155,7 @@ void finish_blocks(const Problem<Decoder>& problem, const TokenBlocks& blocks, i
                         .token_end = blocks.begin(block) + blocks.height,
                         .tile_begin = tile,
                         .tiles = kStepTiles,
-                        .row_max = problem.row_max});
+                        .row_absmax = problem.row_absmax});
   }
 }
 
