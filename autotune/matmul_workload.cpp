@@ -80,7 +80,7 @@ MatmulWorkload::MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int6
       x_(static_cast<size_t>(max_tokens * x_stride_)),
       y_(static_cast<size_t>(max_tokens * shape.output_columns())),
       residual_(shape.epilogue == Epilogue::kResidual ? y_.size() : 0),
-      x_step_(static_cast<size_t>(max_tokens)),
+      x_scale_(static_cast<size_t>(max_tokens)),
       tile_scale_(static_cast<size_t>(layout_.tiles())),
       x_sum_(static_cast<size_t>(max_tokens)) {
   fill_weights();
@@ -117,7 +117,7 @@ void MatmulWorkload::fill_activations() {
       sum += value;
     }
     x_sum_[static_cast<size_t>(m)] = sum;
-    x_step_[static_cast<size_t>(m)] = small(random);
+    x_scale_[static_cast<size_t>(m)] = small(random);
   }
   for (float& value : residual_) value = small(random);
 }
@@ -148,7 +148,7 @@ MatmulArgs MatmulWorkload::args(TableForm form, int64_t copy, int64_t row, int64
           .tables = form == TableForm::kNone ? nullptr : tables_[table_index(form)].data(),
           .w = w_ + copy * layout_.total_bytes(),
           .y = y_.data() + row * columns,
-          .x_step = x_step_.data() + row,
+          .x_scale = x_scale_.data() + row,
           .x_sum = x_sum_.data() + row,
           .tile_scale = tile_scale_.data(),
           .residual = residual_.size() == 0 ? nullptr : residual_.data() + row * columns,
@@ -161,12 +161,12 @@ MatmulArgs MatmulWorkload::args(TableForm form, int64_t copy, int64_t row, int64
 
 void MatmulWorkload::call(const BuiltKernel& built, int64_t tokens, int64_t copy, Range tiles) {
   if (tiles.begin == tiles.end) return;
-  float row_max[kMaxTokensPerCall];  // private to the thread
+  float row_absmax[kMaxTokensPerCall];  // private to the thread
   for (int64_t row = 0; row < tokens; row += kMaxTokensPerCall) {
     MatmulArgs each = args(built.table_form, copy, row,
                            std::min<int64_t>(kMaxTokensPerCall, tokens - row), tiles);
-    if (shape_.row_max) std::fill_n(row_max, each.m, 0.0f);
-    each.row_max = row_max;
+    if (shape_.row_absmax) std::fill_n(row_absmax, each.m, 0.0f);
+    each.row_absmax = row_absmax;
     built.kernel(each);
   }
 }
@@ -181,7 +181,7 @@ Result<const std::array<float, kTileRows>*> MatmulWorkload::expected(KernelBuild
   float most = 0;
   MatmulArgs one = args(TableForm::kNone, 0, m, 1, {unit * unit_tiles_, (unit + 1) * unit_tiles_});
   one.y = row.data();
-  one.row_max = &most;
+  one.row_absmax = &most;
   reference.kernel(one);
   std::array<float, kTileRows>& outputs = expected_[{m, unit}];
   std::copy_n(row.begin() + unit * kTileRows, kTileRows, outputs.begin());

@@ -97,7 +97,7 @@ class MatmulWorkload {
   uint8_t* w_;                 // copies_ times the matrix
   Buffer<uint8_t> tables_[2];  // words, bytes
   Buffer<int8_t> x_;
-  Buffer<float> y_, residual_, x_step_, tile_scale_;
+  Buffer<float> y_, residual_, x_scale_, tile_scale_;
   Buffer<int32_t> x_sum_;
   std::map<std::pair<int64_t, int64_t>, std::array<float, kTileRows>> expected_;  // by m and unit
 };

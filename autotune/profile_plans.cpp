@@ -26,7 +26,7 @@ double log_distance(int64_t a, int64_t b) {
 struct Distance {
   double threads = 0, shape = 0, tokens = 0;
   int epilogue = 0;  // 1: another of its class; 2: one that pairs rows, the other not
-  bool row_max = false;
+  bool row_absmax = false;
 
   auto operator<=>(const Distance&) const = default;
   bool is_near() const {
@@ -44,7 +44,7 @@ Distance distance(const MatmulSpec& spec, int threads, const ProfileKey& measure
           .shape = log_distance(spec.n, other.n) + log_distance(spec.k, other.k),
           .tokens = log_distance(tuned_tokens(spec.m), tuned_tokens(other.m)),
           .epilogue = epilogue,
-          .row_max = spec.row_max != other.row_max};
+          .row_absmax = spec.row_absmax != other.row_absmax};
 }
 
 bool can_serve(const Measurement& measured, const MatmulSpec& spec, const Target& target) {

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "compiler/plan_source.h"
-#include "runtime/kernel.h"
+#include "runtime/kernel_args.h"
 
 namespace bitnetc {
 namespace {

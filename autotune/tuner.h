@@ -16,9 +16,10 @@
 namespace bitnetc {
 
 struct TuneRequest {
-  std::vector<MatmulSpec> shapes;  // n, k, epilogue and row_max count; repeated ones are tuned once
-  std::vector<LayoutId> layouts;   // empty: all
-  std::vector<int> threads;        // empty: as many as this process may use
+  std::vector<MatmulSpec>
+      shapes;  // n, k, epilogue and row_absmax count; repeated ones are tuned once
+  std::vector<LayoutId> layouts;  // empty: all
+  std::vector<int> threads;       // empty: as many as this process may use
   Target target;
   Effort effort = Effort::kQuick;
   double budget_s = 20;  // for everything together, about

@@ -1,6 +1,6 @@
 #include "codegen/matmul_work.h"
 
-#include "runtime/kernel.h"
+#include "runtime/kernel_args.h"
 
 namespace bitnetc {
 

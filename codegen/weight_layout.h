@@ -10,7 +10,7 @@
 #include <span>
 #include <string_view>
 
-#include "runtime/kernel.h"
+#include "runtime/kernel_args.h"
 #include "runtime/status.h"
 
 namespace bitnetc {

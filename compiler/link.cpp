@@ -39,7 +39,7 @@ class Linker {
       BITNETC_RETURN_IF_ERROR(build(step, spec, linked.kernels[1]));
     }
     tables_.written(step.output);
-    maxima_of_ = linked.row_max ? step.output : kNoBuffer;
+    maxima_of_ = linked.row_absmax ? step.output : kNoBuffer;
     return {};
   }
 
@@ -172,7 +172,7 @@ class Linker {
     const WeightLayout layout = spec.weight_layout();
     linked.tiles = layout.tiles();
     linked.tiles_per_unit = is_gated(spec.epilogue) ? 2 : 1;
-    linked.row_max = spec.row_max;
+    linked.row_absmax = spec.row_absmax;
     linked.weight_bytes = layout.total_bytes() + linked.tiles * 4;
     if (spec.layout != stored.layout)
       BITNETC_RETURN_IF_ERROR(repack_weights(step, stored.weight_layout(), spec.layout, linked));

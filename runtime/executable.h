@@ -25,8 +25,8 @@ struct LinkedStep {
   const float* scales = nullptr;
   int64_t weight_bytes = 0;               // bytes of `weights` a full pass reads
   int64_t tiles = 0, tiles_per_unit = 1;  // matmul: row tiles; 2 a unit where gate and up alternate
-  bool row_max = false;  // matmul: leaves the maxima that the quantize step behind it reads
-  int64_t rows = 0;      // head: vocabulary rows
+  bool row_absmax = false;  // matmul: leaves the maxima that the quantize step behind it reads
+  int64_t rows = 0;         // head: vocabulary rows
   // Matmul: [m], and [0] for any number of tokens; other kinds use [1] for every token.
   std::array<Kernel, kMaxBakedM + 1> kernels;
   // Matmul whose kernel for one token looks sums up: makes the tables of its input before the step runs. Empty

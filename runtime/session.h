@@ -12,6 +12,7 @@
 
 #include "runtime/buffer.h"
 #include "runtime/executable.h"
+#include "runtime/kernel_args.h"
 #include "runtime/kv_cache.h"
 #include "runtime/status.h"
 #include "runtime/thread_pool.h"
@@ -88,7 +89,7 @@ class Session {
   std::vector<Buffer<uint16_t>> k_cache_, v_cache_;  // by layer
   std::vector<Activations> buffers_;                 // by program buffer
   std::vector<Buffer<float>> score_scratch_;         // by pool member
-  Buffer<float> row_max_;                            // [pool member][kMaxTokensPerCall]
+  Buffer<float> row_absmax_;                         // [pool member][kMaxTokensPerCall]
   Buffer<float> normed_tap_;
   Buffer<float> logits_;
   Buffer<uint8_t> tables_;  // of the one token of a call, for kernels that look sums up

@@ -41,7 +41,7 @@ std::string TuneJob::text() const {
   std::string tokens = "many tokens";
   if (spec.m != kAnyM) tokens = fmt::format("{} token{}", spec.m, spec.m == 1 ? "" : "s");
   return fmt::format("{}x{}:{}{} {}, {}", spec.n, spec.k, epilogue_name(spec.epilogue),
-                     spec.row_max ? " rowmax" : "", layout_name(spec.layout), tokens);
+                     spec.row_absmax ? " rowmax" : "", layout_name(spec.layout), tokens);
 }
 
 std::vector<std::vector<int>> token_waves(Effort effort) {

@@ -1,8 +1,8 @@
 // norm_quantize.cpp     y = (x * r) * w,  r = 1 / sqrt(mean(x^2) + eps);   q = rint(y * 127 / max|y|)
 //
-// Shapes      x, weight f32[K]   q i8[round_up(K, 64)], pad zero   step f32   sum i32   normed f32[K] or null
+// Shapes      x, weight f32[K]   q i8[round_up(K, 64)], pad zero   scale f32   sum i32   normed f32[K] or null
 //             K and eps are baked; any K >= 1, any alignment
-// Phases      sum_squares -> fold -> scale -> (normed) -> absmax -> steps -> quantise -> finish
+// Phases      sum_squares -> fold -> scale -> (normed) -> absmax -> quant_scale -> quantise -> finish
 //             The row is read three times, from L1 or L2, and y is computed again rather than kept: two
 //             multiplications cost less than a store and a load, and no scratch is needed.
 // Exactness   One IEEE operation per IR instruction: explicit llvm.fma, no fast-math flags, no contraction.
@@ -36,7 +36,7 @@ Value* emit_absmax(NormEmitter& emit, Value* x, Value* weight, Value* r) {
         Value* const y = emit.normalise(x, weight, r, columns);
         return larger(ir, ir.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, y), largest);
       });
-  emit.begin_phase("steps");
+  emit.begin_phase("quant_scale");
   Value* const folded =
       emit.fold(lanes, 1, [&](Value* lower, Value* upper) { return larger(ir, lower, upper); });
   return ir.CreateExtractElement(folded, uint64_t{0}, "a");
@@ -97,7 +97,7 @@ void emit_norm_quantize(llvm::Function& function, const NormQuantizeSpec& spec) 
   Value* const x = emit.load_pointer(offsetof(NormQuantizeArgs, x), "x_row");
   Value* const weight = emit.load_pointer(offsetof(NormQuantizeArgs, weight), "w_row");
   Value* const q = emit.load_pointer(offsetof(NormQuantizeArgs, q), "q_row");
-  Value* const step_out = emit.load_pointer(offsetof(NormQuantizeArgs, step), "step_out");
+  Value* const scale_out = emit.load_pointer(offsetof(NormQuantizeArgs, scale), "scale_out");
   Value* const sum_out = emit.load_pointer(offsetof(NormQuantizeArgs, sum), "sum_out");
   Value* const normed = emit.load_pointer(offsetof(NormQuantizeArgs, normed), "normed_row");
 
@@ -106,7 +106,7 @@ void emit_norm_quantize(llvm::Function& function, const NormQuantizeSpec& spec) 
   Value* const a = emit_absmax(emit, x, weight, r);
   llvm::Constant* const c127 = llvm::ConstantFP::get(ir.getFloatTy(), 127.0);
   Value* const inv = emit.broadcast(ir.CreateFDiv(c127, a, "inv"), "inv_group");
-  ir.CreateStore(ir.CreateFDiv(a, c127, "step"), step_out);
+  ir.CreateStore(ir.CreateFDiv(a, c127, "scale"), scale_out);
   Value* const sum = emit_quantise(emit, spec, x, weight, r, inv, q);
   ir.CreateStore(sum, sum_out);
   ir.CreateRetVoid();

@@ -66,7 +66,7 @@ class MatmulProof {
             .tables = tables_.data(),
             .w = w_.data(),
             .y = y.data(),
-            .x_step = x_step_,
+            .x_scale = x_scale_,
             .x_sum = x_sum_,
             .tile_scale = tile_scale_.data(),
             .residual = spec_.epilogue == Epilogue::kResidual ? residual_.data() : nullptr,
@@ -75,20 +75,20 @@ class MatmulProof {
             .tile_begin = unit_begin * unit_tiles_,
             .tile_end = unit_end * unit_tiles_,
             .m = tokens_,
-            .row_max = row_max_};
+            .row_absmax = row_absmax_};
   }
 
   // Runs the kernel, and holds the maxima it leaves, if it is to leave any, against the y it stored.
   Status run_units(SparseArray<float>& y, int64_t unit_begin, int64_t unit_end) {
-    std::fill_n(row_max_, tokens_, 0.0f);
+    std::fill_n(row_absmax_, tokens_, 0.0f);
     BITNETC_RETURN_IF_ERROR(run_kernel(kernel_, args(y, unit_begin, unit_end)));
-    if (!spec_.row_max) return {};
+    if (!spec_.row_absmax) return {};
     for (int64_t m = 0; m < tokens_; ++m) {
       float most = 0;
       for (int64_t column = unit_begin * kTileRows; column < unit_end * kTileRows; ++column)
         most = std::max(most, std::fabs(y[m * spec_.output_columns() + column]));
       BITNETC_RETURN_IF_ERROR(
-          compare(kernel_, fmt::format("row_max of token {}", m), row_max_ + m, &most, 1));
+          compare(kernel_, fmt::format("row_absmax of token {}", m), row_absmax_ + m, &most, 1));
     }
     return {};
   }
@@ -99,9 +99,9 @@ class MatmulProof {
     sampled.m = kAnyM;
     MatmulArgs tokens = args(expected_, unit, unit + 1);
     tokens.m = 0;
-    float x_step[kManyTokens];
-    for (int64_t m = 0; m < tokens_; m += sample_stride_) x_step[tokens.m++] = x_step_[m];
-    tokens.x_step = x_step;
+    float x_scale[kManyTokens];
+    for (int64_t m = 0; m < tokens_; m += sample_stride_) x_scale[tokens.m++] = x_scale_[m];
+    tokens.x_scale = x_scale;
     tokens.x_stride *= sample_stride_;
     tokens.y_stride *= sample_stride_;
     reference::matmul(sampled, tokens);
@@ -117,7 +117,7 @@ class MatmulProof {
   void fill_activations() {
     for (int64_t m = 0; m < tokens_; ++m) {
       x_sum_[m] = 0;
-      x_step_[m] = random_.uniform(0.005f, 0.02f);
+      x_scale_[m] = random_.uniform(0.005f, 0.02f);
       for (int64_t k = 0; k < spec_.k; ++k) {
         const int8_t value = activation(k);
         x_[m * x_stride_ + k] = value;
@@ -210,9 +210,9 @@ class MatmulProof {
   SparseArray<uint8_t> w_;
   SparseArray<float> y_, expected_, residual_, tile_scale_;
   Buffer<uint8_t> tables_;
-  float x_step_[kManyTokens];
+  float x_scale_[kManyTokens];
   int32_t x_sum_[kManyTokens];
-  float row_max_[kManyTokens];
+  float row_absmax_[kManyTokens];
 };
 
 }  // namespace

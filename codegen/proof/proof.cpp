@@ -45,23 +45,23 @@ Status prove_norm_quantize(const NormQuantizeSpec& spec, const Kernel& kernel, u
   std::vector<float> normed(columns), expected_normed(columns);
   std::vector<int8_t> q(padded, 1), expected_q(padded, 2);
   for (const std::vector<float>& row : norm_rows(random, spec.k)) {
-    float step = 0, expected_step = 0;
+    float scale = 0, expected_scale = 0;
     int32_t sum = 0, expected_sum = 0;
     NormQuantizeArgs args{.x = row.data(),
                           .weight = weight.data(),
                           .q = expected_q.data(),
-                          .step = &expected_step,
+                          .scale = &expected_scale,
                           .sum = &expected_sum,
                           .normed = expected_normed.data()};
     reference::norm_quantize(spec, args);
-    args.q = q.data(), args.step = &step, args.sum = &sum, args.normed = normed.data();
+    args.q = q.data(), args.scale = &scale, args.sum = &sum, args.normed = normed.data();
     BITNETC_RETURN_IF_ERROR(run_kernel(kernel, args));
     BITNETC_RETURN_IF_ERROR(
         compare(kernel, "normed", normed.data(), expected_normed.data(), spec.k));
     args.normed = nullptr;
     BITNETC_RETURN_IF_ERROR(run_kernel(kernel, args));
     BITNETC_RETURN_IF_ERROR(compare(kernel, "q", q.data(), expected_q.data(), spec.padded_k()));
-    BITNETC_RETURN_IF_ERROR(compare(kernel, "step", &step, &expected_step, 1));
+    BITNETC_RETURN_IF_ERROR(compare(kernel, "scale", &scale, &expected_scale, 1));
     BITNETC_RETURN_IF_ERROR(compare(kernel, "sum", &sum, &expected_sum, 1));
   }
   return {};
@@ -78,20 +78,20 @@ Status prove_quantize(const QuantizeSpec& spec, const Kernel& kernel, uint64_t s
       float& largest = maxima[i % kMaxima * kStride];
       largest = std::max(largest, std::fabs(row[static_cast<size_t>(i)]));
     }
-    float step = 0, expected_step = 0;
+    float scale = 0, expected_scale = 0;
     int32_t sum = 0, expected_sum = 0;
     QuantizeArgs args{.x = row.data(),
-                      .maxima = maxima,
-                      .maxima_count = kMaxima,
-                      .maxima_stride = kStride,
+                      .absmax = maxima,
+                      .absmax_count = kMaxima,
+                      .absmax_stride = kStride,
                       .q = expected_q.data(),
-                      .step = &expected_step,
+                      .scale = &expected_scale,
                       .sum = &expected_sum};
     reference::quantize(spec, args);
-    args.q = q.data(), args.step = &step, args.sum = &sum;
+    args.q = q.data(), args.scale = &scale, args.sum = &sum;
     BITNETC_RETURN_IF_ERROR(run_kernel(kernel, args));
     BITNETC_RETURN_IF_ERROR(compare(kernel, "q", q.data(), expected_q.data(), spec.padded_k()));
-    BITNETC_RETURN_IF_ERROR(compare(kernel, "step", &step, &expected_step, 1));
+    BITNETC_RETURN_IF_ERROR(compare(kernel, "scale", &scale, &expected_scale, 1));
     BITNETC_RETURN_IF_ERROR(compare(kernel, "sum", &sum, &expected_sum, 1));
   }
   return {};

@@ -32,7 +32,7 @@ struct TileValues {
 TileValues scaled_tile(const MatmulSpec& spec, const MatmulArgs& args, int64_t tile,
                        const std::vector<int8_t>& trits, int64_t m) {
   TileValues values;
-  const float factor = args.x_step[m] * args.tile_scale[tile];
+  const float factor = args.x_scale[m] * args.tile_scale[tile];
   for (int r = 0; r < kTileRows; ++r) {
     const int32_t sum = dot(args.x + m * args.x_stride, trits.data() + r * spec.k, spec.k);
     values.row[r] = static_cast<float>(sum) * factor;
@@ -99,7 +99,8 @@ void matmul(const MatmulSpec& spec, const MatmulArgs& args) {
             break;
           default: args.y[first + r] = gated(spec.epilogue, values.row[r], up.row[r]);
         }
-        if (spec.row_max) args.row_max[m] = std::max(args.row_max[m], std::fabs(args.y[first + r]));
+        if (spec.row_absmax)
+          args.row_absmax[m] = std::max(args.row_absmax[m], std::fabs(args.y[first + r]));
       }
     }
   }

@@ -29,15 +29,15 @@ int8_t to_code(float scaled) {
 }
 
 // The row x[k], whose largest magnitude is `absmax`.
-void quantize_row(int64_t k, int64_t padded_k, const float* x, float absmax, int8_t* q, float* step,
-                  int32_t* sum) {
+void quantize_row(int64_t k, int64_t padded_k, const float* x, float absmax, int8_t* q,
+                  float* scale, int32_t* sum) {
   const float factor = 127.0f / absmax;
   *sum = 0;
   for (int64_t i = 0; i < padded_k; ++i) {
     q[i] = i < k ? to_code(x[i] * factor) : int8_t{0};
     *sum += q[i];
   }
-  *step = absmax / 127.0f;
+  *scale = absmax / 127.0f;
 }
 
 }  // namespace
@@ -53,14 +53,14 @@ void norm_quantize(const NormQuantizeSpec& spec, const NormQuantizeArgs& args) {
 
   float absmax = kMinAbsmax;
   for (const float value : y) absmax = std::max(absmax, std::fabs(value));
-  quantize_row(spec.k, spec.padded_k(), y.data(), absmax, args.q, args.step, args.sum);
+  quantize_row(spec.k, spec.padded_k(), y.data(), absmax, args.q, args.scale, args.sum);
 }
 
 void quantize(const QuantizeSpec& spec, const QuantizeArgs& args) {
   float absmax = kMinAbsmax;
-  for (int64_t i = 0; i < args.maxima_count; ++i)
-    absmax = std::max(absmax, args.maxima[i * args.maxima_stride]);
-  quantize_row(spec.k, spec.padded_k(), args.x, absmax, args.q, args.step, args.sum);
+  for (int64_t i = 0; i < args.absmax_count; ++i)
+    absmax = std::max(absmax, args.absmax[i * args.absmax_stride]);
+  quantize_row(spec.k, spec.padded_k(), args.x, absmax, args.q, args.scale, args.sum);
 }
 
 }  // namespace bitnetc::reference

@@ -44,8 +44,8 @@ int32_t sum_of(__m256i lanes) {
 
 void quantize_avx2(const QuantizeSpec& spec, const QuantizeArgs& args) {
   float absmax = 1e-5f;
-  for (int64_t i = 0; i < args.maxima_count; ++i) {
-    const float each = args.maxima[i * args.maxima_stride];
+  for (int64_t i = 0; i < args.absmax_count; ++i) {
+    const float each = args.absmax[i * args.absmax_stride];
     absmax = each > absmax ? each : absmax;
   }
   const __m256 factor = _mm256_set1_ps(127.0f / absmax);
@@ -62,7 +62,7 @@ void quantize_avx2(const QuantizeSpec& spec, const QuantizeArgs& args) {
   const int64_t padded_k = (spec.k + kQuantPad - 1) / kQuantPad * kQuantPad;
   if (i < padded_k)
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(args.q + i), _mm256_setzero_si256());
-  *args.step = absmax / 127.0f;
+  *args.scale = absmax / 127.0f;
   *args.sum = sum_of(sums);
 }
 

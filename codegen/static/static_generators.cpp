@@ -2,7 +2,7 @@
 
 #ifdef BITNETC_HAVE_X64
 
-#include "codegen/static/function_kernel.h"
+#include "codegen/function_kernel.h"
 #include "codegen/static/static_kernels.h"
 
 namespace bitnetc {

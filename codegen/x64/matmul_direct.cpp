@@ -200,14 +200,14 @@ void MatmulDirect::epilogue() {
   const int outputs = gated() ? step_tiles_ / 2 : step_tiles_;
   const OutputRegs output_regs{.y = regs_.y_token,
                                .residual_delta = regs_.residual_delta,
-                               .x_step = regs_.x_step,
+                               .x_scale = regs_.x_scale,
                                .x_sum = regs_.x_sum,
                                .tile_scale = regs_.tile_scale,
-                               .row_max = regs_.row_max};
+                               .row_absmax = regs_.row_absmax};
   mov(regs_.y_token, regs_.y);
-  mov(regs_.x_step, argument(offsetof(MatmulArgs, x_step)));
+  mov(regs_.x_scale, argument(offsetof(MatmulArgs, x_scale)));
   mov(regs_.x_sum, argument(offsetof(MatmulArgs, x_sum)));
-  if (spec_.row_max) mov(regs_.row_max, argument(offsetof(MatmulArgs, row_max)));
+  if (spec_.row_absmax) mov(regs_.row_absmax, argument(offsetof(MatmulArgs, row_absmax)));
   for (int token = 0; token < spec_.m; ++token) {
     for (int output = 0; output < outputs; ++output) {
       for (int part = 0; part < vectors_per_tile(); ++part) {

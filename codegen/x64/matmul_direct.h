@@ -1,7 +1,7 @@
 // What every matmul program shares that decodes into registers for a fixed number of tokens: registers, the walk
 // over tiles, rows and K, and the epilogue. A layout and tier adds the microkernel: decode and accumulate.
 //
-//   Y[M,N] = epilogue( float( sum_k x[m][k] * code[n,k] - x_sum[m] ) * (x_step[m] * tile_scale) )
+//   Y[M,N] = epilogue( float( sum_k x[m][k] * code[n,k] - x_sum[m] ) * (x_scale[m] * tile_scale) )
 //
 //   for each step of T row tiles           T = tiles_per_step; a remainder runs with a smaller T
 //     for each pass                        all tokens; all rows, or half if registers are few
@@ -20,8 +20,8 @@
 //
 // The tier keeps nothing in the last kEpilogueVectors registers from tile to tile.
 //
-// Reads    x up to K rounded up to kQuantPad; w of the tile range; x_step, x_sum, tile_scale, residual
-// Writes   y inside the tile range's columns; row_max, if wanted
+// Reads    x up to K rounded up to kQuantPad; w of the tile range; x_scale, x_sum, tile_scale, residual
+// Writes   y inside the tile range's columns; row_absmax, if wanted
 #pragma once
 
 #include "codegen/kernel_plan.h"
@@ -51,9 +51,9 @@ struct MatmulRegs {
   Reg64 residual_delta = Xbyak::util::r14;  // residual - y, bytes
   // Epilogue: the inner loops' registers are free by then.
   Reg64 y_token = Xbyak::util::rdx;
-  Reg64 x_step = Xbyak::util::rcx;
+  Reg64 x_scale = Xbyak::util::rcx;
   Reg64 x_sum = Xbyak::util::r10;
-  Reg64 row_max = Xbyak::util::rax;
+  Reg64 row_absmax = Xbyak::util::rax;
   Reg64 scratch = Xbyak::util::rsp;  // i32 [tile of the step][token][16], then the tier's own bytes
 };
 

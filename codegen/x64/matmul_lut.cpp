@@ -85,8 +85,8 @@ void MatmulLut::load_arguments() {
     lea(ahead_, ptr[w_ + static_cast<int>(last_tile + plan_.prefetch_bytes)]);
   mov(tile_scale_, argument(offsetof(MatmulArgs, tile_scale)));
   lea(tile_scale_, ptr[tile_scale_ + rax * 4]);
-  mov(x_step_, argument(offsetof(MatmulArgs, x_step)));
-  if (spec_.row_max) mov(row_max_, argument(offsetof(MatmulArgs, row_max)));
+  mov(x_scale_, argument(offsetof(MatmulArgs, x_scale)));
+  if (spec_.row_absmax) mov(row_absmax_, argument(offsetof(MatmulArgs, row_absmax)));
   imul(rax, rax, output_bytes_per_tile());
   mov(y_, argument(offsetof(MatmulArgs, y)));
   if (spec_.epilogue == Epilogue::kResidual) {
@@ -203,10 +203,10 @@ void MatmulLut::epilogue(int tiles) {
   // There is one token, and sums of weights need no x_sum.
   const OutputRegs output_regs{.y = y_,
                                .residual_delta = residual_delta_,
-                               .x_step = x_step_,
-                               .x_sum = x_step_,
+                               .x_scale = x_scale_,
+                               .x_sum = x_scale_,
                                .tile_scale = tile_scale_,
-                               .row_max = row_max_};
+                               .row_absmax = row_absmax_};
   for (int output = 0; output < outputs; ++output)
     for (int part = 0; part < vectors_per_tile(); ++part)
       store_output(output_regs, [&](int tile) { return sums(tile, part); }, output, 0, part);

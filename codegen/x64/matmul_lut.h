@@ -1,7 +1,7 @@
 // What the look-up matmuls share, for layouts of 16-bit words (tl1, tl2, b3) and one token: the walk over
 // tiles and K, the blocks between two flushes, and the epilogue. A tier adds the look-ups.
 //
-//   Y[N] = epilogue( float( sum of looked-up sums ) * (x_step * tile_scale) )
+//   Y[N] = epilogue( float( sum of looked-up sums ) * (x_scale * tile_scale) )
 //
 //   load the lines of the first step       later ones are prefetched a step and prefetch_bytes ahead
 //   for each step of T row tiles           T = tiles_per_step; a remainder runs with smaller T
@@ -22,8 +22,8 @@
 //
 // With a gated epilogue a step is a whole number of (gate tile, up tile) pairs: at least two tiles.
 //
-// Reads    tables of the whole K; w of the tile range; x_step, tile_scale, residual
-// Writes   y inside the tile range's columns; row_max, if wanted
+// Reads    tables of the whole K; w of the tile range; x_scale, tile_scale, residual
+// Writes   y inside the tile range's columns; row_absmax, if wanted
 #pragma once
 
 #include "codegen/layout/word_cells.h"
@@ -94,9 +94,9 @@ class MatmulLut : public MatmulProgram {
   const Xbyak::Reg64 tiles_left_ = Xbyak::util::r11;
   const Xbyak::Reg64 y_ = Xbyak::util::rbx;           // first output column of the step
   const Xbyak::Reg64 tile_scale_ = Xbyak::util::r12;  // of the step's first tile
-  const Xbyak::Reg64 x_step_ = Xbyak::util::r13;
+  const Xbyak::Reg64 x_scale_ = Xbyak::util::r13;
   const Xbyak::Reg64 residual_delta_ = Xbyak::util::r14;
-  const Xbyak::Reg64 row_max_ = Xbyak::util::r15;
+  const Xbyak::Reg64 row_absmax_ = Xbyak::util::r15;
   const Xbyak::Reg64 scratch_ = Xbyak::util::rsp;  // i32 [tile of the step][16]
 };
 

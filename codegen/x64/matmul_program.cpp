@@ -16,15 +16,15 @@ void MatmulProgram::store_output(const OutputRegs& regs, const Sums& sums, int o
     if (spec_.epilogue == Epilogue::kResidual) vaddps(value, value, ptr[to + regs.residual_delta]);
   }
   vmovups(ptr[to], value);
-  if (spec_.row_max) fold_row_max(regs, value, token);
+  if (spec_.row_absmax) fold_row_absmax(regs, value, token);
 }
 
 // A dozen instructions a vector of outputs: 2 % of a product with K = 2560 (AMD EPYC Zen 5, AVX-512).
 // vmaxps returns its last operand where the other is a NaN: a NaN leaves the maximum so far, and from then on there
 // are none.
-void MatmulProgram::fold_row_max(const OutputRegs& regs, const Xbyak::Xmm& value, int token) {
+void MatmulProgram::fold_row_absmax(const OutputRegs& regs, const Xbyak::Xmm& value, int token) {
   const int most = vectors_.count - 2, other = vectors_.count - 3;
-  const Xbyak::Address so_far = ptr[regs.row_max + 4 * token];
+  const Xbyak::Address so_far = ptr[regs.row_absmax + 4 * token];
   vbroadcastss(vec(other), so_far);
   vpslld(vec(most), value, 1);  // the sign goes
   vpsrld(vec(most), vec(most), 1);
@@ -63,7 +63,7 @@ void MatmulProgram::apply_gate(const Xbyak::Xmm& value) {
   }
 }
 
-// to = float(sum of x·w) · (x_step · tile_scale)
+// to = float(sum of x·w) · (x_scale · tile_scale)
 void MatmulProgram::scaled_sums(const OutputRegs& regs, const Xbyak::Xmm& to,
                                 const Xbyak::Address& sums, int tile, int token) {
   const Xbyak::Xmm factor = vec(vectors_.count - 3), scale = vec(vectors_.count - 4);
@@ -73,7 +73,7 @@ void MatmulProgram::scaled_sums(const OutputRegs& regs, const Xbyak::Xmm& to,
     vpsubd(to, to, factor);
   }
   vcvtdq2ps(to, to);
-  vbroadcastss(factor, ptr[regs.x_step + 4 * token]);
+  vbroadcastss(factor, ptr[regs.x_scale + 4 * token]);
   vbroadcastss(scale, ptr[regs.tile_scale + 4 * tile]);
   vmulps(factor, factor, scale);
   vmulps(to, to, factor);

@@ -20,9 +20,9 @@ inline constexpr int kEpilogueVectors = 4;
 struct OutputRegs {
   Xbyak::Reg64 y;               // first output column of the step, of the token at hand
   Xbyak::Reg64 residual_delta;  // residual - y, bytes; only with Epilogue::kResidual
-  Xbyak::Reg64 x_step, x_sum;   // of token 0
+  Xbyak::Reg64 x_scale, x_sum;  // of token 0
   Xbyak::Reg64 tile_scale;      // of the step's first tile
-  Xbyak::Reg64 row_max;         // of token 0; only with MatmulSpec::row_max
+  Xbyak::Reg64 row_absmax;      // of token 0; only with MatmulSpec::row_absmax
 };
 
 class MatmulProgram : public X64Code {
@@ -46,7 +46,7 @@ class MatmulProgram : public X64Code {
   int vectors_per_tile() const { return kTileOutputBytes / vectors_.bytes; }
 
   // Stores one vector of outputs. `output` counts tiles of outputs within the step, `part` the vectors of a
-  // tile. `token` counts from where x_step, x_sum and row_max point; y points at the token's own row.
+  // tile. `token` counts from where x_scale, x_sum and row_absmax point; y points at the token's own row.
   void store_output(const OutputRegs& regs, const Sums& sums, int output, int token, int part);
 
   void emit_data() override { gate_functions_.emit_data(*this); }
@@ -58,8 +58,8 @@ class MatmulProgram : public X64Code {
   void scaled_sums(const OutputRegs& regs, const Xbyak::Xmm& to, const Xbyak::Address& sums,
                    int tile, int token);
 
-  // row_max[token] = the largest of it and the |value|s; changes the vectors of the epilogue but `value`.
-  void fold_row_max(const OutputRegs& regs, const Xbyak::Xmm& value, int token);
+  // row_absmax[token] = the largest of it and the |value|s; changes the vectors of the epilogue but `value`.
+  void fold_row_absmax(const OutputRegs& regs, const Xbyak::Xmm& value, int token);
 
   // value = the gate's function of value; changes all vectors of the epilogue.
   void apply_gate(const Xbyak::Xmm& value);

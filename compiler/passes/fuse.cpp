@@ -200,7 +200,7 @@ class Fuser {
   // its pad are zero and change no maximum.
   int quantize_output_of_last_op(const std::string& name, int64_t k) {
     FusedOp& matmul = fused_graph_.ops.back();
-    std::get<MatmulSpec>(matmul.spec).row_max = true;
+    std::get<MatmulSpec>(matmul.spec).row_absmax = true;
     const QuantizeSpec spec{.k = k};
     const int output = new_value(name, spec.padded_k(), BufferKind::kQuantized);
     add({.kind = StepKind::kQuantize,

@@ -81,7 +81,7 @@ Session::Session(std::shared_ptr<const Executable> executable, const SessionOpti
   logits_ = Buffer<float>(static_cast<size_t>(model.config.vocab_size));
   for (int member = 0; member < options.threads; ++member)
     score_scratch_.emplace_back(round_up(static_cast<size_t>(context), kSoftmaxChunk));
-  row_max_ = Buffer<float>(static_cast<size_t>(options.threads * kMaxTokensPerCall));
+  row_absmax_ = Buffer<float>(static_cast<size_t>(options.threads * kMaxTokensPerCall));
   claims_ = std::make_unique<WorkClaims>(options.threads);
   pool_ = std::make_unique<ThreadPool>(options.threads, options.pin_threads);
 }
@@ -193,7 +193,7 @@ void Session::run_step(const LinkedStep& step, std::span<const int32_t> tokens, 
             NormQuantizeArgs{.x = in.f32.data() + row * in.stride,
                              .weight = reinterpret_cast<const float*>(step.weights),
                              .q = out.q.data() + row * out.stride,
-                             .step = out.q_step.data() + row,
+                             .scale = out.q_step.data() + row,
                              .sum = out.q_sum.data() + row,
                              .normed = tap_ ? normed_tap_.data() + row * out.stride : nullptr});
         break;
@@ -202,11 +202,11 @@ void Session::run_step(const LinkedStep& step, std::span<const int32_t> tokens, 
         const Activations& in = buffers_[static_cast<size_t>(step.input)];
         Activations& out = buffers_[static_cast<size_t>(step.output)];
         step.kernel()(QuantizeArgs{.x = in.f32.data() + row * in.stride,
-                                   .maxima = row_max_.data() + row,
-                                   .maxima_count = pool_->size(),
-                                   .maxima_stride = kMaxTokensPerCall,
+                                   .absmax = row_absmax_.data() + row,
+                                   .absmax_count = pool_->size(),
+                                   .absmax_stride = kMaxTokensPerCall,
                                    .q = out.q.data() + row * out.stride,
-                                   .step = out.q_step.data() + row,
+                                   .scale = out.q_step.data() + row,
                                    .sum = out.q_sum.data() + row});
         break;
       }
@@ -244,20 +244,20 @@ void Session::run_matmul(const LinkedStep& step, int64_t rows, int member) {
   Activations& out = buffers_[static_cast<size_t>(step.output)];
   const float* residual =
       step.residual < 0 ? nullptr : buffers_[static_cast<size_t>(step.residual)].f32.data();
-  float* const row_max = row_max_.data() + int64_t{member} * kMaxTokensPerCall;
-  if (step.row_max) std::fill_n(row_max, rows, 0.0f);
+  float* const row_absmax = row_absmax_.data() + int64_t{member} * kMaxTokensPerCall;
+  if (step.row_absmax) std::fill_n(row_absmax, rows, 0.0f);
   MatmulArgs args{.x = in.q.data(),
                   .tables = tables_.data(),
                   .w = step.weights,
                   .y = out.f32.data(),
-                  .x_step = in.q_step.data(),
+                  .x_scale = in.q_step.data(),
                   .x_sum = in.q_sum.data(),
                   .tile_scale = step.scales,
                   .residual = residual,
                   .x_stride = in.stride,
                   .y_stride = out.stride,
                   .m = rows,
-                  .row_max = row_max};
+                  .row_absmax = row_absmax};
   const Kernel& kernel = step.kernels[static_cast<size_t>(rows <= kMaxBakedM ? rows : 0)];
   claims_->each_piece(step.tiles / step.tiles_per_unit, member, [&](Range units) {
     args.tile_begin = units.begin * step.tiles_per_unit;
@@ -328,7 +328,7 @@ void Session::call_tap(const LinkedStep& step, int64_t rows) {
 }
 
 int64_t Session::memory_bytes() const {
-  size_t total = logits_.bytes() + normed_tap_.bytes() + tables_.bytes() + row_max_.bytes();
+  size_t total = logits_.bytes() + normed_tap_.bytes() + tables_.bytes() + row_absmax_.bytes();
   for (const auto& cache : k_cache_) total += 2 * cache.bytes();
   for (const auto& buffer : buffers_)
     total += buffer.f32.bytes() + buffer.q.bytes() + buffer.q_step.bytes() + buffer.q_sum.bytes();

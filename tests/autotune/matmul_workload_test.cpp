@@ -40,7 +40,7 @@ TEST(MatmulWorkload, RunsBothRegimesInEveryLayoutAndEpilogue) {
       MatmulSpec spec = kShape;
       spec.layout = layout;
       spec.epilogue = epilogue;
-      spec.row_max = epilogue == Epilogue::kSiluMul;
+      spec.row_absmax = epilogue == Epilogue::kSiluMul;
       MatmulWorkload workload(spec, 300, 3 * spec.weight_layout().total_bytes());
       for (const auto& [m, tokens] : {std::pair(1, 1), std::pair(kAnyM, 300)}) {
         const BuiltKernel built = build(builder, spec, m);

@@ -146,7 +146,7 @@ TEST_F(ProfilePlans, TheShapeBeforeTheTokensBeforeTheEpilogue) {
   EXPECT_EQ(choose(spec_), "t1u2p1024 transferred static_matmul_avx2");
   EXPECT_EQ(choose(gelu), "t1u2p1024 transferred x64_matmul_i2s_avx2");
   MatmulSpec maxima = gated;
-  maxima.row_max = true;
+  maxima.row_absmax = true;
   add(maxima, kDirect, kPlanB);
   EXPECT_EQ(choose(gelu), "t1u2p1024 transferred x64_matmul_i2s_avx2");
 }

@@ -101,7 +101,7 @@ TEST(Profile, ReadsWhatItPrints) {
                                  .m = m,
                                  .layout = kLayouts[round % 4],
                                  .epilogue = round % 2 ? Epilogue::kScale : Epilogue::kResidual,
-                                 .row_max = round % 5 == 0},
+                                 .row_absmax = round % 5 == 0},
                                 1 + m);
       each.confidence = static_cast<Confidence>(round % 3);
       each.measured_at_s = round == 0 ? 0 : int64_t{253'402'300'799} / round;

@@ -48,7 +48,7 @@ std::vector<Case> cases(std::initializer_list<MatmulSpec> shapes) {
 const std::initializer_list<MatmulSpec> kShapes = {
     {.n = 3840, .k = 2560},
     {.n = 2560, .k = 6912, .epilogue = Epilogue::kResidual},
-    {.n = 13824, .k = 2560, .epilogue = Epilogue::kRelu2Mul, .row_max = true},
+    {.n = 13824, .k = 2560, .epilogue = Epilogue::kRelu2Mul, .row_absmax = true},
     {.n = 16, .k = 4},
     {.n = 16, .k = 20},
     {.n = 48, .k = 100},
@@ -167,10 +167,12 @@ TEST(SearchSpace, WhatTheRuleOfThumbPassesOverCompetes) {
                                   target_for(c.isa), effort);
       ASSERT_FALSE(all.empty());
       EXPECT_EQ(all.front().generator->name(), c.first) << c.m;
-      EXPECT_TRUE(std::ranges::any_of(all, [&](const Candidate& each) {
-        return each.generator->name() == c.passed_over && each.spec.m == c.m;
-      })) << c.passed_over
-          << " with m = " << c.m;
+      EXPECT_TRUE(std::ranges::any_of(all,
+                                      [&](const Candidate& each) {
+                                        return each.generator->name() == c.passed_over &&
+                                               each.spec.m == c.m;
+                                      }))
+          << c.passed_over << " with m = " << c.m;
     }
   }
 }

@@ -181,7 +181,7 @@ TEST_F(Tuner, GatedMatricesAndRowMaximaOnSeveralThreads) {
   if (usable_cpu_count() < 2) GTEST_SKIP() << "this process has one CPU";
   TuneRequest request = small_request();
   request.shapes = {kGated, kGated};
-  request.shapes[1].row_max = true;
+  request.shapes[1].row_absmax = true;
   request.layouts = {LayoutId::kTl2};
   request.threads = {2, 1};
   const TuneReport report = tune(request);
@@ -232,7 +232,7 @@ TEST(WorkList, EveryJobOnce) {
   request.shapes[1].m = 4;  // does not count, nor does the layout
   request.shapes[1].layout = LayoutId::kTl1;
   EXPECT_EQ(make_work_list(request).size(), 2u * std::size(kLayouts) * 5);
-  request.shapes[1].row_max = true;
+  request.shapes[1].row_absmax = true;
   EXPECT_EQ(make_work_list(request).size(), 3u * std::size(kLayouts) * 5);
   request.threads = {};
   EXPECT_EQ(make_work_list(request).front().threads, usable_cpu_count());

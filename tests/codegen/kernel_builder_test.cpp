@@ -204,13 +204,13 @@ std::vector<KernelSpec> one_of_each_operation() {
   for (const LayoutId layout : kLayouts) {
     for (const int m : {1, 4, 8, kAnyM})
       for (const Epilogue epilogue : kEpilogues)
-        for (const bool row_max : {false, true})
+        for (const bool row_absmax : {false, true})
           specs.emplace_back(MatmulSpec{.n = 64,
                                         .k = 640,
                                         .m = m,
                                         .layout = layout,
                                         .epilogue = epilogue,
-                                        .row_max = row_max});
+                                        .row_absmax = row_absmax});
     if (layout == LayoutId::kI2S) continue;
     for (const TableForm form : {TableForm::kWords, TableForm::kBytes})
       specs.emplace_back(TablesSpec{.k = 640, .layout = layout, .form = form});

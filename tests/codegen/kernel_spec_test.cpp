@@ -20,7 +20,7 @@ TEST(KernelSpec, NamesReadBack) {
        "matmul_i8_tl1_f32_n64_k36_m3_silumul"},
       {MatmulSpec{.n = 64, .k = 36, .layout = LayoutId::kB3, .epilogue = Epilogue::kGeluMul},
        "matmul_i8_b3_f32_n64_k36_m1_gelumul"},
-      {MatmulSpec{.n = 64, .k = 36, .epilogue = Epilogue::kSiluMul, .row_max = true},
+      {MatmulSpec{.n = 64, .k = 36, .epilogue = Epilogue::kSiluMul, .row_absmax = true},
        "matmul_i8_i2s_f32_n64_k36_m1_silumul_rowmax"},
       {QuantizeSpec{.k = 6912}, "quant_f32_i8_k6912"},
       {TablesSpec{.k = 2560, .layout = LayoutId::kTl2, .form = TableForm::kBytes},
@@ -94,10 +94,10 @@ TEST(KernelName, SaysSpecPlanAndGenerator) {
   EXPECT_FALSE(bare.plan.has_value());
   EXPECT_EQ(bare.generator, "");
   EXPECT_FALSE(parse_kernel_name("rmsnorm_f32_k64_eps1e-05_quantum").ok());
-  const auto row_max =
+  const auto row_absmax =
       parse_kernel_name("matmul_i8_i2s_f32_n16_k16_mN_scale_rowmax_t1u4p0_reference").value();
-  EXPECT_TRUE(std::get<MatmulSpec>(row_max.spec).row_max);
-  EXPECT_EQ(row_max.generator, "reference");
+  EXPECT_TRUE(std::get<MatmulSpec>(row_absmax.spec).row_absmax);
+  EXPECT_EQ(row_absmax.generator, "reference");
 }
 
 }  // namespace

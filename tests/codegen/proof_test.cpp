@@ -48,7 +48,7 @@ TEST(Proof, TheReferenceIsProven) {
   static const NormQuantizeSpec quantize{.k = 100, .eps = 1e-5f};
   expect_proven(quantize, reference_kernel<reference::norm_quantize, NormQuantizeArgs>(quantize));
   static const MatmulSpec maxima{
-      .n = 192, .k = 48, .m = kAnyM, .epilogue = Epilogue::kSiluMul, .row_max = true};
+      .n = 192, .k = 48, .m = kAnyM, .epilogue = Epilogue::kSiluMul, .row_absmax = true};
   expect_proven(maxima, reference_kernel<reference::matmul, MatmulArgs>(maxima));
   static const QuantizeSpec known{.k = 100};
   expect_proven(known, reference_kernel<reference::quantize, QuantizeArgs>(known));
@@ -86,14 +86,14 @@ TEST(Proof, OneWrongBitInTheLastTileDisqualifies) {
 }
 
 TEST(Proof, MaximaThatAreNotLeftDisqualify) {
-  static const MatmulSpec spec{.n = 160, .k = 64, .m = 3, .row_max = true};
+  static const MatmulSpec spec{.n = 160, .k = 64, .m = 3, .row_absmax = true};
   const Kernel kernel = kernel_of([](const void* args, const void*) {
     MatmulSpec without = spec;
-    without.row_max = false;
+    without.row_absmax = false;
     reference::matmul(without, *static_cast<const MatmulArgs*>(args));
   });
   const std::string message = disqualification(spec, kernel);
-  EXPECT_NE(message.find("row_max of token 0: element 0 is 0"), std::string::npos) << message;
+  EXPECT_NE(message.find("row_absmax of token 0: element 0 is 0"), std::string::npos) << message;
 }
 
 TEST(Proof, ADifferenceBetweenTileStepsDisqualifies) {

@@ -262,19 +262,19 @@ TEST_P(MatmulConformance, ResidualInPlace) {
 TEST_P(MatmulConformance, RowMax) {
   uint64_t seed = 30;
   for (const Epilogue epilogue : kEpilogues) {
-    const MatmulSpec spec{.n = 96, .k = 320, .epilogue = epilogue, .row_max = true};
+    const MatmulSpec spec{.n = 96, .k = 320, .epilogue = epilogue, .row_absmax = true};
     for (const Edge edge : {Edge::kEnd, Edge::kBegin}) {
       expect_all_exact(spec, {}, kTokenCounts, {.edge = edge, .seed = ++seed});
-      expect_all_exact({.n = 32, .k = 100, .epilogue = epilogue, .row_max = true}, {},
+      expect_all_exact({.n = 32, .k = 100, .epilogue = epilogue, .row_absmax = true}, {},
                        kFewTokenCounts, {.edge = edge, .seed = ++seed, .y_gap = 16});
     }
     for (const int tiles : {1, 2, 4, 8}) {
-      expect_all_exact({.n = 352, .k = 148, .epilogue = epilogue, .row_max = true},
+      expect_all_exact({.n = 352, .k = 148, .epilogue = epilogue, .row_absmax = true},
                        {.tiles_per_step = tiles}, kFewTokenCounts, {.seed = ++seed},
                        {{0, 0}, {0, 22}, {2, 12}});
     }
   }
-  expect_all_exact({.n = 32, .k = 64, .row_max = true}, {}, kFewTokenCounts,
+  expect_all_exact({.n = 32, .k = 64, .row_absmax = true}, {}, kFewTokenCounts,
                    {.weights = Weights::kAllZero});
   finish();
 }
@@ -283,7 +283,7 @@ TEST_P(MatmulConformance, RowMax) {
 TEST_P(MatmulConformance, RowMaxPassesOverNaN) {
   for (int m = kAnyM; m <= kMaxSmallM; ++m) {
     const MatmulSpec spec =
-        in_layout({.n = 64, .k = 96, .m = m, .epilogue = Epilogue::kResidual, .row_max = true});
+        in_layout({.n = 64, .k = 96, .m = m, .epilogue = Epilogue::kResidual, .row_absmax = true});
     const Kernel kernel = build(spec, {});
     if (!kernel) continue;
     MatmulProblem problem = problem_for(spec, {.seed = 40, .m = 19});
@@ -297,7 +297,7 @@ TEST_P(MatmulConformance, RowMaxPassesOverNaN) {
       }
       args.residual = residual.data();
       std::vector<float> maxima(static_cast<size_t>(args.m), 0.0f);
-      args.row_max = maxima.data();
+      args.row_absmax = maxima.data();
       ASSERT_EQ(test::call_kernel(kernel, &args), "");
       for (int64_t token = 0; token < args.m; ++token) {
         float most = 0;

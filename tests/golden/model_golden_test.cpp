@@ -189,7 +189,7 @@ class OperatorGolden : public ActivationGolden {
           NormQuantizeArgs{.x = x.data() + row * k,
                            .weight = reinterpret_cast<const float*>(step(name).weights),
                            .q = q.data() + row * k,
-                           .step = &q_step,
+                           .scale = &q_step,
                            .sum = &q_sum,
                            .normed = y.data() + row * k});
       EXPECT_NEAR(q_step / expected_scale[static_cast<size_t>(row)], 1, 1e-5) << name;
@@ -210,7 +210,7 @@ class OperatorGolden : public ActivationGolden {
                                 const std::vector<float>& residual) {
     const auto x = read_tensor<int8_t>(file_, codes);
     std::vector<float> y(static_cast<size_t>(kRows * columns));
-    const auto x_step = golden(scale);
+    const auto x_scale = golden(scale);
     std::vector<int32_t> x_sum;
     for (int64_t row = 0; row < kRows; ++row)
       x_sum.push_back(std::accumulate(x.begin() + row * k, x.begin() + (row + 1) * k, 0));
@@ -218,7 +218,7 @@ class OperatorGolden : public ActivationGolden {
     linear.kernels[kRows](MatmulArgs{.x = x.data(),
                                      .w = linear.weights,
                                      .y = y.data(),
-                                     .x_step = x_step.data(),
+                                     .x_scale = x_scale.data(),
                                      .x_sum = x_sum.data(),
                                      .tile_scale = linear.scales,
                                      .residual = residual.empty() ? nullptr : residual.data(),

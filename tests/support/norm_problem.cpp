@@ -42,24 +42,24 @@ struct Outputs {
   Outputs(const NormQuantizeSpec& spec, Edge edge)
       : q(static_cast<size_t>(spec.padded_k()), edge),
         normed(static_cast<size_t>(spec.k), edge),
-        step(1, edge),
+        scale(1, edge),
         sum(1, edge) {
     std::fill(q.begin(), q.end(), int8_t{0x55});
     std::fill(normed.begin(), normed.end(), -12345.0f);
-    step[0] = -1.0f;
+    scale[0] = -1.0f;
     sum[0] = 0x55555555;
   }
   NormQuantizeArgs args(const float* x, const float* weight, bool with_normed) {
     return {.x = x,
             .weight = weight,
             .q = q.data(),
-            .step = step.data(),
+            .scale = scale.data(),
             .sum = sum.data(),
             .normed = with_normed ? normed.data() : nullptr};
   }
 
   GuardedBuffer<int8_t> q;
-  GuardedBuffer<float> normed, step;
+  GuardedBuffer<float> normed, scale;
   GuardedBuffer<int32_t> sum;
 };
 
@@ -100,7 +100,7 @@ std::string compare_norm_quantize(const NormQuantizeSpec& spec, const Kernel& ke
     kernel(got.args(x->data(), weight->data(), with_normed));
     reference::norm_quantize(spec, expected.args(x->data(), weight->data(), with_normed));
     for (const std::string& difference :
-         {first_difference("step", got.step, expected.step),
+         {first_difference("scale", got.scale, expected.scale),
           first_difference("sum", got.sum, expected.sum), first_difference("q", got.q, expected.q),
           first_difference("normed", got.normed, expected.normed)}) {
       if (!difference.empty())
@@ -157,21 +157,21 @@ std::string compare_quantize(const QuantizeSpec& spec, const Kernel& kernel, con
   const auto x = guarded(row.x, edge), maxima = guarded(row.maxima, edge);
   const auto padded = static_cast<size_t>(spec.padded_k());
   GuardedBuffer<int8_t> q(padded, edge), expected_q(padded, edge);
-  GuardedBuffer<float> step(1, edge), expected_step(1, edge);
+  GuardedBuffer<float> scale(1, edge), expected_scale(1, edge);
   GuardedBuffer<int32_t> sum(1, edge), expected_sum(1, edge);
   QuantizeArgs args{.x = x->data(),
-                    .maxima = maxima->data(),
-                    .maxima_count = (std::ssize(row.maxima) + row.stride - 1) / row.stride,
-                    .maxima_stride = row.stride,
+                    .absmax = maxima->data(),
+                    .absmax_count = (std::ssize(row.maxima) + row.stride - 1) / row.stride,
+                    .absmax_stride = row.stride,
                     .q = expected_q.data(),
-                    .step = expected_step.data(),
+                    .scale = expected_scale.data(),
                     .sum = expected_sum.data()};
   reference::quantize(spec, args);
-  args.q = q.data(), args.step = step.data(), args.sum = sum.data();
+  args.q = q.data(), args.scale = scale.data(), args.sum = sum.data();
   kernel(args);
   for (const std::string& difference :
-       {first_difference("step", step, expected_step), first_difference("sum", sum, expected_sum),
-        first_difference("q", q, expected_q)}) {
+       {first_difference("scale", scale, expected_scale),
+        first_difference("sum", sum, expected_sum), first_difference("q", q, expected_q)}) {
     if (!difference.empty())
       return fmt::format("{}, {}: {}", spec_name(spec), row.name, difference);
   }

@@ -14,8 +14,8 @@ namespace {
 
 constexpr float kUntouched = -7.25e30f;
 
-// What stands in row_max before a call: nothing yet, or outputs of other tiles that are less or more than any.
-float row_max_before(int64_t token) {
+// What stands in row_absmax before a call: nothing yet, or outputs of other tiles that are less or more than any.
+float row_absmax_before(int64_t token) {
   constexpr float kBefore[] = {0.0f, 1e-3f, 1e30f};
   return kBefore[token % 3];
 }
@@ -52,9 +52,9 @@ MatmulProblem::MatmulProblem(const MatmulSpec& spec, const ProblemOptions& optio
       tables_(table_bytes(spec, options.table_form), options.edge),
       y_(static_cast<size_t>(tokens_ * y_stride_ - options.y_gap), options.edge),
       residual_(spec.epilogue == Epilogue::kResidual ? y_.size() : 0, options.edge),
-      x_step_(static_cast<size_t>(tokens_), options.edge),
+      x_scale_(static_cast<size_t>(tokens_), options.edge),
       tile_scale_(static_cast<size_t>(spec.weight_layout().tiles()), options.edge),
-      row_max_(spec.row_max ? static_cast<size_t>(tokens_) : 0, options.edge),
+      row_absmax_(spec.row_absmax ? static_cast<size_t>(tokens_) : 0, options.edge),
       x_sum_(static_cast<size_t>(tokens_), options.edge),
       confirmed_(static_cast<size_t>(tiles() / unit_tiles())),
       expected_(y_.size(), kUntouched) {
@@ -96,7 +96,7 @@ void MatmulProblem::fill_activations(const ProblemOptions& options) {
 void MatmulProblem::fill_floats(uint64_t seed) {
   std::mt19937 random(static_cast<uint32_t>(seed) + 2);
   std::uniform_real_distribution<float> around_one(0.5f, 2.0f), small(-1e3f, 1e3f);
-  for (float& step : x_step_) step = around_one(random) / 127.0f;
+  for (float& scale : x_scale_) scale = around_one(random) / 127.0f;
   for (float& scale : tile_scale_) scale = around_one(random);
   for (float& value : residual_) value = small(random);
 }
@@ -152,12 +152,12 @@ MatmulProblem::Sums MatmulProblem::plain_sums(const std::vector<int8_t>& trits) 
 
 void MatmulProblem::reset_output() {
   for (float& value : y_) value = kUntouched;
-  reset_row_max();
+  reset_row_absmax();
 }
 
-void MatmulProblem::reset_row_max() {
-  for (size_t token = 0; token < row_max_.size(); ++token)
-    row_max_[token] = row_max_before(static_cast<int64_t>(token));
+void MatmulProblem::reset_row_absmax() {
+  for (size_t token = 0; token < row_absmax_.size(); ++token)
+    row_absmax_[token] = row_absmax_before(static_cast<int64_t>(token));
 }
 
 int64_t MatmulProblem::first_token(int64_t tokens) const {
@@ -172,7 +172,7 @@ MatmulArgs MatmulProblem::args(int64_t tile_begin, int64_t tile_end, int64_t tok
           .tables = tables_.data(),
           .w = w_.data(),
           .y = y_.data() + first * y_stride_,
-          .x_step = x_step_.data() + first,
+          .x_scale = x_scale_.data() + first,
           .x_sum = x_sum_.data() + first,
           .tile_scale = tile_scale_.data(),
           .residual = reads_residual ? residual_.data() + first * y_stride_ : nullptr,
@@ -181,14 +181,15 @@ MatmulArgs MatmulProblem::args(int64_t tile_begin, int64_t tile_end, int64_t tok
           .tile_begin = tile_begin,
           .tile_end = tile_end,
           .m = tokens == 0 ? tokens_ : tokens,
-          .row_max = spec_.row_max ? row_max_.data() + first : nullptr};
+          .row_absmax = spec_.row_absmax ? row_absmax_.data() + first : nullptr};
 }
 
 // ---- answers. A unit is one tile, or the gate and up tile that make one tile of outputs.
 
 float MatmulProblem::product(int64_t token, int64_t tile, int64_t row) const {
   const int32_t sum = sums_.at(tile)[static_cast<size_t>(token * kTileRows + row)];
-  const float factor = x_step_[static_cast<size_t>(token)] * tile_scale_[static_cast<size_t>(tile)];
+  const float factor =
+      x_scale_[static_cast<size_t>(token)] * tile_scale_[static_cast<size_t>(tile)];
   return static_cast<float>(sum) * factor;
 }
 
@@ -220,12 +221,12 @@ std::string MatmulProblem::check_against_reference(int64_t unit) {
   for (const int64_t token : {int64_t{0}, tokens_ - 1}) {
     MatmulArgs token_args = args(unit * unit_tiles(), (unit + 1) * unit_tiles());
     token_args.x += token * x_stride_;
-    token_args.x_step += token;
+    token_args.x_scale += token;
     token_args.x_sum += token;
     if (token_args.residual != nullptr) token_args.residual += token * y_stride_;
     token_args.y = row.data();
     float most = 0, plain_most = 0;
-    token_args.row_max = &most;
+    token_args.row_absmax = &most;
     reference::matmul(one, token_args);
     for (int64_t r = 0; r < kTileRows; ++r) {
       const int64_t column = unit * kTileRows + r;
@@ -235,8 +236,8 @@ std::string MatmulProblem::check_against_reference(int64_t unit) {
         return "the answers differ: " + describe("the plain loop", token, column, reference, plain);
       plain_most = std::max(plain_most, std::fabs(plain));
     }
-    if (spec_.row_max && most != plain_most)
-      return fmt::format("the answers differ: row_max[{}] is {}, the plain loop says {}", token,
+    if (spec_.row_absmax && most != plain_most)
+      return fmt::format("the answers differ: row_absmax[{}] is {}, the plain loop says {}", token,
                          most, plain_most);
   }
   confirmed_[static_cast<size_t>(unit)] = true;
@@ -252,19 +253,19 @@ std::string MatmulProblem::first_difference(int64_t first_token) const {
                   static_cast<int64_t>(at % stride), y_[at], expected_[at]);
 }
 
-std::string MatmulProblem::check_row_max(int64_t unit_begin, int64_t unit_end, int64_t first,
-                                         int64_t last) const {
-  for (int64_t token = 0; token < std::ssize(row_max_); ++token) {
-    float most = row_max_before(token);
+std::string MatmulProblem::check_row_absmax(int64_t unit_begin, int64_t unit_end, int64_t first,
+                                            int64_t last) const {
+  for (int64_t token = 0; token < std::ssize(row_absmax_); ++token) {
+    float most = row_absmax_before(token);
     for (int64_t unit = unit_begin; first <= token && token < last && unit < unit_end; ++unit)
       for (int64_t row = 0; row < kTileRows; ++row)
         most = std::max(most, std::fabs(output(token, unit, row)));
-    const float got = row_max_[static_cast<size_t>(token)];
+    const float got = row_absmax_[static_cast<size_t>(token)];
     if (bits_of(got) != bits_of(most))
-      return fmt::format("{}, seed {}: row_max[{}] is {}, the plain loop says {}", spec_name(spec_),
-                         options_.seed, token, got, most);
+      return fmt::format("{}, seed {}: row_absmax[{}] is {}, the plain loop says {}",
+                         spec_name(spec_), options_.seed, token, got, most);
   }
-  return row_max_.slack_intact() ? "" : spec_name(spec_) + ": wrote outside row_max";
+  return row_absmax_.slack_intact() ? "" : spec_name(spec_) + ": wrote outside row_absmax";
 }
 
 std::string MatmulProblem::check(int64_t tile_begin, int64_t tile_end, int64_t tokens) {
@@ -287,10 +288,10 @@ std::string MatmulProblem::check(int64_t tile_begin, int64_t tile_end, int64_t t
   });
   // Everywhere: outside the range y must hold the pattern still.
   std::string wrong = first_difference(first);
-  if (wrong.empty()) wrong = check_row_max(unit_begin, unit_end, first, last);
+  if (wrong.empty()) wrong = check_row_absmax(unit_begin, unit_end, first, last);
   for_each_output(
       [&](size_t at, int64_t, int64_t, int64_t) { y_[at] = expected_[at] = kUntouched; });
-  reset_row_max();
+  reset_row_absmax();
   if (!wrong.empty()) {
     reset_output();
     return wrong;

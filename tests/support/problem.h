@@ -49,7 +49,7 @@ class MatmulProblem {
   // Fills y with a pattern no kernel writes.
   void reset_output();
   // After a kernel ran with args(tile_begin, tile_end, tokens): compares y there, and the maxima that specs with
-  // row_max leave, with the plain loop and the reference bit by bit, checks that nothing else of y changed and that no buffer's slack was
+  // row_absmax leave, with the plain loop and the reference bit by bit, checks that nothing else of y changed and that no buffer's slack was
   // touched. Returns the first difference, or an empty string; y is as after reset_output() then.
   std::string check(int64_t tile_begin, int64_t tile_end, int64_t tokens = 0);
 
@@ -62,15 +62,15 @@ class MatmulProblem {
   void make_tiles(int64_t begin, int64_t end);
   Sums plain_sums(const std::vector<int8_t>& trits) const;
 
-  void reset_row_max();
+  void reset_row_absmax();
   int64_t first_token(int64_t tokens) const;
   int64_t unit_tiles() const { return is_gated(spec_.epilogue) ? 2 : 1; }
   float product(int64_t token, int64_t tile, int64_t row) const;
   float output(int64_t token, int64_t unit, int64_t row) const;
   std::string check_against_reference(int64_t unit);
   std::string first_difference(int64_t first_token) const;
-  std::string check_row_max(int64_t unit_begin, int64_t unit_end, int64_t first,
-                            int64_t last) const;
+  std::string check_row_absmax(int64_t unit_begin, int64_t unit_end, int64_t first,
+                               int64_t last) const;
   std::string describe(const char* who, int64_t token, int64_t column, float got,
                        float expected) const;
 
@@ -79,7 +79,7 @@ class MatmulProblem {
   const int64_t tokens_, x_stride_, y_stride_;
   GuardedBuffer<int8_t> x_;
   GuardedBuffer<uint8_t> w_, tables_;
-  GuardedBuffer<float> y_, residual_, x_step_, tile_scale_, row_max_;
+  GuardedBuffer<float> y_, residual_, x_scale_, tile_scale_, row_absmax_;
   GuardedBuffer<int32_t> x_sum_;
   std::vector<int16_t> wide_x_;   // [token][k]
   std::map<int64_t, Sums> sums_;  // by tile, of the tiles made so far

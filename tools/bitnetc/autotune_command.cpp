@@ -7,7 +7,8 @@
 #include "tools/bitnetc/autotune_compare.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/machine_plans.h"
+#include "tools/bitnetc/console_notes.h"
+#include "tools/engine/machine_plans.h"
 #include "tools/bitnetc/plan_options.h"
 #include "tools/bitnetc/tuning_report.h"
 
@@ -67,9 +68,11 @@ Result<int> autotune(const AutotuneOptions& options) {
   BITNETC_ASSIGN_OR_RETURN(const TuneRequest request, read_request(options));
   if (options.compares)
     return compare_profiles(request, options.compared, options.usage, options.json);
-  BITNETC_ASSIGN_OR_RETURN(const TuneReport report, tune_this_machine(request, options.verbose));
+  ConsoleNotes notes(options.verbose);
+  BITNETC_ASSIGN_OR_RETURN(const TuneReport report,
+                           tune_this_machine(request, notes, &interrupted()));
   for (const int threads : request.threads) {
-    const TuningView view = tuning_view(request.shapes, request.layouts, threads, options.usage);
+    const TuningView view = tuning_view(request.shapes, request.layouts, threads, options.usage, notes);
     fmt::print("{}", options.json ? tuning_json(view) + "\n" : tuning_text(view, false));
   }
   return static_cast<int>(report.cancelled ? kExitInterrupted : kExitOk);

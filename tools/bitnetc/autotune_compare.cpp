@@ -8,7 +8,8 @@
 #include "tools/bitnetc/arguments.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/machine_plans.h"
+#include "tools/bitnetc/console_notes.h"
+#include "tools/engine/machine_plans.h"
 
 namespace bitnetc {
 namespace {
@@ -16,7 +17,8 @@ namespace {
 // The plan sources of a comparison and what they refer to; the first one is what the others are held against.
 class Contenders {
  public:
-  Contenders(int threads, Usage usage) : threads_(threads), usage_(usage), here_(threads, usage) {
+  Contenders(int threads, Usage usage, Notes& notes)
+      : threads_(threads), usage_(usage), here_(threads, usage, notes) {
     named_.push_back({"this machine's", &here_.source()});
     named_.push_back({"heuristic", &heuristic_});
   }
@@ -94,7 +96,8 @@ void print_json(const Comparison& comparison, const std::vector<NamedPlans>& sou
 Result<int> compare_profiles(const TuneRequest& request, const std::vector<std::string>& files,
                              Usage usage, bool json) {
   const int threads = request.threads.front();
-  Contenders contenders(threads, usage);
+  ConsoleNotes notes(false);
+  Contenders contenders(threads, usage, notes);
   for (const std::string& file : files) BITNETC_RETURN_IF_ERROR(contenders.add_file(file));
   ProgressBar bar("comparing");
   const CompareHooks hooks{

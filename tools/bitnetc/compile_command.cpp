@@ -4,7 +4,8 @@
 
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/engine.h"
+#include "tools/bitnetc/console_notes.h"
+#include "tools/engine/engine.h"
 #include "tools/bitnetc/plan_options.h"
 
 namespace bitnetc {
@@ -24,11 +25,11 @@ Status run_compile(const CompileCommandOptions& compile) {
   if (location.kind == ModelLocation::Kind::kCompiled)
     return make_error(StatusCode::kInvalidArgument, "{}: this model is compiled already",
                       location.path);
+  ConsoleNotes notes(compile.verbose);
   return compile_model({.source_folder = location.path,
                         .output_path = compile.output,
-                        .plan = compile.plan,
-                        .tune = parse_effort(compile.tune),
-                        .verbose = compile.verbose});
+                        .tune = parse_effort(compile.tune)},
+                       engine_options(notes, compile.plan));
 }
 
 }  // namespace

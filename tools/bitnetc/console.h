@@ -3,11 +3,11 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <string>
 
 #include "runtime/status.h"
+#include "tools/engine/stopwatch.h"
 
 namespace bitnetc {
 
@@ -49,15 +49,5 @@ struct TextInput {
   bool has_text = false;
 };
 Result<std::string> resolve_text(const TextInput& input, const char* what);
-
-class Stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 }  // namespace bitnetc

@@ -13,8 +13,9 @@
 #include "runtime/options.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
+#include "tools/bitnetc/console_notes.h"
 #include "tools/bitnetc/doctor_report.h"
-#include "tools/bitnetc/engine.h"
+#include "tools/engine/engine.h"
 
 namespace bitnetc {
 namespace {
@@ -40,7 +41,8 @@ void check_cache_dir(std::vector<std::string>& problems) {
 // Proves the kernels of the bundled model, so that "what runs here" is an observation, and looks what pages its
 // file is mapped with.
 void check_bundled_model(Diagnosis& diagnosis) {
-  auto engine = make_engine(kBundledModel, false);
+  ConsoleNotes notes(false);
+  auto engine = make_engine(kBundledModel, engine_options(notes));
   if (!engine.ok()) {
     diagnosis.problems.push_back("the bundled model does not run: " + engine.status().message());
     return;

@@ -8,8 +8,9 @@
 #include "compiler/plan_source.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/engine.h"
-#include "tools/bitnetc/matrices.h"
+#include "tools/bitnetc/console_notes.h"
+#include "tools/engine/engine.h"
+#include "tools/engine/matrices.h"
 
 namespace bitnetc {
 namespace {
@@ -98,7 +99,8 @@ void print_steps(const CompiledModel& model) {
 }
 
 Status inspect(const InspectOptions& options) {
-  BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, false));
+  ConsoleNotes notes(false);
+  BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, engine_options(notes)));
   if (options.json) {
     print_json(*model);
     return {};

@@ -7,6 +7,7 @@
 #include "autotune/limits.h"
 #include "autotune/machine.h"
 #include "tools/bitnetc/arguments.h"
+#include "tools/bitnetc/console_notes.h"
 #include "tools/bitnetc/html_page.h"
 #include "tools/bitnetc/kernel_bench_report.h"
 #include "tools/bitnetc/svg_plot.h"
@@ -198,8 +199,9 @@ std::string landscape_of(const KernelBench& bench) {
     if (shapes.empty() || !same_shape(shapes.back(), c.spec)) shapes.push_back(c.spec);
   }
   std::string text = "<h1>The tuning landscape</h1>\n";
+  ConsoleNotes notes(false);
   for (const int each : threads)
-    text += tuning_html(tuning_view(shapes, {}, each, Usage::kGeneration));
+    text += tuning_html(tuning_view(shapes, {}, each, Usage::kGeneration, notes));
   return text;
 }
 

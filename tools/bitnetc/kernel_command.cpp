@@ -12,7 +12,8 @@
 #include "runtime/overloaded.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/engine.h"
+#include "tools/bitnetc/console_notes.h"
+#include "tools/engine/engine.h"
 
 namespace bitnetc {
 namespace {
@@ -88,7 +89,7 @@ std::string describe(const KernelSpec& spec) {
         "operation   Y = {}, XW = X W^T in exact int32{}\n"
         "shapes      x i8[{}][{}], w {} {}x{}, y f32[{}][{}]\n"
         "weights     {}, {:.2f} bits a weight, {} tiles of {} rows",
-        formula(s.epilogue), s.row_max ? "; the largest |Y| of a token" : "", m, s.k,
+        formula(s.epilogue), s.row_absmax ? "; the largest |Y| of a token" : "", m, s.k,
         layout_name(s.layout), s.n, s.k, m, s.output_columns(),
         format_bytes(static_cast<double>(layout.total_bytes())), layout.bits_per_weight(),
         layout.tiles(), kTileRows);
@@ -198,7 +199,8 @@ Status disassemble(const KernelOptions& options) {
 }
 
 Status list(const KernelOptions& options) {
-  BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(options.model, false));
+  ConsoleNotes notes(false);
+  BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(options.model, engine_options(notes)));
   if (options.json) {
     nlohmann::json rows = nlohmann::json::array();
     for (const LinkedKernel& kernel : engine.link_report.kernels)
@@ -220,7 +222,8 @@ Status list(const KernelOptions& options) {
 
 // Every generator that accepts a spec of the model, not only the one that would be taken.
 Result<int> check(const KernelOptions& options) {
-  BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, false));
+  ConsoleNotes notes(false);
+  BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, engine_options(notes)));
   std::set<std::string> specs;
   for (const Step& step : model->description().program.steps) {
     specs.insert(step.kernel);

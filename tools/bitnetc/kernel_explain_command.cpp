@@ -6,6 +6,7 @@
 #include "tools/bitnetc/arguments.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
+#include "tools/bitnetc/console_notes.h"
 #include "tools/bitnetc/html_page.h"
 #include "tools/bitnetc/plan_options.h"
 #include "tools/bitnetc/tuning_report.h"
@@ -40,8 +41,9 @@ Result<std::vector<MatmulSpec>> matmuls_of(const std::string& what,
 Status explain(const ExplainOptions& options) {
   BITNETC_ASSIGN_OR_RETURN(std::vector<LayoutId> layouts, parse_layouts(options.layouts));
   BITNETC_ASSIGN_OR_RETURN(const auto shapes, matmuls_of(options.what, layouts));
+  ConsoleNotes notes(false);
   const TuningView view =
-      tuning_view(shapes, layouts, thread_count(options.threads), options.usage);
+      tuning_view(shapes, layouts, thread_count(options.threads), options.usage, notes);
   fmt::print("{}", options.json ? tuning_json(view) + "\n" : tuning_text(view, options.all));
   if (options.html.empty()) return {};
   BITNETC_RETURN_IF_ERROR(write_text(

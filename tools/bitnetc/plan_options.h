@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "autotune/search_space.h"
-#include "tools/bitnetc/engine.h"
+#include "tools/engine/engine.h"
 
 namespace CLI {
 class App;

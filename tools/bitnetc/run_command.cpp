@@ -14,9 +14,10 @@
 #include "tools/bitnetc/arguments.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/engine.h"
-#include "tools/bitnetc/generate.h"
-#include "tools/bitnetc/npy.h"
+#include "tools/bitnetc/console_notes.h"
+#include "tools/engine/engine.h"
+#include "tools/engine/generate.h"
+#include "tools/engine/npy.h"
 #include "tools/bitnetc/plan_options.h"
 
 namespace bitnetc {
@@ -179,7 +180,9 @@ Result<int> run_model(const RunOptions& run) {
   if (run.max_tokens < 0)
     return make_error(StatusCode::kInvalidArgument, "-n {}: expected 0 or more", run.max_tokens);
   const Stopwatch load_watch;
-  BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(run.model, run.verbose, run.plan));
+  ConsoleNotes notes(run.verbose);
+  BITNETC_ASSIGN_OR_RETURN(const Engine engine,
+                           make_engine(run.model, engine_options(notes, run.plan)));
   BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, engine));
   const int threads = thread_count(run.plan.threads);
   // Pinning helps when every CPU has its thread; fewer threads, as under a quota, are better placed by the scheduler.

@@ -5,7 +5,7 @@
 
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/engine.h"
+#include "tools/engine/engine.h"
 
 namespace bitnetc {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "runtime/cpu_features.h"
 #include "tools/bitnetc/arguments.h"
-#include "tools/bitnetc/machine_plans.h"
+#include "tools/engine/machine_plans.h"
 
 namespace bitnetc {
 namespace {
@@ -134,9 +134,9 @@ std::string usage_line(const TuningShape& shape, Usage usage) {
 }  // namespace
 
 TuningView tuning_view(const std::vector<MatmulSpec>& shapes, const std::vector<LayoutId>& layouts,
-                       int threads, Usage usage) {
+                       int threads, Usage usage, Notes& notes) {
   const Target target = host_target();
-  const MachinePlans plans(threads, usage);
+  const MachinePlans plans(threads, usage, notes);
   TuningView view{.target = target.describe(),
                   .threads = threads,
                   .usage = usage,

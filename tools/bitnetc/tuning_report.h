@@ -10,6 +10,7 @@
 #include "autotune/profile.h"
 #include "autotune/usage.h"
 #include "compiler/plan_source.h"
+#include "runtime/notes.h"
 
 namespace bitnetc {
 
@@ -47,7 +48,7 @@ struct TuningView {
 
 // From this machine's profile. `layouts`: empty: all.
 TuningView tuning_view(const std::vector<MatmulSpec>& shapes, const std::vector<LayoutId>& layouts,
-                       int threads, Usage usage);
+                       int threads, Usage usage, Notes& notes);
 
 // `all`: every kernel that was measured, not only who won.
 std::string tuning_text(const TuningView& view, bool all);

@@ -159,7 +159,7 @@ void direct_step(const Problem<Decoder>& problem, const Tail<Decoder>& tail, int
                                        .token_end = kTokens,
                                        .tile_begin = tile,
                                        .tiles = kTiles,
-                                       .row_max = problem.row_max});
+                                       .row_absmax = problem.row_absmax});
 }
 
 template <class Tier, class Decoder, int kTokens>

@@ -4,7 +4,7 @@
 
 #include "codegen/kernel_spec.h"
 #include "codegen/static/exp_each.h"
-#include "runtime/kernel.h"
+#include "runtime/kernel_args.h"
 
 namespace bitnetc {
 namespace {  // NOLINT(google-build-namespaces)
@@ -16,7 +16,7 @@ struct TileSums {
   int64_t token_begin, token_end;
   int64_t tile_begin;  // of the matrix
   int tiles;
-  float* row_max;  // by token; null: not wanted
+  float* row_absmax;  // by token; null: not wanted
 };
 
 // x / (1 + e^-t)
@@ -51,11 +51,11 @@ template <typename V, bool kInterleaved, Epilogue kEpilogue>
     const int32_t* sums = of.sums + (token - of.token_begin) * of.token_stride;
     const typename V::Int x_sum = V::broadcast(args.x_sum[token]);
     const auto scaled = [&](int tile, int part) {
-      const float factor = args.x_step[token] * args.tile_scale[of.tile_begin + tile];
+      const float factor = args.x_scale[token] * args.tile_scale[of.tile_begin + tile];
       const auto rows = V::template rows<kInterleaved>(sums + tile * kTileRows, part);
       return V::multiply(V::to_float(V::subtract(rows, x_sum)), V::broadcast(factor));
     };
-    Float most = V::broadcast(of.row_max != nullptr ? of.row_max[token] : 0.0f);
+    Float most = V::broadcast(of.row_absmax != nullptr ? of.row_absmax[token] : 0.0f);
     for (int tile = 0; tile < of.tiles; tile += kTilesPerOutput) {
       const int64_t at =
           token * args.y_stride + (of.tile_begin + tile) / kTilesPerOutput * kTileRows;
@@ -65,10 +65,10 @@ template <typename V, bool kInterleaved, Epilogue kEpilogue>
         if constexpr (kEpilogue == Epilogue::kResidual)
           value = V::add(V::load(args.residual + at + part * V::kLanes), value);
         V::store(args.y + at + part * V::kLanes, value);
-        if (of.row_max != nullptr) most = V::max(V::absolute(value), most);  // a NaN leaves it
+        if (of.row_absmax != nullptr) most = V::max(V::absolute(value), most);  // a NaN leaves it
       }
     }
-    if (of.row_max != nullptr) of.row_max[token] = V::largest(most);
+    if (of.row_absmax != nullptr) of.row_absmax[token] = V::largest(most);
   }
 }
 

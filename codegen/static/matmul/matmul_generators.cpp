@@ -1,7 +1,7 @@
 // The generators of the static matmul kernels: one per tier, any layout, M and epilogue.
 #include <array>
 
-#include "codegen/static/function_kernel.h"
+#include "codegen/function_kernel.h"
 #include "codegen/static/matmul/matmul_kernels.h"
 #include "codegen/static/static_generators.h"
 

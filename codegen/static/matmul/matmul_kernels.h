@@ -4,7 +4,7 @@
 #pragma once
 
 #include "codegen/kernel_spec.h"
-#include "runtime/kernel.h"
+#include "runtime/kernel_args.h"
 
 namespace bitnetc {
 

@@ -134,7 +134,7 @@ void panel_step(const Problem<Decoder>& problem, int64_t tile) {
                                        .token_end = problem.tokens,
                                        .tile_begin = tile,
                                        .tiles = kTiles,
-                                       .row_max = problem.row_max});
+                                       .row_absmax = problem.row_absmax});
 }
 
 template <class Tier, class Decoder>

@@ -3,7 +3,7 @@
 
 #include "codegen/kernel_spec.h"
 #include "codegen/static/matmul/unroll.h"
-#include "runtime/kernel.h"
+#include "runtime/kernel_args.h"
 
 namespace bitnetc {
 namespace {  // NOLINT(google-build-namespaces)
@@ -22,7 +22,7 @@ template <class Decoder>
 struct Problem {
   const MatmulArgs& args;
   Epilogue epilogue;
-  float* row_max;  // null: not wanted
+  float* row_absmax;  // null: not wanted
   int64_t tokens;
   int64_t groups;      // of columns; the last one ends in zeros of x
   int64_t blocks;      // of a tile
@@ -32,7 +32,7 @@ struct Problem {
   Problem(const MatmulSpec& spec, const MatmulArgs& call)
       : args(call),
         epilogue(spec.epilogue),
-        row_max(spec.row_max ? call.row_max : nullptr),
+        row_absmax(spec.row_absmax ? call.row_absmax : nullptr),
         tokens(spec.m == kAnyM ? call.m : spec.m),
         groups(ceiling_quotient(spec.k, kGroupColumns)),
         blocks(ceiling_quotient(spec.k, Decoder::kColumns)),

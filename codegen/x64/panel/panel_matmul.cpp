@@ -216,15 +216,15 @@ void PanelMatmul::epilogue() {
   const int outputs = gated() ? step_tiles_ / 2 : step_tiles_;
   const OutputRegs output_regs{.y = regs_.y,
                                .residual_delta = regs_.residual_delta,
-                               .x_step = regs_.x_step,
+                               .x_scale = regs_.x_scale,
                                .x_sum = regs_.x_sum,
                                .tile_scale = regs_.tile_scale,
-                               .row_max = regs_.row_max};
+                               .row_absmax = regs_.row_absmax};
   mov(regs_.y, local(kStepY));
   mov(regs_.tile_scale, local(kStepTileScale));
-  mov(regs_.x_step, argument(offsetof(MatmulArgs, x_step)));
+  mov(regs_.x_scale, argument(offsetof(MatmulArgs, x_scale)));
   mov(regs_.x_sum, argument(offsetof(MatmulArgs, x_sum)));
-  if (spec_.row_max) mov(regs_.row_max, argument(offsetof(MatmulArgs, row_max)));
+  if (spec_.row_absmax) mov(regs_.row_absmax, argument(offsetof(MatmulArgs, row_absmax)));
   mov(regs_.y_stride, argument(offsetof(MatmulArgs, y_stride)));
   shl(regs_.y_stride, 2);
   if (spec_.epilogue == Epilogue::kResidual) {
@@ -245,9 +245,9 @@ void PanelMatmul::epilogue() {
   }
   add(regs_.sums, sums_stride());
   add(regs_.y, regs_.y_stride);
-  add(regs_.x_step, as_int(sizeof(float)));
+  add(regs_.x_scale, as_int(sizeof(float)));
   add(regs_.x_sum, as_int(sizeof(int32_t)));
-  if (spec_.row_max) add(regs_.row_max, as_int(sizeof(float)));
+  if (spec_.row_absmax) add(regs_.row_absmax, as_int(sizeof(float)));
   dec(regs_.tokens_left);
   jnz(next, T_NEAR);
   add(local(kStepY), outputs * kTileOutputBytes);

@@ -14,8 +14,8 @@
 //   sums     i32 [kMaxTokensPerCall][tile of the step][16], of codes w + 1 times x
 //   panel    [tile of the step][chunk columns / 4][64 bytes] (panel_decoder.h)
 //
-// Reads    x up to K rounded up to whole groups; w of the tile range; x_step, x_sum, tile_scale, residual
-// Writes   y inside the tile range's columns; row_max, if wanted
+// Reads    x up to K rounded up to whole groups; w of the tile range; x_scale, x_sum, tile_scale, residual
+// Writes   y inside the tile range's columns; row_absmax, if wanted
 #pragma once
 
 #include "codegen/x64/matmul_program.h"
@@ -39,12 +39,12 @@ struct PanelRegs {
   Reg64 y = Xbyak::util::rdx;  // first output column of the step, of the token at hand
   Reg64 y_stride = Xbyak::util::rsi;
   Reg64 residual_delta = Xbyak::util::rcx;
-  Reg64 x_step = Xbyak::util::r8;
+  Reg64 x_scale = Xbyak::util::r8;
   Reg64 x_sum = Xbyak::util::r9;
   Reg64 tile_scale = Xbyak::util::r10;
   Reg64 tokens_left = Xbyak::util::r11;
   Reg64 sums = Xbyak::util::r12;
-  Reg64 row_max = Xbyak::util::r13;
+  Reg64 row_absmax = Xbyak::util::r13;
 };
 
 // How K is cut: all chunks but the last have `columns`, a multiple of the unit asked for.

@@ -44,15 +44,15 @@ TEST_F(LlvmNormQuantizeTest, TiesGoToEven) {
       expect_same_bits(spec, isa, {row});
 
       std::vector<int8_t> q(static_cast<size_t>(spec.padded_k()));
-      float step = 0;
+      float scale = 0;
       int32_t sum = 0;
       build(*norm_quantize_, spec, isa)(NormQuantizeArgs{.x = row.x.data(),
                                                          .weight = row.weight.data(),
                                                          .q = q.data(),
-                                                         .step = &step,
+                                                         .scale = &scale,
                                                          .sum = &sum,
                                                          .normed = nullptr});
-      EXPECT_EQ(step, 1.0f);
+      EXPECT_EQ(scale, 1.0f);
       EXPECT_EQ(q[0], 127);
       EXPECT_EQ(q[1], -2);  // -1.5
       EXPECT_EQ(q[2], 2);   //  2.5

@@ -34,14 +34,14 @@ struct Problem {
   MatmulSpec spec;
   PackedByHand w;
   std::vector<int8_t> x;
-  std::vector<float> x_step, tile_scale, residual, y;
+  std::vector<float> x_scale, tile_scale, residual, y;
   std::vector<int32_t> x_sum;
 
   explicit Problem(const MatmulSpec& of)
       : spec(of),
         w(of.n, of.k),
         x(static_cast<size_t>(of.m * of.k)),
-        x_step(static_cast<size_t>(of.m), 1.0f),
+        x_scale(static_cast<size_t>(of.m), 1.0f),
         tile_scale(static_cast<size_t>(of.n / kTileRows), 1.0f),
         residual(static_cast<size_t>(of.m * of.output_columns())),
         y(residual.size(), -77.0f),
@@ -51,7 +51,7 @@ struct Problem {
     reference::matmul(spec, {.x = x.data(),
                              .w = w.bytes.data(),
                              .y = y.data(),
-                             .x_step = x_step.data(),
+                             .x_scale = x_scale.data(),
                              .x_sum = x_sum.data(),
                              .tile_scale = tile_scale.data(),
                              .residual = residual.data(),
@@ -68,7 +68,7 @@ TEST(ReferenceMatmulTest, SumsExactlyAndScalesWithTheTilesOwnFactor) {
   p.w.set(0, 0, 1);
   p.w.set(0, 1, -1);
   p.w.set(17, 2, -1);
-  p.x_step = {0.5f};
+  p.x_scale = {0.5f};
   p.tile_scale = {2.0f, 0.25f};
   p.run(0, 2);
   EXPECT_EQ(p.y[0], 227.0f);
@@ -81,7 +81,7 @@ TEST(ReferenceMatmulTest, StepAndScaleAreMultipliedFirst) {
   Problem p({.n = 16, .k = 1});
   p.x = {49};
   p.w.set(0, 0, 1);
-  p.x_step = {1.0f / 49.0f};
+  p.x_scale = {1.0f / 49.0f};
   p.tile_scale = {3.1f};
   p.run(0, 1);
   const float product = (1.0f / 49.0f) * 3.1f;
@@ -109,7 +109,7 @@ TEST(ReferenceMatmulTest, ResidualIsAddedLast) {
   p.x = {1, 2, 3, 4};
   p.w.set(5, 0, 1);
   p.w.set(5, 1, 1);
-  p.x_step = {1.0f, 10.0f};
+  p.x_scale = {1.0f, 10.0f};
   p.residual[5] = 0.5f;
   p.residual[16 + 5] = -1.0f;
   p.run(0, 1);

@@ -14,7 +14,7 @@ namespace {
 struct Quantised {
   std::vector<int8_t> q;
   std::vector<float> normed;
-  float step = -1;
+  float scale = -1;
   int32_t sum = -1;
 };
 
@@ -26,7 +26,7 @@ Quantised norm_quantize(const std::vector<float>& x, const std::vector<float>& w
   reference::norm_quantize(spec, {.x = x.data(),
                                   .weight = weight.data(),
                                   .q = out.q.data(),
-                                  .step = &out.step,
+                                  .scale = &out.scale,
                                   .sum = &out.sum,
                                   .normed = out.normed.data()});
   return out;
@@ -72,7 +72,7 @@ TEST(ReferenceNormQuantizeTest, TiesGoToEven) {
   // 0.5}.
   const std::vector<float> x(5, 1.0f);
   const Quantised out = norm_quantize(x, {127, 2.5f, 3.5f, -2.5f, 0.5f}, 0);
-  EXPECT_EQ(out.step, 1.0f);
+  EXPECT_EQ(out.scale, 1.0f);
   EXPECT_EQ(std::vector<int8_t>(out.q.begin(), out.q.begin() + 5),
             (std::vector<int8_t>{127, 2, 4, -2, 0}));
   EXPECT_EQ(out.sum, 131);
@@ -91,13 +91,13 @@ TEST(ReferenceNormQuantizeTest, AllZeroRowUsesTheFloor) {
   const Quantised out =
       norm_quantize(std::vector<float>(70, 0.0f), std::vector<float>(70, 1.0f), 1e-5f);
   for (const int8_t q : out.q) EXPECT_EQ(q, 0);
-  EXPECT_EQ(out.step, 1e-5f / 127.0f);
+  EXPECT_EQ(out.scale, 1e-5f / 127.0f);
   EXPECT_EQ(out.sum, 0);
 }
 
 TEST(ReferenceNormQuantizeTest, TinyRowsAreMeasuredAgainstTheFloor) {
   const Quantised out = norm_quantize({1.0f, 1.0f}, {-4e-6f, 1e-6f}, 0);
-  EXPECT_EQ(out.step, 1e-5f / 127.0f);
+  EXPECT_EQ(out.scale, 1e-5f / 127.0f);
   EXPECT_EQ(out.q[0], -51);  // -50.8
   EXPECT_EQ(out.q[1], 13);   // 12.7
 }
@@ -106,16 +106,16 @@ TEST(ReferenceQuantizeTest, TheGreatestOfTheMaximaIsTheMeasure) {
   const std::vector<float> x = {2.5f, -127, 3.5f};
   const float maxima[] = {3.5f, 999, 127, 999, 2.5f};
   std::vector<int8_t> q(64, 99);
-  float step = -1;
+  float scale = -1;
   int32_t sum = -1;
   reference::quantize({.k = 3}, {.x = x.data(),
-                                 .maxima = maxima,
-                                 .maxima_count = 3,
-                                 .maxima_stride = 2,
+                                 .absmax = maxima,
+                                 .absmax_count = 3,
+                                 .absmax_stride = 2,
                                  .q = q.data(),
-                                 .step = &step,
+                                 .scale = &scale,
                                  .sum = &sum});
-  EXPECT_EQ(step, 1.0f);
+  EXPECT_EQ(scale, 1.0f);
   EXPECT_EQ(std::vector<int8_t>(q.begin(), q.begin() + 4), (std::vector<int8_t>{2, -127, 4, 0}));
   EXPECT_EQ(sum, -121);
 }

@@ -43,7 +43,7 @@ class GateSweep {
                        .tables = nullptr,
                        .w = w_.data(),
                        .y = y_.data(),
-                       .x_step = &x_step_,
+                       .x_scale = &x_scale_,
                        .x_sum = &x_sum_,
                        .tile_scale = tile_scale_.data(),
                        .residual = nullptr,
@@ -67,7 +67,7 @@ class GateSweep {
   std::vector<float> tile_scale_, y_;
   Kernel kernel_;
   const int8_t x_[64] = {1};
-  const float x_step_ = 1;
+  const float x_scale_ = 1;
   const int32_t x_sum_ = 1;
 };
 

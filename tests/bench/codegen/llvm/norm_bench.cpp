@@ -40,7 +40,7 @@ void norm_quantize(benchmark::State& state, const char* generator) {
   const NormQuantizeArgs args{.x = row.x.data(),
                               .weight = row.weight.data(),
                               .q = q.data(),
-                              .step = &step,
+                              .scale = &step,
                               .sum = &sum,
                               .normed = nullptr};
   for (auto _ : state) {

@@ -27,7 +27,7 @@ void run(benchmark::State& state, const std::string& generator, const MatmulSpec
   const auto x_stride = static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad));
   // Operands that need not mean anything: only their addresses matter for time.
   const Buffer<int8_t> x(static_cast<size_t>(tokens * x_stride));
-  Buffer<float> y(static_cast<size_t>(tokens * spec.n)), x_step(static_cast<size_t>(tokens)),
+  Buffer<float> y(static_cast<size_t>(tokens * spec.n)), x_scale(static_cast<size_t>(tokens)),
       tile_scale(static_cast<size_t>(layout.tiles()));
   const Buffer<int32_t> x_sum(static_cast<size_t>(tokens));
   const Buffer<uint8_t> w(static_cast<size_t>(tiles * layout.tile_bytes()));
@@ -35,7 +35,7 @@ void run(benchmark::State& state, const std::string& generator, const MatmulSpec
                         .tables = nullptr,
                         .w = w.data(),
                         .y = y.data(),
-                        .x_step = x_step.data(),
+                        .x_scale = x_scale.data(),
                         .x_sum = x_sum.data(),
                         .tile_scale = tile_scale.data(),
                         .residual = nullptr,

@@ -60,7 +60,7 @@ struct Operands {
   explicit Operands(const MatmulSpec& spec, int64_t weight_bytes)
       : x(static_cast<size_t>(spec.m) * round_up(static_cast<size_t>(spec.k), kQuantPad)),
         y(static_cast<size_t>(spec.m * spec.n)),
-        x_step(static_cast<size_t>(spec.m)),
+        x_scale(static_cast<size_t>(spec.m)),
         tile_scale(static_cast<size_t>(spec.weight_layout().tiles())),
         x_sum(static_cast<size_t>(spec.m)),
         w(static_cast<size_t>(weight_bytes)),
@@ -73,7 +73,7 @@ struct Operands {
             .tables = tables.data(),
             .w = w.data() + offset,
             .y = const_cast<float*>(y.data()),
-            .x_step = x_step.data(),
+            .x_scale = x_scale.data(),
             .x_sum = x_sum.data(),
             .tile_scale = tile_scale.data(),
             .residual = nullptr,
@@ -84,7 +84,7 @@ struct Operands {
   }
 
   Buffer<int8_t> x;
-  Buffer<float> y, x_step, tile_scale;
+  Buffer<float> y, x_scale, tile_scale;
   Buffer<int32_t> x_sum;
   Buffer<uint8_t> w, tables;
 };

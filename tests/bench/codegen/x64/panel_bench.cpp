@@ -88,7 +88,7 @@ struct Operands {
         x(static_cast<size_t>(tokens * x_stride)),
         y(static_cast<size_t>(tokens * shape.output_columns())),
         residual(y.size()),
-        x_step(static_cast<size_t>(tokens)),
+        x_scale(static_cast<size_t>(tokens)),
         tile_scale(static_cast<size_t>(shape.weight_layout().tiles())),
         x_sum(static_cast<size_t>(tokens)),
         w(static_cast<size_t>(shape.weight_layout().total_bytes())) {
@@ -100,7 +100,7 @@ struct Operands {
             .tables = nullptr,
             .w = w.data(),
             .y = y.data(),
-            .x_step = x_step.data(),
+            .x_scale = x_scale.data(),
             .x_sum = x_sum.data(),
             .tile_scale = tile_scale.data(),
             .residual = residual.data(),
@@ -114,7 +114,7 @@ struct Operands {
   MatmulSpec spec;
   int64_t tokens, x_stride;
   Buffer<int8_t> x;
-  Buffer<float> y, residual, x_step, tile_scale;
+  Buffer<float> y, residual, x_scale, tile_scale;
   Buffer<int32_t> x_sum;
   Buffer<uint8_t> w;
 };

@@ -13,7 +13,7 @@ entry:
   %2 = getelementptr inbounds i8, ptr %args, i64 16
   %q_row = load ptr, ptr %2, align 8
   %3 = getelementptr inbounds i8, ptr %args, i64 24
-  %step_out = load ptr, ptr %3, align 8
+  %scale_out = load ptr, ptr %3, align 8
   %4 = getelementptr inbounds i8, ptr %args, i64 32
   %sum_out = load ptr, ptr %4, align 8
   %5 = getelementptr inbounds i8, ptr %args, i64 40
@@ -105,9 +105,9 @@ absmax:                                           ; preds = %absmax, %normed_don
   br i1 %37, label %absmax, label %absmax_rest
 
 absmax_rest:                                      ; preds = %absmax
-  br label %steps
+  br label %quant_scale
 
-steps:                                            ; preds = %absmax_rest
+quant_scale:                                      ; preds = %absmax_rest
   %38 = shufflevector <32 x float> %36, <32 x float> poison, <16 x i32> <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
   %39 = shufflevector <32 x float> %36, <32 x float> poison, <16 x i32> <i32 16, i32 17, i32 18, i32 19, i32 20, i32 21, i32 22, i32 23, i32 24, i32 25, i32 26, i32 27, i32 28, i32 29, i32 30, i32 31>
   %40 = fcmp ogt <16 x float> %38, %39
@@ -132,13 +132,13 @@ steps:                                            ; preds = %absmax_rest
   %inv = fdiv float 1.270000e+02, %a
   %inv_group.splatinsert = insertelement <32 x float> poison, float %inv, i64 0
   %inv_group.splat = shufflevector <32 x float> %inv_group.splatinsert, <32 x float> poison, <32 x i32> zeroinitializer
-  %step = fdiv float %a, 1.270000e+02
-  store float %step, ptr %step_out, align 4
+  %scale = fdiv float %a, 1.270000e+02
+  store float %scale, ptr %scale_out, align 4
   br label %quantise
 
-quantise:                                         ; preds = %quantise, %steps
-  %column11 = phi i64 [ 0, %steps ], [ %next_column18, %quantise ]
-  %carried12 = phi <8 x i32> [ zeroinitializer, %steps ], [ %sum17, %quantise ]
+quantise:                                         ; preds = %quantise, %quant_scale
+  %column11 = phi i64 [ 0, %quant_scale ], [ %next_column18, %quantise ]
+  %carried12 = phi <8 x i32> [ zeroinitializer, %quant_scale ], [ %sum17, %quantise ]
   %58 = getelementptr inbounds float, ptr %x_row, i64 %column11
   %x13 = load <32 x float>, ptr %58, align 4
   %scaled14 = fmul <32 x float> %x13, %r_group.splat

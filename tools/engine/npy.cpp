@@ -1,4 +1,4 @@
-#include "tools/bitnetc/npy.h"
+#include "tools/engine/npy.h"
 
 #include <cerrno>
 #include <cstdio>

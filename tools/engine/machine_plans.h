@@ -1,13 +1,14 @@
-// What tuning found out on this machine, and tuning itself as the commands do it.
+// What tuning found out on this machine, and tuning itself with its results kept.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "autotune/profile_plans.h"
 #include "autotune/profile_store.h"
 #include "autotune/tuner.h"
+#include "runtime/cancel_token.h"
+#include "runtime/notes.h"
 
 namespace bitnetc {
 
@@ -18,27 +19,27 @@ constexpr double tuning_seconds(Effort effort) {
 
 ProfileStore machine_profile_store();
 
-// The plan source of this machine. What cannot be used of its profile is noted on stderr.
+// The plan source of this machine. A note says what cannot be used of its profile.
 class MachinePlans {
  public:
   // `threads`: that the model will run with.
-  MachinePlans(int threads, Usage usage);
+  MachinePlans(int threads, Usage usage, Notes& notes);
   MachinePlans(const MachinePlans&) = delete;
   MachinePlans& operator=(const MachinePlans&) = delete;
 
   const PlanSource& source() const { return plans_; }
-  const Profile& profile() const { return *profile_; }
+  const Profile& profile() const { return profile_; }
   // The layouts it chooses for tuned shapes, on one line: changes when one of them does.
   std::string layouts(const Target& target) const;
 
  private:
-  const std::shared_ptr<const Profile> profile_;
+  const Profile profile_;  // plans_ refers to it
   const ProfilePlanSource plans_;
 };
 
-// Tunes and keeps every entry as it is found, with a progress bar; says on stderr what was done and what is left.
-// `log`: predicted against measured, a line a contest. Error: as tune(); where generated code cannot run, for what
-// would be kept is used by runs in which it can.
-Result<TuneReport> tune_this_machine(TuneRequest request, bool log);
+// Tunes and keeps every entry as it is found; notes say what was done, what is left, and predicted against measured
+// times, a line per contest. Error: as tune(); where generated code cannot run, because what would be kept is used by
+// runs in which it can.
+Result<TuneReport> tune_this_machine(TuneRequest request, Notes& notes, const CancelToken* cancel);
 
 }  // namespace bitnetc

@@ -1,45 +1,34 @@
-#include "tools/bitnetc/machine_plans.h"
+#include "tools/engine/machine_plans.h"
 
-#include <memory>
 #include <set>
 
 #include "autotune/machine.h"
 #include "autotune/modelled_plans.h"
 #include "runtime/exec_memory.h"
-#include "tools/bitnetc/arguments.h"
-#include "tools/bitnetc/console.h"
 
 namespace bitnetc {
 namespace {
 
-// Read once: a command plans a model more than once, and what cannot be used is to be said once.
-std::shared_ptr<const Profile>& profile_in_use() {
-  static std::shared_ptr<const Profile> profile;
-  return profile;
-}
-
-std::shared_ptr<const Profile> load_profile() {
-  std::shared_ptr<const Profile>& profile = profile_in_use();
-  if (profile != nullptr) return profile;
+Profile load_profile(Notes& notes) {
   LoadedProfile loaded = machine_profile_store().load();
-  for (const std::string& problem : loaded.problems) print_note(problem);
-  return profile = std::make_shared<const Profile>(std::move(loaded.profile));
+  for (const std::string& problem : loaded.problems) notes.note(NoteKind::kProfile, problem);
+  return std::move(loaded.profile);
 }
 
-void print_report(const TuneReport& report) {
+void note_report(const TuneReport& report, Notes& notes) {
   std::string text = fmt::format("tuned {} in {:.1f} s", report.tuned, report.took_s);
   if (report.known > 0) text += fmt::format(", {} known already", report.known);
   if (report.noisy > 0)
     text += fmt::format(", {} of them not sure: a busy machine, or too little time", report.noisy);
   if (report.left > 0) text += fmt::format("; {} left: run it again to go on", report.left);
-  print_note(text);
+  notes.note(NoteKind::kTuning, text);
   if (report.refused > 0)
-    print_note(
+    notes.note(NoteKind::kTuning, 
         fmt::format("{} could not be told for noise and are not kept; run it again on a "
                     "quieter machine",
                     report.refused));
-  for (const std::string& failure : report.failures) print_note(failure);
-  if (!report.stored.ok()) print_note("what was found is not kept: " + report.stored.message());
+  for (const std::string& failure : report.failures) notes.note(NoteKind::kTuning, failure);
+  if (!report.stored.ok()) notes.note(NoteKind::kTuning, "what was found is not kept: " + report.stored.message());
 }
 
 // A machine that was never tuned has no limits to predict from, and measuring them takes longer than most runs.
@@ -53,36 +42,37 @@ ProfileStore machine_profile_store() {
   return {fingerprint(this_machine()), describe(this_machine())};
 }
 
-MachinePlans::MachinePlans(int threads, Usage usage)
-    : profile_(load_profile()), plans_(*profile_, threads, usage, model_of(*profile_, threads)) {}
+MachinePlans::MachinePlans(int threads, Usage usage, Notes& notes)
+    : profile_(load_profile(notes)),
+      plans_(profile_, threads, usage, model_of(profile_, threads)) {}
 
 std::string MachinePlans::layouts(const Target& target) const {
   std::set<std::string> choices;
-  for (const ProfileEntry& entry : profile_->entries)
-    choices.insert(fmt::format("{} {}", shape_title(entry.key.spec),
+  for (const ProfileEntry& entry : profile_.entries)
+    choices.insert(fmt::format("{}x{} {} {}", entry.key.spec.n, entry.key.spec.k,
+                               epilogue_name(entry.key.spec.epilogue),
                                layout_name(plans_.layout_for(entry.key.spec, target))));
   return fmt::format("{}", fmt::join(choices, ", "));
 }
 
-Result<TuneReport> tune_this_machine(TuneRequest request, bool log) {
+Result<TuneReport> tune_this_machine(TuneRequest request, Notes& notes,
+                                     const CancelToken* cancel) {
   BITNETC_RETURN_IF_ERROR(
       exec_memory_available().with_context("tuning has to run generated kernels"));
   for (const int threads : request.threads) request.limits.push_back(remembered_limits(threads));
   const ProfileStore store = machine_profile_store();
-  const std::shared_ptr<const Profile> known = load_profile();
-  ProgressBar bar("tuning");
+  const Profile known = load_profile(notes);
   const TuneHooks hooks{
-      .progress = [&](const TuneProgress& at) { bar.update(at.done, at.total, at.what); },
+      .progress =
+          [&](const TuneProgress& at) {
+            notes.progress(
+                {.task = "tuning", .done = at.done, .total = at.total, .what = at.what});
+          },
       .found = [&](const ProfileEntry& entry) { return store.add({entry}); },
-      .is_cancelled = [] { return interrupted().load(); },
-      .log =
-          [&](const std::string& line) {
-            if (log) fmt::print(stderr, "{}\n", line);
-          }};
-  BITNETC_ASSIGN_OR_RETURN(const TuneReport report, tune(request, *known, hooks));
-  bar.finish();
-  profile_in_use() = nullptr;  // there is more in it now
-  print_report(report);
+      .is_cancelled = [cancel] { return is_cancelled(cancel); },
+      .log = [&](const std::string& line) { notes.note(NoteKind::kContest, line); }};
+  BITNETC_ASSIGN_OR_RETURN(const TuneReport report, tune(request, known, hooks));
+  note_report(report, notes);
   return report;
 }
 

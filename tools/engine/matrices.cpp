@@ -1,4 +1,4 @@
-#include "tools/bitnetc/matrices.h"
+#include "tools/engine/matrices.h"
 
 #include <algorithm>
 

@@ -1,8 +1,8 @@
-#include "tools/bitnetc/generate.h"
+#include "tools/engine/generate.h"
 
 #include <algorithm>
 
-#include "tools/bitnetc/console.h"
+#include "tools/engine/stopwatch.h"
 
 namespace bitnetc {
 
@@ -50,7 +50,7 @@ std::string StopMatcher::finish() {
 Result<GenerationResult> generate(Session& session, const Tokenizer& tokenizer,
                                   const GenerationRequest& request,
                                   const std::function<void(std::string_view)>& on_text,
-                                  const std::atomic<bool>& cancel) {
+                                  const CancelToken& cancel) {
   GenerationResult result;
   const Stopwatch since_start;
   if (const Status status = session.append(request.prompt_ids, &cancel);

@@ -1,12 +1,12 @@
 // The generation loop: prompt in, text out piece by piece, until a stop.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "frontend/tokenizer.h"
+#include "runtime/cancel_token.h"
 #include "runtime/sampler.h"
 #include "runtime/session.h"
 #include "runtime/status.h"
@@ -39,7 +39,7 @@ struct GenerationResult {
 Result<GenerationResult> generate(Session& session, const Tokenizer& tokenizer,
                                   const GenerationRequest& request,
                                   const std::function<void(std::string_view)>& on_text,
-                                  const std::atomic<bool>& cancel);
+                                  const CancelToken& cancel);
 
 // Holds text back while it may be the beginning of a stop string.
 class StopMatcher {

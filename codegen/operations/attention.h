@@ -1,0 +1,37 @@
+// Attention of one query head over the positions of its sequence.
+// Page: docs/operations/attention.md
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codegen/operations/operation.h"
+
+namespace bitnetc {
+
+struct AttentionSpec {
+  int64_t head_dim = 0;
+  float scale = 0;
+  auto operator<=>(const AttentionSpec&) const = default;
+};
+
+namespace reference {
+void attention(const AttentionSpec& spec, const AttentionArgs& args);
+}
+
+template <>
+struct Operation<AttentionSpec> {
+  using Args = AttentionArgs;
+  static constexpr std::string_view kName = "attention";
+  static constexpr auto kReference = &reference::attention;
+  static std::vector<Operand> operands(const AttentionSpec& spec);
+  static Status validate(const AttentionSpec& spec);
+  static std::string name(const AttentionSpec& spec);
+  static AttentionSpec parse(NameReader& reader);
+  static Work work(const AttentionSpec& spec, int64_t rows, int64_t positions);
+};
+
+}  // namespace bitnetc

@@ -1,0 +1,46 @@
+#include "codegen/operations/embed.h"
+
+#include "codegen/operations/spec_name.h"
+#include "runtime/buffer.h"
+
+namespace bitnetc {
+
+using Embed = Operation<EmbedSpec>;
+
+std::vector<Operand> Embed::operands(const EmbedSpec& spec) {
+  // Rows of the table: the vocabulary of the model, times k.
+  return {{.name = "table",
+           .role = Role::kWeight,
+           .type = element_type(spec.type),
+           .fixed = kUnknownExtent,
+           .args_offset = offsetof(EmbedArgs, table)},
+          {.name = "h",
+           .role = Role::kOutput,
+           .type = ElementType::kF32,
+           .per_row = spec.k,
+           .args_offset = offsetof(EmbedArgs, h)}};
+}
+
+Status Embed::validate(const EmbedSpec& spec) {
+  return check_dimension(name(spec), "k", spec.k);
+}
+
+std::string Embed::name(const EmbedSpec& spec) {
+  return fmt::format("embed_f32_{}_k{}", float_type_name(spec.type), spec.k);
+}
+
+EmbedSpec Embed::parse(NameReader& reader) {
+  EmbedSpec spec;
+  reader.expect("f32");
+  spec.type = reader.float_type();
+  spec.k = reader.number<int64_t>("k");
+  return spec;
+}
+
+Work Embed::work(const EmbedSpec& spec, int64_t rows, int64_t positions) {
+  // One row of the table per token.
+  (void)positions;
+  return {.bytes_read = rows * spec.k * float_type_bytes(spec.type), .macs = 0};
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,38 @@
+// Rows of the embedding table, widened to f32.
+// Page: docs/operations/embed.md
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codegen/operations/operation.h"
+#include "runtime/float_type.h"
+
+namespace bitnetc {
+
+struct EmbedSpec {
+  int64_t k = 0;
+  FloatType type = FloatType::kBf16;
+  auto operator<=>(const EmbedSpec&) const = default;
+};
+
+namespace reference {
+void embed(const EmbedSpec& spec, const EmbedArgs& args);
+}
+
+template <>
+struct Operation<EmbedSpec> {
+  using Args = EmbedArgs;
+  static constexpr std::string_view kName = "embed";
+  static constexpr auto kReference = &reference::embed;
+  static std::vector<Operand> operands(const EmbedSpec& spec);
+  static Status validate(const EmbedSpec& spec);
+  static std::string name(const EmbedSpec& spec);
+  static EmbedSpec parse(NameReader& reader);
+  static Work work(const EmbedSpec& spec, int64_t rows, int64_t positions);
+};
+
+}  // namespace bitnetc

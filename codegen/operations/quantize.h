@@ -1,0 +1,37 @@
+// Absmax quantisation to int8 of rows whose largest magnitude is known.
+// Page: docs/operations/quantize.md
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codegen/operations/operation.h"
+
+namespace bitnetc {
+
+struct QuantizeSpec {
+  int64_t k = 0;
+  int64_t padded_k() const;  // columns of q that are written: k rounded up to kQuantPad
+  auto operator<=>(const QuantizeSpec&) const = default;
+};
+
+namespace reference {
+void quantize(const QuantizeSpec& spec, const QuantizeArgs& args);
+}
+
+template <>
+struct Operation<QuantizeSpec> {
+  using Args = QuantizeArgs;
+  static constexpr std::string_view kName = "quant";
+  static constexpr auto kReference = &reference::quantize;
+  static std::vector<Operand> operands(const QuantizeSpec& spec);
+  static Status validate(const QuantizeSpec& spec);
+  static std::string name(const QuantizeSpec& spec);
+  static QuantizeSpec parse(NameReader& reader);
+  static Work work(const QuantizeSpec& spec, int64_t rows, int64_t positions);
+};
+
+}  // namespace bitnetc

@@ -1,0 +1,48 @@
+#include "codegen/operations/rms_norm.h"
+
+#include "codegen/operations/spec_name.h"
+#include "runtime/buffer.h"
+
+namespace bitnetc {
+
+using RmsNorm = Operation<RmsNormSpec>;
+
+std::vector<Operand> RmsNorm::operands(const RmsNormSpec& spec) {
+  return {{.name = "x",
+           .role = Role::kInput,
+           .type = ElementType::kF32,
+           .per_row = spec.k,
+           .args_offset = offsetof(RmsNormArgs, x)},
+          {.name = "weight",
+           .role = Role::kWeight,
+           .type = ElementType::kF32,
+           .fixed = spec.k,
+           .args_offset = offsetof(RmsNormArgs, weight)},
+          {.name = "y",
+           .role = Role::kOutput,
+           .type = ElementType::kF32,
+           .per_row = spec.k,
+           .args_offset = offsetof(RmsNormArgs, y)}};
+}
+
+Status RmsNorm::validate(const RmsNormSpec& spec) {
+  return check_dimension(name(spec), "k", spec.k);
+}
+
+std::string RmsNorm::name(const RmsNormSpec& spec) {
+  return fmt::format("rmsnorm_f32_k{}_eps{}", spec.k, spec.eps);
+}
+
+RmsNormSpec RmsNorm::parse(NameReader& reader) {
+  RmsNormSpec spec;
+  reader.expect("f32");
+  spec.k = reader.number<int64_t>("k");
+  spec.eps = reader.number<float>("eps");
+  return spec;
+}
+
+Work RmsNorm::work(const RmsNormSpec& spec, int64_t rows, int64_t positions) {
+  return {.bytes_read = bytes_read(operands(spec), rows, positions), .macs = 2 * rows * spec.k};
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,37 @@
+// RMS norm with weight, row by row.
+// Page: docs/operations/rms_norm.md
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codegen/operations/operation.h"
+
+namespace bitnetc {
+
+struct RmsNormSpec {
+  int64_t k = 0;
+  float eps = 0;
+  auto operator<=>(const RmsNormSpec&) const = default;
+};
+
+namespace reference {
+void rms_norm(const RmsNormSpec& spec, const RmsNormArgs& args);
+}
+
+template <>
+struct Operation<RmsNormSpec> {
+  using Args = RmsNormArgs;
+  static constexpr std::string_view kName = "rmsnorm";
+  static constexpr auto kReference = &reference::rms_norm;
+  static std::vector<Operand> operands(const RmsNormSpec& spec);
+  static Status validate(const RmsNormSpec& spec);
+  static std::string name(const RmsNormSpec& spec);
+  static RmsNormSpec parse(NameReader& reader);
+  static Work work(const RmsNormSpec& spec, int64_t rows, int64_t positions);
+};
+
+}  // namespace bitnetc

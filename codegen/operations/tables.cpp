@@ -1,0 +1,80 @@
+#include "codegen/operations/tables.h"
+
+#include "codegen/layout/word_cells.h"
+#include "codegen/operations/spec_name.h"
+#include "runtime/buffer.h"
+
+namespace bitnetc {
+
+std::string_view table_form_name(TableForm form) {
+  switch (form) {
+    case TableForm::kNone: return "none";
+    case TableForm::kWords: return "words";
+    case TableForm::kBytes: return "bytes";
+  }
+  return "?";
+}
+
+int64_t TablesSpec::field_bytes() const {
+  constexpr int64_t kHalfTable = 32;  // 16 sums of two bytes
+  return form == TableForm::kWords && layout != LayoutId::kTl1 ? 2 * kHalfTable : kHalfTable;
+}
+
+int64_t TablesSpec::blocks() const {
+  return word_format(layout).blocks(k);
+}
+
+int64_t TablesSpec::block_bytes() const {
+  const WordFormat& format = word_format(layout);
+  return format.words * format.fields * field_bytes();
+}
+
+using Tables = Operation<TablesSpec>;
+
+std::vector<Operand> Tables::operands(const TablesSpec& spec) {
+  return {{.name = "x",
+           .role = Role::kInput,
+           .type = ElementType::kI8,
+           .per_row = static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad)),
+           .args_offset = offsetof(BuildTablesArgs, x)},
+          {.name = "tables",
+           .role = Role::kOutput,
+           .type = ElementType::kU8,
+           .per_row = spec.table_bytes(),
+           .args_offset = offsetof(BuildTablesArgs, tables)}};
+}
+
+Status Tables::validate(const TablesSpec& spec) {
+  if (spec.layout == LayoutId::kI2S)
+    return make_error(StatusCode::kInvalidArgument, "{}: layout i2s has no tables", name(spec));
+  if (spec.form == TableForm::kNone) {
+    return make_error(StatusCode::kInvalidArgument, "{}: form none, expected words or bytes",
+                      name(spec));
+  }
+  return check_dimension(name(spec), "k", spec.k);
+}
+
+std::string Tables::name(const TablesSpec& spec) {
+  return fmt::format("tables_i8_{}_{}_k{}", layout_name(spec.layout), table_form_name(spec.form),
+                     spec.k);
+}
+
+TablesSpec Tables::parse(NameReader& reader) {
+  TablesSpec spec;
+  reader.expect("i8");
+  spec.layout = reader.layout();
+  const std::string_view form = reader.next();
+  for (const TableForm each : {TableForm::kWords, TableForm::kBytes})
+    if (form == table_form_name(each)) spec.form = each;
+  if (form != table_form_name(spec.form)) reader.fail("words or bytes");
+  spec.k = reader.number<int64_t>("k");
+  return spec;
+}
+
+// A field of t trits has 3^t sums; adding one column to each of a smaller field's sums makes them.
+Work Tables::work(const TablesSpec& spec, int64_t rows, int64_t positions) {
+  return {.bytes_read = bytes_read(operands(spec), rows, positions),
+          .macs = rows * spec.table_bytes() / 2};
+}
+
+}  // namespace bitnetc

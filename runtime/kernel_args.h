@@ -1,0 +1,147 @@
+// The argument structs of all operations: what crosses the border between the runtime and a kernel.
+// Generated code reads the fields by their offsets.
+//
+// Shapes (N, K, M, widths) are baked into a kernel and part of its name; the structs carry only what changes
+// from call to call. What a pointer points to (element type, extent, who reads and who writes it) is declared
+// once per operation, in codegen/operations/.
+// Layouts of all buffers: row-major, [M][columns], strides in elements.
+#pragma once
+
+#include <cstdint>
+
+namespace bitnetc {
+
+// Every layout tiles weights by this many output rows; a fused matmul's parts, its epilogues and its
+// thread partition all work in whole tiles.
+inline constexpr int kTileRows = 16;
+// Rows of int8 activations are padded with zeros to a multiple of this many columns: what one AMX
+// tile row takes.
+inline constexpr int64_t kQuantPad = 64;
+
+// Y[m][n] = epilogue( float(sum_k X[m][k] * T[n][k]) * (x_scale[m] * tile_scale[n / kTileRows]) )
+// for the row tiles [tile_begin, tile_end).
+//   x           i8 [M][x_stride], zero from K up to a multiple of kQuantPad
+//   tables      what the tables operation left for the one token; null unless the kernel is a LUT
+//               kernel
+//   w           packed ternary weights of the whole matrix (first tile at w)
+//   y           f32 [M][y_stride]
+//   x_sum       i32[M], sum over k of x[m][k]
+//   residual    f32 [M][y_stride], same indexing as y; only with Epilogue::kResidual; may equal y
+//   m           tokens of this call, 1..kMaxTokensPerCall; kernels made for one M do not read it
+//   row_absmax  f32[M], private to the calling thread; only with MatmulSpec::row_absmax: every
+//               |y[m][n]| stored that is greater than row_absmax[m] takes its place. row_absmax[m]
+//               must not be NaN.
+struct MatmulArgs {
+  const int8_t* x;
+  const uint8_t* tables;
+  const uint8_t* w;
+  float* y;
+  const float* x_scale;
+  const int32_t* x_sum;
+  const float* tile_scale;
+  const float* residual;
+  int64_t x_stride;
+  int64_t y_stride;
+  int64_t tile_begin;
+  int64_t tile_end;
+  int64_t m;
+  float* row_absmax = nullptr;
+};
+inline constexpr int kMaxTokensPerCall = 256;
+
+// One token: for every group of columns whose weights share an index in the layout, the sums its
+// weights can make (TableForm in codegen/operations/tables.h), for the blocks of columns
+// [block_begin, block_end).
+//   x           i8[K], as MatmulArgs::x
+//   tables      the whole table of the token, 64-byte aligned (TablesSpec::table_bytes)
+struct BuildTablesArgs {
+  const int8_t* x;
+  uint8_t* tables;
+  int64_t block_begin;
+  int64_t block_end;
+};
+
+// One token: RMS norm with weight, then absmax quantisation to int8 (docs/numerics.md).
+//   x, weight   f32[K]
+//   q           i8[K padded], the pad is written as zero
+//   scale       f32[1], absmax / 127
+//   sum         i32[1], sum of q
+//   normed      f32[K] or null: where to leave the normed values before quantisation (debug taps)
+struct NormQuantizeArgs {
+  const float* x;
+  const float* weight;
+  int8_t* q;
+  float* scale;
+  int32_t* sum;
+  float* normed;
+};
+
+// One token: absmax quantisation to int8 of a row whose largest magnitude is known
+// (docs/numerics.md).
+//   x           f32[K]
+//   absmax      the greatest of them is the largest magnitude in x: absmax[i * absmax_stride],
+//               i < absmax_count
+//   q           i8[K padded], the pad is written as zero
+//   scale       f32[1], absmax / 127
+//   sum         i32[1], sum of q
+struct QuantizeArgs {
+  const float* x;
+  const float* absmax;
+  int64_t absmax_count;
+  int64_t absmax_stride;
+  int8_t* q;
+  float* scale;
+  int32_t* sum;
+};
+
+// One token: y = RMS norm of x.                     x, weight, y  f32[K]
+struct RmsNormArgs {
+  const float* x;
+  const float* weight;
+  float* y;
+};
+
+// One token: rotates the q and k heads of a fused qkv row in place and appends k, v to the cache.
+//   qkv        f32[q_heads*d + kv_heads*d + kv_heads*d], each part starting at a multiple of kTileRows
+//   cos, sin   f32[d/2], the row of the RoPE table for `position`
+//   k_cache, v_cache   this layer's caches, all kv heads (KvLayout in runtime/kv_cache.h)
+struct RopeAppendArgs {
+  float* qkv;
+  const float* cos;
+  const float* sin;
+  uint16_t* k_cache;
+  uint16_t* v_cache;
+  int64_t position;
+  int64_t head_stride;  // KvLayout::head_stride()
+};
+
+// One token, one query head: out = softmax(q k^T * scale) v over positions 0..position.
+//   q          f32[d]       out  f32[d]
+//   k_cache, v_cache   this kv head's slice of this layer's caches
+//   scratch    f32[round_up(position + 1, 256)] scores, private to the calling thread
+struct AttentionArgs {
+  const float* q;
+  const uint16_t* k_cache;
+  const uint16_t* v_cache;
+  float* out;
+  float* scratch;
+  int64_t position;
+};
+
+// h[K] = widened row `token` of the embedding table.
+struct EmbedArgs {
+  const void* table;
+  float* h;
+  int64_t token;
+};
+
+// logits[n] = lanes64 dot of hidden[K] with row n, for rows [row_begin, row_end).
+struct HeadArgs {
+  const float* hidden;
+  const void* table;
+  float* logits;
+  int64_t row_begin;
+  int64_t row_end;
+};
+
+}  // namespace bitnetc

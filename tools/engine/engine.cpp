@@ -1,0 +1,177 @@
+#include "tools/engine/engine.h"
+
+#include "compiler/compile.h"
+#include "frontend/load.h"
+#include "runtime/cpu_allowance.h"
+#include "runtime/cpu_features.h"
+#include "runtime/mapped_file.h"
+#include "tools/engine/machine_plans.h"
+#include "tools/engine/matrices.h"
+#include "tools/engine/model_cache.h"
+#include "tools/engine/stopwatch.h"
+
+namespace bitnetc {
+namespace {
+
+constexpr char kAutoLayout[] = "auto";
+
+int threads_of(const PlanRequest& plan) {
+  return plan.threads > 0 ? plan.threads : usable_cpu_count();
+}
+
+MachinePlans plans_for(const EngineOptions& options) {
+  return MachinePlans(threads_of(options.plan), options.plan.usage, *options.notes);
+}
+
+Status compile_graph(const LoadedModel& loaded, const CompileRequest& request,
+                     const EngineOptions& options, const MachinePlans& machine) {
+  const Stopwatch watch;
+  const LayoutOverride plans(machine.source(), parse_layout(options.plan.layout));
+  const CompileOptions compile_options{
+      .target = host_target(),
+      .plans = &plans,
+      .bitnetc_version = BITNETC_VERSION,
+      .progress = [&](int done, int total, const std::string& step) {
+        options.notes->progress(
+            {.task = "compiling", .done = done, .total = total, .what = step});
+        return !is_cancelled(options.cancel);
+      }};
+  BITNETC_ASSIGN_OR_RETURN(const CompileReport report,
+                           compile(loaded.graph, request.output_path, compile_options));
+  options.notes->note(
+      NoteKind::kCompiled,
+      fmt::format("compiled {} -> {}: {} steps, {} ternary weights in {:.1f} MB, file {:.1f} MB, "
+                  "{:.2f} s",
+                  request.source_folder, request.output_path, report.steps, report.ternary_weights,
+                  static_cast<double>(report.packed_bytes) / 1e6,
+                  static_cast<double>(report.file_bytes) / 1e6, watch.seconds()));
+  return {};
+}
+
+Result<LoadedModel> load_source(const std::string& folder, Notes& notes) {
+  BITNETC_ASSIGN_OR_RETURN(LoadedModel loaded, load_model(folder));
+  for (const std::string& key : loaded.report.ignored_keys) notes.note(NoteKind::kIgnoredKey, key);
+  for (const std::string& note : loaded.report.notes) notes.note(NoteKind::kModel, note);
+  return loaded;
+}
+
+Result<std::shared_ptr<const CompiledModel>> open_source_model(const std::string& folder,
+                                                               const EngineOptions& options,
+                                                               const MachinePlans& machine) {
+  const Target target = host_target();
+  const std::string& layout = options.plan.layout;
+  // "auto" is what this machine's profile makes of it.
+  const std::string layouts =
+      layout.empty() || layout == kAutoLayout
+          ? fmt::format("{} {}", kAutoLayout, machine.layouts(target))
+          : layout;
+  const auto compile_to = [&](const std::string& path) -> Status {
+    BITNETC_ASSIGN_OR_RETURN(const LoadedModel loaded, load_source(folder, *options.notes));
+    return compile_graph(loaded, {.source_folder = folder, .output_path = path}, options, machine);
+  };
+  return open_cached_model(
+      {.source_folder = folder,
+       .plan = fmt::format("{} {}", isa_name(target.best_isa), layouts)},
+      compile_to, *options.notes);
+}
+
+void note_kernels(const Engine& engine, Notes& notes) {
+  const LinkReport& report = engine.link_report;
+  for (const std::string& line : report.repacks()) notes.note(NoteKind::kRepacked, line);
+  for (const std::string& line : report.fallbacks()) notes.note(NoteKind::kFallback, line);
+  std::string text = matmul_table(*engine.executable);
+  for (const LinkedKernel& kernel : report.kernels)
+    if (!kernel.name.starts_with("matmul"))
+      text += fmt::format("kernel {} ({}, {} steps)\n", kernel.name, kernel.generator,
+                          kernel.steps);
+  notes.note(NoteKind::kKernels, text);
+}
+
+Status tune_for(const Graph& graph, Effort effort, const EngineOptions& options) {
+  TuneRequest tuning{.threads = {threads_of(options.plan)},
+                     .target = host_target(),
+                     .effort = effort,
+                     .budget_s = tuning_seconds(effort)};
+  BITNETC_ASSIGN_OR_RETURN(tuning.shapes, matmul_specs(graph));
+  if (const auto layout = parse_layout(options.plan.layout)) tuning.layouts = {*layout};
+  BITNETC_ASSIGN_OR_RETURN(const TuneReport report,
+                           tune_this_machine(tuning, *options.notes, options.cancel));
+  if (report.cancelled)
+    return Status(StatusCode::kCancelled, "stopped; what was measured so far is kept");
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::string> layout_choices() {
+  std::vector<std::string> names = {kAutoLayout};
+  for (const LayoutId id : kLayouts) names.emplace_back(layout_name(id));
+  return names;
+}
+
+Status compile_model(const CompileRequest& request, const EngineOptions& options) {
+  BITNETC_ASSIGN_OR_RETURN(const LoadedModel loaded,
+                           load_source(request.source_folder, *options.notes));
+  if (request.tune) BITNETC_RETURN_IF_ERROR(tune_for(loaded.graph, *request.tune, options));
+  return compile_graph(loaded, request, options, plans_for(options));
+}
+
+Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name,
+                                                        const EngineOptions& options) {
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(name));
+  if (location.kind == ModelLocation::Kind::kCompiled) return CompiledModel::open(location.path);
+  return open_source_model(location.path, options, plans_for(options));
+}
+
+Result<std::vector<MatmulSpec>> model_matmuls(const std::string& name) {
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(name));
+  if (location.kind == ModelLocation::Kind::kSourceFolder) {
+    BITNETC_ASSIGN_OR_RETURN(const LoadedModel loaded, load_model(location.path));
+    return matmul_specs(loaded.graph);
+  }
+  BITNETC_ASSIGN_OR_RETURN(const auto model, CompiledModel::open(location.path));
+  std::vector<MatmulSpec> specs;
+  for (const MatrixGroup& group : matrix_groups(model->description().program))
+    specs.push_back(group.spec);
+  return specs;
+}
+
+Result<Engine> make_engine(const std::string& model_name, const EngineOptions& options) {
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(model_name));
+  const MachinePlans machine = plans_for(options);
+  Engine engine;
+  if (location.kind == ModelLocation::Kind::kCompiled) {
+    BITNETC_ASSIGN_OR_RETURN(engine.model, CompiledModel::open(location.path));
+  } else {
+    BITNETC_ASSIGN_OR_RETURN(engine.model, open_source_model(location.path, options, machine));
+  }
+  BITNETC_ASSIGN_OR_RETURN(engine.tokenizer,
+                           Tokenizer::from_json(engine.model->tokenizer_json(),
+                                                fmt::format("{}: {}", engine.model->file().origin(),
+                                                            kSectionTokenizer)));
+  KernelBuilder builder;
+  const LayoutOverride plans(machine.source(), parse_layout(options.plan.layout));
+  BITNETC_ASSIGN_OR_RETURN(engine.executable,
+                           link(engine.model, builder,
+                                {.target = host_target(),
+                                 .plans = &plans,
+                                 .choose_layouts = !options.plan.layout.empty()},
+                                &engine.link_report));
+  note_kernels(engine, *options.notes);
+  return engine;
+}
+
+Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model_name) {
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(model_name));
+  if (location.kind == ModelLocation::Kind::kSourceFolder) {
+    const std::string path = location.path + "/tokenizer.json";
+    BITNETC_ASSIGN_OR_RETURN(const auto file, MappedFile::open(path));
+    const std::string json(reinterpret_cast<const char*>(file->bytes().data()),
+                           file->bytes().size());
+    return Tokenizer::from_json(json, path);
+  }
+  BITNETC_ASSIGN_OR_RETURN(const auto model, CompiledModel::open(location.path));
+  return Tokenizer::from_json(model->tokenizer_json(), location.path + ": " + kSectionTokenizer);
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,67 @@
+// From the name of a model to something that runs: compiles a source model into the cache once, links kernels for
+// this machine, makes the tokenizer. The commands, and whoever else runs models, stand on it. It prints nothing:
+// what happens on the way goes to EngineOptions::notes. Functions may be called from any thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "autotune/search_space.h"
+#include "autotune/usage.h"
+#include "codegen/kernel_builder.h"
+#include "compiler/link.h"
+#include "frontend/tokenizer.h"
+#include "runtime/cancel_token.h"
+#include "runtime/executable.h"
+#include "runtime/notes.h"
+#include "runtime/status.h"
+#include "tools/engine/models.h"
+
+namespace bitnetc {
+
+// What a model is planned for.
+struct PlanRequest {
+  // A layout's name, "auto" (chosen for every matrix), or empty: as a compiled model has it, "auto" for a source
+  // model.
+  std::string layout = {};
+  int threads = 0;  // 0: every CPU this process may use
+  Usage usage = Usage::kGeneration;
+};
+// The values of PlanRequest::layout.
+std::vector<std::string> layout_choices();
+
+struct EngineOptions {
+  PlanRequest plan = {};
+  Notes* notes = &no_notes();
+  const CancelToken* cancel = nullptr;
+};
+
+struct CompileRequest {
+  std::string source_folder;
+  std::string output_path;
+  std::optional<Effort> tune = {};  // measured before; none: as far as this machine is tuned already
+};
+// Compiles a source model into one .bnc file. Error: as load_model(), compile() and tune().
+Status compile_model(const CompileRequest& request, const EngineOptions& options);
+
+// Opens a compiled model; a source model is compiled into the cache first, or found there.
+Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name,
+                                                        const EngineOptions& options);
+// The shapes of the matmuls of a model, each once; a source model is not compiled for it.
+Result<std::vector<MatmulSpec>> model_matmuls(const std::string& name);
+
+struct Engine {
+  std::shared_ptr<const CompiledModel> model;
+  std::shared_ptr<const Executable> executable;
+  std::unique_ptr<const Tokenizer> tokenizer;
+  LinkReport link_report;
+};
+// open_model(), and all that it needs to run. Notes name what was repacked and every operation that fell back to
+// slower kernels.
+Result<Engine> make_engine(const std::string& model_name, const EngineOptions& options);
+// Only the tokenizer of a model; no weights are compiled or linked.
+Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model_name);
+
+}  // namespace bitnetc
