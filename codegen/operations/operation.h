@@ -29,6 +29,11 @@ enum class Role {
 // An extent that the spec does not know: rows of the model's vocabulary, or the table that a LUT kernel wants.
 inline constexpr int64_t kUnknownExtent = -1;
 
+// Widths that samples() tries: around the lengths of vectors and of lanes64, and those of models.
+inline constexpr int64_t kSampleWidths[] = {1,  2,  7,   15,  16,  17,  31,  32,   33,   63,
+                                            64, 65, 100, 127, 128, 129, 255, 256,  257,  640,
+                                            1537, 2560, 6912};
+
 // One pointer of an Args struct. Extents are in elements and add up:
 //   fixed + rows * per_row + positions * per_position, once per worker where per_worker is set.
 struct Operand {
@@ -59,7 +64,14 @@ class NameReader;
 //   std::string name(const Spec&)                      "matmul_i8_i2s_f32_n3840_k2560_m1_scale"
 //   Spec parse(NameReader&)                            the rest of that name, after kName
 //   Work work(const Spec&, int64_t rows, int64_t positions)
-//   void reference(const Spec&, const Args&)           the specification (docs/numerics.md), executable
+//   constexpr auto kReference      the specification (docs/numerics.md), executable: void(const Spec&, const Args&)
+// and, for proofs, conformance tests and benches (codegen/proof/problem.h):
+//   std::vector<Spec> samples()                        specs that find mistakes: ragged, aligned, of models
+//   std::vector<CallCase> cases(const Spec&)           calls that do
+//   void resolve(const Spec&, const CallCase&, std::vector<Operand>&)   sets extents that are unknown; only
+//                                                      where there are any
+//   void prepare(const Spec&, const CallCase&, Random&, OperandBuffers&, Args&)   sets the numbers of Args and
+//                                                      the values that random ones do not make
 template <typename Spec>
 struct Operation;
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/operations/call_case.h"
 #include "codegen/operations/operation.h"
 #include "codegen/weight_layout.h"
 
@@ -49,6 +50,10 @@ struct Operation<TablesSpec> {
   static std::string name(const TablesSpec& spec);
   static TablesSpec parse(NameReader& reader);
   static Work work(const TablesSpec& spec, int64_t rows, int64_t positions);
+  static std::vector<TablesSpec> samples();
+  static std::vector<proof::CallCase> cases(const TablesSpec& spec);
+  static void prepare(const TablesSpec& spec, const proof::CallCase& call_case, proof::Random& random,
+                      proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc
