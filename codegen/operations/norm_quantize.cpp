@@ -77,9 +77,10 @@ std::vector<proof::CallCase> NormQuantize::cases(const NormQuantizeSpec&) {
   std::vector<proof::CallCase> cases;
   for (const float magnitude : {1.0f, 1e-20f, 1e15f, 0.0f}) {
     for (const bool normed : {true, false}) {
-      cases.push_back({.name = fmt::format("values up to {}{}", magnitude, normed ? "" : ", no taps"),
-                       .magnitude = magnitude,
-                       .optional = normed});
+      cases.push_back(
+          {.name = fmt::format("values up to {}{}", magnitude, normed ? "" : ", no taps"),
+           .magnitude = magnitude,
+           .optional = normed});
     }
   }
   return cases;

@@ -36,8 +36,8 @@ struct Operation<NormQuantizeSpec> {
   static Work work(const NormQuantizeSpec& spec, int64_t rows, int64_t positions);
   static std::vector<NormQuantizeSpec> samples();
   static std::vector<proof::CallCase> cases(const NormQuantizeSpec& spec);
-  static void prepare(const NormQuantizeSpec& spec, const proof::CallCase& call_case, proof::Random& random,
-                      proof::OperandBuffers& buffers, Args& args);
+  static void prepare(const NormQuantizeSpec& spec, const proof::CallCase& call_case,
+                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

@@ -2,8 +2,8 @@
 
 #include "codegen/operations/spec_name.h"
 #include "codegen/proof/random.h"
-#include "runtime/kv_cache.h"
 #include "runtime/buffer.h"
+#include "runtime/kv_cache.h"
 
 namespace bitnetc {
 
@@ -92,7 +92,8 @@ std::vector<RopeAppendSpec> RopeAppend::samples() {
 
 std::vector<proof::CallCase> RopeAppend::cases(const RopeAppendSpec&) {
   std::vector<proof::CallCase> cases;
-  for (const int64_t position : {int64_t{0}, KvLayout::kKeyBlock + 3, 2 * KvLayout::kKeyBlock - 1}) {
+  for (const int64_t position :
+       {int64_t{0}, KvLayout::kKeyBlock + 3, 2 * KvLayout::kKeyBlock - 1}) {
     cases.push_back({.name = fmt::format("position {}", position),
                      .first = position,
                      .positions = 2 * KvLayout::kKeyBlock,

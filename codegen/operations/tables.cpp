@@ -84,7 +84,8 @@ std::vector<TablesSpec> Tables::samples() {
   std::vector<TablesSpec> specs;
   for (const LayoutId layout : {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3})
     for (const TableForm form : {TableForm::kWords, TableForm::kBytes})
-      for (const int64_t k : kSampleWidths) specs.push_back({.k = k, .layout = layout, .form = form});
+      for (const int64_t k : kSampleWidths)
+        specs.push_back({.k = k, .layout = layout, .form = form});
   return specs;
 }
 

@@ -14,8 +14,8 @@ namespace {
 constexpr int64_t kRandomEnd = 8192;
 constexpr int kUntouched = 0xa5;
 
-// Blocks that touch no page until something is written: large operands of which a call reads little cost
-// nothing.
+// Blocks that touch no page until something is written: large operands of which a call reads little
+// cost nothing.
 class HeapMemory final : public OperandMemory {
  public:
   void* allocate(size_t bytes) override { return blocks_.emplace_back(bytes).data(); }
@@ -24,11 +24,13 @@ class HeapMemory final : public OperandMemory {
   std::vector<Buffer<uint8_t>> blocks_;
 };
 
-// Four sixteen-bit floats in +-[2^-7, 2) from the bits of one random number, by masks for sign and mantissa.
+// Four sixteen-bit floats in +-[2^-7, 2) from the bits of one random number, by masks for sign and
+// mantissa.
 uint64_t four_halves(uint64_t bits, ElementType type) {
   constexpr uint64_t kEach = 0x0001000100010001;
-  if (type == ElementType::kF16) return (bits & kEach * 0x9fff) | kEach * 0x2000;  // exponents 8..15
-  return (bits & kEach * 0x83ff) | kEach * 0x3c00;  // exponents 120..127
+  if (type == ElementType::kF16)
+    return (bits & kEach * 0x9fff) | kEach * 0x2000;  // exponents 8..15
+  return (bits & kEach * 0x83ff) | kEach * 0x3c00;    // exponents 120..127
 }
 
 void fill_random(std::byte* data, int64_t count, ElementType type, Random& random,

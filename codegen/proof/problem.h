@@ -1,9 +1,10 @@
-// One call of any operation, made from its declaration: memory for every operand, random inputs, poisoned
-// outputs, and the Args struct that points to them. The start-up proof, the conformance tests and the
-// benches make the same call twice, once for the kernel and once for the reference, and compare bits.
+// One call of any operation, made from its declaration: memory for every operand, random inputs,
+// poisoned outputs, and the Args struct that points to them. The start-up proof, the conformance
+// tests and the benches make the same call twice, once for the kernel and once for the reference,
+// and compare bits.
 //
-// What random values cannot say (positions, row ranges, values that belong together) each operation adds in
-// Operation<Spec>::prepare; its Operation<Spec>::cases lists the calls that find mistakes.
+// What random values cannot say (positions, row ranges, values that belong together) each operation
+// adds in Operation<Spec>::prepare; its Operation<Spec>::cases lists the calls that find mistakes.
 #pragma once
 
 #include <cstdint>

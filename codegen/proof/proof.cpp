@@ -1,6 +1,7 @@
-// The start-up proof: a fresh kernel against codegen/reference on small problems of its spec, bit by bit.
-// What the problems are follows from the operation's declaration (codegen/proof/problem.h); matmuls, whose
-// matrices are large and whose kernels are many, have a proof of their own (matmul.cpp).
+// The start-up proof: a fresh kernel against codegen/reference on small problems of its spec, bit
+// by bit. What the problems are follows from the operation's declaration (codegen/proof/problem.h);
+// matmuls, whose matrices are large and whose kernels are many, have a proof of their own
+// (matmul.cpp).
 #include "codegen/kernel_builder.h"
 #include "codegen/proof/problem.h"
 #include "codegen/proof/support.h"

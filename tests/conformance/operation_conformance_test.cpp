@@ -1,7 +1,8 @@
-// Every generator of the build on every operation it serves, from the operation's declaration: all its samples
-// and cases, between guard pages at either end of every operand, with the calling convention checked, against
-// codegen/reference bit by bit. Kernels whose tier this CPU lacks are generated all the same; running them is
-// skipped, loudly. Matmuls have tests of their own (matmul_conformance_test.cpp).
+// Every generator of the build on every operation it serves, from the operation's declaration: all
+// its samples and cases, between guard pages at either end of every operand, with the calling
+// convention checked, against codegen/reference bit by bit. Kernels whose tier this CPU lacks are
+// generated all the same; running them is skipped, loudly. Matmuls have tests of their own
+// (matmul_conformance_test.cpp).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -34,8 +35,8 @@ class OperationConformance : public testing::TestWithParam<OperationEngine> {
  protected:
   const Generator& generator() const { return *GetParam().generator; }
 
-  // The kernel, without its start-up proof: the tests are to find the error themselves. Null where it may not run
-  // here.
+  // The kernel, without its start-up proof: the tests are to find the error themselves. Null where
+  // it may not run here.
   Kernel build(const KernelSpec& spec) {
     const auto target = test::lowest_target(generator(), spec);
     const KernelRequest request{.spec = spec, .plan = {}, .target = *target};
@@ -97,11 +98,13 @@ class OperationConformance : public testing::TestWithParam<OperationEngine> {
 };
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(OperationConformance);
-INSTANTIATE_TEST_SUITE_P(Engines, OperationConformance, testing::ValuesIn(test::operation_engines()),
+INSTANTIATE_TEST_SUITE_P(Engines, OperationConformance,
+                         testing::ValuesIn(test::operation_engines()),
                          [](const auto& instance) { return instance.param.name(); });
 
 TEST_P(OperationConformance, EverySampleAndCase) {
-  for (const KernelSpec& spec : GetParam().specs) ASSERT_NO_FATAL_FAILURE(expect_exact_everywhere(spec));
+  for (const KernelSpec& spec : GetParam().specs)
+    ASSERT_NO_FATAL_FAILURE(expect_exact_everywhere(spec));
   finish();
 }
 
@@ -111,7 +114,8 @@ TEST_P(OperationConformance, PoisonedRegisters) {
   Options poisoned = before;
   poisoned.poison = true;
   set_options(poisoned);
-  for (size_t i = 0; i < GetParam().specs.size(); i += 5) expect_exact_everywhere(GetParam().specs[i]);
+  for (size_t i = 0; i < GetParam().specs.size(); i += 5)
+    expect_exact_everywhere(GetParam().specs[i]);
   set_options(before);
   finish();
 }
@@ -124,7 +128,8 @@ TEST(OperationConformanceList, OperationsWithTheReferenceOnly) {
   std::string alone;
   test::for_each_sampled_operation([&]<typename Spec>() {
     ASSERT_FALSE(Operation<Spec>::samples().empty()) << Operation<Spec>::kName;
-    if (!served.contains(Operation<Spec>::kName)) alone += fmt::format(" {}", Operation<Spec>::kName);
+    if (!served.contains(Operation<Spec>::kName))
+      alone += fmt::format(" {}", Operation<Spec>::kName);
   });
   if (alone.empty()) return;
   std::printf("SKIPPED: this build has no kernels but the reference for%s\n", alone.c_str());

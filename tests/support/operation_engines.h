@@ -1,5 +1,5 @@
-// Which generators serve which operations, found by what they accept of the operations' samples. Matmuls,
-// which have a harness of their own (problem.h), are left out.
+// Which generators serve which operations, found by what they accept of the operations' samples.
+// Matmuls, which have a harness of their own (problem.h), are left out.
 #pragma once
 
 #include <string>
