@@ -10,7 +10,7 @@ namespace bitnetc {
 
 // What a note is about, so that a sink can choose what it shows.
 enum class NoteKind {
-  kModel,  // what the frontend found in a source model: "float masters: quantised with absmean ..."
+  kModel,       // what the frontend found in a source model: "float masters: quantised with absmean ..."
   kIgnoredKey,  // a key of a source model that cannot change the result; one note per key
   kCompiled,    // what was compiled, how large it is and how long it took
   kCache,       // a folder or an entry of the cache directory that cannot be used

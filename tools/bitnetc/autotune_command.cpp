@@ -8,9 +8,9 @@
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/console_notes.h"
+#include "tools/engine/machine_plans.h"
 #include "tools/bitnetc/plan_options.h"
 #include "tools/bitnetc/tuning_report.h"
-#include "tools/engine/machine_plans.h"
 
 namespace bitnetc {
 namespace {
@@ -72,8 +72,7 @@ Result<int> autotune(const AutotuneOptions& options) {
   BITNETC_ASSIGN_OR_RETURN(const TuneReport report,
                            tune_this_machine(request, notes, &interrupted()));
   for (const int threads : request.threads) {
-    const TuningView view =
-        tuning_view(request.shapes, request.layouts, threads, options.usage, notes);
+    const TuningView view = tuning_view(request.shapes, request.layouts, threads, options.usage, notes);
     fmt::print("{}", options.json ? tuning_json(view) + "\n" : tuning_text(view, false));
   }
   return static_cast<int>(report.cancelled ? kExitInterrupted : kExitOk);

@@ -5,8 +5,8 @@
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/console_notes.h"
-#include "tools/bitnetc/plan_options.h"
 #include "tools/engine/engine.h"
+#include "tools/bitnetc/plan_options.h"
 
 namespace bitnetc {
 namespace {

@@ -15,10 +15,10 @@
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/console_notes.h"
-#include "tools/bitnetc/plan_options.h"
 #include "tools/engine/engine.h"
 #include "tools/engine/generate.h"
 #include "tools/engine/npy.h"
+#include "tools/bitnetc/plan_options.h"
 
 namespace bitnetc {
 namespace {

@@ -32,7 +32,8 @@ Status compile_graph(const LoadedModel& loaded, const CompileRequest& request,
       .plans = &plans,
       .bitnetc_version = BITNETC_VERSION,
       .progress = [&](int done, int total, const std::string& step) {
-        options.notes->progress({.task = "compiling", .done = done, .total = total, .what = step});
+        options.notes->progress(
+            {.task = "compiling", .done = done, .total = total, .what = step});
         return !is_cancelled(options.cancel);
       }};
   BITNETC_ASSIGN_OR_RETURN(const CompileReport report,
@@ -60,15 +61,17 @@ Result<std::shared_ptr<const CompiledModel>> open_source_model(const std::string
   const Target target = host_target();
   const std::string& layout = options.plan.layout;
   // "auto" is what this machine's profile makes of it.
-  const std::string layouts = layout.empty() || layout == kAutoLayout
-                                  ? fmt::format("{} {}", kAutoLayout, machine.layouts(target))
-                                  : layout;
+  const std::string layouts =
+      layout.empty() || layout == kAutoLayout
+          ? fmt::format("{} {}", kAutoLayout, machine.layouts(target))
+          : layout;
   const auto compile_to = [&](const std::string& path) -> Status {
     BITNETC_ASSIGN_OR_RETURN(const LoadedModel loaded, load_source(folder, *options.notes));
     return compile_graph(loaded, {.source_folder = folder, .output_path = path}, options, machine);
   };
   return open_cached_model(
-      {.source_folder = folder, .plan = fmt::format("{} {}", isa_name(target.best_isa), layouts)},
+      {.source_folder = folder,
+       .plan = fmt::format("{} {}", isa_name(target.best_isa), layouts)},
       compile_to, *options.notes);
 }
 
@@ -79,8 +82,8 @@ void note_kernels(const Engine& engine, Notes& notes) {
   std::string text = matmul_table(*engine.executable);
   for (const LinkedKernel& kernel : report.kernels)
     if (!kernel.name.starts_with("matmul"))
-      text +=
-          fmt::format("kernel {} ({}, {} steps)\n", kernel.name, kernel.generator, kernel.steps);
+      text += fmt::format("kernel {} ({}, {} steps)\n", kernel.name, kernel.generator,
+                          kernel.steps);
   notes.note(NoteKind::kKernels, text);
 }
 
@@ -148,11 +151,12 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
                                                             kSectionTokenizer)));
   KernelBuilder builder;
   const LayoutOverride plans(machine.source(), parse_layout(options.plan.layout));
-  BITNETC_ASSIGN_OR_RETURN(engine.executable, link(engine.model, builder,
-                                                   {.target = host_target(),
-                                                    .plans = &plans,
-                                                    .choose_layouts = !options.plan.layout.empty()},
-                                                   &engine.link_report));
+  BITNETC_ASSIGN_OR_RETURN(engine.executable,
+                           link(engine.model, builder,
+                                {.target = host_target(),
+                                 .plans = &plans,
+                                 .choose_layouts = !options.plan.layout.empty()},
+                                &engine.link_report));
   note_kernels(engine, *options.notes);
   return engine;
 }

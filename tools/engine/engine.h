@@ -41,8 +41,7 @@ struct EngineOptions {
 struct CompileRequest {
   std::string source_folder;
   std::string output_path;
-  std::optional<Effort> tune =
-      {};  // measured before; none: as far as this machine is tuned already
+  std::optional<Effort> tune = {};  // measured before; none: as far as this machine is tuned already
 };
 // Compiles a source model into one .bnc file. Error: as load_model(), compile() and tune().
 Status compile_model(const CompileRequest& request, const EngineOptions& options);

@@ -78,7 +78,8 @@ Result<std::shared_ptr<const CompiledModel>> open_cached_model(const CachedModel
   constexpr char kInstead[] = "compiling into a temporary file instead";
   const auto directory = CacheDirectory::open("models");
   if (!directory.ok()) {
-    notes.note(NoteKind::kCache, fmt::format("{}; {}", directory.status().message(), kInstead));
+    notes.note(NoteKind::kCache,
+               fmt::format("{}; {}", directory.status().message(), kInstead));
     return compile_to_temporary(compile);
   }
   const std::string name = cached_model_name(request);
