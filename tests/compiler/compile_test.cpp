@@ -12,6 +12,7 @@
 #include "runtime/cpu_features.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/model_folder.h"
+#include "tests/support/tiers.h"
 
 namespace bitnetc::test {
 namespace {
@@ -75,7 +76,7 @@ TEST_F(Compile, SameBitsFromMastersPackedAndEveryTier) {
     };
     EXPECT_TRUE(same(logits_of(master, target_for(Isa::kScalar), tokens_))) << name << " masters";
     for (Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
-      if (!host_target().supports(isa)) continue;
+      if (!test::tier_runs_here(isa)) continue;
       EXPECT_TRUE(same(logits_of(packed, target_for(isa), tokens_)))
           << name << " " << isa_name(isa);
     }
@@ -104,7 +105,7 @@ TEST_F(Compile, SameBitsWithoutSubNorm) {
     for (const size_t tokens : {size_t{1}, size_t{5}, tokens_.size()}) {
       std::vector<float> expected;
       for (Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
-        if (!host_target().supports(isa)) continue;
+        if (!test::tier_runs_here(isa)) continue;
         const auto executable = link_file(path, target_for(isa));
         for (const int threads : {1, 2, 3}) {
           auto session = make_session(executable, {.threads = threads});

@@ -9,6 +9,7 @@
 #include "runtime/cpu_features.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/model_folder.h"
+#include "tests/support/tiers.h"
 
 namespace bitnetc::test {
 namespace {
@@ -172,7 +173,7 @@ TEST_F(Layouts, TablesAreMadeOncePerInput) {
 // A layout without kernels on a tier is no reason to be slow there.
 TEST_F(Layouts, NoLayoutFallsBackToTheReferenceMoreThanI2s) {
   for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
-    if (!host_target().supports(isa)) continue;
+    if (!test::tier_runs_here(isa)) continue;
     const auto i2s = link_with(compile_with(LayoutId::kI2S), isa);
     const auto expected = logits(i2s);
     for (const LayoutId stored : kLayouts) {
