@@ -176,14 +176,15 @@ std::optional<Candidate> rule_of_thumb(const MatmulSpec& spec, const Target& tar
   MatmulSpec any = spec;
   any.m = kAnyM;
   const HeuristicPlanSource plans;
-  for (const auto& generator : KernelBuilder::generators()) {
-    for (const MatmulSpec& each : {spec, any}) {
-      const Candidate candidate{generator.get(), each, plans.choose(each, target).plan};
-      if (is_accepted(candidate, target))
-        return generator->name() == "reference" ? std::nullopt : std::optional(candidate);
-    }
-  }
-  return std::nullopt;
+  const KernelChoice choice = plans.choose(spec, target);
+  const auto taken = first_acceptance({.spec = spec,
+                                       .plan = choice.plan,
+                                       .target = target,
+                                       .any_m_plan = plans.choose(any, target).plan,
+                                       .generator = choice.generator});
+  if (!taken || taken->generator->name() == "reference") return std::nullopt;
+  return Candidate{taken->generator, std::get<MatmulSpec>(taken->request.spec),
+                   taken->request.plan};
 }
 
 bool ignores_plans(const Generator& generator) {
@@ -196,7 +197,8 @@ bool ignores_plans(const Generator& generator) {
 std::optional<Candidate> guess_for(const Generator& generator, const MatmulSpec& spec,
                                    const Target& target) {
   Candidate guess{&generator, spec, {}};
-  if (!ignores_plans(generator)) guess.plan = HeuristicPlanSource().choose(spec, target).plan;
+  if (!ignores_plans(generator))
+    guess.plan = HeuristicPlanSource::plan_for(generator, spec, target);
   if (is_accepted(guess, target)) return guess;
   const std::span<const int> tiles = generator.plan_grid().tiles_per_step;
   for (auto each = tiles.rbegin(); each != tiles.rend(); ++each) {

@@ -120,6 +120,13 @@ Result<KernelRequest> accepted_request(const Generator& generator, const KernelR
   return refusal;
 }
 
+std::optional<Acceptance> first_acceptance(const KernelRequest& request) {
+  for (const Generator* generator : in_order_of_trial(request.generator))
+    if (auto accepted = accepted_request(*generator, request); accepted.ok())
+      return Acceptance{generator, *std::move(accepted)};
+  return std::nullopt;
+}
+
 std::string kernel_name(const KernelRequest& request, const Generator& generator) {
   std::string name = spec_name(request.spec);
   // Only matmuls have anything to plan.

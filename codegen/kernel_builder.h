@@ -96,6 +96,14 @@ const Generator* find_generator(std::string_view name);
 // Error: why it refuses the request.
 Result<KernelRequest> accepted_request(const Generator& generator, const KernelRequest& request);
 
+// The first generator that accepts the request, in the order in which build() tries them, and what it would build.
+// Nothing: none accepts it.
+struct Acceptance {
+  const Generator* generator;
+  KernelRequest request;
+};
+std::optional<Acceptance> first_acceptance(const KernelRequest& request);
+
 // "matmul_i8_i2s_f32_n3840_k2560_m1_scale_t1u4p0_avx2"
 std::string kernel_name(const KernelRequest& request, const Generator& generator);
 

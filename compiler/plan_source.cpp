@@ -3,43 +3,31 @@
 #include <algorithm>
 #include <utility>
 
+#include "codegen/kernel_builder.h"
+
 namespace bitnetc {
 namespace {
 
-// docs/decisions/0001 and 0004 have the measurements: eight 16-column cells an iteration hide the loop. How far ahead is
-// a matter of the machine: on AMD EPYC 7003 distances from 2 to 64 KiB differ little, on Zen 5 13824 x 2560 takes one
-// token 267 us with 3 KiB and 243 with 8 (AVX2), 236 and 194 (AVX-VNNI). Two tiles a step gain from L2 and make no
-// difference end to end.
-constexpr KernelPlan kYmmPlan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192};
+// The figures behind every constant here stand in docs/decisions/0014-rules-of-thumb-for-plans.md.
 
-// One token: from memory one stream beats two or four. AMD EPYC Zen 5, one thread, 2560 x 2560, i2_s, 136 G weights/s
-// with one tile and 8 KiB ahead, 128 with 3 KiB, 112 and less with two tiles; tl1 152 and tl2 173 with 8 KiB ahead,
-// 148 and 159 with 4 KiB. A matrix that stays in L2 needs no prefetch, and four tiles share the broadcasts: i2_s 507
-// G weights/s against 410 with one token, 514 against 430 with two.
+// A quarter of a 1 MiB L2, which matrices share.
+constexpr int64_t kCachedBytes = 256 << 10;
+
+// ---- kernels that decode into registers
+
+// From memory one stream beats several; a matrix that stays in L2 needs no prefetch, and four tiles share broadcasts.
 constexpr KernelPlan kStreamedPlan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192};
 constexpr KernelPlan kCachedPlan{.tiles_per_step = 4, .k_unroll = 4};
-constexpr int64_t kCachedBytes = 256 << 10;  // a quarter of a 1 MiB L2: matrices share it
+// Word layouts in 256-bit registers: long loops leave the cache of decoded instructions.
+constexpr KernelPlan kYmmWordsPlan{.tiles_per_step = 1, .k_unroll = 2, .prefetch_bytes = 8192};
 
-// A few tokens: a pair of tiles shares its broadcasts and is prefetched while the pair before it is worked on. From one
-// tile's bytes on every line of both is asked for once; nearer, the first ones of the next pair are left out. As
-// above, 3840 x 2560, microseconds with 2, 4 and 8 tokens:
-//                                  tl1             tl2             b3
-//   one tile, 4 KiB ahead           67  88 163      64  96 173      87 128 219
-//   two tiles, 4 KiB ahead         123 159 173      96 165 235     140 217 334
-//   two tiles, 7/8 of a pair        68  84 164      58  85 165      84 125 206
-// A whole pair is a hundredth slower. docs/decisions/0008 has more.
+// A few tokens: a pair of tiles shares its broadcasts, and 7/8 of a pair ahead every line is prefetched once.
 KernelPlan pair_plan(const MatmulSpec& spec) {
-  constexpr int64_t kMostBytes = 256 << 10;  // a quarter of a 1 MiB L2
   const int64_t ahead_bytes = 2 * spec.weight_layout().tile_bytes() * 7 / 8;
   return {.tiles_per_step = 2,
           .k_unroll = 4,
-          .prefetch_bytes = static_cast<int>(std::min(ahead_bytes, kMostBytes))};
+          .prefetch_bytes = static_cast<int>(std::min(ahead_bytes, kCachedBytes))};
 }
-
-// The same in 256-bit registers. AMD EPYC Zen 5, 3840 x 2560 from memory: tl1, one token, AVX-VNNI, 4 and 8 KiB ahead
-// 133 and 142 G weights/s; tl1, four tokens, AVX2, loops of 2, 4 and 8 cells 241, 243 and 249 us: code that
-// weights drove from the cache comes back line by line.
-constexpr KernelPlan kYmmWordsPlan{.tiles_per_step = 1, .k_unroll = 2, .prefetch_bytes = 8192};
 
 KernelPlan avx512_vnni_plan(const MatmulSpec& spec) {
   const bool is_i2s = spec.layout == LayoutId::kI2S;
@@ -48,10 +36,15 @@ KernelPlan avx512_vnni_plan(const MatmulSpec& spec) {
   return is_cached ? kCachedPlan : kStreamedPlan;
 }
 
-// Look-ups share each table among the tiles of a step and ask for each line every 2 KiB of the distance (decision
-// 0005). Zen 5, one thread, from memory, against one request a line at 4 KiB, G weights/s, K = 2560 and 6912, machine
-// busy, upper quartiles: tl2 115 -> 150 and 124 -> 139, b3 163 -> 174 and 155 -> 164. tl2 with 8 tiles is as fast on
-// one thread and 6 % slower on two. AVX2 with 1 and 2 tiles b3 58 and 59.
+KernelPlan direct_plan(const MatmulSpec& spec, const Target& target) {
+  if (target.supports(Isa::kAvx512Vnni)) return avx512_vnni_plan(spec);
+  return spec.layout == LayoutId::kI2S ? kStreamedPlan : kYmmWordsPlan;
+}
+
+// ---- LUT kernels
+
+// The tiles of a tile group share each lookup table; each line is prefetched every 2 KiB of the distance
+// (docs/decisions/0005-look-ups-share-their-tables.md).
 KernelPlan lut_plan(LayoutId layout, const Target& target) {
   if (!target.supports(Isa::kAvx512Vnni))
     return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096};
@@ -60,26 +53,11 @@ KernelPlan lut_plan(LayoutId layout, const Target& target) {
   return {.tiles_per_step = 8, .k_unroll = 1, .prefetch_bytes = 12288};
 }
 
-// Whether one token is served by look-ups. Where a tier decodes in registers it is faster to multiply: AVX-512, 3840 x
-// 2560, tl1 156 and tl2 (with VBMI) 173 G weights/s against 149 and 149. Not so for b3, 150 against 177, unless the
-// multiplier is that of AVX-VNNI, which shares no table.
-bool looks_up(const MatmulSpec& spec, const Target& target) {
-  if (spec.m != 1) return false;
-  const bool has_avx512 = target.supports(Isa::kAvx512Vnni);
-  switch (spec.layout) {
-    case LayoutId::kB3: return has_avx512 || !target.supports(Isa::kAvxVnni);
-    case LayoutId::kTl2: return has_avx512 && !target.has_vbmi;
-    default: return false;
-  }
-}
+// ---- kernels for any number of tokens
 
-// Kernels for any number of tokens. The tiles of a step share the activations that are broadcast, and 2 KiB on
-// is about the next chunk of a tile. Short chunks suit few tokens: the panel stays near. Long ones suit many: their
-// sums go to memory once a chunk. AMD EPYC Zen 5, AVX-512, i2_s 2560 x 2560, chunks of 256, 384 and 512 columns,
-// of the peak on registers: 66.6, 65.6, 62.9 % at 8 tokens; 83.6, 83.9, 84.0 % at 64; 86.0, 88.4, 89.5 % at 256.
-// AVX2 takes the 256 columns that its int16 sums hold. AMX by calculation (codegen/x64/panel/panel_amx.cpp): its
-// registers multiply two tiles at once, and 1024 columns of two fill two thirds of a 48 KiB L1.
-KernelPlan any_m_plan(Isa isa) {
+// 2 KiB ahead is about the next chunk of a tile. Short chunks keep the panel near, long ones write their sums less
+// often. AVX2 takes the 256 columns that its int16 sums hold; AMX is by calculation (codegen/x64/panel/panel_amx.cpp).
+KernelPlan panel_plan(Isa isa) {
   switch (isa) {
     case Isa::kScalar:
     case Isa::kAvx2: return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 2048};
@@ -92,18 +70,39 @@ KernelPlan any_m_plan(Isa isa) {
   return {.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 384};
 }
 
-KernelPlan plan_for(const MatmulSpec& matmul, const Target& target) {
-  if (matmul.m == kAnyM) return any_m_plan(target.best_isa);
-  if (looks_up(matmul, target)) return lut_plan(matmul.layout, target);
-  if (matmul.layout != LayoutId::kI2S && !target.supports(Isa::kAvx512Vnni)) return kYmmWordsPlan;
-  switch (target.best_isa) {
-    case Isa::kScalar:
-    case Isa::kAvx2:
-    case Isa::kAvxVnni: return kYmmPlan;
-    case Isa::kAvx512Vnni:
-    case Isa::kAmx: return avx512_vnni_plan(matmul);
+// ---- which family
+
+// Whether the kernel for one token is a LUT kernel. Where a tier decodes tl1 and tl2 in registers that is faster; b3
+// is faster by lookup tables, unless the multiplier is that of AVX-VNNI.
+bool is_looked_up(const MatmulSpec& spec, const Target& target) {
+  if (spec.m != 1) return false;
+  const bool has_avx512 = target.supports(Isa::kAvx512Vnni);
+  switch (spec.layout) {
+    case LayoutId::kB3: return has_avx512 || !target.supports(Isa::kAvxVnni);
+    case LayoutId::kTl2: return has_avx512 && !target.has_vbmi;
+    default: return false;
   }
-  return {};
+}
+
+// From three tokens on AVX2 is as fast or faster by way of a panel with tl2.
+bool is_tl2_by_panel(const MatmulSpec& spec, const Target& target) {
+  const bool has_wider_kernel =
+      target.supports(Isa::kAvxVnni) || (target.supports(Isa::kAvx512Vnni) && target.has_vbmi);
+  return spec.layout == LayoutId::kTl2 && (spec.m == 3 || spec.m == 4) && !has_wider_kernel;
+}
+
+KernelChoice choice_for(const MatmulSpec& spec, const Target& target) {
+  if (spec.m == kAnyM) return {.plan = panel_plan(target.best_isa)};
+  if (is_looked_up(spec, target)) {
+    // The direct kernel of AVX-512 stands higher in the list and takes b3, too.
+    const bool is_b3_in_zmm =
+        spec.layout == LayoutId::kB3 && target.supports(Isa::kAvx512Vnni) && target.has_vbmi;
+    return {.plan = lut_plan(spec.layout, target),
+            .generator = is_b3_in_zmm ? "x64_lut_avx512" : ""};
+  }
+  if (is_tl2_by_panel(spec, target) && target.supports(Isa::kAvx2))
+    return {.plan = panel_plan(target.best_isa), .generator = "x64_panel_avx2"};
+  return {.plan = direct_plan(spec, target)};
 }
 
 constexpr std::pair<ChoiceOrigin, std::string_view> kOriginNames[] = {
@@ -152,13 +151,19 @@ Result<KernelChoice> parse_choice(std::string_view text) {
                     text);
 }
 
-KernelChoice HeuristicPlanSource::choose(const KernelSpec& spec, const Target& target) const {
-  const auto* matmul = std::get_if<MatmulSpec>(&spec);
-  if (matmul == nullptr) return {};
-  return {.plan = plan_for(*matmul, target)};
+KernelPlan HeuristicPlanSource::plan_for(const Generator& generator, const MatmulSpec& spec,
+                                         const Target& target) {
+  if (spec.m == kAnyM) return panel_plan(target.best_isa);
+  if (generator.table_form(spec) != TableForm::kNone) return lut_plan(spec.layout, target);
+  return direct_plan(spec, target);
 }
 
-// Every tier has kernels for i2_s, and it decodes with one mask a plane.
+KernelChoice HeuristicPlanSource::choose(const KernelSpec& spec, const Target& target) const {
+  const auto* matmul = std::get_if<MatmulSpec>(&spec);
+  return matmul != nullptr ? choice_for(*matmul, target) : KernelChoice{};
+}
+
+// Every tier has kernels for i2_s, and decodes it with one mask per plane.
 LayoutId HeuristicPlanSource::layout_for(const MatmulSpec&, const Target&) const {
   return LayoutId::kI2S;
 }

@@ -12,6 +12,8 @@
 
 namespace bitnetc {
 
+class Generator;
+
 // How an answer came about, the weakest first.
 enum class ChoiceOrigin {
   kHeuristic,    // a rule of thumb
@@ -45,9 +47,13 @@ class PlanSource {
   virtual LayoutId layout_for(const MatmulSpec& spec, const Target& target) const = 0;
 };
 
-// Rules of thumb from the benches; the reasons stand beside them in plan_source.cpp.
+// Rules of thumb from the benches: docs/decisions/0010 has the measurements. Where they prefer a generator to
+// one that stands higher in codegen/kernels.inc and can serve the spec too, the choice names it.
 class HeuristicPlanSource final : public PlanSource {
  public:
+  // The plan that a kernel of `generator` should do well with, whether or not the generator is the one to choose.
+  static KernelPlan plan_for(const Generator& generator, const MatmulSpec& spec,
+                             const Target& target);
   KernelChoice choose(const KernelSpec& spec, const Target& target) const override;
   LayoutId layout_for(const MatmulSpec& spec, const Target& target) const override;
 };

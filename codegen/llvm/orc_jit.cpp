@@ -240,8 +240,8 @@ Status llvm_accepts(const Target& target) {
   if (is_x86 && target.best_isa == Isa::kScalar) {
     return Status(
         StatusCode::kUnsupported,
-        "target scalar has no fused multiply-add: a libm call per element, no faster than the "
-        "reference");
+        "target scalar has no fused multiply-add: each would be a call into libm, and generated "
+        "code links to no library");
   }
   if (!is_x86 && target.best_isa != Isa::kScalar) {
     return make_error(StatusCode::kUnsupported, "target {} is x86-64, this machine is {}",

@@ -23,7 +23,6 @@ namespace {
 using Xbyak::Ymm;
 
 constexpr int kMostTokens = 4;
-constexpr int kMostTl2Tokens = 2;
 constexpr int kMostPairs = 64;  // what an int16 lane holds
 constexpr int kMostUnroll = 8;  // an iteration has as many: 8 * 16 / 2
 constexpr int64_t kKLimit = int64_t{1} << 23;
@@ -110,13 +109,7 @@ class MatmulWordsAvx2 final : public MatmulWordsYmm {
   const int chains_;
 };
 
-// AMD EPYC Zen 5, 3840 x 2560 from memory, tl2, 2, 3 and 4 tokens: 194, 256 and 304 us; by way of panels 205, 256
-// and 301. b3 does not come by cells.
-Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
-  if (spec.layout == LayoutId::kTl2 && spec.m > kMostTl2Tokens) {
-    return make_error(StatusCode::kUnsupported, "m = {}: from {} tokens on tl2 is faster by panels",
-                      spec.m, kMostTl2Tokens + 1);
-  }
+Status accepts(const MatmulSpec&, const KernelPlan& plan) {
   return accept_one_tile(plan);
 }
 

@@ -1,4 +1,4 @@
-// matmul_words_avx512vnni.cpp     matrix products of tl1 and tl2, M = 1..8, and of b3, M = 2..8, AVX-512 VNNI
+// matmul_words_avx512vnni.cpp     tl1, tl2 and b3 matrix products, M = 1..8, AVX-512 VNNI
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^19
 // Tile       one zmm; 1, 2, 4 or 8 tiles with tiles * M <= 16 accumulators
@@ -149,8 +149,6 @@ class MatmulWordsAvx512Vnni final : public MatmulDirect {
 };
 
 Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
-  if (spec.layout == LayoutId::kB3 && spec.m == 1)
-    return {StatusCode::kUnsupported, "m = 1 of layout b3 is faster by look-ups"};
   if (plan.tiles_per_step * spec.m <= kAccumulators) return {};
   return make_error(StatusCode::kUnsupported, "tiles_per_step = {} with m = {}: {} accumulators",
                     plan.tiles_per_step, spec.m, kAccumulators);

@@ -37,7 +37,7 @@ std::vector<Case> cases(std::initializer_list<MatmulSpec> shapes) {
   for (const Target& target : targets)
     for (MatmulSpec spec : shapes)
       for (const LayoutId layout : kLayouts)
-        for (const int m : {1, 2, 5, 8, kAnyM}) {
+        for (const int m : {1, 2, 3, 5, 8, kAnyM}) {
           spec.layout = layout;
           spec.m = m;
           list.push_back({spec, target});
@@ -99,14 +99,17 @@ TEST(SearchSpace, TheRuleOfThumbComesFirst) {
   for (const Case& c : cases(kShapes)) {
     MatmulSpec any = c.spec;
     any.m = kAnyM;
+    const std::string preferred = plans.choose(c.spec, c.target).generator;
     std::string chosen;
-    for (const auto& generator : KernelBuilder::generators()) {
+    const auto try_to_choose = [&](const Generator& generator) {
       for (const MatmulSpec& each : {c.spec, any}) {
         const KernelRequest request{each, plans.choose(each, c.target).plan, c.target};
-        if (chosen.empty() && generator->accepts(request).ok())
-          chosen = kernel_name(request, *generator);
+        if (chosen.empty() && generator.accepts(request).ok())
+          chosen = kernel_name(request, generator);
       }
-    }
+    };
+    if (!preferred.empty()) try_to_choose(*find_generator(preferred));
+    for (const auto& generator : KernelBuilder::generators()) try_to_choose(*generator);
     for (const Effort effort : kEfforts)
       EXPECT_EQ(name_of(candidates(c.spec, c.target, effort).front(), c.target), chosen)
           << c.text();
@@ -145,6 +148,34 @@ TEST(SearchSpace, EverybodyCompetes) {
   EXPECT_EQ(std::count(amx.begin(), amx.end(), "static_matmul_amx"), 1);
   const Names amx_one = names(LayoutId::kB3, 1, Isa::kAmx);
   EXPECT_EQ(std::count(amx_one.begin(), amx_one.end(), "static_matmul_amx"), 0);
+}
+
+// A preference of the rule of thumb is no refusal: the kernel that it passes over competes, in a quick search, too.
+TEST(SearchSpace, WhatTheRuleOfThumbPassesOverCompetes) {
+  struct PassedOver {
+    LayoutId layout;
+    int m;
+    Isa isa;
+    const char* first;
+    const char* passed_over;
+  };
+  const PassedOver cases[] = {
+      {LayoutId::kB3, 1, Isa::kAvx512Vnni, "x64_lut_avx512", "x64_matmul_words_avx512vnni"},
+      {LayoutId::kB3, 1, Isa::kAmx, "x64_lut_avx512", "x64_matmul_words_avx512vnni"},
+      {LayoutId::kTl2, 3, Isa::kAvx2, "x64_panel_avx2", "x64_matmul_words_avx2"},
+      {LayoutId::kTl2, 4, Isa::kAvx2, "x64_panel_avx2", "x64_matmul_words_avx2"}};
+  for (const PassedOver& c : cases) {
+    for (const Effort effort : kEfforts) {
+      const auto all = candidates({.n = 3840, .k = 2560, .m = c.m, .layout = c.layout},
+                                  target_for(c.isa), effort);
+      ASSERT_FALSE(all.empty());
+      EXPECT_EQ(all.front().generator->name(), c.first) << c.m;
+      EXPECT_TRUE(std::ranges::any_of(all, [&](const Candidate& each) {
+        return each.generator->name() == c.passed_over && each.spec.m == c.m;
+      })) << c.passed_over
+          << " with m = " << c.m;
+    }
+  }
 }
 
 // Small shapes, so that proofs are quick; whatever runs here is built and proven.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "codegen/kernel_builder.h"
+
 namespace bitnetc {
 namespace {
 
@@ -28,6 +30,122 @@ TEST(KernelChoice, RefusesAnythingElse) {
         "t2u8p4096 heuristic", "t2u8p4096 measured x64_lut_avx2 more", "t2u8p4096  measured"})
     EXPECT_FALSE(parse_choice(text).ok()) << text;
 }
+
+#ifdef __x86_64__
+constexpr const char* kUntuned =
+    "avx2 i2s m1: x64_matmul_i2s_avx2 t1u8p8192\n"
+    "avx2 i2s m2: x64_matmul_i2s_avx2 t1u8p8192\n"
+    "avx2 i2s m3: x64_matmul_i2s_avx2 t1u8p8192\n"
+    "avx2 i2s m5: x64_matmul_i2s_avx2 t1u8p8192\n"
+    "avx2 tl1 m1: x64_matmul_words_avx2 t1u2p8192\n"
+    "avx2 tl1 m2: x64_matmul_words_avx2 t1u2p8192\n"
+    "avx2 tl1 m3: x64_matmul_words_avx2 t1u2p8192\n"
+    "avx2 tl1 m5: x64_panel_avx2 t2u4p2048\n"
+    "avx2 tl2 m1: x64_matmul_words_avx2 t1u2p8192\n"
+    "avx2 tl2 m2: x64_matmul_words_avx2 t1u2p8192\n"
+    "avx2 tl2 m3: x64_panel_avx2 t2u4p2048\n"
+    "avx2 tl2 m5: x64_panel_avx2 t2u4p2048\n"
+    "avx2 b3 m1: x64_lut_avx2 t2u4p4096\n"
+    "avx2 b3 m2: x64_panel_avx2 t2u4p2048\n"
+    "avx2 b3 m3: x64_panel_avx2 t2u4p2048\n"
+    "avx2 b3 m5: x64_panel_avx2 t2u4p2048\n"
+    "avxvnni i2s m1: x64_matmul_i2s_avxvnni t1u8p8192\n"
+    "avxvnni i2s m2: x64_matmul_i2s_avxvnni t1u8p8192\n"
+    "avxvnni i2s m3: x64_matmul_i2s_avxvnni t1u8p8192\n"
+    "avxvnni i2s m5: x64_matmul_i2s_avxvnni t1u8p8192\n"
+    "avxvnni tl1 m1: x64_matmul_words_avxvnni t1u2p8192\n"
+    "avxvnni tl1 m2: x64_matmul_words_avxvnni t1u2p8192\n"
+    "avxvnni tl1 m3: x64_matmul_words_avxvnni t1u2p8192\n"
+    "avxvnni tl1 m5: x64_panel_avxvnni t2u4p2048k384\n"
+    "avxvnni tl2 m1: x64_matmul_words_avxvnni t1u2p8192\n"
+    "avxvnni tl2 m2: x64_matmul_words_avxvnni t1u2p8192\n"
+    "avxvnni tl2 m3: x64_matmul_words_avxvnni t1u2p8192\n"
+    "avxvnni tl2 m5: x64_panel_avxvnni t2u4p2048k384\n"
+    "avxvnni b3 m1: x64_matmul_words_avxvnni t1u2p8192\n"
+    "avxvnni b3 m2: x64_matmul_words_avxvnni t1u2p8192\n"
+    "avxvnni b3 m3: x64_matmul_words_avxvnni t1u2p8192\n"
+    "avxvnni b3 m5: x64_panel_avxvnni t2u4p2048k384\n"
+    "no vbmi i2s m1: x64_matmul_i2s_avx512vnni t1u8p8192\n"
+    "no vbmi i2s m2: x64_matmul_i2s_avx512vnni t1u8p8192\n"
+    "no vbmi i2s m3: x64_matmul_i2s_avx512vnni t2u4p17920\n"
+    "no vbmi i2s m5: x64_matmul_i2s_avx512vnni t2u4p17920\n"
+    "no vbmi tl1 m1: x64_matmul_words_avx512vnni t1u8p8192\n"
+    "no vbmi tl1 m2: x64_matmul_words_avx512vnni t2u4p17920\n"
+    "no vbmi tl1 m3: x64_matmul_words_avx512vnni t2u4p17920\n"
+    "no vbmi tl1 m5: x64_matmul_words_avx512vnni t2u4p17920\n"
+    "no vbmi tl2 m1: x64_lut_avx512 t4u1p20480\n"
+    "no vbmi tl2 m2: x64_panel_avxvnni t4u4p2048k384\n"
+    "no vbmi tl2 m3: x64_panel_avxvnni t4u4p2048k384\n"
+    "no vbmi tl2 m5: x64_panel_avxvnni t4u4p2048k384\n"
+    "no vbmi b3 m1: x64_lut_avx512 t8u1p12288\n"
+    "no vbmi b3 m2: x64_panel_avxvnni t4u4p2048k384\n"
+    "no vbmi b3 m3: x64_panel_avxvnni t4u4p2048k384\n"
+    "no vbmi b3 m5: x64_panel_avxvnni t4u4p2048k384\n"
+    "avx512vnni i2s m1: x64_matmul_i2s_avx512vnni t1u8p8192\n"
+    "avx512vnni i2s m2: x64_matmul_i2s_avx512vnni t1u8p8192\n"
+    "avx512vnni i2s m3: x64_matmul_i2s_avx512vnni t2u4p17920\n"
+    "avx512vnni i2s m5: x64_matmul_i2s_avx512vnni t2u4p17920\n"
+    "avx512vnni tl1 m1: x64_matmul_words_avx512vnni t1u8p8192\n"
+    "avx512vnni tl1 m2: x64_matmul_words_avx512vnni t2u4p17920\n"
+    "avx512vnni tl1 m3: x64_matmul_words_avx512vnni t2u4p17920\n"
+    "avx512vnni tl1 m5: x64_matmul_words_avx512vnni t2u4p17920\n"
+    "avx512vnni tl2 m1: x64_matmul_words_avx512vnni t1u8p8192\n"
+    "avx512vnni tl2 m2: x64_matmul_words_avx512vnni t2u4p16128\n"
+    "avx512vnni tl2 m3: x64_matmul_words_avx512vnni t2u4p16128\n"
+    "avx512vnni tl2 m5: x64_matmul_words_avx512vnni t2u4p16128\n"
+    "avx512vnni b3 m1: x64_lut_avx512 t8u1p12288\n"
+    "avx512vnni b3 m2: x64_matmul_words_avx512vnni t2u4p14336\n"
+    "avx512vnni b3 m3: x64_matmul_words_avx512vnni t2u4p14336\n"
+    "avx512vnni b3 m5: x64_matmul_words_avx512vnni t2u4p14336\n"
+    "amx i2s m1: x64_matmul_i2s_avx512vnni t1u8p8192\n"
+    "amx i2s m2: x64_matmul_i2s_avx512vnni t1u8p8192\n"
+    "amx i2s m3: x64_matmul_i2s_avx512vnni t2u4p17920\n"
+    "amx i2s m5: x64_matmul_i2s_avx512vnni t2u4p17920\n"
+    "amx tl1 m1: x64_matmul_words_avx512vnni t1u8p8192\n"
+    "amx tl1 m2: x64_matmul_words_avx512vnni t2u4p17920\n"
+    "amx tl1 m3: x64_matmul_words_avx512vnni t2u4p17920\n"
+    "amx tl1 m5: x64_matmul_words_avx512vnni t2u4p17920\n"
+    "amx tl2 m1: x64_matmul_words_avx512vnni t1u8p8192\n"
+    "amx tl2 m2: x64_matmul_words_avx512vnni t2u4p16128\n"
+    "amx tl2 m3: x64_matmul_words_avx512vnni t2u4p16128\n"
+    "amx tl2 m5: x64_matmul_words_avx512vnni t2u4p16128\n"
+    "amx b3 m1: x64_lut_avx512 t8u1p12288\n"
+    "amx b3 m2: x64_matmul_words_avx512vnni t2u4p14336\n"
+    "amx b3 m3: x64_matmul_words_avx512vnni t2u4p14336\n"
+    "amx b3 m5: x64_matmul_words_avx512vnni t2u4p14336\n";
+
+// The kernel that runs where nothing was measured, by generator and plan, for a matrix that does not fit in L2.
+TEST(HeuristicPlanSource, TheUntunedKernelsAreThese) {
+  Target without_vbmi = target_for(Isa::kAvx512Vnni);
+  without_vbmi.has_vbmi = false;
+  const std::pair<const char*, Target> targets[] = {{"avx2", target_for(Isa::kAvx2)},
+                                                    {"avxvnni", target_for(Isa::kAvxVnni)},
+                                                    {"no vbmi", without_vbmi},
+                                                    {"avx512vnni", target_for(Isa::kAvx512Vnni)},
+                                                    {"amx", target_for(Isa::kAmx)}};
+  const HeuristicPlanSource plans;
+  std::string text;
+  for (const auto& [name, target] : targets) {
+    for (const LayoutId layout : kLayouts) {
+      for (const int m : {1, 2, 3, 5}) {
+        const MatmulSpec spec{.n = 3840, .k = 2560, .m = m, .layout = layout};
+        MatmulSpec any = spec;
+        any.m = kAnyM;
+        const KernelChoice choice = plans.choose(spec, target);
+        const auto taken = first_acceptance({.spec = spec,
+                                             .plan = choice.plan,
+                                             .target = target,
+                                             .any_m_plan = plans.choose(any, target).plan,
+                                             .generator = choice.generator});
+        ASSERT_TRUE(taken.has_value());
+        text += fmt::format("{} {} m{}: {} {}\n", name, layout_name(layout), m,
+                            taken->generator->name(), plan_name(taken->request.plan));
+      }
+    }
+  }
+  EXPECT_EQ(text, kUntuned);
+}
+#endif
 
 }  // namespace
 }  // namespace bitnetc

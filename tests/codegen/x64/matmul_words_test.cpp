@@ -151,7 +151,7 @@ TEST(MatmulWordsAvx512Vnni, RefusalsNameTheNumbers) {
             "tiles_per_step = 4 with m = 5: 16 accumulators");
   EXPECT_EQ(refusal(spec, {}, without_vbmi), "needs AVX512_VBMI for layout b3, target has none");
   spec.m = 1;
-  EXPECT_EQ(refusal(spec, {}, best), "m = 1 of layout b3 is faster by look-ups");
+  EXPECT_EQ(refusal(spec, {}, best), "") << "what is slow on some machine is for the tuner to say";
   spec.layout = LayoutId::kTl1;
   EXPECT_EQ(refusal(spec, {}, without_vbmi), "");
   spec.k = int64_t{1} << 19;
