@@ -1,17 +1,14 @@
-// Tiers that a test would run kernels of: one that this CPU lacks is said, not passed over in silence.
+// The ISA tiers a test can run on this machine.
 #pragma once
 
-#include <cstdio>
-#include <string>
+#include <vector>
 
-#include "runtime/cpu_features.h"
+#include "runtime/target.h"
 
 namespace bitnetc::test {
 
-inline bool tier_runs_here(Isa isa) {
-  if (host_target().supports(isa)) return true;
-  std::printf("SKIPPED tier %s: this CPU lacks it\n", std::string(isa_name(isa)).c_str());
-  return false;
-}
+// Every tier this machine has, kScalar first. Prints a line for each that it lacks: what a test did
+// not cover is said, never silent.
+std::vector<Isa> tiers_here();
 
 }  // namespace bitnetc::test
