@@ -1,7 +1,7 @@
 #include "codegen/proof/problem.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "runtime/buffer.h"
@@ -10,8 +10,8 @@
 namespace bitnetc::proof {
 namespace {
 
-// Of a weight or cache this many elements at either end are random.
-constexpr int64_t kRandomEnd = 8192;
+// Of a weight this many elements at either end are random: rows of the widest models.
+constexpr int64_t kRandomEnd = 1 << 16;
 constexpr int kUntouched = 0xa5;
 
 // Blocks that touch no page until something is written: large operands of which a call reads little
@@ -94,8 +94,7 @@ void OperandBuffers::fill(Random& random, float magnitude) {
     }
     const int64_t element = element_bytes(operand.type);
     const int64_t count = std::ssize(bytes) / element;
-    const bool whole = operand.role != Role::kWeight && operand.role != Role::kCache;
-    const int64_t head = whole ? count : std::min(count, kRandomEnd);
+    const int64_t head = operand.role == Role::kWeight ? std::min(count, kRandomEnd) : count;
     const int64_t tail = std::min(count - head, kRandomEnd);
     // Weights keep an ordinary size, so that a product's size is that of its other factor.
     const float most = operand.role == Role::kWeight ? 2.0f : magnitude;
