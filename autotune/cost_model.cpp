@@ -1,9 +1,6 @@
 #include "autotune/cost_model.h"
 
 #include <algorithm>
-#include <string_view>
-
-#include "runtime/kernel_args.h"
 
 namespace bitnetc {
 namespace {
@@ -29,8 +26,6 @@ constexpr double kCompiled = 1.2;
 constexpr int64_t kPanelBytesInL1 = 32 << 10;
 constexpr double kPanelOutOfL1 = 1.07;
 
-// ---- counts
-
 // A store of a vector takes the time of so many operations: one a cycle.
 constexpr double kOperationsPerStore = 4;
 // vpdpbusd waits for a sum that is younger than four or five cycles, and two start in a cycle.
@@ -38,79 +33,7 @@ constexpr double kBusySums = 8;
 // By instruction: vpmaddubsw and vpaddw together do 64.
 constexpr double kOperationsOfMultiplyAdd = 32;
 
-// Vector operations for a weight, from the comments at the head of the kernels and decoders.
-struct DecodeCounts {
-  double operations, stores;  // by weight; stores only where a panel is written
-};
-
-// Of a block of 16 rows.
-constexpr double kCellWeights = 256, kTl2Weights = 576, kB3Weights = 320;
-
-DecodeCounts decode_counts(LayoutId layout, Isa tier, bool into_panel) {
-  const bool zmm = tier >= Isa::kAvx512Vnni;
-  const double vectors = zmm ? 1 : 2;  // to a group of four columns
-  switch (layout) {
-    case LayoutId::kI2S: {  // a mask a plane; registers spare the shifts, except on AVX2
-      const double shifts = into_panel ? 3 : tier == Isa::kAvx2 ? 1 : 0;
-      return {(4 + shifts) * vectors / kCellWeights, 4 * vectors / kCellWeights};
-    }
-    case LayoutId::kTl1: return {(zmm ? 8 : 18) / kCellWeights, 4 * vectors / kCellWeights};
-    case LayoutId::kTl2: return {(zmm ? 19 : 70) / kTl2Weights, 9 * vectors / kTl2Weights};
-    case LayoutId::kB3: return {(zmm ? 17 : 50) / kB3Weights, 5 * vectors / kB3Weights};
-  }
-  return {};
-}
-
-// Of words in 16 or 32 lanes (matmul_lut_avx2.cpp, matmul_lut_avx512.cpp).
-double look_up_operations(LayoutId layout, TableForm form) {
-  const bool words = form == TableForm::kWords;
-  switch (layout) {
-    case LayoutId::kTl1: return words ? 11.0 / 256 : 26.0 / 128;
-    case LayoutId::kTl2: return words ? 8.0 / 288 : 26.0 / 144;
-    default: return words ? 15.0 / 320 : 35.0 / 160;
-  }
-}
-
-// ---- what a candidate is
-
-enum class Strategy { kDirect, kPanel, kLookUp };
-
-struct Subject {
-  const Candidate& candidate;
-  int64_t tokens;  // of the call of the matmul
-  Isa tier;
-  TableForm form;
-  Strategy strategy;
-  bool compiled;
-
-  const MatmulSpec& spec() const { return candidate.spec; }
-  const KernelPlan& plan() const { return candidate.plan; }
-  int tiles() const { return std::max(plan().tiles_per_step, is_gated(spec().epilogue) ? 2 : 1); }
-  double weights() const {
-    const WeightLayout layout = spec().weight_layout();
-    return static_cast<double>(layout.padded_n()) * static_cast<double>(layout.padded_k());
-  }
-  // Times that the weights are gone through.
-  double passes() const {
-    const int64_t most = spec().m == kAnyM ? kMaxTokensPerCall : spec().m;
-    return static_cast<double>((tokens + most - 1) / most);
-  }
-};
-
-// The lowest that accepts the candidate.
-Isa tier_of(const Candidate& candidate) {
-  for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni})
-    if (candidate.generator->accepts(candidate.request(target_for(isa))).ok()) return isa;
-  return Isa::kAmx;
-}
-
-Subject describe(const Candidate& candidate, int64_t tokens) {
-  const TableForm form = candidate.generator->table_form(candidate.spec);
-  const bool compiled = candidate.generator->name().starts_with("static_");
-  Strategy strategy = candidate.spec.m == kAnyM ? Strategy::kPanel : Strategy::kDirect;
-  if (form != TableForm::kNone) strategy = Strategy::kLookUp;
-  return {candidate, tokens, tier_of(candidate), form, strategy, compiled};
-}
+using Strategy = MatmulWork::Strategy;
 
 // ---- limits
 
@@ -131,67 +54,23 @@ double vector_operations_per_second(const MachineLimits& limits) {
 
 // ---- terms
 
-double stream_factor(const Subject& subject) {
-  const int ahead = subject.plan().prefetch_bytes;
-  if (subject.compiled) return kSeveralStreams;
-  if (subject.strategy == Strategy::kLookUp) return ahead > 0 ? 1 : kStreamsOutOfOrder;
-  if (subject.strategy == Strategy::kPanel) return ahead > 0 ? 1 : kSeveralStreams;
-  if (subject.plan().tiles_per_step == 1) return ahead >= kFarPrefetchBytes ? 1 : kNearPrefetch;
-  const int64_t other_tiles = subject.plan().tiles_per_step - 1;
-  return ahead > other_tiles * subject.spec().weight_layout().tile_bytes() ? kNextStreams
-                                                                           : kSeveralStreams;
+double stream_factor(const MatmulWork& work, GeneratorKind kind, int64_t tile_bytes) {
+  if (kind == GeneratorKind::kCompiled) return kSeveralStreams;
+  if (work.strategy == Strategy::kLookUp) return work.prefetch_bytes > 0 ? 1 : kStreamsOutOfOrder;
+  if (work.strategy == Strategy::kPanel) return work.prefetch_bytes > 0 ? 1 : kSeveralStreams;
+  if (work.streams == 1) return work.prefetch_bytes >= kFarPrefetchBytes ? 1 : kNearPrefetch;
+  return work.prefetch_bytes > (work.streams - 1) * tile_bytes ? kNextStreams : kSeveralStreams;
 }
 
-// Columns of a panel at most: what the plan asks, or the generator's own choice.
-int64_t panel_columns(const Subject& subject) {
-  const KernelPlan& plan = subject.plan();
-  const int own = subject.candidate.generator->effective_plan(subject.spec(), plan).block_k;
-  return std::clamp<int64_t>(plan.block_k > 0 ? plan.block_k : own, 1, subject.spec().k);
+// Products wait for sums that are too few to take turns, and for loads where they outnumber the products.
+double wait_factor(const MatmulWork& work) {
+  if (work.independent_sums == 0) return 1;
+  return std::max({1.0, kBusySums / work.independent_sums, work.loads_per_product});
 }
 
-// Products wait for sums that are too few to take turns, and for loads where they outnumber the products. AVX2 is spared:
-// its additions take one cycle, and two instructions a product leave time to load.
-double wait_factor(const Subject& subject) {
-  constexpr int kMostBatch = 12, kMostVectors = 4;
-  if (subject.tier == Isa::kAvx2 || subject.tier == Isa::kAmx || subject.compiled) return 1;
-  const bool zmm = subject.tier == Isa::kAvx512Vnni;
-  const int parts = zmm ? 1 : 2;  // vectors of a tile
-  if (subject.strategy == Strategy::kDirect) {
-    if (subject.spec().layout == LayoutId::kI2S) return 1;  // a sum for each of several planes
-    const int sums = subject.plan().tiles_per_step * subject.spec().m;
-    // 512-bit registers that are left over hold further chains of the same sums.
-    constexpr int kZmmSums = 16, kMostChains = 4;
-    const int chains = zmm ? std::clamp(kZmmSums / sums, 1, kMostChains) : 1;
-    return std::max(1.0, kBusySums / (sums * parts * chains));
-  }
-  const int vectors = std::min(subject.tiles() * parts, kMostVectors);
-  const int most = std::min(kMostBatch, (zmm ? 24 : 12) / vectors);  // of the registers
-  const int limit = subject.plan().tokens > 0 ? std::min(subject.plan().tokens, most) : most;
-  const auto batch = static_cast<double>(std::min<int64_t>(limit, subject.tokens));
-  return std::max({1.0, kBusySums / (vectors * batch), (vectors + batch) / (vectors * batch)});
-}
-
-double cache_factor(const Subject& subject) {
-  if (subject.strategy != Strategy::kPanel || subject.compiled) return 1;
-  return subject.tiles() * kTileRows * panel_columns(subject) > kPanelBytesInL1 ? kPanelOutOfL1 : 1;
-}
-
-// Sums of a panel kernel wait in memory between chunks: 4 bytes an output, read and written.
-double sums_bytes(const Subject& subject) {
-  if (subject.strategy != Strategy::kPanel || subject.compiled) return 0;
-  const int64_t columns = panel_columns(subject);
-  const auto chunks = static_cast<double>((subject.spec().k + columns - 1) / columns);
-  return 2 * 4.0 * static_cast<double>(subject.spec().n) * static_cast<double>(subject.tokens) *
-         chunks;
-}
-
-// Bytes of tables that the steps of a matrix read.
-double looked_up_bytes(const Subject& subject) {
-  const TablesSpec tables{
-      .k = subject.spec().k, .layout = subject.spec().layout, .form = subject.form};
-  const double steps =
-      static_cast<double>(subject.spec().weight_layout().tiles()) / subject.tiles();
-  return static_cast<double>(tables.table_bytes()) * std::max(steps, 1.0);
+// A panel kernel stores while it decodes.
+double decode_operations(const MatmulWork& work) {
+  return std::max(work.decode_operations, kOperationsPerStore * work.decode_stores);
 }
 
 }  // namespace
@@ -207,35 +86,27 @@ const char* CostPrediction::bound() const {
 }
 
 CostPrediction predict(const Candidate& candidate, int64_t tokens, const MachineLimits& limits) {
-  const Subject subject = describe(candidate, tokens);
+  const auto counted = candidate.generator->work(candidate.spec, candidate.plan, tokens);
+  BITNETC_CHECK(counted, "{} does not count its work", candidate.generator->name());
+  const MatmulWork& work = *counted;
+  const WeightLayout layout = candidate.spec.weight_layout();
+  const GeneratorKind kind = candidate.generator->kind();
   const double rate = vector_operations_per_second(limits);
   const double table_rate = rate * kTableBytesPerOperation;
-  const double passes = subject.passes(), slowdown = subject.compiled ? kCompiled : 1;
-  const auto bytes = static_cast<double>(candidate.spec.weight_layout().total_bytes());
-  CostPrediction cost{.memory_s = passes * bytes * stream_factor(subject) /
-                                  known_or(limits.read_bytes_per_second, 1e10)};
-  if (subject.strategy == Strategy::kLookUp) {
-    const TablesSpec tables{
-        .k = candidate.spec.k, .layout = candidate.spec.layout, .form = subject.form};
-    const double operations =
-        subject.weights() * look_up_operations(candidate.spec.layout, subject.form);
-    cost.decode_s = passes * (operations / rate + looked_up_bytes(subject) / table_rate);
-    cost.tables_s = passes * static_cast<double>(tables.table_bytes()) / table_rate;
-    cost.exposed = kExposedDirect;
-    return cost;
-  }
-  const bool into_panel = subject.strategy == Strategy::kPanel;
-  const DecodeCounts counts = decode_counts(candidate.spec.layout, subject.tier, into_panel);
-  const double operations = into_panel
-                                ? std::max(counts.operations, kOperationsPerStore * counts.stores)
-                                : counts.operations;
-  cost.decode_s = slowdown * passes * subject.weights() * operations / rate;
-  cost.multiply_s = slowdown * 2 * static_cast<double>(tokens) * subject.weights() *
-                        wait_factor(subject) * cache_factor(subject) /
-                        peak_of(limits, subject.tier) +
-                    sums_bytes(subject) / table_rate;
-  cost.exposed = into_panel ? kExposedPanel : kExposedDirect;
-  return cost;
+  const auto passes = static_cast<double>(work.passes);
+  const double slowdown = kind == GeneratorKind::kCompiled ? kCompiled : 1;
+  const double cache_factor = work.panel_bytes > kPanelBytesInL1 ? kPanelOutOfL1 : 1;
+  return {.memory_s = passes * static_cast<double>(layout.total_bytes()) *
+                      stream_factor(work, kind, layout.tile_bytes()) /
+                      known_or(limits.read_bytes_per_second, 1e10),
+          .multiply_s = slowdown * work.multiply_operations * wait_factor(work) * cache_factor /
+                            peak_of(limits, work.tier) +
+                        work.sums_bytes / table_rate,
+          .decode_s = passes * (slowdown * padded_weights(candidate.spec) *
+                                    decode_operations(work) / rate +
+                                work.tables_read / table_rate),
+          .tables_s = passes * static_cast<double>(work.tables_written) / table_rate,
+          .exposed = work.strategy == Strategy::kPanel ? kExposedPanel : kExposedDirect};
 }
 
 }  // namespace bitnetc

@@ -59,7 +59,7 @@ Status check_plans(const ProfileEntry& entry, const Target& target) {
 std::vector<std::string> current_field(const MatmulSpec& spec, const Target& target) {
   std::vector<std::string> field;
   for (const auto& generator : KernelBuilder::generators())
-    if (generator->name() != "reference" && serves(*generator, spec, target))
+    if (generator->kind() != GeneratorKind::kReference && serves(*generator, spec, target))
       field.push_back(fmt::format("{}.{}", generator->name(), generator->revision()));
   std::ranges::sort(field);
   return field;

@@ -74,11 +74,6 @@ constexpr Constraint kConstraints[] = {
      [](const Candidate& c) {
        return (c.plan.k_unroll - 1) * int64_t{kColumnsPerUnroll} < c.spec.k;
      }},
-    {"compiled AMX kernels for more than 8 tokens only",
-     "for fewer they call the compiled AVX-512 kernels, which compete themselves",
-     [](const Candidate& c) {
-       return c.spec.m == kAnyM || c.generator->name() != "static_matmul_amx";
-     }},
 };
 
 bool meets_constraints(const Candidate& candidate) {
@@ -182,7 +177,7 @@ std::optional<Candidate> rule_of_thumb(const MatmulSpec& spec, const Target& tar
                                        .target = target,
                                        .any_m_plan = plans.choose(any, target).plan,
                                        .generator = choice.generator});
-  if (!taken || taken->generator->name() == "reference") return std::nullopt;
+  if (!taken || taken->generator->kind() == GeneratorKind::kReference) return std::nullopt;
   return Candidate{taken->generator, std::get<MatmulSpec>(taken->request.spec),
                    taken->request.plan};
 }
@@ -227,7 +222,7 @@ std::optional<Entrant> find_entrant(const Generator& generator, const MatmulSpec
 std::vector<Entrant> find_entrants(const MatmulSpec& spec, const Target& target) {
   std::vector<Entrant> entrants;
   for (const auto& generator : KernelBuilder::generators()) {
-    if (generator->name() == "reference") continue;
+    if (generator->kind() == GeneratorKind::kReference) continue;
     if (const auto entrant = find_entrant(*generator, spec, target)) entrants.push_back(*entrant);
   }
   return entrants;

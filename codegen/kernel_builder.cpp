@@ -25,12 +25,12 @@ int64_t now_ns() {
 
 // The reference needs no proof: it is what proofs compare with.
 bool needs_proof(const Generator& generator) {
-  return generator.name() != "reference";
+  return generator.kind() != GeneratorKind::kReference;
 }
 
 Result<BuiltKernel> build_and_prove(const Generator& generator, const KernelRequest& request,
                                     KernelCache& cache) {
-  BuiltKernel built{.generator = std::string(generator.name())};
+  BuiltKernel built{.generator = std::string(generator.name()), .kind = generator.kind()};
   const std::string name = kernel_name(request, generator);
   // LLVM kernels of two tiers bear one name, so the target is part of the key.
   const std::string key = fmt::format("{} for {}", name, request.target.describe());

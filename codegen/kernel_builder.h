@@ -15,6 +15,7 @@
 
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
+#include "codegen/matmul_work.h"
 #include "runtime/kernel.h"
 #include "runtime/kernel_cache.h"
 #include "runtime/status.h"
@@ -41,6 +42,7 @@ class Generator {
   virtual std::string_view suffix()
       const = 0;                     // tier or back-end at the end of kernel names: "avx2"
   virtual int revision() const = 0;  // raised when the emitted code changes
+  virtual GeneratorKind kind() const = 0;
   // Whether this generator can serve the request; if not, the reason with its numbers.
   virtual Status accepts(const KernelRequest& request) const = 0;
   // The sums that kernels of this spec look up (MatmulArgs::tables). kNone: they read x.
@@ -50,6 +52,12 @@ class Generator {
   // generated ignores them all.
   virtual PlanGrid plan_grid() const { return {}; }
   virtual KernelPlan effective_plan(const MatmulSpec&, const KernelPlan&) const { return {}; }
+  // What its kernel for spec and plan, which it accepts, does in a call with `tokens` tokens. Nothing: it makes no
+  // matmuls, or does not count.
+  virtual std::optional<MatmulWork> work(const MatmulSpec&, const KernelPlan&,
+                                         int64_t /*tokens*/) const {
+    return std::nullopt;
+  }
   // Makes the kernel. Called only after accepts() said yes.
   virtual Result<Kernel> build(const KernelRequest& request,
                                const std::string& kernel_name) const = 0;
@@ -68,6 +76,7 @@ struct Selection {
 struct BuiltKernel {
   Kernel kernel;
   std::string generator;
+  GeneratorKind kind = GeneratorKind::kReference;  // of the generator
   TableForm table_form = TableForm::kNone;
   Selection selection;
   int64_t build_ns = 0;  // generation, without the proof

@@ -160,7 +160,7 @@ class Linker {
 
     int64_t on_reference() const {
       return std::ranges::count_if(
-          by_m, [](const BuiltKernel& built) { return built.generator == "reference"; });
+          by_m, [](const BuiltKernel& built) { return built.kind == GeneratorKind::kReference; });
     }
   };
 
@@ -310,7 +310,8 @@ std::vector<std::string> LinkReport::fallbacks() const {
   std::map<std::string, const LinkedKernel*> by_operation;
   for (const LinkedKernel& kernel : kernels) {
     const std::string operation = kernel.name.substr(0, kernel.name.find('_'));
-    if (kernel.generator == "reference") by_operation.emplace(operation, &kernel);
+    if (find_generator(kernel.generator)->kind() == GeneratorKind::kReference)
+      by_operation.emplace(operation, &kernel);
   }
   std::vector<std::string> lines;
   for (const auto& [operation, kernel] : by_operation)

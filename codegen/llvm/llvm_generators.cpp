@@ -49,6 +49,7 @@ class LlvmGenerator final : public Generator {
   std::string_view name() const override { return name_; }
   std::string_view suffix() const override { return "llvm"; }
   int revision() const override { return 1; }
+  GeneratorKind kind() const override { return GeneratorKind::kGenerated; }
   Status accepts(const KernelRequest& request) const override {
     if (!std::holds_alternative<Spec>(request.spec))
       return make_error(StatusCode::kUnsupported, "makes {} only", operation_);

@@ -12,6 +12,7 @@ class ReferenceGenerator final : public Generator {
   std::string_view name() const override { return "reference"; }
   std::string_view suffix() const override { return "reference"; }
   int revision() const override { return 1; }
+  GeneratorKind kind() const override { return GeneratorKind::kReference; }
   Status accepts(const KernelRequest& request) const override { return validate(request.spec); }
   Result<Kernel> build(const KernelRequest& request,
                        const std::string& kernel_name) const override {

@@ -28,6 +28,7 @@ class StaticAvx2 final : public Generator {
   std::string_view name() const override { return name_; }
   std::string_view suffix() const override { return "static_avx2"; }
   int revision() const override { return 1; }
+  GeneratorKind kind() const override { return GeneratorKind::kCompiled; }
 
   Status accepts(const KernelRequest& request) const override {
     const Spec* spec = std::get_if<Spec>(&request.spec);

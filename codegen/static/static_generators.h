@@ -9,7 +9,6 @@
 
 namespace bitnetc {
 
-std::unique_ptr<Generator> make_static_matmul_amx();
 std::unique_ptr<Generator> make_static_matmul_avx512vnni();
 std::unique_ptr<Generator> make_static_matmul_avxvnni();
 std::unique_ptr<Generator> make_static_matmul_avx2();

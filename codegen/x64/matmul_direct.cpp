@@ -13,6 +13,16 @@ constexpr int kUnrollColumns = 16;  // KernelPlan::k_unroll counts these
 
 }  // namespace
 
+MatmulWork direct_work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens,
+                       double decode_operations_per_weight, int independent_sums) {
+  return {.strategy = MatmulWork::Strategy::kDirect,
+          .streams = plan.tiles_per_step,
+          .prefetch_bytes = plan.prefetch_bytes,
+          .decode_operations = decode_operations_per_weight,
+          .multiply_operations = int8_operations(spec, tokens),
+          .independent_sums = independent_sums};
+}
+
 MatmulDirect::MatmulDirect(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                            int parts_per_pass, int tier_scratch_bytes)
     : MatmulProgram(vectors, spec, plan, SumsOf::kCodes),

@@ -26,6 +26,8 @@
 
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
+#include "codegen/matmul_work.h"
+#include "codegen/x64/emit/i2s_planes.h"
 #include "codegen/x64/matmul_program.h"
 
 namespace bitnetc::x64 {
@@ -54,6 +56,16 @@ struct MatmulRegs {
   Reg64 row_absmax = Xbyak::util::rax;
   Reg64 scratch = Xbyak::util::rsp;  // i32 [tile of the step][token][16], then the tier's own bytes
 };
+
+// MatmulFamily::work of a direct kernel. `independent_sums`: accumulators that take turns in the multiplier; 0: more
+// than it can use.
+MatmulWork direct_work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens,
+                       double decode_operations_per_weight, int independent_sums);
+
+// A vector of packed i2_s bytes holds four weights per byte.
+inline double i2s_operations_per_weight(VectorFile vectors, I2sPlanes planes) {
+  return static_cast<double>(planes.operations()) / (I2sPlanes::kCount * vectors.bytes);
+}
 
 class MatmulDirect : public MatmulProgram {
  protected:

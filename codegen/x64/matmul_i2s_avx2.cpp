@@ -43,11 +43,15 @@ int parts_per_pass(const MatmulSpec& spec) {
   return spec.m <= 4 ? kParts : kParts / 2;
 }
 
+int scales(const MatmulSpec& spec) {
+  return spec.m <= 2 ? 2 : 1;
+}
+
 class MatmulI2sAvx2 final : public MatmulDirect {
  public:
   MatmulI2sAvx2(const MatmulSpec& spec, const KernelPlan& plan)
       : MatmulDirect(kYmm, spec, plan, parts_per_pass(spec), kTierScratchBytes),
-        planes_(spec.m <= 2 ? 2 : 1),
+        planes_(scales(spec)),
         cells_per_run_(planes_.scales() == 2 ? 8 : 16) {}
 
  private:
@@ -189,6 +193,12 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
                     plan.tiles_per_step, spec.m, max_tiles);
 }
 
+MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
+  // vpaddw takes one cycle: sums need not take turns.
+  return direct_work(spec, plan, tokens, i2s_operations_per_weight(kYmm, I2sPlanes(scales(spec))),
+                     0);
+}
+
 constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx2",
                                .suffix = "avx2",
                                .isa = Isa::kAvx2,
@@ -198,7 +208,8 @@ constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx2",
                                .max_m = kMaxSmallM,
                                .k_limit = kKLimit,
                                .accepts = accepts,
-                               .program = make_program<MatmulI2sAvx2>};
+                               .program = make_program<MatmulI2sAvx2>,
+                               .work = work};
 
 }  // namespace
 }  // namespace x64

@@ -42,6 +42,10 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
   return check_vnni_registers(kZmm, spec, plan);
 }
 
+MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
+  return vnni_work(kZmm, spec, plan, tokens);
+}
+
 constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx512vnni",
                                .suffix = "avx512vnni",
                                .isa = Isa::kAvx512Vnni,
@@ -51,7 +55,8 @@ constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx512vnni",
                                .max_m = kMaxSmallM,
                                .k_limit = kVnniKLimit,
                                .accepts = accepts,
-                               .program = make_program<MatmulI2sAvx512Vnni>};
+                               .program = make_program<MatmulI2sAvx512Vnni>,
+                               .work = work};
 
 }  // namespace
 }  // namespace x64

@@ -41,6 +41,10 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
   return check_vnni_registers(kYmm, spec, plan);
 }
 
+MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
+  return vnni_work(kYmm, spec, plan, tokens);
+}
+
 constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avxvnni",
                                .suffix = "avxvnni",
                                .isa = Isa::kAvxVnni,
@@ -50,7 +54,8 @@ constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avxvnni",
                                .max_m = kMaxSmallM,
                                .k_limit = kVnniKLimit,
                                .accepts = accepts,
-                               .program = make_program<MatmulI2sAvxVnni>};
+                               .program = make_program<MatmulI2sAvxVnni>,
+                               .work = work};
 
 }  // namespace
 }  // namespace x64

@@ -37,6 +37,14 @@ Status check_vnni_registers(VectorFile vectors, const MatmulSpec& spec, const Ke
                     plan.tiles_per_step, spec.m, least.count(), vectors.count);
 }
 
+MatmulWork vnni_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
+                     int64_t tokens) {
+  const VnniRegisters registers = choose_vnni_registers(vectors, spec, plan);
+  return direct_work(spec, plan, tokens,
+                     i2s_operations_per_weight(vectors, I2sPlanes(registers.scales)),
+                     registers.accumulators());
+}
+
 MatmulI2sVnni::MatmulI2sVnni(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan)
     : MatmulDirect(vectors, spec, plan, choose_vnni_registers(vectors, spec, plan).parts, 0),
       registers_(choose_vnni_registers(vectors, spec, plan)),

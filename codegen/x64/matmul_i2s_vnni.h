@@ -39,6 +39,10 @@ VnniRegisters choose_vnni_registers(VectorFile vectors, const MatmulSpec& spec,
 // The refusal, with its numbers, when nothing fits.
 Status check_vnni_registers(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan);
 
+// MatmulFamily::work, for the registers that are chosen.
+MatmulWork vnni_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
+                     int64_t tokens);
+
 inline constexpr int64_t kVnniKLimit = int64_t{1} << 19;
 
 class MatmulI2sVnni : public MatmulDirect {

@@ -38,6 +38,19 @@ KernelPlan effective_lut_plan(const MatmulSpec& spec, const KernelPlan& plan) {
   return effective;
 }
 
+MatmulWork lut_work(const MatmulSpec& spec, const KernelPlan& plan, TableForm form,
+                    double operations, double weights) {
+  const TablesSpec tables{.k = spec.k, .layout = spec.layout, .form = form};
+  const double groups =
+      static_cast<double>(spec.weight_layout().tiles()) / step_tiles_of(spec, plan);
+  return {.strategy = MatmulWork::Strategy::kLookUp,
+          .streams = step_tiles_of(spec, plan),
+          .prefetch_bytes = plan.prefetch_bytes,
+          .decode_operations = operations / weights,
+          .tables_read = static_cast<double>(tables.table_bytes()) * std::max(groups, 1.0),
+          .tables_written = tables.table_bytes()};
+}
+
 MatmulLut::MatmulLut(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                      TableForm form, int accumulators)
     : MatmulProgram(vectors, spec, plan, SumsOf::kWeights),

@@ -27,6 +27,7 @@
 #pragma once
 
 #include "codegen/layout/word_cells.h"
+#include "codegen/matmul_work.h"
 #include "codegen/x64/matmul_program.h"
 
 namespace bitnetc::x64 {
@@ -35,6 +36,10 @@ inline constexpr int64_t kLutKLimit = int64_t{1} << 24;
 
 // MatmulFamily::effective_plan: a gated step of one tile is one of two.
 KernelPlan effective_lut_plan(const MatmulSpec& spec, const KernelPlan& plan);
+
+// MatmulFamily::work of a LUT kernel: `operations` vector instructions find and add the sums of `weights` weights.
+MatmulWork lut_work(const MatmulSpec& spec, const KernelPlan& plan, TableForm form,
+                    double operations, double weights);
 
 class MatmulLut : public MatmulProgram {
  protected:

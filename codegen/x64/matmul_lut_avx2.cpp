@@ -156,6 +156,16 @@ Status accepts(const MatmulSpec&, const KernelPlan& plan) {
                     plan.tiles_per_step, kMaxTiles);
 }
 
+// As counted at the head of this file.
+MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t) {
+  constexpr TableForm kForm = TableForm::kBytes;
+  switch (spec.layout) {
+    case LayoutId::kTl1: return lut_work(spec, plan, kForm, 26, 128);
+    case LayoutId::kTl2: return lut_work(spec, plan, kForm, 26, 144);
+    default: return lut_work(spec, plan, kForm, 35, 160);
+  }
+}
+
 constexpr MatmulFamily kFamily{.name = "x64_lut_avx2",
                                .suffix = "lut_avx2",
                                .isa = Isa::kAvx2,
@@ -167,6 +177,7 @@ constexpr MatmulFamily kFamily{.name = "x64_lut_avx2",
                                .table_form = TableForm::kBytes,
                                .accepts = accepts,
                                .program = make_program<MatmulLutAvx2>,
+                               .work = work,
                                .effective_plan = effective_lut_plan};
 
 }  // namespace

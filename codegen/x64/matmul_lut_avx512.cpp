@@ -131,6 +131,16 @@ Status accepts(const MatmulSpec&, const KernelPlan& plan) {
   return {};
 }
 
+// As counted at the head of this file.
+MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t) {
+  constexpr TableForm kForm = TableForm::kWords;
+  switch (spec.layout) {
+    case LayoutId::kTl1: return lut_work(spec, plan, kForm, 11, 256);
+    case LayoutId::kTl2: return lut_work(spec, plan, kForm, 8, 288);
+    default: return lut_work(spec, plan, kForm, 15, 320);
+  }
+}
+
 constexpr MatmulFamily kFamily{.name = "x64_lut_avx512",
                                .suffix = "lut_avx512",
                                .isa = Isa::kAvx512Vnni,
@@ -142,6 +152,7 @@ constexpr MatmulFamily kFamily{.name = "x64_lut_avx512",
                                .table_form = TableForm::kWords,
                                .accepts = accepts,
                                .program = make_program<MatmulLutAvx512>,
+                               .work = work,
                                .effective_plan = effective_lut_plan};
 
 }  // namespace

@@ -41,11 +41,15 @@ KernelPlan with_short_iterations(KernelPlan plan) {
   return plan;
 }
 
+YmmDecoderUse decoder_use(const MatmulSpec& spec) {
+  return {.first_register = accumulators(spec) + 1, .rows = YmmRows::kAsCells};
+}
+
 class MatmulWordsAvx2 final : public MatmulWordsYmm {
  public:
   MatmulWordsAvx2(const MatmulSpec& spec, const KernelPlan& plan)
       : MatmulWordsYmm(spec, with_short_iterations(plan),
-                       {.first_register = accumulators(spec) + 1, .rows = YmmRows::kAsCells}),
+                       decoder_use(spec)),
         chains_(chains(spec)) {}
 
  private:
@@ -113,6 +117,12 @@ Status accepts(const MatmulSpec&, const KernelPlan& plan) {
   return accept_one_tile(plan);
 }
 
+MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
+  // vpaddw takes one cycle, and the chains of a sum suffice for it.
+  const auto decoder = make_ymm_group_decoder(spec.layout, decoder_use(spec));
+  return direct_work(spec, plan, tokens, decoder->operations_per_weight(), 0);
+}
+
 constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avx2",
                                .suffix = "words_avx2",
                                .isa = Isa::kAvx2,
@@ -122,7 +132,8 @@ constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avx2",
                                .max_m = kMostTokens,
                                .k_limit = kKLimit,
                                .accepts = accepts,
-                               .program = make_program<MatmulWordsAvx2>};
+                               .program = make_program<MatmulWordsAvx2>,
+                               .work = work};
 
 }  // namespace
 }  // namespace x64

@@ -35,16 +35,18 @@ constexpr int kAccumulators = 16;
 constexpr int kMostChains = 4;
 constexpr int64_t kKLimit = int64_t{1} << 19;
 
+// Accumulators of a sum; groups take turns.
+int chains(int tiles, int tokens) {
+  return std::min(kMostChains, kAccumulators / (tiles * tokens));
+}
+
 class MatmulWordsAvx512Vnni final : public MatmulDirect {
  public:
   MatmulWordsAvx512Vnni(const MatmulSpec& spec, const KernelPlan& plan)
       : MatmulDirect(kZmm, spec, plan, 1, 0), decoder_(make_group_decoder(spec.layout)) {}
 
  private:
-  // Accumulators of a sum; groups take turns.
-  int chains(const Pass& pass) const {
-    return std::min(kMostChains, kAccumulators / (pass.tiles * spec_.m));
-  }
+  int chains(const Pass& pass) const { return x64::chains(pass.tiles, spec_.m); }
   Zmm acc(const Pass& pass, int tile, int token, int chain) const {  // i32x16
     return Zmm(kFirstAccumulator + (tile * spec_.m + token) * chains(pass) + chain);
   }
@@ -154,6 +156,12 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
                     plan.tiles_per_step, spec.m, kAccumulators);
 }
 
+MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
+  const int sums = plan.tiles_per_step * spec.m;
+  return direct_work(spec, plan, tokens, make_group_decoder(spec.layout)->operations_per_weight(),
+                     sums * chains(plan.tiles_per_step, spec.m));
+}
+
 constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avx512vnni",
                                .suffix = "words_avx512vnni",
                                .isa = Isa::kAvx512Vnni,
@@ -164,7 +172,8 @@ constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avx512vnni",
                                .max_m = kMaxSmallM,
                                .k_limit = kKLimit,
                                .accepts = accepts,
-                               .program = make_program<MatmulWordsAvx512Vnni>};
+                               .program = make_program<MatmulWordsAvx512Vnni>,
+                               .work = work};
 
 }  // namespace
 }  // namespace x64

@@ -33,11 +33,15 @@ int accumulators(const MatmulSpec& spec) {
   return kYmmParts * static_cast<int>(spec.m) * chains(spec);
 }
 
+YmmDecoderUse decoder_use(const MatmulSpec& spec) {
+  return {.first_register = accumulators(spec) + 1, .rows = YmmRows::kAsUnpacked};
+}
+
 class MatmulWordsAvxVnni final : public MatmulWordsYmm {
  public:
   MatmulWordsAvxVnni(const MatmulSpec& spec, const KernelPlan& plan)
       : MatmulWordsYmm(spec, plan,
-                       {.first_register = accumulators(spec) + 1, .rows = YmmRows::kAsUnpacked}),
+                       decoder_use(spec)),
         chains_(chains(spec)) {}
 
  private:
@@ -87,6 +91,11 @@ Status accepts(const MatmulSpec&, const KernelPlan& plan) {
   return accept_one_tile(plan);
 }
 
+MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
+  const auto decoder = make_ymm_group_decoder(spec.layout, decoder_use(spec));
+  return direct_work(spec, plan, tokens, decoder->operations_per_weight(), accumulators(spec));
+}
+
 constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avxvnni",
                                .suffix = "words_avxvnni",
                                .isa = Isa::kAvxVnni,
@@ -96,7 +105,8 @@ constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avxvnni",
                                .max_m = kMostTokens,
                                .k_limit = kKLimit,
                                .accepts = accepts,
-                               .program = make_program<MatmulWordsAvxVnni>};
+                               .program = make_program<MatmulWordsAvxVnni>,
+                               .work = work};
 
 }  // namespace
 }  // namespace x64

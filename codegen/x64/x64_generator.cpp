@@ -62,6 +62,7 @@ class MatmulGenerator final : public Generator {
   std::string_view name() const override { return family_.name; }
   std::string_view suffix() const override { return family_.suffix; }
   int revision() const override { return family_.revision; }
+  GeneratorKind kind() const override { return GeneratorKind::kGenerated; }
 
   Status accepts(const KernelRequest& request) const override {
     const auto* spec = std::get_if<MatmulSpec>(&request.spec);
@@ -103,6 +104,14 @@ class MatmulGenerator final : public Generator {
     return family_.effective_plan(spec, read);
   }
 
+  std::optional<MatmulWork> work(const MatmulSpec& spec, const KernelPlan& plan,
+                                 int64_t tokens) const override {
+    MatmulWork work = family_.work(spec, plan, tokens);
+    work.tier = family_.isa;
+    work.passes = weight_passes(spec, tokens);
+    return work;
+  }
+
   Result<Kernel> build(const KernelRequest& request, const std::string& name) const override {
     const auto program = family_.program(std::get<MatmulSpec>(request.spec), request.plan);
     return to_kernel(*program, request, name);
@@ -119,6 +128,7 @@ class TablesGenerator final : public Generator {
   std::string_view name() const override { return family_.name; }
   std::string_view suffix() const override { return family_.suffix; }
   int revision() const override { return family_.revision; }
+  GeneratorKind kind() const override { return GeneratorKind::kGenerated; }
 
   Status accepts(const KernelRequest& request) const override {
     const auto* spec = std::get_if<TablesSpec>(&request.spec);

@@ -52,6 +52,8 @@ struct MatmulFamily {
   // Refuses what the tier's registers cannot hold, with the numbers.
   Status (*accepts)(const MatmulSpec& spec, const KernelPlan& plan);
   std::unique_ptr<X64Code> (*program)(const MatmulSpec& spec, const KernelPlan& plan);
+  // As of a Generator, without tier and passes.
+  MatmulWork (*work)(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens);
   // As of a Generator; fields that the grid leaves out are reset before effective_plan is asked.
   PlanGrid grid = kBlockwiseGrid;
   KernelPlan (*effective_plan)(const MatmulSpec& spec, const KernelPlan& plan) = with_least_unroll;

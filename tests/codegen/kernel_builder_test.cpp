@@ -305,5 +305,35 @@ TEST(Selection, AKernelIsBuiltOnce) {
   EXPECT_EQ(second->build_ns, 0);
 }
 
+// What says where code comes from and what it does is the generator, not its name.
+TEST(Generators, SayTheirKindAndCountTheirWork) {
+  const Target best = target_for(Isa::kAmx);
+  int references = 0;
+  for (const auto& generator : KernelBuilder::generators()) {
+    const bool is_reference = generator->kind() == GeneratorKind::kReference;
+    references += is_reference ? 1 : 0;
+    for (const LayoutId layout : kLayouts) {
+      for (const int m : {1, 4, kAnyM}) {
+        const MatmulSpec spec{.n = 96, .k = 2560, .m = m, .layout = layout};
+        if (is_reference || !generator->accepts({spec, {}, best}).ok()) continue;
+        const int64_t tokens = m == kAnyM ? 300 : m;
+        const auto work = generator->work(spec, {}, tokens);
+        SCOPED_TRACE(fmt::format("{} {} m{}", generator->name(), layout_name(layout), m));
+        ASSERT_TRUE(work.has_value());
+        EXPECT_TRUE(generator->accepts({spec, {}, target_for(work->tier)}).ok());
+        EXPECT_EQ(work->passes, m == kAnyM ? 2 : 1);
+        EXPECT_GT(work->decode_operations, 0);
+        const bool looks_up = generator->table_form(spec) != TableForm::kNone;
+        EXPECT_EQ(work->strategy == MatmulWork::Strategy::kLookUp, looks_up);
+        EXPECT_EQ(work->tables_written > 0, looks_up);
+        EXPECT_EQ(work->multiply_operations, looks_up ? 0 : int8_operations(spec, tokens));
+        EXPECT_EQ(work->strategy == MatmulWork::Strategy::kPanel, m == kAnyM);
+      }
+    }
+  }
+  EXPECT_EQ(references, 1);
+  EXPECT_EQ(KernelBuilder::generators().back()->kind(), GeneratorKind::kReference);
+}
+
 }  // namespace
 }  // namespace bitnetc

@@ -34,7 +34,7 @@ struct TablesEngine {
 std::vector<TablesEngine> tables_engines() {
   std::vector<TablesEngine> engines;
   for (const auto& generator : KernelBuilder::generators()) {
-    if (generator->name() == "reference") continue;
+    if (generator->kind() == GeneratorKind::kReference) continue;
     for (const LayoutId layout : kLayouts) {
       for (const TableForm form : {TableForm::kWords, TableForm::kBytes}) {
         const TablesSpec spec{.k = 2560, .layout = layout, .form = form};

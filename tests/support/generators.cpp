@@ -44,7 +44,7 @@ std::string MatmulEngine::name() const {
 std::vector<MatmulEngine> matmul_engines() {
   std::vector<MatmulEngine> engines;
   for (const auto& generator : KernelBuilder::generators()) {
-    if (generator->name() == "reference") continue;
+    if (generator->kind() == GeneratorKind::kReference) continue;
     for (const LayoutId layout : kLayouts)
       if (makes_matmuls(*generator, layout)) engines.push_back({generator.get(), layout});
   }

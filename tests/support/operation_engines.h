@@ -36,7 +36,7 @@ struct OperationEngine {
 inline std::vector<OperationEngine> operation_engines() {
   std::vector<OperationEngine> engines;
   for (const auto& generator : KernelBuilder::generators()) {
-    if (generator->name() == "reference") continue;
+    if (generator->kind() == GeneratorKind::kReference) continue;
     for_each_sampled_operation([&]<typename Spec>() {
       OperationEngine engine{.generator = generator.get(), .specs = {}};
       for (const Spec& spec : Operation<Spec>::samples())

@@ -15,17 +15,19 @@ namespace {
 // The reference takes about a nanosecond for a multiply-accumulate.
 constexpr int64_t kTinyMacs = int64_t{1} << 20;
 
-KernelOrigin origin_of(std::string_view generator) {
-  if (generator == "reference") return KernelOrigin::kReference;
-  return generator.starts_with("static_") ? KernelOrigin::kStatic : KernelOrigin::kGenerated;
+KernelOrigin origin_of(const Generator& generator) {
+  switch (generator.kind()) {
+    case GeneratorKind::kGenerated: return KernelOrigin::kGenerated;
+    case GeneratorKind::kCompiled: return KernelOrigin::kStatic;
+    case GeneratorKind::kReference: break;
+  }
+  return KernelOrigin::kReference;
 }
 
-// "panel_avx2" and "static_avx2" multiply as AVX2 does.
-std::optional<Isa> tier_of(std::string_view suffix) {
-  for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx})
-    if (suffix.ends_with(isa_name(isa))) return isa;
-  if (suffix.ends_with("avx512")) return Isa::kAvx512Vnni;  // the tier, without its VNNI
-  return std::nullopt;
+// Whose instructions do the work; nothing for the reference.
+std::optional<Isa> tier_of(const Generator& generator, const MatmulSpec& spec) {
+  const auto work = generator.work(spec, {}, 1);
+  return work ? std::optional(work->tier) : std::nullopt;
 }
 
 struct Candidate {
@@ -84,12 +86,13 @@ class BenchRun {
     std::vector<Candidate> candidates;
     for (const auto& generator : KernelBuilder::generators()) {
       if (generator->name().find(request_.only) == std::string_view::npos) continue;
-      const bool is_reference = generator->name() == "reference";
+      const bool is_reference = generator->kind() == GeneratorKind::kReference;
       if (is_reference && !request_.reference && tokens * spec.n * spec.k > kTinyMacs) continue;
       for (const int m : {static_cast<int>(std::min<int64_t>(tokens, kMaxSmallM + 1)), kAnyM}) {
         if (m > kMaxSmallM || (is_reference && m == kAnyM && tokens <= kMaxSmallM)) continue;
         MatmulSpec exact = spec;
         exact.m = m;
+        if (!generator->accepts({exact, {}, target_}).ok()) continue;
         for (const KernelPlan& plan : plans_for(*generator, exact)) {
           const KernelRequest request{exact, plan, target_};
           if (interrupted() || !generator->accepts(request).ok()) continue;
@@ -102,9 +105,9 @@ class BenchRun {
 
   // As on a CPU whose best tier is the generator's: that is where it would be chosen. Then those asked for.
   std::vector<KernelPlan> plans_for(const Generator& generator, const MatmulSpec& spec) const {
-    std::vector<KernelPlan> plans = {
-        plans_.choose(spec, cap_target(target_, tier_of(generator.suffix()))).plan};
-    if (origin_of(generator.name()) != KernelOrigin::kGenerated) return plans;
+    std::vector<KernelPlan> plans = {HeuristicPlanSource::plan_for(
+        generator, spec, cap_target(target_, tier_of(generator, spec)))};
+    if (origin_of(generator) != KernelOrigin::kGenerated) return plans;
     for (const KernelPlan& plan : request_.plans)
       if (plan != plans.front()) plans.push_back(plan);
     return plans;
@@ -119,8 +122,8 @@ class BenchRun {
         .result = {.kernel = kernel_name(request, generator),
                    .generator = std::string(generator.name()),
                    .label = fmt::format("{} {} {}", generator.name(), m, plan_name(request.plan)),
-                   .origin = origin_of(generator.name()),
-                   .tier = tier_of(generator.suffix())}};
+                   .origin = origin_of(generator),
+                   .tier = tier_of(generator, spec)}};
     if (const Status status = prepare(request, tokens, workload, candidate); !status.ok())
       candidate.result.failure = status.message();
     return candidate;
@@ -206,7 +209,6 @@ class BenchRun {
   const KernelBenchRequest& request_;
   const BenchProgress& progress_;
   const Target target_;
-  const HeuristicPlanSource plans_;
   KernelBuilder builder_;
   KernelBench bench_;
   int cases_total_ = 0;

@@ -245,7 +245,7 @@ Result<int> check(const KernelOptions& options) {
       const KernelRequest request{
           .spec = spec, .plan = plans.choose(spec, target).plan, .target = target};
       for (const auto& generator : KernelBuilder::generators()) {
-        if (generator->name() == "reference" || !generator->accepts(request).ok()) continue;
+        if (generator->kind() == GeneratorKind::kReference || !generator->accepts(request).ok()) continue;
         const auto built = builder.build_with(generator->name(), request);
         Status status = built.status();
         for (int seed = 1; status.ok() && seed <= options.seeds; ++seed)

@@ -17,6 +17,10 @@ struct Tier {
   std::string_view name, suffix;
   Isa isa;
   bool decodes_by_vbmi;                              // tl2 and b3
+  int vector_bytes;
+  // Vector instructions that decode 128 weights, by LayoutId: those that the head of the tier's file counts for one
+  // token, without its dot products.
+  std::array<double, std::size(kLayouts)> decode_operations;
   std::array<MakeKernel, std::size(kLayouts)> make;  // by LayoutId
 };
 
@@ -26,6 +30,7 @@ class StaticMatmul final : public Generator {
   std::string_view name() const override { return tier_.name; }
   std::string_view suffix() const override { return tier_.suffix; }
   int revision() const override { return 1; }
+  GeneratorKind kind() const override { return GeneratorKind::kCompiled; }
 
   Status accepts(const KernelRequest& request) const override {
     const auto* spec = std::get_if<MatmulSpec>(&request.spec);
@@ -42,6 +47,18 @@ class StaticMatmul final : public Generator {
     if (spec->k >= kStaticKLimit)
       return make_error(StatusCode::kUnsupported, "K = {} is not below {}", spec->k, kStaticKLimit);
     return validate(request.spec);
+  }
+
+  std::optional<MatmulWork> work(const MatmulSpec& spec, const KernelPlan&,
+                                 int64_t tokens) const override {
+    const bool has_panel = spec.m == kAnyM;
+    return MatmulWork{
+        .strategy = has_panel ? MatmulWork::Strategy::kPanel : MatmulWork::Strategy::kDirect,
+        .tier = tier_.isa,
+        .passes = weight_passes(spec, tokens),
+        .decode_operations = tier_.decode_operations[static_cast<size_t>(spec.layout)] / 128,
+        .decode_stores = has_panel ? 1.0 / tier_.vector_bytes : 0.0,
+        .multiply_operations = int8_operations(spec, tokens)};
   }
 
   Result<Kernel> build(const KernelRequest& request,
@@ -61,22 +78,14 @@ Kernel make_kernel(std::string name, const MatmulSpec& spec) {
 
 }  // namespace
 
-std::unique_ptr<Generator> make_static_matmul_amx() {
-  return std::make_unique<StaticMatmul>(
-      Tier{.name = "static_matmul_amx",
-           .suffix = "static_amx",
-           .isa = Isa::kAmx,
-           .decodes_by_vbmi = true,
-           .make = {make_kernel<matmul_i2s_amx>, make_kernel<matmul_tl1_amx>,
-                    make_kernel<matmul_tl2_amx>, make_kernel<matmul_b3_amx>}});
-}
-
 std::unique_ptr<Generator> make_static_matmul_avx512vnni() {
   return std::make_unique<StaticMatmul>(
       Tier{.name = "static_matmul_avx512vnni",
            .suffix = "static_avx512vnni",
            .isa = Isa::kAvx512Vnni,
            .decodes_by_vbmi = true,
+           .vector_bytes = 64,
+           .decode_operations = {2, 4, 3.3, 7.6},
            .make = {make_kernel<matmul_i2s_avx512vnni>, make_kernel<matmul_tl1_avx512vnni>,
                     make_kernel<matmul_tl2_avx512vbmi>, make_kernel<matmul_b3_avx512vbmi>}});
 }
@@ -87,6 +96,8 @@ std::unique_ptr<Generator> make_static_matmul_avxvnni() {
            .suffix = "static_avxvnni",
            .isa = Isa::kAvxVnni,
            .decodes_by_vbmi = false,
+           .vector_bytes = 32,
+           .decode_operations = {4, 8, 17, 22},
            .make = {make_kernel<matmul_i2s_avxvnni>, make_kernel<matmul_tl1_avxvnni>,
                     make_kernel<matmul_tl2_avxvnni>, make_kernel<matmul_b3_avxvnni>}});
 }
@@ -97,6 +108,8 @@ std::unique_ptr<Generator> make_static_matmul_avx2() {
            .suffix = "static_avx2",
            .isa = Isa::kAvx2,
            .decodes_by_vbmi = false,
+           .vector_bytes = 32,
+           .decode_operations = {5, 8, 19, 23},
            .make = {make_kernel<matmul_i2s_avx2>, make_kernel<matmul_tl1_avx2>,
                     make_kernel<matmul_tl2_avx2>, make_kernel<matmul_b3_avx2>}});
 }

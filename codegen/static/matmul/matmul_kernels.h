@@ -27,10 +27,4 @@ void matmul_tl1_avx512vnni(const MatmulSpec& spec, const MatmulArgs& args);
 void matmul_tl2_avx512vbmi(const MatmulSpec& spec, const MatmulArgs& args);
 void matmul_b3_avx512vbmi(const MatmulSpec& spec, const MatmulArgs& args);
 
-// Eight tokens or fewer run the avx512 kernels.
-void matmul_i2s_amx(const MatmulSpec& spec, const MatmulArgs& args);
-void matmul_tl1_amx(const MatmulSpec& spec, const MatmulArgs& args);
-void matmul_tl2_amx(const MatmulSpec& spec, const MatmulArgs& args);
-void matmul_b3_amx(const MatmulSpec& spec, const MatmulArgs& args);
-
 }  // namespace bitnetc

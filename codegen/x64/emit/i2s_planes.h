@@ -25,6 +25,8 @@ class I2sPlanes {
   constexpr int scale_of(int p) const { return p % scales_; }
   static constexpr int log2_of_scale(int scale) { return 2 * scale; }
   static constexpr uint32_t mask(int scale) { return 0x03030303U << (2 * scale); }
+  // Vector instructions that decode a vector of bytes: a mask per plane, and the shifts.
+  constexpr int operations() const { return kCount + kCount / scales_ - 1; }
   // How far the bytes move right between plane p-1 and plane p. Shifting 16-bit words drags in bits
   // of the neighbouring byte; the mask drops them.
   constexpr int shift_before(int p) const { return p > 0 && p % scales_ == 0 ? 2 * scales_ : 0; }

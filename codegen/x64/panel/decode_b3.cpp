@@ -60,6 +60,7 @@ class B3DecoderZmm final : public WordDecoder<GroupDecoder> {
     constants_.add(last_, [](int i) { return entry(i, 2); });
   }
 
+  int block_operations() const override { return 18; }
   std::span<const Stage> stages() const override {
     static constexpr Stage kStages[] = {{0, 3}, {3, 5}};
     return kStages;
@@ -135,6 +136,7 @@ class B3DecoderYmm final : public YmmGroupDecoder {
     for (std::optional<Ymm>& kept : kept_cells_) kept = take_register();
   }
 
+  int block_operations() const override { return rows_ == YmmRows::kInOrder ? 50 : 48; }
   void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
                      const Sink& sink) override {
     for (int cell = 0; cell < 2; ++cell)

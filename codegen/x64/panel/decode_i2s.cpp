@@ -17,6 +17,10 @@ class I2sDecoder final : public PanelDecoder {
 
   int block_columns() const override { return static_cast<int>(i2s::kCellColumns); }
   int block_bytes() const override { return static_cast<int>(i2s::kCellBytes); }
+  int block_operations() const override {
+    constexpr int kShifts = I2sPlanes::kCount - 1, kMasks = I2sPlanes::kCount;
+    return (kShifts + kMasks) * block_bytes() / vectors_.bytes;
+  }
 
   void load_constants(Xbyak::CodeGenerator& code) override {
     const Xmm low(mask().getIdx());

@@ -43,6 +43,7 @@ class Tl1DecoderZmm final : public WordDecoder<GroupDecoder> {
       constants_.add(table(t), [t](int i) { return table_entry(t, i); });
   }
 
+  int block_operations() const override { return 8; }
   std::span<const Stage> stages() const override {
     static constexpr Stage kStages[] = {{0, kGroups}};
     return kStages;
@@ -81,6 +82,14 @@ class Tl1DecoderYmm final : public YmmGroupDecoder {
         nibble_mask_(constant_bytes(0x0f)),
         kept_{take_register(), take_register()} {}
 
+  int block_operations() const override {
+    switch (rows_) {
+      case YmmRows::kInOrder: return 18;
+      case YmmRows::kAsUnpacked: return 16;
+      case YmmRows::kAsCells: return 14;
+    }
+    return 0;
+  }
   void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
                      const Sink& sink) override {
     load_words(code, w);

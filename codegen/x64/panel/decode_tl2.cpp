@@ -58,6 +58,7 @@ class Tl2DecoderZmm final : public WordDecoder<GroupDecoder> {
     }
   }
 
+  int block_operations() const override { return 19; }
   std::span<const Stage> stages() const override {
     static constexpr Stage kStages[] = {{0, 3}, {3, 6}, {6, 9}};
     return kStages;
@@ -124,6 +125,14 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
     for (std::optional<Ymm>& kept : kept_) kept = take_register();
   }
 
+  int block_operations() const override {
+    switch (rows_) {
+      case YmmRows::kInOrder: return 70;
+      case YmmRows::kAsUnpacked: return 66;
+      case YmmRows::kAsCells: return 60;
+    }
+    return 0;
+  }
   void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
                      const Sink& sink) override {
     for (int pair = 0; pair < 2; ++pair) {

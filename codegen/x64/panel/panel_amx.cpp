@@ -64,6 +64,10 @@ class PanelAmx final : public PanelMatmul {
                                   .block_k = kPanelBlocks,
                                   .tokens = {}};
 
+  static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
+    return panel_work(kZmm, spec, plan, kLimits, tokens);
+  }
+
   PanelAmx(const MatmulSpec& spec, const KernelPlan& plan)
       : PanelMatmul(kZmm, spec, plan, kLimits) {}
 

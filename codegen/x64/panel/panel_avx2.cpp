@@ -36,6 +36,11 @@ class PanelAvx2 final : public PanelVectorMatmul {
                                   .block_k = kBlocks,
                                   .tokens = kPanelTokens};
 
+  static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
+    // vpaddw takes one cycle, and two instructions per product leave time to load.
+    return panel_work(kYmm, spec, plan, kLimits, tokens);
+  }
+
   PanelAvx2(const MatmulSpec& spec, const KernelPlan& plan)
       : PanelVectorMatmul(kYmm, spec, plan, kLimits, 1) {}
 

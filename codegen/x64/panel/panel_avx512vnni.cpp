@@ -27,6 +27,10 @@ class PanelAvx512Vnni final : public PanelVectorMatmul {
       .max_block_k = 2048, .max_tokens = kMaxBatchTokens, .own_block_k = 384};
   static constexpr PlanGrid kGrid = kPanelGrid;
 
+  static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
+    return panel_vector_work(kZmm, spec, plan, kLimits, 0, tokens);
+  }
+
   PanelAvx512Vnni(const MatmulSpec& spec, const KernelPlan& plan)
       : PanelVectorMatmul(kZmm, spec, plan, kLimits, 0) {}
 

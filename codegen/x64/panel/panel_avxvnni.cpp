@@ -28,6 +28,10 @@ class PanelAvxVnni final : public PanelVectorMatmul {
                                   .block_k = kPanelBlocks,
                                   .tokens = kBatches};
 
+  static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
+    return panel_vector_work(kYmm, spec, plan, kLimits, 0, tokens);
+  }
+
   PanelAvxVnni(const MatmulSpec& spec, const KernelPlan& plan)
       : PanelVectorMatmul(kYmm, spec, plan, kLimits, 0) {}
 

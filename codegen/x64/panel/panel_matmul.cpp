@@ -66,6 +66,23 @@ KernelPlan effective_panel_plan(const MatmulSpec& spec, const KernelPlan& plan,
   return effective;
 }
 
+MatmulWork panel_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
+                      const PanelLimits& limits, int64_t tokens) {
+  const PanelChunks chunks = panel_chunks(spec, plan, limits);
+  const double outputs = static_cast<double>(spec.n) * static_cast<double>(tokens);
+  const auto decoder = make_panel_decoder(spec.layout, vectors);
+  // Every byte of a panel is the code of a weight.
+  return {.strategy = MatmulWork::Strategy::kPanel,
+          .streams = step_tiles_of(spec, plan),
+          .prefetch_bytes = plan.prefetch_bytes,
+          .decode_operations = decoder->operations_per_weight(),
+          .decode_stores = 1.0 / vectors.bytes,
+          .multiply_operations = int8_operations(spec, tokens),
+          .panel_bytes =
+              step_tiles_of(spec, plan) * kTileRows * std::min<int64_t>(chunks.columns, spec.k),
+          .sums_bytes = 2.0 * sizeof(int32_t) * outputs * static_cast<double>(chunks.count)};
+}
+
 PanelMatmul::PanelMatmul(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                          const PanelLimits& limits)
     : MatmulProgram(vectors, spec, plan, SumsOf::kCodes),

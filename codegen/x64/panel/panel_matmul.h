@@ -70,6 +70,10 @@ PanelChunks panel_chunks(const MatmulSpec& spec, const KernelPlan& plan, const P
 KernelPlan effective_panel_plan(const MatmulSpec& spec, const KernelPlan& plan,
                                 const PanelLimits& limits);
 
+// MatmulFamily::work but for the multiplier's counts.
+MatmulWork panel_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
+                      const PanelLimits& limits, int64_t tokens);
+
 // Plans worth trying: unrolling more gains nothing where a group is twelve products or more.
 inline constexpr int kPanelTiles[] = {1, 2, 4};
 inline constexpr int kPanelUnrolls[] = {1, 4};
@@ -102,6 +106,7 @@ constexpr MatmulFamily panel_family(std::string_view name, std::string_view suff
       .accepts = [](const MatmulSpec&,
                     const KernelPlan& plan) { return check_panel_plan(plan, Program::kLimits); },
       .program = make_program<Program>,
+      .work = Program::work,
       .grid = Program::kGrid,
       .effective_plan =
           [](const MatmulSpec& spec, const KernelPlan& plan) {

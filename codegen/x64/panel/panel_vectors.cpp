@@ -12,32 +12,46 @@ constexpr int kTokensPerBase =
 
 }  // namespace
 
+PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int step_tiles, int tokens) {
+  const int vectors_per_tile = kTileOutputBytes / vectors.bytes;
+  for (int tiles = step_tiles; tiles >= 1; tiles /= 2) {
+    const PanelPass pass{
+        .tokens = tokens, .tiles = tiles, .vectors = tiles * vectors_per_tile, .first_tile = 0};
+    if (pass.registers() + temporaries <= vectors.count) return pass;
+  }
+  return {.tokens = tokens, .tiles = 0, .vectors = 0, .first_tile = 0};
+}
+
+int most_batch_tokens(VectorFile vectors, int temporaries, int step_tiles, const KernelPlan& plan) {
+  const auto accumulators = [&](int tokens) {
+    return choose_panel_pass(vectors, temporaries, step_tiles, tokens).accumulators();
+  };
+  const int limit = plan.tokens > 0 ? plan.tokens : kMaxBatchTokens;
+  int best = 1;
+  for (int tokens = 2; tokens <= limit; ++tokens)
+    if (accumulators(tokens) > accumulators(best)) best = tokens;
+  return best;
+}
+
+MatmulWork panel_vector_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
+                             const PanelLimits& limits, int temporaries, int64_t tokens) {
+  const int step_tiles = is_gated(spec.epilogue) ? std::max(plan.tiles_per_step, 2)
+                                                 : plan.tiles_per_step;
+  const int most = most_batch_tokens(vectors, temporaries, step_tiles, plan);
+  const PanelPass pass = choose_panel_pass(vectors, temporaries, step_tiles,
+                                           static_cast<int>(std::min<int64_t>(most, tokens)));
+  MatmulWork work = panel_work(vectors, spec, plan, limits, tokens);
+  work.independent_sums = pass.accumulators();
+  work.loads_per_product = static_cast<double>(pass.vectors + pass.tokens) / pass.accumulators();
+  return work;
+}
+
 PanelVectorMatmul::PanelVectorMatmul(VectorFile vectors, const MatmulSpec& spec,
                                      const KernelPlan& plan, const PanelLimits& limits,
                                      int temporaries)
     : PanelMatmul(vectors, spec, plan, limits), temporaries_(temporaries) {}
 
 // ---- register map
-
-// As many tiles of the step as the registers hold; `tiles` is 0 if not even one.
-PanelPass PanelVectorMatmul::pass_for(int tokens) const {
-  for (int tiles = step_tiles(); tiles >= 1; tiles /= 2) {
-    const PanelPass pass{
-        .tokens = tokens, .tiles = tiles, .vectors = tiles * vectors_per_tile(), .first_tile = 0};
-    if (pass.registers() + temporaries_ <= vectors_.count) return pass;
-  }
-  return {.tokens = tokens, .tiles = 0, .vectors = 0, .first_tile = 0};
-}
-
-// The batch that keeps most accumulators busy; among equals the one with fewest tokens, whose pass has most
-// tiles.
-int PanelVectorMatmul::most_tokens() const {
-  const int limit = plan_.tokens > 0 ? plan_.tokens : kMaxBatchTokens;
-  int best = 1;
-  for (int tokens = 2; tokens <= limit; ++tokens)
-    if (pass_for(tokens).accumulators() > pass_for(best).accumulators()) best = tokens;
-  return best;
-}
 
 Xbyak::Address PanelVectorMatmul::codes(int vector, int group) const {
   const int tile = vector / vectors_per_tile(), part = vector % vectors_per_tile();
@@ -63,7 +77,7 @@ Xbyak::Address PanelVectorMatmul::sums_of(const PanelPass& pass, int token, int 
 // ---- tokens
 
 void PanelVectorMatmul::multiply() {
-  const int most = most_tokens();
+  const int most = most_batch_tokens(vectors_, temporaries_, step_tiles(), plan_);
   std::vector<Xbyak::Label> batch(static_cast<size_t>(most) + 1);
   Xbyak::Label next, done;
   mov(r_.x_stride, argument(offsetof(MatmulArgs, x_stride)));

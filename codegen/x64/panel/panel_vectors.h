@@ -18,6 +18,9 @@
 
 namespace bitnetc::x64 {
 
+// The tokens of the largest batch a plan may ask for.
+inline constexpr int kMaxBatchTokens = 12;
+
 // One run over the groups of a panel.
 struct PanelPass {
   int tokens, tiles;
@@ -28,6 +31,14 @@ struct PanelPass {
   int kept() const { return tokens < vectors ? tokens : vectors; }
   int registers() const { return accumulators() + kept() + 1; }
 };
+
+// As many tiles of a tile group of `step_tiles` as the registers hold for that many tokens; `tiles` is 0 if not even one.
+PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int step_tiles, int tokens);
+// The batch that keeps most accumulators busy; among equals the one with fewest tokens, whose pass has most tiles.
+int most_batch_tokens(VectorFile vectors, int temporaries, int step_tiles, const KernelPlan& plan);
+// MatmulFamily::work where products of `tokens` tokens take turns on accumulators as PanelVectorMatmul has them do.
+MatmulWork panel_vector_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
+                             const PanelLimits& limits, int temporaries, int64_t tokens);
 
 class PanelVectorMatmul : public PanelMatmul {
  protected:
@@ -77,16 +88,14 @@ class PanelVectorMatmul : public PanelMatmul {
   void groups(const PanelPass& pass, int count);
   void group(const PanelPass& pass, int index);
 
-  PanelPass pass_for(int tokens) const;
-  int most_tokens() const;
+  PanelPass pass_for(int tokens) const {
+    return choose_panel_pass(vectors_, temporaries_, step_tiles(), tokens);
+  }
   Xbyak::Address codes(int vector, int group) const;
   Xbyak::Address activations(int token, int group) const;
 
   const Regs r_;
   const int temporaries_;
 };
-
-// The tokens of the largest batch a plan may ask for.
-inline constexpr int kMaxBatchTokens = 12;
 
 }  // namespace bitnetc::x64

@@ -103,7 +103,14 @@ TEST(MatmulWordsAvx512Vnni, APairOfTilesSharesEachBroadcast) {
         {"vpternlogd", 2},
         {"vpord", 1},
         {"vpermb", 7}}}};
+  const auto generator = make_x64_matmul_words_avx512vnni();
   for (const LayoutId layout : kWordLayouts) {
+    int operations = 0;
+    for (const auto& [mnemonic, count] : kDecoding.at(layout)) operations += count;
+    const auto work = generator->work({.n = 64, .k = 5760, .layout = layout}, {}, 1);
+    EXPECT_DOUBLE_EQ(work->decode_operations,
+                     static_cast<double>(operations) / (groups_of(layout) * kGroupColumns * 16))
+        << layout_name(layout) << ": the cost model is told what is emitted";
     for (int m = 2; m <= kMaxSmallM; ++m) {
       HotLoop loop = hot_loop(layout, m, {.tiles_per_step = 2, .k_unroll = 1});
       const int groups = groups_of(layout);

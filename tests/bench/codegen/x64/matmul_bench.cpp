@@ -214,7 +214,7 @@ void register_tables(const Generator& generator, const Target& target) {
 bool register_all() {
   const Target target = machine_target();
   for (const auto& generator : KernelBuilder::generators()) {
-    if (!generator->name().starts_with("x64_")) continue;
+    if (generator->kind() != GeneratorKind::kGenerated) continue;
     register_matmuls(*generator, target);
     register_tables(*generator, target);
   }

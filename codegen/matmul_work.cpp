@@ -1,0 +1,30 @@
+#include "codegen/matmul_work.h"
+
+#include "runtime/kernel_args.h"
+
+namespace bitnetc {
+
+std::string_view kind_name(GeneratorKind kind) {
+  switch (kind) {
+    case GeneratorKind::kGenerated: return "generated";
+    case GeneratorKind::kCompiled: return "compiled";
+    case GeneratorKind::kReference: return "reference";
+  }
+  return "?";
+}
+
+double padded_weights(const MatmulSpec& spec) {
+  const WeightLayout layout = spec.weight_layout();
+  return static_cast<double>(layout.padded_n()) * static_cast<double>(layout.padded_k());
+}
+
+double int8_operations(const MatmulSpec& spec, int64_t tokens) {
+  return 2 * static_cast<double>(tokens) * padded_weights(spec);
+}
+
+int64_t weight_passes(const MatmulSpec& spec, int64_t tokens) {
+  const int64_t most = spec.m == kAnyM ? kMaxTokensPerCall : spec.m;
+  return (tokens + most - 1) / most;
+}
+
+}  // namespace bitnetc
