@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 // /dev/stdout and /dev/fd/3 lead here: an open file of this process, whatever it was called.
 bool is_open_file(const std::string& path) {
-  return path.starts_with("/proc/");
+  return path.starts_with("/proc/") || path.starts_with("/dev/fd/");
 }
 
 // Where `path` leads when the links of its last part are followed; the file need not be there.

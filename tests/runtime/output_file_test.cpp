@@ -74,7 +74,7 @@ TEST_F(OutputFileTest, DevicesAndPipesAreWrittenToAndNeverReplaced) {
 TEST_F(OutputFileTest, OpenFilesOfTheProcessAreWrittenTo) {
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
-  EXPECT_TRUE(write_output(fmt::format("/dev/fd/{}", ends[1]), "text").ok());
+  ASSERT_TRUE(write_output(fmt::format("/dev/fd/{}", ends[1]), "text").ok());
   char text[5] = {};
   EXPECT_EQ(::read(ends[0], text, 4), 4);
   EXPECT_STREQ(text, "text");

@@ -71,7 +71,7 @@ TEST_F(ModelCache, FilesThatAreNotReadAndTimesMakeNoOtherModel) {
 
 TEST_F(ModelCache, ThreeModelsOfAFolderAreKept) {
   for (int i = 0; i < 5; ++i) {
-    replace("model.safetensors", [](std::string& bytes) { ++bytes.back(); });
+    replace("generation_config.json", [](std::string& bytes) { bytes += "\n"; });
     ASSERT_EQ(run().exit_code, 0);
   }
   EXPECT_EQ(cached().size(), 3u);
