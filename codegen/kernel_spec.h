@@ -1,6 +1,7 @@
-// What a kernel computes: the operation and every number that is baked into its code. One struct per
-// operation (codegen/operations/), plain values with defaulted comparison; `spec_name` prints one and
-// `parse_spec` reads it back, so a name in a log, a .bnc file or on the command line is a spec.
+// What a kernel computes: the operation and every number that is baked into its code. One struct
+// per operation (codegen/operations/), plain values with defaulted comparison; `spec_name` prints
+// one and `parse_spec` reads it back, so a name in a log, a .bnc file or on the command line is a
+// spec.
 //
 //   matmul_i8_i2s_f32_n3840_k2560_m1_scale
 //   matmul_i8_tl2_f32_n3840_k2560_mN_scale
@@ -27,14 +28,17 @@
 
 namespace bitnetc {
 
-// The list of operations: names, checks, proofs, conformance tests and the reference derive from it.
+// The list of operations: names, checks, proofs, conformance tests and the reference derive from
+// it.
 using KernelSpec = std::variant<MatmulSpec, NormQuantizeSpec, RmsNormSpec, RopeAppendSpec,
                                 AttentionSpec, EmbedSpec, HeadSpec, QuantizeSpec, TablesSpec>;
 
 std::string spec_name(const KernelSpec& spec);
-// Error: kInvalidArgument naming the text, the part that does not parse and the form that was expected.
+// Error: kInvalidArgument naming the text, the part that does not parse and the form that was
+// expected.
 Result<KernelSpec> parse_spec(std::string_view name);
-// Numbers that no kernel of the operation can have (n not a multiple of 16, m neither 1..8 nor kAnyM, k <= 0 ...).
+// Numbers that no kernel of the operation can have (n not a multiple of 16, m neither 1..8 nor
+// kAnyM, k <= 0 ...).
 Status validate(const KernelSpec& spec);
 
 std::string_view operation_name(const KernelSpec& spec);  // "matmul"

@@ -33,7 +33,7 @@ class Compilation {
     program_.buffers = memory.buffers;
 
     BITNETC_RETURN_IF_ERROR(write_text(kSectionTokenizer, graph_.tokenizer_json));
-    BITNETC_RETURN_IF_ERROR(write_rope_tables());
+    BITNETC_RETURN_IF_ERROR(write_rope_tables(fused));
     const int total = static_cast<int>(fused.ops.size());
     for (const FusedOp& op : fused.ops) {
       BITNETC_RETURN_IF_ERROR(emit(op, memory));
@@ -110,12 +110,25 @@ class Compilation {
     return writer_.add_section(name, {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
   }
 
-  Status write_rope_tables() {
-    const ModelConfig& config = graph_.config;
-    const auto frequencies = math::rope_frequencies(config.head_dim, config.rope_theta);
-    std::vector<float> cos_table(static_cast<size_t>(config.max_positions) * frequencies.size());
+  // One pair of tables serves every layer, so all must rotate alike.
+  Status write_rope_tables(const FusedGraph& fused) {
+    const FusedOp* first = nullptr;
+    for (const FusedOp& op : fused.ops) {
+      if (op.kind != StepKind::kRopeAppend) continue;
+      if (first == nullptr) first = &op;
+      if (op.rope_theta != first->rope_theta)
+        return make_error(StatusCode::kUnsupported,
+                          "{} rotates with theta = {} and {} with theta = {}; a file holds the "
+                          "table of one theta",
+                          first->name, first->rope_theta, op.name, op.rope_theta);
+    }
+    if (first == nullptr) return {};
+    const auto head_dim = std::get<RopeAppendSpec>(first->spec).head_dim;
+    const auto frequencies = math::rope_frequencies(head_dim, first->rope_theta);
+    const int64_t positions = graph_.config.max_positions;
+    std::vector<float> cos_table(static_cast<size_t>(positions) * frequencies.size());
     std::vector<float> sin_table(cos_table.size());
-    for (int64_t position = 0; position < config.max_positions; ++position) {
+    for (int64_t position = 0; position < positions; ++position) {
       const size_t row = static_cast<size_t>(position) * frequencies.size();
       math::rope_row(position, frequencies, cos_table.data() + row, sin_table.data() + row);
     }

@@ -1,6 +1,8 @@
 #include "compiler/graph.h"
 
 #include <cmath>
+#include <optional>
+#include <set>
 
 namespace bitnetc {
 
@@ -11,9 +13,18 @@ const char* graph_op_name(GraphOp op) {
     case GraphOp::kBitLinear: return "bit_linear";
     case GraphOp::kRope: return "rope";
     case GraphOp::kAttention: return "attention";
-    case GraphOp::kRelu2Mul: return "relu2_mul";
+    case GraphOp::kGlu: return "glu";
     case GraphOp::kAdd: return "add";
     case GraphOp::kHead: return "head";
+  }
+  return "?";
+}
+
+const char* activation_name(Activation activation) {
+  switch (activation) {
+    case Activation::kRelu2: return "relu2";
+    case Activation::kSilu: return "silu";
+    case Activation::kGelu: return "gelu";
   }
   return "?";
 }
@@ -34,7 +45,7 @@ size_t input_count(GraphOp op) {
     case GraphOp::kBitLinear:
     case GraphOp::kRope:
     case GraphOp::kHead: return 1;
-    case GraphOp::kRelu2Mul:
+    case GraphOp::kGlu:
     case GraphOp::kAdd: return 2;
     case GraphOp::kAttention: return 3;
   }
@@ -55,19 +66,6 @@ Status validate_config(const ModelConfig& config) {
     if (size.value <= 0)
       return make_error(StatusCode::kDataCorrupt, "config: {} = {}, expected at least 1", size.name,
                         size.value);
-  if (config.q_heads % config.kv_heads != 0)
-    return make_error(StatusCode::kDataCorrupt,
-                      "config: q_heads = {} is not a multiple of kv_heads = {}", config.q_heads,
-                      config.kv_heads);
-  if (config.head_dim % 2 != 0)
-    return make_error(StatusCode::kDataCorrupt, "config: head_dim = {} is odd; RoPE turns pairs",
-                      config.head_dim);
-  if (!checked_product(config.q_heads, config.head_dim))
-    return make_error(StatusCode::kDataCorrupt, "config: q_heads * head_dim = {} * {} overflows",
-                      config.q_heads, config.head_dim);
-  if (!(std::isfinite(config.rope_theta) && config.rope_theta > 0))
-    return make_error(StatusCode::kDataCorrupt,
-                      "config: rope_theta = {}, expected a positive number", config.rope_theta);
   return {};
 }
 
@@ -141,7 +139,7 @@ class NodeValidator {
     return {};
   }
 
-  Status check_shapes(const Node& node) const {
+  Status check_shapes(const Node& node) {
     switch (node.op) {
       case GraphOp::kEmbed:
       case GraphOp::kHead: return check_table(node);
@@ -149,8 +147,11 @@ class NodeValidator {
       case GraphOp::kBitLinear: return check_bit_linear(node);
       case GraphOp::kRope: return check_rope(node);
       case GraphOp::kAttention: return check_attention(node);
-      case GraphOp::kRelu2Mul:
-      case GraphOp::kAdd: return check_same_width(node);
+      case GraphOp::kGlu: return check_glu(node);
+      case GraphOp::kAdd: {
+        BITNETC_RETURN_IF_ERROR(check_no_attributes(node));
+        return check_same_width(node);
+      }
     }
     return error(node, "unknown operation {}", static_cast<int>(node.op));
   }
@@ -176,7 +177,30 @@ class NodeValidator {
     return {};
   }
 
+  // The node's attributes, of the kind its operation has.
+  template <typename Wanted>
+  static Result<Wanted> attributes(const Node& node) {
+    const auto* found = std::get_if<Wanted>(&node.attributes);
+    if (found == nullptr) return error(node, "lacks the attributes of its operation");
+    return *found;
+  }
+  static Status check_no_attributes(const Node& node) {
+    if (!std::holds_alternative<std::monostate>(node.attributes))
+      return error(node, "has attributes, but its operation takes none");
+    return {};
+  }
+  // heads * head_dim, both positive.
+  static Result<int64_t> head_columns(const Node& node, const char* name, int64_t heads,
+                                      int64_t head_dim) {
+    if (heads <= 0 || head_dim <= 0)
+      return error(node, "{} = {} and head_dim = {}, expected at least 1", name, heads, head_dim);
+    const auto columns = checked_product(heads, head_dim);
+    if (!columns) return error(node, "{} * head_dim = {} * {} overflows", name, heads, head_dim);
+    return *columns;
+  }
+
   Status check_table(const Node& node) const {
+    BITNETC_RETURN_IF_ERROR(check_no_attributes(node));
     BITNETC_RETURN_IF_ERROR(check_weight_index(node, "table", graph_.tables.size()));
     const FloatTable& table = graph_.tables[static_cast<size_t>(node.weight)];
     if (table.rows != graph_.config.vocab_size)
@@ -193,12 +217,14 @@ class NodeValidator {
     const auto length = static_cast<int64_t>(vector.values.size());
     BITNETC_RETURN_IF_ERROR(check_width(node, "input", node.inputs[0], length));
     BITNETC_RETURN_IF_ERROR(check_width(node, "output", node.output, length));
-    if (!(std::isfinite(node.eps) && node.eps >= 0))
-      return error(node, "eps = {}, expected a finite number, at least 0", node.eps);
+    BITNETC_ASSIGN_OR_RETURN(const auto norm, attributes<NormAttributes>(node));
+    if (!(std::isfinite(norm.eps) && norm.eps >= 0))
+      return error(node, "eps = {}, expected a finite number, at least 0", norm.eps);
     return {};
   }
 
   Status check_bit_linear(const Node& node) const {
+    BITNETC_RETURN_IF_ERROR(check_no_attributes(node));
     BITNETC_RETURN_IF_ERROR(check_weight_index(node, "ternary matrix", graph_.ternary.size()));
     const TernarySource& source = graph_.ternary[static_cast<size_t>(node.weight)];
     if (columns(node.inputs[0]) != source.k || columns(node.output) != source.n)
@@ -208,29 +234,68 @@ class NodeValidator {
   }
 
   Status check_rope(const Node& node) const {
-    const int64_t width = columns(node.output);
-    const int64_t q = graph_.config.q_heads * graph_.config.head_dim;
-    const int64_t kv = graph_.config.kv_heads * graph_.config.head_dim;
-    if (width != q && width != kv)
-      return error(node, "output has {} columns, expected {} (query heads) or {} (key heads)",
-                   width, q, kv);
+    BITNETC_ASSIGN_OR_RETURN(const auto rope, attributes<RopeAttributes>(node));
+    BITNETC_ASSIGN_OR_RETURN(const int64_t width,
+                             head_columns(node, "heads", rope.heads, rope.head_dim));
+    if (rope.head_dim % 2 != 0)
+      return error(node, "head_dim = {} is odd; RoPE turns pairs", rope.head_dim);
+    if (!(std::isfinite(rope.theta) && rope.theta > 0))
+      return error(node, "theta = {}, expected a positive number", rope.theta);
+    BITNETC_RETURN_IF_ERROR(check_width(node, "output", node.output, width));
     return check_same_width(node);
   }
 
-  Status check_attention(const Node& node) const {
+  Status check_attention(const Node& node) {
     BITNETC_RETURN_IF_ERROR(check_no_weight(node));
-    const int64_t q = graph_.config.q_heads * graph_.config.head_dim;
-    const int64_t kv = graph_.config.kv_heads * graph_.config.head_dim;
+    BITNETC_ASSIGN_OR_RETURN(const auto attention, attributes<AttentionAttributes>(node));
+    BITNETC_ASSIGN_OR_RETURN(const int64_t q,
+                             head_columns(node, "q_heads", attention.q_heads, attention.head_dim));
+    BITNETC_ASSIGN_OR_RETURN(
+        const int64_t kv, head_columns(node, "kv_heads", attention.kv_heads, attention.head_dim));
+    if (attention.q_heads % attention.kv_heads != 0)
+      return error(node, "q_heads = {} is not a multiple of kv_heads = {}", attention.q_heads,
+                   attention.kv_heads);
     BITNETC_RETURN_IF_ERROR(check_width(node, "q", node.inputs[0], q));
     BITNETC_RETURN_IF_ERROR(check_width(node, "k", node.inputs[1], kv));
     BITNETC_RETURN_IF_ERROR(check_width(node, "v", node.inputs[2], kv));
     BITNETC_RETURN_IF_ERROR(check_width(node, "output", node.output, q));
-    if (node.layer < 0) return error(node, "belongs to no layer, so it has no cache");
+    if (attention.window < 0)
+      return error(node, "window = {}, expected at least 0", attention.window);
+    if (!(std::isfinite(attention.scale) && attention.scale > 0))
+      return error(node, "scale = {}, expected a positive number", attention.scale);
+    if (attention.cache < 0 || attention.cache >= graph_.config.layers)
+      return error(node, "cache = {}, expected 0..{}", attention.cache, graph_.config.layers - 1);
+    if (!caches_.insert(attention.cache).second)
+      return error(node, "cache = {} is that of an earlier node", attention.cache);
+    return check_against_description(node, attention);
+  }
+
+  // The description has one number for all layers.
+  Status check_against_description(const Node& node, const AttentionAttributes& attention) const {
+    const ModelConfig& config = graph_.config;
+    const struct {
+      const char* name;
+      int64_t here, described;
+    } numbers[] = {{"q_heads", attention.q_heads, config.q_heads},
+                   {"kv_heads", attention.kv_heads, config.kv_heads},
+                   {"head_dim", attention.head_dim, config.head_dim}};
+    for (const auto& number : numbers)
+      if (number.here != number.described)
+        return error(node, "{} = {}, but the model's description says {}", number.name, number.here,
+                     number.described);
     return {};
+  }
+
+  Status check_glu(const Node& node) const {
+    BITNETC_ASSIGN_OR_RETURN(const auto glu, attributes<GluAttributes>(node));
+    if (glu.activation > Activation::kGelu)
+      return error(node, "unknown activation {}", static_cast<int>(glu.activation));
+    return check_same_width(node);
   }
 
   const Graph& graph_;
   std::vector<bool> defined_;
+  std::set<int> caches_;  // of the attention nodes so far
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
-// The model as mathematics: operations on shaped values, no machine in sight. A frontend builds one; the
-// compiler reads it. Weights are not held here but fetched one at a time through their sources, so the
-// peak memory of a compilation is one matrix, not one model.
+// The model as mathematics: operations on shaped values, no machine in sight. A frontend builds
+// one; the compiler reads it. Every number an operation needs stands in its node's attributes, so
+// two layers may differ. Weights are not held here but fetched one at a time through their sources,
+// so the peak memory of a compilation is one matrix, not one model.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "runtime/float_type.h"
@@ -46,16 +48,57 @@ struct FloatVector {
 };
 
 enum class GraphOp {
-  kEmbed,      // ()            -> [hidden]      table
-  kRmsNorm,    // (x)           -> [same]        vector, eps
-  kBitLinear,  // (x)           -> [n]           ternary; quantises its input per token
-  kRope,       // (x)           -> [same]        heads x head_dim, rotate-half
-  kAttention,  // (q, k, v)     -> [q_heads * head_dim]   causal, appends k and v to the cache
-  kRelu2Mul,   // (gate, up)    -> [same]        relu(gate)^2 * up
-  kAdd,        // (a, b)        -> [same]
-  kHead,       // (x)           -> [vocab]       table; full-precision dot products
+  // clang-format off
+  //              inputs        output        weight    attributes
+  kEmbed,      // ()         -> [hidden]      table
+  kRmsNorm,    // (x)        -> [same]        vector    NormAttributes
+  kBitLinear,  // (x)        -> [n]           ternary             quantises its input per token
+  kRope,       // (x)        -> [same]                  RopeAttributes
+  kAttention,  // (q, k, v)  -> [q heads * head_dim]    AttentionAttributes; appends k, v to a cache
+  kGlu,        // (gate, up) -> [same]                  GluAttributes
+  kAdd,        // (a, b)     -> [same]
+  kHead,       // (x)        -> [vocab]       table               full-precision dot products
+  // clang-format on
 };
 const char* graph_op_name(GraphOp op);
+
+struct NormAttributes {
+  float eps = 0;  // added to the mean of the squares
+  bool operator==(const NormAttributes&) const = default;
+};
+
+// Rotate-half RoPE: element i and i + head_dim / 2 of a head turn by position * theta^(-2i /
+// head_dim).
+struct RopeAttributes {
+  int64_t heads = 0, head_dim = 0;
+  double theta = 0;
+  bool operator==(const RopeAttributes&) const = default;
+};
+
+// Causal softmax attention; q_heads / kv_heads query heads share a key head.
+struct AttentionAttributes {
+  int64_t q_heads = 0, kv_heads = 0, head_dim = 0;
+  int64_t window = 0;  // positions a query sees, its own included; 0: all
+  float scale = 0;     // of q k^T
+  int cache = -1;      // which of the model's caches its keys and values go to
+  bool operator==(const AttentionAttributes&) const = default;
+};
+
+// y = activation(gate) * up
+enum class Activation {
+  kRelu2,  // relu(x)^2
+  kSilu,   // x / (1 + exp(-x))
+  kGelu,   // the tanh form
+};
+const char* activation_name(Activation activation);  // "relu2", "silu", "gelu"
+struct GluAttributes {
+  Activation activation = Activation::kRelu2;
+  bool operator==(const GluAttributes&) const = default;
+};
+
+// monostate: the operation has none.
+using Attributes = std::variant<std::monostate, NormAttributes, RopeAttributes, AttentionAttributes,
+                                GluAttributes>;
 
 using ValueId = int;
 
@@ -65,11 +108,14 @@ struct Node {
   std::vector<ValueId> inputs;
   ValueId output = -1;
   int weight = -1;  // index into Graph::{tables, vectors, ternary}, by op
-  int layer = -1;
-  float eps = 0;  // kRmsNorm
+  int layer = -1;   // for names and taps; -1: outside the layers
+  Attributes attributes = {};
 };
 
 struct Graph {
+  // Describes the model to people. The compiler takes vocabulary, layers and context length from
+  // it; what an operation computes with stands in the nodes, and validate() refuses a
+  // contradiction.
   ModelConfig config;
   GenerationDefaults generation;
   std::string tokenizer_json;  // the file's bytes
@@ -88,8 +134,9 @@ struct Graph {
   }
 };
 
-// Checks that every reference is in range, every value is defined before use and all shapes agree.
-// Error: kDataCorrupt naming the node, the operand and the shapes.
+// Checks that every reference is in range, every value is defined before use, every node has the
+// attributes of its operation and all shapes agree.
+// Error: kDataCorrupt naming the node, the operand or attribute, its value and what was expected.
 Status validate(const Graph& graph);
 
 }  // namespace bitnetc

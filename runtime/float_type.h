@@ -10,6 +10,7 @@
 namespace bitnetc {
 
 enum class FloatType { kF32, kF16, kBf16 };
+inline constexpr FloatType kFloatTypes[] = {FloatType::kF32, FloatType::kF16, FloatType::kBf16};
 
 constexpr ElementType element_type(FloatType type) {
   switch (type) {
@@ -29,7 +30,7 @@ constexpr int64_t float_type_bytes(FloatType type) {
 }
 
 constexpr std::optional<FloatType> parse_float_type(std::string_view name) {
-  for (FloatType type : {FloatType::kF32, FloatType::kF16, FloatType::kBf16})
+  for (const FloatType type : kFloatTypes)
     if (name == float_type_name(type)) return type;
   return std::nullopt;
 }

@@ -1,5 +1,5 @@
-// A kernel as the runtime sees it: a name, an entry point and a shared owner of the code behind it. How
-// the code was made is not its business. Its argument is the Args struct of its operation
+// A kernel as the runtime sees it: a name, an entry point and a shared owner of the code behind it.
+// How the code was made is not its business. Its argument is the Args struct of its operation
 // (runtime/kernel_args.h).
 //
 // Kernels keep no state: any thread may call any kernel.
@@ -13,8 +13,8 @@ namespace bitnetc {
 
 class Kernel {
  public:
-  // `args` is the operation's struct. `context` is what the kernel was made with: kernels compiled ahead of
-  // time find their shapes there; generated code ignores it.
+  // `args` is the operation's struct. `context` is what the kernel was made with: kernels compiled
+  // ahead of time find their shapes there; generated code ignores it.
   using Entry = void (*)(const void* args, const void* context);
 
   Kernel() = default;

@@ -1,18 +1,18 @@
 // The argument structs of all operations: what crosses the border between the runtime and a kernel.
 // Generated code reads the fields by their offsets.
 //
-// Shapes (N, K, M, widths) are baked into a kernel and part of its name; the structs carry only what changes
-// from call to call. What a pointer points to (element type, extent, who reads and who writes it) is declared
-// once per operation, in codegen/operations/.
-// Layouts of all buffers: row-major, [M][columns], strides in elements.
+// Shapes (N, K, M, widths) are baked into a kernel and part of its name; the structs carry only
+// what changes from call to call. What a pointer points to (element type, extent, who reads and who
+// writes it) is declared once per operation, in codegen/operations/. Layouts of all buffers:
+// row-major, [M][columns], strides in elements.
 #pragma once
 
 #include <cstdint>
 
 namespace bitnetc {
 
-// Every layout tiles weights by this many output rows; a fused matmul's parts, its epilogues and its
-// thread partition all work in whole tiles.
+// Every layout tiles weights by this many output rows; a fused matmul's parts, its epilogues and
+// its thread partition all work in whole tiles.
 inline constexpr int kTileRows = 16;
 // Rows of int8 activations are padded with zeros to a multiple of this many columns: what one AMX
 // tile row takes.

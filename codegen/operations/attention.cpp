@@ -1,6 +1,7 @@
 #include "codegen/operations/attention.h"
 
 #include "codegen/operations/spec_name.h"
+#include "codegen/proof/random.h"
 #include "runtime/buffer.h"
 
 namespace bitnetc {
@@ -55,6 +56,30 @@ AttentionSpec Attention::parse(NameReader& reader) {
 Work Attention::work(const AttentionSpec& spec, int64_t rows, int64_t positions) {
   return {.bytes_read = bytes_read(operands(spec), rows, positions),
           .macs = 2 * rows * positions * spec.head_dim};
+}
+
+std::vector<AttentionSpec> Attention::samples() {
+  std::vector<AttentionSpec> specs;
+  for (const int64_t head_dim : {1, 2, 7, 8, 16, 33, 64, 80, 100, 128, 256})
+    specs.push_back({.head_dim = head_dim, .scale = 0.088388346f});
+  return specs;
+}
+
+// One key, the edges of a block of keys, and the edges of a chunk of 256 positions.
+std::vector<proof::CallCase> Attention::cases(const AttentionSpec&) {
+  std::vector<proof::CallCase> cases;
+  for (const int64_t position : {0, 15, 16, 255, 300}) {
+    cases.push_back({.name = fmt::format("position {}", position),
+                     .first = position,
+                     .positions = 512,
+                     .magnitude = 4});
+  }
+  return cases;
+}
+
+void Attention::prepare(const AttentionSpec&, const proof::CallCase& call_case, proof::Random&,
+                        proof::OperandBuffers&, Args& args) {
+  args.position = call_case.first;
 }
 
 }  // namespace bitnetc

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/operations/call_case.h"
 #include "codegen/operations/operation.h"
 
 namespace bitnetc {
@@ -32,6 +33,10 @@ struct Operation<AttentionSpec> {
   static std::string name(const AttentionSpec& spec);
   static AttentionSpec parse(NameReader& reader);
   static Work work(const AttentionSpec& spec, int64_t rows, int64_t positions);
+  static std::vector<AttentionSpec> samples();
+  static std::vector<proof::CallCase> cases(const AttentionSpec& spec);
+  static void prepare(const AttentionSpec& spec, const proof::CallCase& call_case,
+                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

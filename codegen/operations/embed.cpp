@@ -1,9 +1,15 @@
 #include "codegen/operations/embed.h"
 
 #include "codegen/operations/spec_name.h"
+#include "codegen/proof/random.h"
 #include "runtime/buffer.h"
 
 namespace bitnetc {
+namespace {
+
+constexpr int64_t kCaseTokens = 3;  // rows of the table in cases()
+
+}  // namespace
 
 using Embed = Operation<EmbedSpec>;
 
@@ -41,6 +47,26 @@ Work Embed::work(const EmbedSpec& spec, int64_t rows, int64_t positions) {
   // One row of the table per token.
   (void)positions;
   return {.bytes_read = rows * spec.k * float_type_bytes(spec.type), .macs = 0};
+}
+
+std::vector<EmbedSpec> Embed::samples() {
+  std::vector<EmbedSpec> specs;
+  for (const FloatType type : kFloatTypes)
+    for (const int64_t k : kSampleWidths) specs.push_back({.k = k, .type = type});
+  return specs;
+}
+
+std::vector<proof::CallCase> Embed::cases(const EmbedSpec&) {
+  return {{.name = "first token", .first = 0}, {.name = "last token", .first = kCaseTokens - 1}};
+}
+
+void Embed::resolve(const EmbedSpec& spec, const proof::CallCase&, std::vector<Operand>& operands) {
+  operands[0].fixed = kCaseTokens * spec.k;
+}
+
+void Embed::prepare(const EmbedSpec&, const proof::CallCase& call_case, proof::Random&,
+                    proof::OperandBuffers&, Args& args) {
+  args.token = call_case.first;
 }
 
 }  // namespace bitnetc

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/operations/call_case.h"
 #include "codegen/operations/operation.h"
 #include "runtime/float_type.h"
 
@@ -33,6 +34,12 @@ struct Operation<EmbedSpec> {
   static std::string name(const EmbedSpec& spec);
   static EmbedSpec parse(NameReader& reader);
   static Work work(const EmbedSpec& spec, int64_t rows, int64_t positions);
+  static std::vector<EmbedSpec> samples();
+  static std::vector<proof::CallCase> cases(const EmbedSpec& spec);
+  static void resolve(const EmbedSpec& spec, const proof::CallCase& call_case,
+                      std::vector<Operand>& operands);
+  static void prepare(const EmbedSpec& spec, const proof::CallCase& call_case,
+                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

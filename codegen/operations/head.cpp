@@ -1,9 +1,17 @@
 #include "codegen/operations/head.h"
 
+#include <algorithm>
+
 #include "codegen/operations/spec_name.h"
+#include "codegen/proof/random.h"
 #include "runtime/buffer.h"
 
 namespace bitnetc {
+namespace {
+
+constexpr int64_t kCaseRows = 7;  // rows of the table per case
+
+}  // namespace
 
 using Head = Operation<HeadSpec>;
 
@@ -46,6 +54,25 @@ HeadSpec Head::parse(NameReader& reader) {
 Work Head::work(const HeadSpec& spec, int64_t rows, int64_t positions) {
   return {.bytes_read = bytes_read(operands(spec), rows, positions),
           .macs = rows * spec.n * spec.k};
+}
+
+std::vector<HeadSpec> Head::samples() {
+  std::vector<HeadSpec> specs;
+  for (const FloatType type : kFloatTypes)
+    for (const int64_t k : kSampleWidths) specs.push_back({.n = 37, .k = k, .type = type});
+  return specs;
+}
+
+// Rows at both ends of the table.
+std::vector<proof::CallCase> Head::cases(const HeadSpec& spec) {
+  return {{.name = "first rows", .first = 0},
+          {.name = "last rows", .first = std::max<int64_t>(0, spec.n - kCaseRows)}};
+}
+
+void Head::prepare(const HeadSpec& spec, const proof::CallCase& call_case, proof::Random&,
+                   proof::OperandBuffers&, Args& args) {
+  args.row_begin = call_case.first;
+  args.row_end = std::min(spec.n, args.row_begin + kCaseRows);
 }
 
 }  // namespace bitnetc

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/operations/call_case.h"
 #include "codegen/operations/operation.h"
 #include "runtime/float_type.h"
 
@@ -33,6 +34,10 @@ struct Operation<HeadSpec> {
   static std::string name(const HeadSpec& spec);
   static HeadSpec parse(NameReader& reader);
   static Work work(const HeadSpec& spec, int64_t rows, int64_t positions);
+  static std::vector<HeadSpec> samples();
+  static std::vector<proof::CallCase> cases(const HeadSpec& spec);
+  static void prepare(const HeadSpec& spec, const proof::CallCase& call_case, proof::Random& random,
+                      proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

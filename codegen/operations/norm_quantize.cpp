@@ -1,6 +1,7 @@
 #include "codegen/operations/norm_quantize.h"
 
 #include "codegen/operations/spec_name.h"
+#include "codegen/proof/random.h"
 #include "runtime/buffer.h"
 
 namespace bitnetc {
@@ -65,5 +66,27 @@ NormQuantizeSpec NormQuantize::parse(NameReader& reader) {
 Work NormQuantize::work(const NormQuantizeSpec& spec, int64_t rows, int64_t positions) {
   return {.bytes_read = bytes_read(operands(spec), rows, positions), .macs = 3 * rows * spec.k};
 }
+
+std::vector<NormQuantizeSpec> NormQuantize::samples() {
+  std::vector<NormQuantizeSpec> specs;
+  for (const int64_t k : kSampleWidths) specs.push_back({.k = k, .eps = 1e-5f});
+  return specs;
+}
+
+std::vector<proof::CallCase> NormQuantize::cases(const NormQuantizeSpec&) {
+  std::vector<proof::CallCase> cases;
+  for (const float magnitude : {1.0f, 1e-20f, 1e15f, 0.0f}) {
+    for (const bool normed : {true, false}) {
+      cases.push_back(
+          {.name = fmt::format("values up to {}{}", magnitude, normed ? "" : ", no taps"),
+           .magnitude = magnitude,
+           .optional = normed});
+    }
+  }
+  return cases;
+}
+
+void NormQuantize::prepare(const NormQuantizeSpec&, const proof::CallCase&, proof::Random&,
+                           proof::OperandBuffers&, Args&) {}
 
 }  // namespace bitnetc

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/operations/call_case.h"
 #include "codegen/operations/operation.h"
 
 namespace bitnetc {
@@ -33,6 +34,10 @@ struct Operation<NormQuantizeSpec> {
   static std::string name(const NormQuantizeSpec& spec);
   static NormQuantizeSpec parse(NameReader& reader);
   static Work work(const NormQuantizeSpec& spec, int64_t rows, int64_t positions);
+  static std::vector<NormQuantizeSpec> samples();
+  static std::vector<proof::CallCase> cases(const NormQuantizeSpec& spec);
+  static void prepare(const NormQuantizeSpec& spec, const proof::CallCase& call_case,
+                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

@@ -1,6 +1,10 @@
 #include "codegen/operations/quantize.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "codegen/operations/spec_name.h"
+#include "codegen/proof/random.h"
 #include "runtime/buffer.h"
 
 namespace bitnetc {
@@ -56,6 +60,37 @@ QuantizeSpec Quantize::parse(NameReader& reader) {
 
 Work Quantize::work(const QuantizeSpec& spec, int64_t rows, int64_t positions) {
   return {.bytes_read = bytes_read(operands(spec), rows, positions), .macs = rows * spec.k};
+}
+
+std::vector<QuantizeSpec> Quantize::samples() {
+  std::vector<QuantizeSpec> specs;
+  for (const int64_t k : kSampleWidths) specs.push_back({.k = k});
+  return specs;
+}
+
+std::vector<proof::CallCase> Quantize::cases(const QuantizeSpec&) {
+  std::vector<proof::CallCase> cases;
+  for (const float magnitude : {1.0f, 1e-20f, 1e15f, 0.0f}) {
+    for (const int64_t workers : {1, 3}) {
+      cases.push_back({.name = fmt::format("values up to {} of {} workers", magnitude, workers),
+                       .workers = workers,
+                       .magnitude = magnitude});
+    }
+  }
+  return cases;
+}
+
+// Every worker has seen its share of the row.
+void Quantize::prepare(const QuantizeSpec& spec, const proof::CallCase& call_case, proof::Random&,
+                       proof::OperandBuffers& buffers, Args& args) {
+  const auto x = buffers.get<float>("x"), absmax = buffers.get<float>("absmax");
+  std::fill(absmax.begin(), absmax.end(), 0.0f);
+  for (int64_t i = 0; i < spec.k; ++i) {
+    float& largest = absmax[static_cast<size_t>(i % call_case.workers)];
+    largest = std::max(largest, std::fabs(x[static_cast<size_t>(i)]));
+  }
+  args.absmax_count = call_case.workers;
+  args.absmax_stride = 1;
 }
 
 }  // namespace bitnetc

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/operations/call_case.h"
 #include "codegen/operations/operation.h"
 
 namespace bitnetc {
@@ -32,6 +33,10 @@ struct Operation<QuantizeSpec> {
   static std::string name(const QuantizeSpec& spec);
   static QuantizeSpec parse(NameReader& reader);
   static Work work(const QuantizeSpec& spec, int64_t rows, int64_t positions);
+  static std::vector<QuantizeSpec> samples();
+  static std::vector<proof::CallCase> cases(const QuantizeSpec& spec);
+  static void prepare(const QuantizeSpec& spec, const proof::CallCase& call_case,
+                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

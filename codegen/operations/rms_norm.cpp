@@ -1,6 +1,7 @@
 #include "codegen/operations/rms_norm.h"
 
 #include "codegen/operations/spec_name.h"
+#include "codegen/proof/random.h"
 #include "runtime/buffer.h"
 
 namespace bitnetc {
@@ -44,5 +45,21 @@ RmsNormSpec RmsNorm::parse(NameReader& reader) {
 Work RmsNorm::work(const RmsNormSpec& spec, int64_t rows, int64_t positions) {
   return {.bytes_read = bytes_read(operands(spec), rows, positions), .macs = 2 * rows * spec.k};
 }
+
+std::vector<RmsNormSpec> RmsNorm::samples() {
+  std::vector<RmsNormSpec> specs;
+  for (const int64_t k : kSampleWidths) specs.push_back({.k = k, .eps = 1e-5f});
+  return specs;
+}
+
+std::vector<proof::CallCase> RmsNorm::cases(const RmsNormSpec&) {
+  std::vector<proof::CallCase> cases;
+  for (const float magnitude : {1.0f, 1e-20f, 1e15f, 0.0f})
+    cases.push_back({.name = fmt::format("values up to {}", magnitude), .magnitude = magnitude});
+  return cases;
+}
+
+void RmsNorm::prepare(const RmsNormSpec&, const proof::CallCase&, proof::Random&,
+                      proof::OperandBuffers&, Args&) {}
 
 }  // namespace bitnetc

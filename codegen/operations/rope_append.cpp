@@ -1,7 +1,9 @@
 #include "codegen/operations/rope_append.h"
 
 #include "codegen/operations/spec_name.h"
+#include "codegen/proof/random.h"
 #include "runtime/buffer.h"
+#include "runtime/kv_cache.h"
 
 namespace bitnetc {
 
@@ -78,6 +80,37 @@ Work RopeAppend::work(const RopeAppendSpec& spec, int64_t rows, int64_t position
   (void)positions;
   return {.bytes_read = bytes_read(operands(spec), rows),
           .macs = 2 * rows * (spec.q_heads + spec.kv_heads) * spec.head_dim};
+}
+
+std::vector<RopeAppendSpec> RopeAppend::samples() {
+  std::vector<RopeAppendSpec> specs;
+  for (const int64_t head_dim : {2, 4, 6, 14, 16, 18, 32, 50, 64, 80, 100, 128, 256})
+    specs.push_back({.q_heads = 3, .kv_heads = 2, .head_dim = head_dim});
+  specs.push_back({.q_heads = 20, .kv_heads = 5, .head_dim = 128});
+  return specs;
+}
+
+std::vector<proof::CallCase> RopeAppend::cases(const RopeAppendSpec&) {
+  std::vector<proof::CallCase> cases;
+  for (const int64_t position :
+       {int64_t{0}, KvLayout::kKeyBlock + 3, 2 * KvLayout::kKeyBlock - 1}) {
+    cases.push_back({.name = fmt::format("position {}", position),
+                     .first = position,
+                     .positions = 2 * KvLayout::kKeyBlock,
+                     .magnitude = 4});
+  }
+  // Past the largest fp16.
+  cases.push_back({.name = "huge values", .positions = KvLayout::kKeyBlock, .magnitude = 1e6f});
+  return cases;
+}
+
+void RopeAppend::prepare(const RopeAppendSpec& spec, const proof::CallCase& call_case,
+                         proof::Random& random, proof::OperandBuffers& buffers, Args& args) {
+  for (const char* name : {"cos", "sin"})
+    for (float& value : buffers.get<float>(name)) value = random.uniform(-1, 1);
+  const KvLayout layout{.head_dim = spec.head_dim, .capacity = call_case.positions};
+  args.position = call_case.first;
+  args.head_stride = layout.head_stride();
 }
 
 }  // namespace bitnetc

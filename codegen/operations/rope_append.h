@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/operations/call_case.h"
 #include "codegen/operations/operation.h"
 
 namespace bitnetc {
@@ -35,6 +36,10 @@ struct Operation<RopeAppendSpec> {
   static std::string name(const RopeAppendSpec& spec);
   static RopeAppendSpec parse(NameReader& reader);
   static Work work(const RopeAppendSpec& spec, int64_t rows, int64_t positions);
+  static std::vector<RopeAppendSpec> samples();
+  static std::vector<proof::CallCase> cases(const RopeAppendSpec& spec);
+  static void prepare(const RopeAppendSpec& spec, const proof::CallCase& call_case,
+                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

@@ -12,8 +12,8 @@
 
 namespace bitnetc {
 
-// Reads the '_'-separated parts of a spec name from left to right; the first part that does not fit is
-// remembered, and what follows it does not matter.
+// Reads the '_'-separated parts of a spec name from left to right; the first part that does not fit
+// is remembered, and what follows it does not matter.
 class NameReader {
  public:
   explicit NameReader(std::string_view text) : rest_(text) {}

@@ -1,7 +1,10 @@
 #include "codegen/operations/tables.h"
 
+#include <algorithm>
+
 #include "codegen/layout/word_cells.h"
 #include "codegen/operations/spec_name.h"
+#include "codegen/proof/random.h"
 #include "runtime/buffer.h"
 
 namespace bitnetc {
@@ -75,6 +78,30 @@ TablesSpec Tables::parse(NameReader& reader) {
 Work Tables::work(const TablesSpec& spec, int64_t rows, int64_t positions) {
   return {.bytes_read = bytes_read(operands(spec), rows, positions),
           .macs = rows * spec.table_bytes() / 2};
+}
+
+std::vector<TablesSpec> Tables::samples() {
+  std::vector<TablesSpec> specs;
+  for (const LayoutId layout : {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3})
+    for (const TableForm form : {TableForm::kWords, TableForm::kBytes})
+      for (const int64_t k : kSampleWidths)
+        specs.push_back({.k = k, .layout = layout, .form = form});
+  return specs;
+}
+
+// All blocks, then the last one alone.
+std::vector<proof::CallCase> Tables::cases(const TablesSpec& spec) {
+  return {{.name = "all blocks"}, {.name = "the last block", .first = spec.blocks() - 1}};
+}
+
+// A quarter of the row is at the extreme, where sums of 16 bits are largest.
+void Tables::prepare(const TablesSpec& spec, const proof::CallCase& call_case, proof::Random&,
+                     proof::OperandBuffers& buffers, Args& args) {
+  const auto x = buffers.get<int8_t>("x");
+  std::fill(x.begin() + spec.k, x.end(), int8_t{0});
+  std::fill_n(x.begin(), spec.k / 4, int8_t{-128});
+  args.block_begin = call_case.first;
+  args.block_end = spec.blocks();
 }
 
 }  // namespace bitnetc

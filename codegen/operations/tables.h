@@ -8,18 +8,22 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/operations/call_case.h"
 #include "codegen/operations/operation.h"
 #include "codegen/weight_layout.h"
 
 namespace bitnetc {
 
 // How a LUT matmul wants its tables: for every field of every word of a block of columns
-// (codegen/layout/word_cells.h), in the order block, word, field, the sum x·w for each code c of the field.
+// (codegen/layout/word_cells.h), in the order block, word, field, the sum x·w for each code c of
+// the field.
 enum class TableForm {
   kNone,  // none: the kernel reads x
-  kWords,  // i16 by the field's bits: 16 (tl1) or 32 (tl2, b3) per field; codes that do not occur hold 0
-  kBytes,  // low bytes of 16 sums, then their high bytes: tl1 by the field's bits; tl2 and b3 by the
-           // magnitude of the field's value, for positive values (b3's lone trit: 0 and 1)
+  // i16 by the field's bits: 16 (tl1) or 32 (tl2, b3) per field; codes that do not occur hold 0.
+  kWords,
+  // Low bytes of 16 sums, then their high bytes: tl1 by the field's bits; tl2 and b3 by the magnitude
+  // of the field's value, for positive values (b3's lone trit: 0 and 1).
+  kBytes,
 };
 std::string_view table_form_name(TableForm form);  // "none", "words", "bytes"
 
@@ -49,6 +53,10 @@ struct Operation<TablesSpec> {
   static std::string name(const TablesSpec& spec);
   static TablesSpec parse(NameReader& reader);
   static Work work(const TablesSpec& spec, int64_t rows, int64_t positions);
+  static std::vector<TablesSpec> samples();
+  static std::vector<proof::CallCase> cases(const TablesSpec& spec);
+  static void prepare(const TablesSpec& spec, const proof::CallCase& call_case,
+                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

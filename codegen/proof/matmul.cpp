@@ -1,4 +1,4 @@
-// The start-up proofs of matmuls and of the tables they look up.
+// The start-up proof of matmuls.
 #include <algorithm>
 #include <cmath>
 
@@ -57,8 +57,8 @@ class MatmulProof {
  private:
   static constexpr int64_t kTailUnits =
       9;  // a step of eight tiles, the most a plan has, and one left over
-  // Two AMX tiles of 16 and a rest. Every third is held against the reference: the first, the last, and every
-  // place in the groups of four and eight that kernels take at a time.
+  // Two AMX tiles of 16 and a rest. Every third is held against the reference: the first, the last,
+  // and every place in the groups of four and eight that kernels take at a time.
   static constexpr int kManyTokens = 37;
 
   MatmulArgs args(SparseArray<float>& y, int64_t unit_begin, int64_t unit_end) {
@@ -78,7 +78,8 @@ class MatmulProof {
             .row_absmax = row_absmax_};
   }
 
-  // Runs the kernel, and holds the maxima it leaves, if it is to leave any, against the y it stored.
+  // Runs the kernel, and holds the maxima it leaves, if it is to leave any, against the y it
+  // stored.
   Status run_units(SparseArray<float>& y, int64_t unit_begin, int64_t unit_end) {
     std::fill_n(row_absmax_, tokens_, 0.0f);
     BITNETC_RETURN_IF_ERROR(run_kernel(kernel_, args(y, unit_begin, unit_end)));
@@ -219,30 +220,6 @@ class MatmulProof {
 
 Status prove_matmul(const MatmulSpec& spec, const Kernel& kernel, TableForm form, uint64_t seed) {
   return MatmulProof(spec, kernel, form, seed).run();
-}
-
-// All blocks, then the last one alone.
-Status prove_tables(const TablesSpec& spec, const Kernel& kernel, uint64_t seed) {
-  Random random(seed);
-  Buffer<int8_t> x(round_up(static_cast<size_t>(spec.k), kQuantPad));
-  for (int64_t k = 0; k < spec.k; ++k)
-    x[static_cast<size_t>(k)] = k < spec.k / 4 ? int8_t{-128} : static_cast<int8_t>(random.next());
-  const auto bytes = static_cast<size_t>(spec.table_bytes());
-  Buffer<uint8_t> got(bytes), expected(bytes);
-  reference::build_tables(
-      spec,
-      {.x = x.data(), .tables = expected.data(), .block_begin = 0, .block_end = spec.blocks()});
-  for (const int64_t begin : {int64_t{0}, spec.blocks() - 1}) {
-    BITNETC_RETURN_IF_ERROR(run_kernel(kernel, BuildTablesArgs{.x = x.data(),
-                                                               .tables = got.data(),
-                                                               .block_begin = begin,
-                                                               .block_end = spec.blocks()}));
-    const auto at = static_cast<size_t>(begin * spec.block_bytes());
-    BITNETC_RETURN_IF_ERROR(compare(kernel, "table bytes", got.data() + at, expected.data() + at,
-                                    static_cast<int64_t>(bytes - at)));
-    std::fill(got.begin(), got.end(), uint8_t{0});
-  }
-  return {};
 }
 
 }  // namespace bitnetc::proof

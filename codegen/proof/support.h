@@ -1,4 +1,4 @@
-// What the start-up proofs of all operations share: random values, memory, guarded runs and comparisons.
+// What the start-up proofs share: memory, guarded runs and comparisons.
 #pragma once
 
 #include <cstdlib>
@@ -7,30 +7,12 @@
 #include <string>
 
 #include "codegen/kernel_spec.h"
+#include "codegen/proof/random.h"
 #include "runtime/fault_guard.h"
 #include "runtime/kernel.h"
 #include "runtime/status.h"
 
 namespace bitnetc::proof {
-
-// SplitMix64: enough for test values, and a proof is to take no time.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-  // Uniform in [low, high), a multiple of (high - low) / 2^24.
-  float uniform(float low, float high) {
-    return low + (high - low) * (static_cast<float>(next() >> 40) * 0x1p-24f);
-  }
-
- private:
-  uint64_t state_;
-};
 
 // Zero-filled memory for a whole matrix of which a proof touches little: pages that are never
 // written are never there.
@@ -83,6 +65,5 @@ Status compare(const Kernel& kernel, const std::string& what, const T* got, cons
 
 // matmul.cpp
 Status prove_matmul(const MatmulSpec& spec, const Kernel& kernel, TableForm form, uint64_t seed);
-Status prove_tables(const TablesSpec& spec, const Kernel& kernel, uint64_t seed);
 
 }  // namespace bitnetc::proof

@@ -1,6 +1,5 @@
 #include "compiler/passes/fuse.h"
 
-#include <cmath>
 #include <map>
 #include <set>
 
@@ -11,6 +10,15 @@ namespace {
 
 int64_t padded_rows(int64_t rows) {
   return static_cast<int64_t>(round_up(static_cast<size_t>(rows), kTileRows));
+}
+
+Epilogue epilogue_of(Activation activation) {
+  switch (activation) {
+    case Activation::kRelu2: return Epilogue::kRelu2Mul;
+    case Activation::kSilu: return Epilogue::kSiluMul;
+    case Activation::kGelu: return Epilogue::kGeluMul;
+  }
+  BITNETC_CHECK(false, "activation {} passed validate()", static_cast<int>(activation));
 }
 
 class Fuser {
@@ -27,8 +35,9 @@ class Fuser {
   Result<FusedGraph> run() {
     for (const Node& node : graph_.nodes) BITNETC_RETURN_IF_ERROR(fuse_node(node));
     for (const Node& node : graph_.nodes) {
-      if (node.op == GraphOp::kBitLinear && !fused_.count(&node))
-        return unsupported(node, "its output is used by none of attention, relu2mul or add");
+      const bool waits = node.op == GraphOp::kBitLinear || node.op == GraphOp::kRope;
+      if (waits && !fused_.contains(&node))
+        return unsupported(node, "its output is used by none of attention, glu or add");
     }
     return std::move(fused_graph_);
   }
@@ -41,13 +50,19 @@ class Fuser {
                       graph_op_name(node.op), why);
   }
 
+  // A valid node has them.
+  template <typename Wanted>
+  static const Wanted& attributes(const Node& node) {
+    return std::get<Wanted>(node.attributes);
+  }
+
   // Linear layers and rotations wait for the node that consumes them.
   Status fuse_node(const Node& node) {
     switch (node.op) {
       case GraphOp::kEmbed: return fuse_embed(node);
       case GraphOp::kRmsNorm: return fuse_norm(node);
       case GraphOp::kAttention: return fuse_attention(node);
-      case GraphOp::kRelu2Mul: return fuse_relu2mul(node);
+      case GraphOp::kGlu: return fuse_glu(node);
       case GraphOp::kAdd: return fuse_add(node);
       case GraphOp::kHead: return fuse_head(node);
       case GraphOp::kBitLinear:
@@ -75,15 +90,17 @@ class Fuser {
         if (user->op != op) return false;
       return !users.empty();
     };
-    FusedOp op{.name = node.name, .input = fused_value(node.inputs[0]), .weights = {node.weight}};
+    const float eps = attributes<NormAttributes>(node).eps;
+    BITNETC_ASSIGN_OR_RETURN(const int input, fused_value(node, node.inputs[0]));
+    FusedOp op{.name = node.name, .input = input, .weights = {node.weight}};
     if (all_are(GraphOp::kBitLinear)) {
-      const NormQuantizeSpec spec{.k = k, .eps = node.eps};
+      const NormQuantizeSpec spec{.k = k, .eps = eps};
       op.kind = StepKind::kNormQuantize;
       op.spec = spec;
       op.output = define(node, spec.padded_k(), BufferKind::kQuantized);
     } else if (all_are(GraphOp::kHead)) {
       op.kind = StepKind::kRmsNorm;
-      op.spec = RmsNormSpec{.k = k, .eps = node.eps};
+      op.spec = RmsNormSpec{.k = k, .eps = eps};
       op.output = define(node, padded_rows(k));
     } else {
       return unsupported(node, "its users are neither all linear layers nor all heads");
@@ -92,40 +109,66 @@ class Fuser {
     return {};
   }
 
+  // The rotation that makes q or k.
+  Result<const Node*> rope_of(const Node& attention, ValueId value) const {
+    const Node* rope = producers_[index(value)];
+    if (rope == nullptr || rope->op != GraphOp::kRope)
+      return unsupported(attention, "attention without RoPE on q and k has no kernel yet");
+    return rope;
+  }
+
+  // The linear layer behind a rotation that must be `expected`: one kernel rotates q and k alike.
+  Result<const Node*> linear_behind(const Node& rope, const RopeAttributes& expected) {
+    const auto& found = attributes<RopeAttributes>(rope);
+    if (found != expected)
+      return unsupported(rope,
+                         fmt::format("it rotates {} heads of {} with theta = {}; q and k are "
+                                     "rotated alike, so {} heads of {} with theta = {} is expected",
+                                     found.heads, found.head_dim, found.theta, expected.heads,
+                                     expected.head_dim, expected.theta));
+    fused_.insert(&rope);
+    return producers_[index(rope.inputs[0])];
+  }
+
   Status fuse_attention(const Node& node) {
-    const Node* parts[3];
-    for (size_t i = 0; i < 3; ++i) {
-      parts[i] = producers_[index(node.inputs[i])];
-      if (i < 2 && parts[i] != nullptr && parts[i]->op == GraphOp::kRope)
-        parts[i] = producers_[index(parts[i]->inputs[0])];
-    }
-    const ModelConfig& config = graph_.config;
-    const RopeAppendSpec rope{
-        .q_heads = config.q_heads, .kv_heads = config.kv_heads, .head_dim = config.head_dim};
+    const auto& attention = attributes<AttentionAttributes>(node);
+    if (attention.window != 0)
+      return unsupported(
+          node, fmt::format("attention with a window ({}) has no kernel yet", attention.window));
+    BITNETC_ASSIGN_OR_RETURN(const Node* q_rope, rope_of(node, node.inputs[0]));
+    BITNETC_ASSIGN_OR_RETURN(const Node* k_rope, rope_of(node, node.inputs[1]));
+    RopeAttributes rope{.heads = attention.q_heads,
+                        .head_dim = attention.head_dim,
+                        .theta = attributes<RopeAttributes>(*q_rope).theta};
+    BITNETC_ASSIGN_OR_RETURN(const Node* q, linear_behind(*q_rope, rope));
+    rope.heads = attention.kv_heads;
+    BITNETC_ASSIGN_OR_RETURN(const Node* k, linear_behind(*k_rope, rope));
+    const Node* parts[] = {q, k, producers_[index(node.inputs[2])]};
     const std::string prefix = fmt::format("layers.{}.", node.layer);
     BITNETC_ASSIGN_OR_RETURN(const int qkv,
                              fuse_matmul(node, prefix + "qkv_proj", parts, Epilogue::kScale));
     add({.kind = StepKind::kRopeAppend,
          .name = prefix + "rope",
          .input = qkv,
-         .layer = node.layer,
-         .spec = rope});
-    const AttentionSpec attention{
-        .head_dim = config.head_dim,
-        .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.head_dim)))};
+         .layer = attention.cache,
+         .rope_theta = rope.theta,
+         .spec = RopeAppendSpec{.q_heads = attention.q_heads,
+                                .kv_heads = attention.kv_heads,
+                                .head_dim = attention.head_dim}});
     add({.kind = StepKind::kAttention,
          .name = node.name,
          .input = qkv,
-         .output = define(node, padded_rows(config.q_heads * config.head_dim)),
-         .layer = node.layer,
-         .spec = attention});
+         .output = define(node, padded_rows(attention.q_heads * attention.head_dim)),
+         .layer = attention.cache,
+         .spec = AttentionSpec{.head_dim = attention.head_dim, .scale = attention.scale}});
     return {};
   }
 
-  Status fuse_relu2mul(const Node& node) {
+  Status fuse_glu(const Node& node) {
     const Node* parts[] = {producers_[index(node.inputs[0])], producers_[index(node.inputs[1])]};
     const std::string name = fmt::format("layers.{}.gate_up_proj", node.layer);
-    BITNETC_ASSIGN_OR_RETURN(const int output, fuse_matmul(node, name, parts, Epilogue::kRelu2Mul));
+    const Epilogue epilogue = epilogue_of(attributes<GluAttributes>(node).activation);
+    BITNETC_ASSIGN_OR_RETURN(const int output, fuse_matmul(node, name, parts, epilogue));
     fused_values_[node.output] = output;
     return {};
   }
@@ -136,7 +179,7 @@ class Fuser {
       const bool only_user = consumers_[index(node.inputs[i])].size() == 1;
       if (linear == nullptr || linear->op != GraphOp::kBitLinear || !only_user) continue;
       const Node* parts[] = {linear};
-      const int residual = fused_value(node.inputs[1 - i]);
+      BITNETC_ASSIGN_OR_RETURN(const int residual, fused_value(node, node.inputs[1 - i]));
       BITNETC_ASSIGN_OR_RETURN(const int output,
                                fuse_matmul(node, linear->name, parts, Epilogue::kResidual));
       fused_graph_.ops.back().residual = residual;
@@ -148,9 +191,10 @@ class Fuser {
 
   Status fuse_head(const Node& node) {
     const FloatTable& table = graph_.tables[index(node.weight)];
+    BITNETC_ASSIGN_OR_RETURN(const int input, fused_value(node, node.inputs[0]));
     add({.kind = StepKind::kHead,
          .name = node.name,
-         .input = fused_value(node.inputs[0]),
+         .input = input,
          .weights = {node.weight},
          .spec = HeadSpec{.n = table.rows, .k = table.columns, .type = table.type}});
     return {};
@@ -161,26 +205,25 @@ class Fuser {
                           std::span<const Node* const> parts, Epilogue epilogue) {
     MatmulSpec spec{.epilogue = epilogue};
     FusedOp op{.kind = StepKind::kMatmul, .name = name, .layer = user.layer};
-    int64_t first_part_rows = 0;
     for (const Node* part : parts) {
       if (part == nullptr || part->op != GraphOp::kBitLinear)
         return unsupported(user, "an input is not a linear layer");
       if (part->inputs[0] != parts[0]->inputs[0])
         return unsupported(user, "its linear layers do not share their input");
       const TernarySource& source = graph_.ternary[index(part->weight)];
-      if (op.weights.empty()) first_part_rows = source.n;
-      if (epilogue == Epilogue::kRelu2Mul && source.n != first_part_rows)
-        return unsupported(user, "gate and up differ in their number of rows");
       spec.k = source.k;
       spec.n += padded_rows(source.n);
       op.weights.push_back(part->weight);
+      op.parts.push_back({.name = source.name, .rows = source.n});
       fused_.insert(part);
     }
-    op.input = fused_value(parts[0]->inputs[0]);
+    if (is_gated(epilogue) && op.parts[0].rows != op.parts[1].rows)
+      return unsupported(user, "gate and up differ in their number of rows");
+    BITNETC_ASSIGN_OR_RETURN(op.input, fused_value(user, parts[0]->inputs[0]));
     if (fused_graph_.values[static_cast<size_t>(op.input)].kind != BufferKind::kQuantized) {
       if (!is_gated_output_of_last_op(op.input))
         return unsupported(
-            user, "the input of its linear layers is neither a norm nor relu2mul just before");
+            user, "the input of its linear layers is neither a norm nor a glu just before");
       op.input = quantize_output_of_last_op(name + ".quantize", spec.k);
     }
     op.output = new_value(name, spec.output_columns(), BufferKind::kF32);
@@ -196,8 +239,8 @@ class Fuser {
     return matmul != nullptr && is_gated(matmul->epilogue) && last.output == value;
   }
 
-  // The matmul that was added last is to leave row maxima; returns its output's first k columns quantised. Rows of
-  // its pad are zero and change no maximum.
+  // Makes the matmul that was added last leave its row absmax, and quantises its output's first k
+  // columns; returns the quantised value. The pad's rows are zero and cannot change an absmax.
   int quantize_output_of_last_op(const std::string& name, int64_t k) {
     FusedOp& matmul = fused_graph_.ops.back();
     std::get<MatmulSpec>(matmul.spec).row_absmax = true;
@@ -221,9 +264,12 @@ class Fuser {
   int define(const Node& node, int64_t columns, BufferKind kind = BufferKind::kF32) {
     return fused_values_[node.output] = new_value(node.name, columns, kind);
   }
-  int fused_value(ValueId value) const {
+  // The fused value of an input of `user`; a linear layer or rotation by itself has none.
+  Result<int> fused_value(const Node& user, ValueId value) const {
     const auto found = fused_values_.find(value);
-    BITNETC_CHECK(found != fused_values_.end(), "graph value {} was not fused yet", value);
+    if (found == fused_values_.end())
+      return unsupported(user, fmt::format("it uses {}, which only attention, glu or add may use",
+                                           producers_[index(value)]->name));
     return found->second;
   }
 

@@ -1,9 +1,9 @@
 // Graph -> fused operations, the steps of the program before they have memory or code:
 //   q, k, v projections of one input      one matmul, parts one after another, each at a whole tile
-//   gate, up and relu2mul                 one matmul whose gate and up tiles alternate
+//   gate, up and their gated product      one matmul whose gate and up tiles alternate
 //   projection and add                    one matmul with a residual epilogue
 //   norm and the quantisation after it    one step
-//   gated matmul, quantisation, no norm   the matmul leaves row maxima, the quantisation is one pass
+//   gated product, quantisation, no norm  the matmul leaves its row absmax, quantising is one pass
 //   rope of q and k, cache append         one step in place on the fused row
 #pragma once
 
@@ -23,13 +23,22 @@ struct FusedValue {
   int64_t columns = 0;  // padded
 };
 
+// A projection inside a fused matmul: what export and sharding have to know of it.
+struct FusedPart {
+  std::string name;  // of the ternary matrix, "model.layers.0.self_attn.q_proj"
+  int64_t rows = 0;  // without the pad to whole tiles
+  bool operator==(const FusedPart&) const = default;
+};
+
 struct FusedOp {
   StepKind kind = StepKind::kEmbed;
   std::string name;
   int input = -1, output = -1, residual = -1;  // fused values
-  int layer = -1;
+  int layer = -1;  // of its node; kRopeAppend, kAttention: the cache they use
   // Indices into the graph's ternary matrices, vectors or tables, by kind.
   std::vector<int> weights;
+  std::vector<FusedPart> parts;  // kMatmul: one per weight, in their order
+  double rope_theta = 0;         // kRopeAppend
   KernelSpec spec;
 };
 
@@ -38,8 +47,10 @@ struct FusedGraph {
   std::vector<FusedOp> ops;
 };
 
-// The layouts of the matmuls are left at their default; choosing them is not a matter of the graph.
-// Error: kUnsupported naming the node whose surroundings match none of the patterns above.
+// `graph` is valid (validate()). The layouts of the matmuls are left at their default; choosing
+// them is not a matter of the graph.
+// Error: kUnsupported naming the node whose surroundings match none of the patterns above, or whose
+// attributes no kernel has.
 Result<FusedGraph> fuse(const Graph& graph);
 
 }  // namespace bitnetc

@@ -13,7 +13,7 @@ Result<PackedMatmul> pack_matmul(const Graph& graph, const FusedOp& op) {
 
   // Where tile t of a part goes: first + t * stride.
   const auto parts = static_cast<int64_t>(op.weights.size());
-  const int64_t stride = spec.epilogue == Epilogue::kRelu2Mul ? parts : 1;
+  const int64_t stride = is_gated(spec.epilogue) ? parts : 1;
   int64_t first = 0;
   for (int weight : op.weights) {
     const TernarySource& source = graph.ternary[static_cast<size_t>(weight)];

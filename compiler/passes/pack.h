@@ -1,5 +1,6 @@
-// Fused weights in packed form: reads the ternary matrices of a fused matmul one at a time and puts their
-// row tiles where the epilogue wants them (parts one after another, or gate and up alternating).
+// Fused weights in packed form: reads the ternary matrices of a fused matmul one at a time and puts
+// their row tiles where the epilogue wants them (parts one after another, or gate and up
+// alternating).
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 #include "frontend/hf/bitnet_graph.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "frontend/hf/ternary_weights.h"
@@ -128,8 +129,10 @@ class GraphBuilder {
   }
 
   ValueId add_plain(GraphOp op, const std::string& name, std::vector<ValueId> inputs,
-                    int64_t columns) {
-    return add_node({.op = op, .name = node_name(name), .inputs = std::move(inputs)}, columns);
+                    int64_t columns, const Attributes& attributes = {}) {
+    return add_node(
+        {.op = op, .name = node_name(name), .inputs = std::move(inputs), .attributes = attributes},
+        columns);
   }
 
   Result<ValueId> add_attention_block(ValueId h) {
@@ -141,9 +144,19 @@ class GraphBuilder {
     BITNETC_ASSIGN_OR_RETURN(ValueId q, add_linear("q_proj", self + "q_proj", a, q_width));
     BITNETC_ASSIGN_OR_RETURN(ValueId k, add_linear("k_proj", self + "k_proj", a, kv_width));
     BITNETC_ASSIGN_OR_RETURN(const ValueId v, add_linear("v_proj", self + "v_proj", a, kv_width));
-    q = add_plain(GraphOp::kRope, "q_rope", {q}, q_width);
-    k = add_plain(GraphOp::kRope, "k_rope", {k}, kv_width);
-    const ValueId mixed = add_plain(GraphOp::kAttention, "attention", {q, k, v}, q_width);
+    RopeAttributes rope{
+        .heads = model_.q_heads, .head_dim = model_.head_dim, .theta = model_.rope_theta};
+    q = add_plain(GraphOp::kRope, "q_rope", {q}, q_width, rope);
+    rope.heads = model_.kv_heads;
+    k = add_plain(GraphOp::kRope, "k_rope", {k}, kv_width, rope);
+    const double root = std::sqrt(static_cast<double>(model_.head_dim));
+    const AttentionAttributes attention{.q_heads = model_.q_heads,
+                                        .kv_heads = model_.kv_heads,
+                                        .head_dim = model_.head_dim,
+                                        .scale = static_cast<float>(1.0 / root),
+                                        .cache = layer_};
+    const ValueId mixed =
+        add_plain(GraphOp::kAttention, "attention", {q, k, v}, q_width, attention);
     BITNETC_ASSIGN_OR_RETURN(const ValueId normed,
                              add_norm("attn_sub_norm", self + "attn_sub_norm", mixed));
     BITNETC_ASSIGN_OR_RETURN(const ValueId out,
@@ -160,7 +173,8 @@ class GraphBuilder {
     BITNETC_ASSIGN_OR_RETURN(const ValueId gate,
                              add_linear("gate_proj", mlp + "gate_proj", b, width));
     BITNETC_ASSIGN_OR_RETURN(const ValueId up, add_linear("up_proj", mlp + "up_proj", b, width));
-    const ValueId product = add_plain(GraphOp::kRelu2Mul, "relu2_mul", {gate, up}, width);
+    const ValueId product = add_plain(GraphOp::kGlu, "glu", {gate, up}, width,
+                                      GluAttributes{.activation = Activation::kRelu2});
     BITNETC_ASSIGN_OR_RETURN(const ValueId normed,
                              add_norm("ffn_sub_norm", mlp + "ffn_sub_norm", product));
     BITNETC_ASSIGN_OR_RETURN(
@@ -181,7 +195,7 @@ class GraphBuilder {
                      .name = node_name(name),
                      .inputs = {input},
                      .weight = static_cast<int>(graph_.vectors.size()) - 1,
-                     .eps = model_.norm_eps},
+                     .attributes = NormAttributes{.eps = model_.norm_eps}},
                     columns);
   }
 
@@ -223,7 +237,8 @@ class GraphBuilder {
                          }};
   }
 
-  // A [vocab, hidden] table. Points into the mapping, or at a copy where the file left it unaligned.
+  // A [vocab, hidden] table. Points into the mapping, or at a copy where the file left it
+  // unaligned.
   Result<int> add_table(const std::string& name) {
     BITNETC_ASSIGN_OR_RETURN(const StoredTensor* tensor,
                              picker_.pick(name, kFloat, {model_.vocab_size, model_.hidden_size}));

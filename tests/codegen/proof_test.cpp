@@ -85,7 +85,7 @@ TEST(Proof, OneWrongBitInTheLastTileDisqualifies) {
       << message;
 }
 
-TEST(Proof, MaximaThatAreNotLeftDisqualify) {
+TEST(Proof, ARowAbsmaxThatIsNotLeftDisqualifies) {
   static const MatmulSpec spec{.n = 160, .k = 64, .m = 3, .row_absmax = true};
   const Kernel kernel = kernel_of([](const void* args, const void*) {
     MatmulSpec without = spec;
@@ -96,7 +96,7 @@ TEST(Proof, MaximaThatAreNotLeftDisqualify) {
   EXPECT_NE(message.find("row_absmax of token 0: element 0 is 0"), std::string::npos) << message;
 }
 
-TEST(Proof, ADifferenceBetweenTileStepsDisqualifies) {
+TEST(Proof, ADifferenceBetweenTileGroupsDisqualifies) {
   const Kernel kernel = kernel_of([](const void* args, const void*) {
     const auto& a = *static_cast<const MatmulArgs*>(args);
     reference::matmul(kMatmul, a);
@@ -112,9 +112,23 @@ TEST(Proof, AKernelThatDoesNothingIsDisqualified) {
         KernelSpec(RmsNormSpec{.k = 64}),
         KernelSpec(RopeAppendSpec{.q_heads = 1, .kv_heads = 1, .head_dim = 16}),
         KernelSpec(AttentionSpec{.head_dim = 16, .scale = 1}), KernelSpec(EmbedSpec{.k = 16}),
-        KernelSpec(QuantizeSpec{.k = 64}), KernelSpec(HeadSpec{.n = 16, .k = 16})}) {
+        KernelSpec(QuantizeSpec{.k = 64}), KernelSpec(HeadSpec{.n = 16, .k = 16}),
+        KernelSpec(TablesSpec{.k = 64})}) {
     EXPECT_NE(disqualification(spec, nothing), "") << spec_name(spec);
   }
+}
+
+// Right outputs do not excuse a write to an input.
+TEST(Proof, AKernelThatWritesAnInputIsDisqualified) {
+  static const RmsNormSpec spec{.k = 64, .eps = 1e-5f};
+  const Kernel kernel = kernel_of([](const void* args, const void*) {
+    const auto& a = *static_cast<const RmsNormArgs*>(args);
+    reference::rms_norm(spec, a);
+    const_cast<float*>(a.x)[5] += 1;
+  });
+  const std::string message = disqualification(spec, kernel);
+  EXPECT_NE(message.find("start-up proof: values up to 1: x: element 5 is"), std::string::npos)
+      << message;
 }
 
 TEST(Proof, CrashesAreReportedNotSuffered) {

@@ -1,4 +1,5 @@
-// From a model folder through a .bnc file to a linked program and its logits, and what linking refuses.
+// From a model folder through a .bnc file to a linked program and its logits, and what linking
+// refuses.
 #include "compiler/compile.h"
 
 #include <gtest/gtest.h>
@@ -12,6 +13,7 @@
 #include "runtime/cpu_features.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/model_folder.h"
+#include "tests/support/tiers.h"
 
 namespace bitnetc::test {
 namespace {
@@ -35,7 +37,7 @@ class Compile : public testing::Test {
     return path;
   }
 
-  // Holds the steps of quantize steps against the whole rows of the matmul before.
+  // Compares the scales of quantize steps with the whole rows of the matmul before.
   void expect_measured_by_the_row(Session& session) {
     session.set_tap([this](const StepOutput& output) {
       if (output.step.kind == StepKind::kMatmul) {
@@ -56,7 +58,8 @@ class Compile : public testing::Test {
   const std::vector<int32_t> tokens_ = {318, 72, 101, 108, 108, 111, 33, 10, 0, 255, 99};
 };
 
-// Packed and master folders, shapes with and without pads, every tier this machine has: one set of bits.
+// Packed and master folders, shapes with and without pads, every tier this machine has: one set of
+// bits.
 TEST_F(Compile, SameBitsFromMastersPackedAndEveryTier) {
   const ModelShape shapes[] = {
       {},
@@ -74,16 +77,15 @@ TEST_F(Compile, SameBitsFromMastersPackedAndEveryTier) {
       return std::memcmp(logits.data(), expected.data(), expected.size() * sizeof(float)) == 0;
     };
     EXPECT_TRUE(same(logits_of(master, target_for(Isa::kScalar), tokens_))) << name << " masters";
-    for (Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
-      if (!host_target().supports(isa)) continue;
+    for (const Isa isa : tiers_here()) {
       EXPECT_TRUE(same(logits_of(packed, target_for(isa), tokens_)))
           << name << " " << isa_name(isa);
     }
   }
 }
 
-// Without the norm before `down` the row maxima of all threads make the step; every tier and number of threads gives
-// the bits of the reference kernels.
+// Without the norm before `down` the scale comes from the row absmax of all threads; every tier and
+// number of threads gives the bits of the reference kernels.
 TEST_F(Compile, SameBitsWithoutSubNorm) {
   for (const ModelShape& shape : {ModelShape{}, ModelShape{.hidden = 36,
                                                            .intermediate = 52,
@@ -96,15 +98,14 @@ TEST_F(Compile, SameBitsWithoutSubNorm) {
     auto loaded = load_model(source.string());
     ASSERT_TRUE(loaded.ok()) << loaded.status().message();
     for (int64_t layer = 0; layer < loaded->graph.config.layers; ++layer)
-      remove_norm(loaded->graph, fmt::format("layers.{}.ffn_sub_norm", layer));
+      remove_node(loaded->graph, fmt::format("layers.{}.ffn_sub_norm", layer));
     const HeuristicPlanSource plans;
     const std::string path = source.string() + ".bnc";
     const auto report = compile(loaded->graph, path, {.target = host_target(), .plans = &plans});
     ASSERT_TRUE(report.ok()) << report.status().message();
     for (const size_t tokens : {size_t{1}, size_t{5}, tokens_.size()}) {
       std::vector<float> expected;
-      for (Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
-        if (!host_target().supports(isa)) continue;
+      for (const Isa isa : tiers_here()) {
         const auto executable = link_file(path, target_for(isa));
         for (const int threads : {1, 2, 3}) {
           auto session = make_session(executable, {.threads = threads});

@@ -11,8 +11,9 @@ namespace {
 
 constexpr int64_t kVocab = 5, kHidden = 4, kFfn = 6;
 
-// One attention layer and one FFN, with every operation in it: 8 values, weights shared where shapes allow.
-//   0 embed  1 norm  2 q  3 rope  4 kv  5 attention  6 add  7 gate  8 relu2  9 logits
+// One attention layer and one FFN, with every operation in it: 10 values, weights shared where
+// shapes allow.
+//   0 embed  1 norm  2 q  3 rope  4 kv  5 attention  6 add  7 gate  8 glu  9 logits
 class ValidateGraph : public ::testing::Test {
  protected:
   ValidateGraph() {
@@ -40,14 +41,18 @@ class ValidateGraph : public ::testing::Test {
     add_matrix("gate", kFfn, kHidden);
 
     const ValueId h = add(GraphOp::kEmbed, "embed", {}, kHidden, 0);
-    const ValueId a = add(GraphOp::kRmsNorm, "norm", {h}, kHidden, 0);
+    const ValueId a = add(GraphOp::kRmsNorm, "norm", {h}, kHidden, 0, NormAttributes{.eps = 1e-5f});
     const ValueId q = add(GraphOp::kBitLinear, "q", {a}, 4, 0);
-    const ValueId rotated = add(GraphOp::kRope, "rope", {q}, 4);
+    const ValueId rotated = add(GraphOp::kRope, "rope", {q}, 4, -1,
+                                RopeAttributes{.heads = 2, .head_dim = 2, .theta = 1e4});
     const ValueId kv = add(GraphOp::kBitLinear, "kv", {a}, 2, 1);
-    const ValueId mixed = add(GraphOp::kAttention, "attention", {rotated, kv, kv}, 4);
+    const ValueId mixed = add(
+        GraphOp::kAttention, "attention", {rotated, kv, kv}, 4, -1,
+        AttentionAttributes{.q_heads = 2, .kv_heads = 1, .head_dim = 2, .scale = 0.5f, .cache = 0});
     const ValueId sum = add(GraphOp::kAdd, "add", {h, mixed}, kHidden);
     const ValueId gate = add(GraphOp::kBitLinear, "gate", {sum}, kFfn, 2);
-    add(GraphOp::kRelu2Mul, "relu2", {gate, gate}, kFfn);
+    add(GraphOp::kGlu, "glu", {gate, gate}, kFfn, -1,
+        GluAttributes{.activation = Activation::kSilu});
     add(GraphOp::kHead, "head", {sum}, kVocab, 0);
   }
 
@@ -57,14 +62,14 @@ class ValidateGraph : public ::testing::Test {
                               }});
   }
   ValueId add(GraphOp op, const std::string& name, std::vector<ValueId> inputs, int64_t columns,
-              int weight = -1) {
+              int weight = -1, const Attributes& attributes = {}) {
     Node node{.op = op,
               .name = name,
               .inputs = std::move(inputs),
               .output = -1,
               .weight = weight,
               .layer = 0,
-              .eps = 1e-5f};
+              .attributes = attributes};
     node.output = graph_.add_value(columns);
     graph_.nodes.push_back(node);
     return node.output;
@@ -74,6 +79,10 @@ class ValidateGraph : public ::testing::Test {
       if (candidate.name == name) return candidate;
     ADD_FAILURE() << "no node " << name;
     return graph_.nodes.front();
+  }
+  template <typename Wanted>
+  Wanted& attributes(const std::string& name) {
+    return std::get<Wanted>(node(name).attributes);
   }
   int64_t& columns(const std::string& name) {
     return graph_.value_columns[static_cast<size_t>(node(name).output)];
@@ -104,19 +113,8 @@ TEST_F(ValidateGraph, RefusesImpossibleConfigurations) {
   graph_.config.kv_heads = -1;
   expect_refused({"kv_heads = -1"});
   graph_.config = good;
-  graph_.config.q_heads = 3;
-  graph_.config.kv_heads = 2;
-  expect_refused({"q_heads = 3", "kv_heads = 2"});
-  graph_.config = good;
-  graph_.config.head_dim = 3;
-  expect_refused({"head_dim = 3"});
-  graph_.config = good;
-  graph_.config.q_heads = graph_.config.head_dim = int64_t{1} << 40;
-  graph_.config.kv_heads = 1;
-  expect_refused({"q_heads * head_dim", "overflows"});
-  graph_.config = good;
-  graph_.config.rope_theta = std::numeric_limits<double>::quiet_NaN();
-  expect_refused({"rope_theta = nan"});
+  graph_.config.max_positions = 0;
+  expect_refused({"max_positions = 0"});
 }
 
 TEST_F(ValidateGraph, RefusesReferencesOutOfRange) {
@@ -163,16 +161,16 @@ TEST_F(ValidateGraph, RefusesShapesThatDisagree) {
   expect_refused({"node q", "weight q is [4, 4]", "4 columns to 8"});
   columns("q") = 4;
   columns("rope") = 6;
-  expect_refused({"node rope", "6 columns", "4 (query heads)", "2 (key heads)"});
+  expect_refused({"node rope", "output has 6 columns, expected 4"});
   columns("rope") = 4;
   node("attention").inputs = {node("kv").output, node("kv").output, node("kv").output};
   expect_refused({"node attention", "q has 2 columns", "expected 4"});
   node("attention").inputs = {node("rope").output, node("kv").output, node("q").output};
   expect_refused({"node attention", "v has 4 columns", "expected 2"});
   node("attention").inputs[2] = node("kv").output;
-  node("relu2").inputs[1] = node("q").output;
-  expect_refused({"node relu2", "4 columns", "expected 6"});
-  node("relu2").inputs[1] = node("gate").output;
+  node("glu").inputs[1] = node("q").output;
+  expect_refused({"node glu", "4 columns", "expected 6"});
+  node("glu").inputs[1] = node("gate").output;
   columns("head") = 6;
   expect_refused({"node head", "6 columns", "expected 5"});
   columns("head") = 5;
@@ -202,23 +200,107 @@ TEST_F(ValidateGraph, RefusesWeightsThatAreNotWhatTheySay) {
 }
 
 TEST_F(ValidateGraph, RefusesOddNodes) {
-  node("norm").eps = -1;
-  expect_refused({"node norm", "eps = -1"});
-  node("norm").eps = 0;
   node("add").layer = 1;
   expect_refused({"node add", "layer 1", "1 layers"});
   node("add").layer = 0;
-  node("attention").layer = -1;
-  expect_refused({"node attention", "no layer"});
-  node("attention").layer = 0;
   node("head").name = "";
   expect_refused({"no name"});
+}
+
+TEST_F(ValidateGraph, RefusesAttributesOfAnotherOperation) {
+  const Attributes eps = NormAttributes{.eps = 1e-5f};
+  for (const char* name : {"norm", "rope", "attention", "glu"}) {
+    const Attributes good = node(name).attributes;
+    node(name).attributes = std::monostate();
+    expect_refused({std::string("node ") + name, "lacks the attributes"});
+    node(name).attributes = good;
+  }
+  node("rope").attributes = eps;
+  expect_refused({"node rope", "lacks the attributes"});
+  node("rope").attributes = RopeAttributes{.heads = 2, .head_dim = 2, .theta = 1e4};
+  for (const char* name : {"embed", "q", "add", "head"}) {
+    node(name).attributes = eps;
+    expect_refused({std::string("node ") + name, "has attributes, but its operation takes none"});
+    node(name).attributes = std::monostate();
+  }
+  EXPECT_TRUE(validate(graph_).ok());
+}
+
+TEST_F(ValidateGraph, RefusesImpossibleNorms) {
+  for (const float eps :
+       {-1.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    attributes<NormAttributes>("norm").eps = eps;
+    expect_refused({"node norm", "eps = "});
+  }
+}
+
+TEST_F(ValidateGraph, RefusesImpossibleRotations) {
+  auto& rope = attributes<RopeAttributes>("rope");
+  const RopeAttributes good = rope;
+  rope.heads = 0;
+  expect_refused({"node rope", "heads = 0 and head_dim = 2"});
+  rope = {.heads = 4, .head_dim = 1, .theta = 1e4};
+  expect_refused({"node rope", "head_dim = 1 is odd"});
+  rope = {.heads = 1, .head_dim = 2, .theta = 1e4};
+  expect_refused({"node rope", "output has 4 columns, expected 2"});
+  rope = {.heads = int64_t{1} << 40, .head_dim = int64_t{1} << 40, .theta = 1e4};
+  expect_refused({"node rope", "heads * head_dim", "overflows"});
+  for (const double theta : {0.0, -1.0, std::numeric_limits<double>::quiet_NaN()}) {
+    rope = good;
+    rope.theta = theta;
+    expect_refused({"node rope", "theta = "});
+  }
+}
+
+TEST_F(ValidateGraph, RefusesImpossibleAttention) {
+  auto& attention = attributes<AttentionAttributes>("attention");
+  const AttentionAttributes good = attention;
+  attention.kv_heads = -1;
+  expect_refused({"node attention", "kv_heads = -1"});
+  attention = good;
+  attention.q_heads = attention.head_dim = int64_t{1} << 40;
+  expect_refused({"node attention", "q_heads * head_dim", "overflows"});
+  attention = {.q_heads = 1, .kv_heads = 2, .head_dim = 2, .scale = 1, .cache = 0};
+  expect_refused({"node attention", "q_heads = 1", "kv_heads = 2"});
+  attention = good;
+  attention.window = -3;
+  expect_refused({"node attention", "window = -3"});
+  for (const float scale : {0.0f, -1.0f, std::numeric_limits<float>::quiet_NaN()}) {
+    attention = good;
+    attention.scale = scale;
+    expect_refused({"node attention", "scale = "});
+  }
+  for (const int cache : {-1, 1}) {
+    attention = good;
+    attention.cache = cache;
+    expect_refused({"node attention", fmt::format("cache = {}, expected 0..0", cache)});
+  }
+  attention = good;
+  graph_.config.kv_heads = 2;
+  expect_refused({"node attention", "kv_heads = 1", "description says 2"});
+}
+
+TEST_F(ValidateGraph, RefusesASharedCache) {
+  Node second = node("attention");
+  second.name = "second";
+  second.output = graph_.add_value(4);
+  graph_.nodes.push_back(second);
+  expect_refused({"node second", "cache = 0 is that of an earlier node"});
+}
+
+TEST_F(ValidateGraph, RefusesAnUnknownActivation) {
+  attributes<GluAttributes>("glu").activation = static_cast<Activation>(3);
+  expect_refused({"node glu", "unknown activation 3"});
 }
 
 TEST(GraphOpName, NamesEveryOperation) {
   EXPECT_STREQ(graph_op_name(GraphOp::kEmbed), "embed");
   EXPECT_STREQ(graph_op_name(GraphOp::kAttention), "attention");
+  EXPECT_STREQ(graph_op_name(GraphOp::kGlu), "glu");
   EXPECT_STREQ(graph_op_name(GraphOp::kHead), "head");
+  EXPECT_STREQ(activation_name(Activation::kRelu2), "relu2");
+  EXPECT_STREQ(activation_name(Activation::kSilu), "silu");
+  EXPECT_STREQ(activation_name(Activation::kGelu), "gelu");
 }
 
 }  // namespace

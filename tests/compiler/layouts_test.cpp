@@ -1,4 +1,5 @@
-// Matrices in any layout, stored or chosen at load: the same bits, and a report that says what happened.
+// Matrices in any layout, stored or chosen at load: the same bits, and a report that says what
+// happened.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "runtime/cpu_features.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/model_folder.h"
+#include "tests/support/tiers.h"
 
 namespace bitnetc::test {
 namespace {
@@ -104,7 +106,8 @@ TEST_F(Layouts, EveryMatrixMayHaveItsOwn) {
   expect_equal(logits(link_with(mixed, host_target().best_isa)), expected, "host");
 }
 
-// The scalar tier has nothing but the reference, for every layout: nothing is repacked without being asked.
+// The scalar tier has nothing but the reference, for every layout: nothing is repacked without
+// being asked.
 TEST_F(Layouts, AsStoredUnlessAnotherIsWanted) {
   const auto expected = logits(link_with(compile_with(LayoutId::kI2S), Isa::kScalar));
   for (const LayoutId stored : kLayouts) {
@@ -142,7 +145,8 @@ TEST_F(Layouts, RepackingIsReported) {
             "1 matrices stay in layout i2s: this CPU has better kernels for it than for b3");
 }
 
-// Two matmuls in a row of one input: whatever tables the first one needs, the second finds in place.
+// Two matmuls in a row of one input: whatever tables the first one needs, the second finds in
+// place.
 TEST_F(Layouts, TablesAreMadeOncePerInput) {
   for (const LayoutId layout : kLayouts) {
     const std::string path = compile_with(layout), twice = folder_.file("twice.bnc");
@@ -171,8 +175,8 @@ TEST_F(Layouts, TablesAreMadeOncePerInput) {
 
 // A layout without kernels on a tier is no reason to be slow there.
 TEST_F(Layouts, NoLayoutFallsBackToTheReferenceMoreThanI2s) {
-  for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
-    if (!host_target().supports(isa)) continue;
+  for (const Isa isa : tiers_here()) {
+    if (isa == Isa::kScalar) continue;  // has nothing but the reference
     const auto i2s = link_with(compile_with(LayoutId::kI2S), isa);
     const auto expected = logits(i2s);
     for (const LayoutId stored : kLayouts) {

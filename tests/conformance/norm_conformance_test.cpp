@@ -14,20 +14,22 @@ namespace {
 constexpr int64_t kWidths[] = {1,   7,   63,   64,   65,   100,  128,  256,
                                512, 640, 1536, 2560, 3200, 5460, 6912, 8640};
 
-// Calls `check(kernel)` for every generator that accepts the spec; says who declined, and why.
+// Calls `check(kernel)` for every generator but the reference that accepts the spec. The reference accepts
+// everything and is what the others are compared with: where it is alone nothing is tested, loudly.
 template <typename Check>
 void for_every_kernel(const KernelSpec& spec, const Check& check) {
   const KernelRequest request{.spec = spec, .plan = {}, .target = host_target()};
   int taken = 0;
   for (const auto& generator : KernelBuilder::generators()) {
-    const Status accepted = generator->accepts(request);
-    if (!accepted.ok()) continue;
+    if (generator->name() == "reference" || !generator->accepts(request).ok()) continue;
     const auto kernel = generator->build(request, kernel_name(request, *generator));
     ASSERT_TRUE(kernel.ok()) << generator->name() << ": " << kernel.status().message();
     check(*kernel);
     ++taken;
   }
-  EXPECT_GE(taken, 1) << spec_name(spec) << ": not even the reference took it";
+  if (taken > 0) return;
+  std::printf("SKIPPED %s: only the reference takes it here\n", spec_name(spec).c_str());
+  GTEST_SKIP() << "only the reference takes " << spec_name(spec);
 }
 
 TEST(NormConformance, NormQuantizeHasTheReferencesBits) {
@@ -80,14 +82,11 @@ TEST(NormConformance, SaysWhichGeneratorsTakePart) {
        {KernelSpec(NormQuantizeSpec{.k = 64, .eps = 1e-5f}),
         KernelSpec(RmsNormSpec{.k = 64, .eps = 1e-5f}), KernelSpec(QuantizeSpec{.k = 64})}) {
     const KernelRequest request{.spec = spec, .plan = {}, .target = host_target()};
-    int accepted = 0;
     for (const auto& generator : KernelBuilder::generators()) {
       const Status status = generator->accepts(request);
       std::printf("%s: %s: %s\n", spec_name(spec).c_str(), std::string(generator->name()).c_str(),
                   status.ok() ? "tested" : status.message().c_str());
-      accepted += status.ok();
     }
-    EXPECT_GE(accepted, 1);
   }
 }
 

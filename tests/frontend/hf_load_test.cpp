@@ -148,7 +148,7 @@ TEST(LoadModel, BuildsTheGraphInOrder) {
                                              "layers.0.post_attention_layernorm",
                                              "layers.0.gate_proj",
                                              "layers.0.up_proj",
-                                             "layers.0.relu2_mul",
+                                             "layers.0.glu",
                                              "layers.0.ffn_sub_norm",
                                              "layers.0.down_proj",
                                              "layers.0.ffn_add",

@@ -225,7 +225,8 @@ class OperatorGolden : public ActivationGolden {
                                      .x_stride = k,
                                      .y_stride = columns,
                                      .tile_begin = 0,
-                                     .tile_end = linear.tiles});
+                                     .tile_end = linear.tiles,
+                                     .m = kRows});
     return y;
   }
 

@@ -32,11 +32,11 @@ void compile_folder(const std::string& folder, const std::string& bnc_path, cons
                          {.target = target, .plans = &plans, .bitnetc_version = "test"}));
 }
 
-void remove_norm(Graph& graph, const std::string& name) {
-  const auto norm = std::ranges::find(graph.nodes, name, &Node::name);
-  if (norm == graph.nodes.end()) throw std::runtime_error("no norm " + name);
-  const ValueId input = norm->inputs[0], output = norm->output;
-  graph.nodes.erase(norm);
+void remove_node(Graph& graph, const std::string& name) {
+  const auto found = std::ranges::find(graph.nodes, name, &Node::name);
+  if (found == graph.nodes.end()) throw std::runtime_error("no node " + name);
+  const ValueId input = found->inputs[0], output = found->output;
+  graph.nodes.erase(found);
   for (Node& node : graph.nodes) std::ranges::replace(node.inputs, output, input);
 }
 

@@ -18,8 +18,8 @@ std::string bundled_model_folder();
 void compile_folder(const std::string& folder, const std::string& bnc_path, const Target& target,
                     LayoutId layout = LayoutId::kI2S);
 
-// Takes a norm out of a graph: what read its output reads its input.
-void remove_norm(Graph& graph, const std::string& name);
+// Takes a node of one input out of a graph: what read its output reads its input.
+void remove_node(Graph& graph, const std::string& name);
 
 // The bundled model, compiled once per process, tier and layout, linked for that tier.
 std::shared_ptr<const Executable> bundled_executable(const Target& target,

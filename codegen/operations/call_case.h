@@ -1,0 +1,61 @@
+// The calls on which kernels of an operation are tried, and the memory of such a call's operands:
+// what Operation<Spec>::cases and Operation<Spec>::prepare speak of (codegen/proof/problem.h).
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codegen/operations/operation.h"
+
+namespace bitnetc::proof {
+
+class OperandMemory;
+class Random;
+
+// One call worth trying.
+struct CallCase {
+  std::string name;
+  int64_t rows = 1;
+  int64_t first = 0;      // the token's position, or the first row or block of a range
+  int64_t positions = 0;  // that the caches have room for
+  int64_t workers = 1;
+  float magnitude = 2;   // f32 inputs are random in [-magnitude, magnitude)
+  bool optional = true;  // whether operands that may be null are there
+};
+
+// Memory for every operand of one call.
+class OperandBuffers {
+ public:
+  explicit OperandBuffers(std::vector<Operand> operands) : operands_(std::move(operands)) {}
+
+  // Extents that the spec does not know are to be set before allocate().
+  std::vector<Operand>& operands() { return operands_; }
+  void allocate(const CallCase& call_case, OperandMemory& memory);
+  // Random inputs, weights and caches; outputs and scratch hold a pattern that no kernel writes. Of
+  // a large weight or cache only both ends are random and the rest is zero: a proof is to take no
+  // time.
+  void fill(Random& random, float magnitude);
+  // Stores the addresses in the Args struct of the operation.
+  void point(void* args) const;
+
+  template <typename T>
+  std::span<T> get(std::string_view name) {
+    const std::span<std::byte> bytes = find(name);
+    return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
+  }
+  // Compares what a kernel may write, outputs, in-place operands and caches, bit by bit. Empty, or
+  // what differs first: "q: element 3 is 4, the reference says 5".
+  std::string first_difference(const OperandBuffers& expected) const;
+
+ private:
+  std::span<std::byte> find(std::string_view name);
+
+  std::vector<Operand> operands_;
+  std::vector<std::span<std::byte>> memory_;  // of each operand; no bytes: the operand is null
+};
+
+}  // namespace bitnetc::proof

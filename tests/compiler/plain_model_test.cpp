@@ -1,0 +1,104 @@
+// Whole models against the plain evaluation of their graphs: compiled, linked and run on every
+// tier, the logits are those of tests/support/plain_model.h, bit for bit.
+#include "tests/support/plain_model.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "compiler/compile.h"
+#include "frontend/load.h"
+#include "runtime/cpu_features.h"
+#include "tests/support/engine_fixture.h"
+#include "tests/support/model_folder.h"
+#include "tests/support/tiers.h"
+
+namespace bitnetc::test {
+namespace {
+
+constexpr int32_t kTokens[] = {318, 72, 101, 108, 108, 111, 33, 10, 0, 255, 99};
+
+class PlainModelTest : public testing::Test {
+ protected:
+  Graph load(const ModelShape& shape, Activation activation) {
+    write_model(make_packed_model(shape, 21), folder_.path() / "m");
+    auto loaded = load_model((folder_.path() / "m").string());
+    EXPECT_TRUE(loaded.ok()) << loaded.status().message();
+    for (Node& node : loaded->graph.nodes)
+      if (auto* glu = std::get_if<GluAttributes>(&node.attributes)) glu->activation = activation;
+    return std::move(loaded->graph);
+  }
+
+  // Logits after a prompt and after one more token, on every tier and in every layout that this
+  // machine has.
+  void expect_plain_bits(const Graph& graph) {
+    PlainModel plain(graph);
+    std::vector<float> expected = plain.append(std::span(kTokens).first(10));
+    const std::vector<float> last = plain.append(std::span(kTokens).last(1));
+    expected.insert(expected.end(), last.begin(), last.end());
+    const HeuristicPlanSource heuristic;
+    for (const LayoutId layout : kLayouts) {
+      const LayoutOverride plans(heuristic, layout);
+      const std::string path = folder_.file("m.bnc");
+      const auto report = compile(graph, path, {.target = host_target(), .plans = &plans});
+      ASSERT_TRUE(report.ok()) << report.status().message();
+      for (const Isa isa : tiers_here()) {
+        auto session = make_session(link_file(path, target_for(isa)), {.threads = 2});
+        std::vector<float> logits;
+        for (const auto part : {std::span(kTokens).first(10), std::span(kTokens).last(1)}) {
+          const Status status = session->append(part);
+          ASSERT_TRUE(status.ok()) << status.message();
+          logits.insert(logits.end(), session->logits().begin(), session->logits().end());
+        }
+        ASSERT_EQ(logits.size(), expected.size());
+        EXPECT_EQ(std::memcmp(logits.data(), expected.data(), logits.size() * sizeof(float)), 0)
+            << layout_name(layout) << " on " << isa_name(isa);
+      }
+    }
+  }
+
+  TempFolder folder_;
+};
+
+// Several tiles and a ragged last one, so that gate and up tiles that do not alternate would be
+// seen.
+constexpr ModelShape kShape{
+    .hidden = 72, .intermediate = 104, .q_heads = 6, .kv_heads = 2, .head_dim = 12};
+
+TEST_F(PlainModelTest, SquaredRelu) {
+  expect_plain_bits(load(kShape, Activation::kRelu2));
+}
+TEST_F(PlainModelTest, Silu) {
+  expect_plain_bits(load(kShape, Activation::kSilu));
+}
+TEST_F(PlainModelTest, Gelu) {
+  expect_plain_bits(load(kShape, Activation::kGelu));
+}
+
+// As Llama: no norm between the gated product and the projection behind it.
+TEST_F(PlainModelTest, SiluWithoutSubNorms) {
+  Graph graph = load(kShape, Activation::kSilu);
+  for (int64_t layer = 0; layer < graph.config.layers; ++layer)
+    remove_node(graph, fmt::format("layers.{}.ffn_sub_norm", layer));
+  expect_plain_bits(graph);
+}
+
+// Numbers that one layer has and another has not come from the nodes.
+TEST_F(PlainModelTest, LayersMayDifferInEpsScaleAndActivation) {
+  Graph graph = load(kShape, Activation::kRelu2);
+  for (Node& node : graph.nodes) {
+    if (node.layer != 1) continue;
+    if (auto* norm = std::get_if<NormAttributes>(&node.attributes)) norm->eps = 0.25f;
+    if (auto* attention = std::get_if<AttentionAttributes>(&node.attributes))
+      attention->scale = 0.75f;
+    if (auto* glu = std::get_if<GluAttributes>(&node.attributes))
+      glu->activation = Activation::kGelu;
+  }
+  expect_plain_bits(graph);
+  graph.config.norm_eps = 7;  // describes, computes nothing
+  graph.config.rope_theta = 3;
+  expect_plain_bits(graph);
+}
+
+}  // namespace
+}  // namespace bitnetc::test

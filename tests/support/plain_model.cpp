@@ -1,0 +1,198 @@
+#include "tests/support/plain_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+
+#include "runtime/math.h"
+
+namespace bitnetc::test {
+namespace {
+
+using Row = std::vector<float>;
+
+size_t index(int64_t value) {
+  return static_cast<size_t>(value);
+}
+
+// Section 3: the sum of f(i, lane) in 64 lanes.
+template <typename F>
+float lanes64(size_t n, const F& f) {
+  float lanes[64] = {};
+  for (size_t i = 0; i < n; ++i) lanes[i % 64] = f(i, lanes[i % 64]);
+  for (size_t half = 32; half > 0; half /= 2)
+    for (size_t l = 0; l < half; ++l) lanes[l] = lanes[l] + lanes[l + half];
+  return lanes[0];
+}
+
+Row table_row(const FloatTable& table, int64_t row) {
+  Row out(index(table.columns));
+  const auto width = index(float_type_bytes(table.type));
+  for (size_t i = 0; i < out.size(); ++i) {
+    const uint8_t* bytes = table.bytes.data() + (index(row * table.columns) + i) * width;
+    if (table.type == FloatType::kF32) {
+      std::memcpy(&out[i], bytes, sizeof(float));
+    } else {
+      uint16_t bits = 0;
+      std::memcpy(&bits, bytes, sizeof bits);
+      out[i] = table.type == FloatType::kBf16 ? math::widen_bf16(bits) : math::widen_f16(bits);
+    }
+  }
+  return out;
+}
+
+Row rms_norm(const Row& x, const Row& weight, float eps) {
+  const float ss =
+      lanes64(x.size(), [&](size_t i, float lane) { return std::fma(x[i], x[i], lane); });
+  const float r = 1.0f / std::sqrt(ss / static_cast<float>(x.size()) + eps);
+  Row y(x.size());
+  for (size_t i = 0; i < x.size(); ++i) y[i] = (x[i] * r) * weight[i];
+  return y;
+}
+
+Row rotated(const RopeAttributes& rope, const Row& x, int64_t position) {
+  Row y(x.size());
+  const size_t d = index(rope.head_dim), half = d / 2;
+  for (size_t head = 0; head < index(rope.heads); ++head)
+    for (size_t i = 0; i < half; ++i) {
+      const double exponent = -(2.0 * static_cast<double>(i)) / static_cast<double>(d);
+      const double angle = static_cast<double>(position) * math::pow_f64(rope.theta, exponent);
+      const auto c = static_cast<float>(math::cos_f64(angle));
+      const auto s = static_cast<float>(math::sin_f64(angle));
+      const float a = x[head * d + i], b = x[head * d + i + half];
+      y[head * d + i] = std::fma(a, c, -(b * s));
+      y[head * d + i + half] = std::fma(b, c, a * s);
+    }
+  return y;
+}
+
+float activated(Activation activation, float gate) {
+  switch (activation) {
+    case Activation::kRelu2: return gate > 0 ? gate * gate : 0.0f;
+    case Activation::kSilu: return math::silu_f32(gate);
+    case Activation::kGelu: return math::gelu_f32(gate);
+  }
+  throw std::logic_error("unknown activation");
+}
+
+Row through_f16(Row row) {
+  for (float& value : row) value = math::widen_f16(math::round_to_f16(value));
+  return row;
+}
+
+}  // namespace
+
+PlainModel::PlainModel(const Graph& graph) : graph_(graph) {
+  for (const TernarySource& source : graph.ternary) {
+    auto matrix = source.load();
+    if (!matrix.ok()) throw std::runtime_error(matrix.status().message());
+    matrices_.push_back(*std::move(matrix));
+  }
+}
+
+std::vector<float> PlainModel::append(std::span<const int32_t> tokens) {
+  Row logits;
+  for (const int32_t token : tokens) {
+    std::vector<Row> values(graph_.value_columns.size());
+    for (const Node& node : graph_.nodes) {
+      Row output = evaluate(node, values, token);
+      if (node.op == GraphOp::kHead) logits = output;
+      values[index(node.output)] = std::move(output);
+    }
+    ++position_;
+  }
+  return logits;
+}
+
+PlainModel::Row PlainModel::evaluate(const Node& node, const std::vector<Row>& values,
+                                     int32_t token) {
+  const auto input = [&](size_t i) -> const Row& { return values[index(node.inputs[i])]; };
+  switch (node.op) {
+    case GraphOp::kEmbed: return table_row(graph_.tables[index(node.weight)], token);
+    case GraphOp::kRmsNorm:
+      return rms_norm(input(0), graph_.vectors[index(node.weight)].values,
+                      std::get<NormAttributes>(node.attributes).eps);
+    case GraphOp::kBitLinear: return bit_linear(matrices_[index(node.weight)], input(0));
+    case GraphOp::kRope:
+      return rotated(std::get<RopeAttributes>(node.attributes), input(0), position_);
+    case GraphOp::kAttention:
+      return attend(std::get<AttentionAttributes>(node.attributes), input(0), input(1), input(2));
+    case GraphOp::kGlu: {
+      const Activation activation = std::get<GluAttributes>(node.attributes).activation;
+      Row y(input(0).size());
+      for (size_t i = 0; i < y.size(); ++i) y[i] = activated(activation, input(0)[i]) * input(1)[i];
+      return y;
+    }
+    case GraphOp::kAdd: {
+      Row y(input(0).size());
+      for (size_t i = 0; i < y.size(); ++i) y[i] = input(0)[i] + input(1)[i];
+      return y;
+    }
+    case GraphOp::kHead: {
+      const FloatTable& table = graph_.tables[index(node.weight)];
+      Row logits(index(table.rows));
+      for (size_t n = 0; n < logits.size(); ++n) {
+        const Row row = table_row(table, static_cast<int64_t>(n));
+        logits[n] = lanes64(
+            row.size(), [&](size_t i, float lane) { return std::fma(input(0)[i], row[i], lane); });
+      }
+      return logits;
+    }
+  }
+  throw std::logic_error("unknown operation");
+}
+
+// Sections 7 and 8: absmax quantisation of the row, then exact sums.
+PlainModel::Row PlainModel::bit_linear(const TernaryMatrix& matrix, const Row& x) const {
+  float absmax = 1e-5f;
+  for (const float value : x) absmax = std::max(absmax, std::fabs(value));
+  const float factor = 127.0f / absmax;
+  std::vector<int64_t> q(x.size());
+  for (size_t i = 0; i < x.size(); ++i)
+    q[i] = static_cast<int64_t>(std::clamp(std::rint(x[i] * factor), -128.0f, 127.0f));
+  const float x_scale = absmax / 127.0f;
+  Row y(index(matrix.n));
+  for (size_t n = 0; n < y.size(); ++n) {
+    int64_t sum = 0;
+    for (size_t k = 0; k < x.size(); ++k) sum += q[k] * matrix.trits[n * x.size() + k];
+    y[n] = static_cast<float>(sum) * (x_scale * matrix.scale);
+  }
+  return y;
+}
+
+// Sections 10 and 11.
+PlainModel::Row PlainModel::attend(const AttentionAttributes& attributes, const Row& q,
+                                   const Row& k, const Row& v) {
+  Cache& cache = caches_[attributes.cache];
+  cache.keys.push_back(through_f16(k));
+  cache.values.push_back(through_f16(v));
+  const size_t d = index(attributes.head_dim), count = cache.keys.size();
+  Row out(q.size());
+  for (size_t head = 0; head < index(attributes.q_heads); ++head) {
+    const size_t kv = head / index(attributes.q_heads / attributes.kv_heads) * d;
+    std::vector<float> scores(count);
+    for (size_t p = 0; p < count; ++p) {
+      float t = 0;
+      for (size_t j = 0; j < d; ++j) t = std::fma(q[head * d + j], cache.keys[p][kv + j], t);
+      scores[p] = t * attributes.scale;
+    }
+    const float m = *std::ranges::max_element(scores);
+    float total = 0;
+    for (size_t begin = 0; begin < count; begin += 256) {
+      float sum = 0;
+      Row part(d);
+      for (size_t p = begin; p < std::min(begin + 256, count); ++p) {
+        const float e = math::exp_f32(scores[p] - m);
+        sum += e;
+        for (size_t j = 0; j < d; ++j) part[j] = std::fma(e, cache.values[p][kv + j], part[j]);
+      }
+      total += sum;
+      for (size_t j = 0; j < d; ++j) out[head * d + j] += part[j];
+    }
+    for (size_t j = 0; j < d; ++j) out[head * d + j] /= total;
+  }
+  return out;
+}
+
+}  // namespace bitnetc::test
