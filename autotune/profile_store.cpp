@@ -8,6 +8,7 @@
 #include "runtime/cache_directory.h"
 #include "runtime/cpu_features.h"
 #include "runtime/options.h"
+#include "runtime/output_file.h"
 
 namespace bitnetc {
 namespace {
@@ -54,21 +55,6 @@ Result<std::string> read_text(const std::string& file) {
     return make_error(StatusCode::kDataCorrupt, "{}: larger than {} bytes, which no profile is",
                       file, kMostBytes);
   return text;
-}
-
-// Through a temporary file beside it: a failure leaves what was there before.
-Status write_text(const std::string& file, const std::string& text) {
-  const std::string temporary = file + ".part";
-  std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-  out << text;
-  out.close();
-  std::error_code error;
-  if (out) std::filesystem::rename(temporary, file, error);
-  if (out && !error) return {};
-  std::error_code ignored;  // what remains is named in the message
-  std::filesystem::remove(temporary, ignored);
-  return make_error(StatusCode::kIoError, "{}: cannot be written{}{}", file, error ? ": " : "",
-                    error ? error.message() : "");
 }
 
 }  // namespace
@@ -158,7 +144,7 @@ Status ProfileStore::export_to(const std::string& file) const {
     return make_error(StatusCode::kNotFound,
                       "nothing was tuned on this machine yet; `bitnetc autotune` does it{}{}",
                       on_disk.quarrel.empty() ? "" : ": ", on_disk.quarrel);
-  return write_text(file, print_profile(on_disk.profile));
+  return write_output(file, print_profile(on_disk.profile));
 }
 
 Result<int64_t> ProfileStore::import_from(const std::string& file,

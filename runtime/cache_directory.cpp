@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -15,15 +14,15 @@
 #include <thread>
 
 #include "runtime/options.h"
+#include "runtime/temporary_file.h"
+#include "runtime/temporary_files.h"
 
 namespace bitnetc {
 namespace {
 
 using std::chrono::steady_clock;
 
-constexpr char kTemporaryMark[] = ".tmp-";
 constexpr char kLockName[] = ".lock";
-constexpr int64_t kStaleAfterNs = 60'000'000'000;
 constexpr std::chrono::milliseconds kLockPatience(2000), kLockPause(5);
 
 Status refused(const std::string& path, const char* action, int error) {
@@ -113,20 +112,6 @@ Status write_all(int fd, std::span<const uint8_t> bytes) {
   return {};
 }
 
-bool is_temporary(std::string_view name) {
-  return name.find(kTemporaryMark) != name.npos;
-}
-
-int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-bool is_stale(const struct stat& info) {
-  return std::abs(now_ns() - nanoseconds(info.st_mtim)) > kStaleAfterNs;
-}
-
 void check_name(const std::string& name) {
   BITNETC_CHECK(is_cache_file_name(name), "'{}' is no name for a cache file", name);
 }
@@ -135,13 +120,7 @@ void check_name(const std::string& name) {
 
 bool is_cache_file_name(std::string_view name) {
   return !name.empty() && name.size() <= 200 && name.front() != '.' &&
-         name.find('/') == name.npos && name.find('\0') == name.npos && !is_temporary(name);
-}
-
-std::string CacheDirectory::temporary_name(const std::string& name) {
-  // Process numbers are used again, in containers within seconds; the time tells their files apart.
-  static std::atomic<int64_t> serial = now_ns();
-  return fmt::format("{}{}{}-{:x}", name, kTemporaryMark, ::getpid(), serial++);
+         name.find('/') == name.npos && name.find('\0') == name.npos && !is_temporary_name(name);
 }
 
 Result<CacheDirectory> CacheDirectory::open(const std::string& name) {
@@ -203,31 +182,23 @@ void CacheDirectory::touch(const std::string& name) const {
   (void)::utimensat(fd_.get(), name.c_str(), times, AT_SYMLINK_NOFOLLOW);
 }
 
-Status CacheDirectory::write_temporary(const std::string& temporary, std::span<const uint8_t> bytes,
-                                       Durability durability) const {
-  const std::string path = path_ + "/" + temporary;
-  const FileDescriptor fd(retried([&] {
-    return ::openat(fd_.get(), temporary.c_str(),
-                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  }));
-  if (!fd.is_open()) return refused(path, "create", errno);
-  Status written = write_all(fd.get(), bytes).with_context(path + ": cannot write");
-  if (written.ok() && durability == Durability::kSynced &&
-      retried([&] { return ::fsync(fd.get()); }) != 0)
-    written = refused(path, "sync", errno);
-  if (!written.ok()) ::unlinkat(fd_.get(), temporary.c_str(), 0);
-  return written;
-}
-
 Status CacheDirectory::publish(const std::string& name, std::span<const uint8_t> bytes,
                                Durability durability) const {
   check_name(name);
-  const std::string temporary = temporary_name(name);
-  BITNETC_RETURN_IF_ERROR(write_temporary(temporary, bytes, durability));
-  if (::renameat(fd_.get(), temporary.c_str(), fd_.get(), name.c_str()) != 0) {
-    const int error = errno;
-    ::unlinkat(fd_.get(), temporary.c_str(), 0);
-    return refused(path_ + "/" + name, "rename into place", error);
+  const std::string path = path_ + "/" + name;
+  auto temporary = create_temporary(fd_.get(), name, 0600);
+  if (!temporary.ok()) return temporary.status().with_context(path);
+  const TemporaryFileName held(path_ + "/" + temporary->name);
+  const int fd = temporary->fd.get();
+  Status written = write_all(fd, bytes).with_context(path + ": cannot write");
+  if (written.ok() && durability == Durability::kSynced && retried([&] { return ::fsync(fd); }) != 0)
+    written = refused(path, "sync", errno);
+  if (written.ok() &&
+      ::renameat(fd_.get(), temporary->name.c_str(), fd_.get(), name.c_str()) != 0)
+    written = refused(path, "rename into place", errno);
+  if (!written.ok()) {
+    ::unlinkat(fd_.get(), temporary->name.c_str(), 0);
+    return written;
   }
   // The file is in place whatever this says; a folder that cannot be synced only loses it with the power.
   if (durability == Durability::kSynced) (void)retried([&] { return ::fsync(fd_.get()); });
@@ -235,7 +206,7 @@ Status CacheDirectory::publish(const std::string& name, std::span<const uint8_t>
 }
 
 Status CacheDirectory::remove(const std::string& name) const {
-  check_name(name);
+  if (!is_abandoned(fd_.get(), name)) check_name(name);
   if (::unlinkat(fd_.get(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
   return refused(path_ + "/" + name, "remove", errno);
 }
@@ -257,19 +228,26 @@ Result<std::vector<CacheFile>> CacheDirectory::list() const {
     struct stat info = {};
     // What another process removes meanwhile is not there.
     if (::fstatat(fd_.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    if (is_temporary(name)) {
-      if (S_ISREG(info.st_mode) && is_stale(info)) ::unlinkat(fd_.get(), name.c_str(), 0);
-    } else if (is_cache_file_name(name)) {
-      files.push_back({.name = name,
-                       .size_bytes = info.st_size,
-                       .used_ns = std::max(nanoseconds(info.st_atim), nanoseconds(info.st_mtim)),
-                       .problem = file_problem(info)});
-    }
+    const bool abandoned = is_abandoned(fd_.get(), name);
+    if (!abandoned && !is_cache_file_name(name)) continue;
+    files.push_back({.name = name,
+                     .size_bytes = info.st_size,
+                     .used_ns = std::max(nanoseconds(info.st_atim), nanoseconds(info.st_mtim)),
+                     .problem = abandoned ? "was left behind by a process that was killed"
+                                          : file_problem(info),
+                     .is_abandoned = abandoned});
   }
   if (errno != 0) return refused(path_, "read", errno);
   std::sort(files.begin(), files.end(),
             [](const CacheFile& a, const CacheFile& b) { return a.name < b.name; });
   return files;
+}
+
+void CacheDirectory::remove_abandoned() const {
+  const auto files = list();
+  if (!files.ok()) return;
+  for (const CacheFile& file : *files)
+    if (file.is_abandoned) ::unlinkat(fd_.get(), file.name.c_str(), 0);
 }
 
 Result<CacheDirectory::Lock> CacheDirectory::lock() const {

@@ -22,6 +22,7 @@ struct CacheFile {
   int64_t size_bytes = 0;
   int64_t used_ns = 0;  // when it was last read or written, since the epoch
   std::string problem;  // why read() would refuse it; empty for a plain file of this user
+  bool is_abandoned = false;  // a temporary file that a killed process left behind; a problem too
 };
 
 // Whether a file must outlive a loss of power. What its reader can check and anyone can make again need not, and is
@@ -51,11 +52,13 @@ class CacheDirectory {
   // before is still there and the temporary file is gone. Takes the place of whatever had the name, except a folder.
   Status publish(const std::string& name, std::span<const uint8_t> bytes,
                  Durability durability = Durability::kSynced) const;
-  // A file that is not there is no error.
+  // A file that is not there is no error. Takes the names of abandoned files, too.
   Status remove(const std::string& name) const;
   // What has a name that read() and publish() take, by name; with a problem where it is not a plain file of this
-  // user. Temporary files that a killed process left behind are removed.
+  // user. Among them are temporary files whose writer is gone; those that are being written are left out.
   Result<std::vector<CacheFile>> list() const;
+  // Removes temporary files whose writer is gone. What cannot be removed stays, and list() shows it.
+  void remove_abandoned() const;
 
   // Held while a file is read, changed and published again, so that two processes do not lose each other's changes.
   // Released by the destructor, and by the system if the process dies.
@@ -68,14 +71,9 @@ class CacheDirectory {
   // Error: kIoError where another process keeps the lock for two seconds, or the folder is read-only.
   Result<Lock> lock() const;
 
-  // What is being written for `name`: a file that list() removes once nobody has written to it for a minute.
-  static std::string temporary_name(const std::string& name);
-
  private:
   CacheDirectory(std::string path, FileDescriptor fd)
       : path_(std::move(path)), fd_(std::move(fd)) {}
-  Status write_temporary(const std::string& temporary, std::span<const uint8_t> bytes,
-                         Durability durability) const;
 
   std::string path_;
   FileDescriptor fd_;

@@ -11,6 +11,8 @@ namespace {
 constexpr int kSignals[] = {SIGILL, SIGSEGV, SIGBUS, SIGFPE};
 constexpr int kSignalCount = sizeof kSignals / sizeof kSignals[0];
 
+std::mutex guards_mutex;  // guards what follows; the handlers read previous_actions while guards > 0
+int guards = 0;           // guarded functions that run now, in all threads
 struct sigaction previous_actions[kSignalCount];
 
 // Where the guarded function of this thread returns to when it crashes; null outside run_guarded().
@@ -40,7 +42,9 @@ void on_signal(int signal_number, siginfo_t* info, void* context) {
   pass_on(signal_number, info, context);
 }
 
-void install_handlers() {
+void enter_guard() {
+  const std::lock_guard lock(guards_mutex);
+  if (guards++ > 0) return;
   struct sigaction action = {};
   action.sa_sigaction = on_signal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
@@ -48,12 +52,21 @@ void install_handlers() {
   for (int i = 0; i < kSignalCount; ++i) sigaction(kSignals[i], &action, &previous_actions[i]);
 }
 
+void leave_guard() {
+  const std::lock_guard lock(guards_mutex);
+  if (--guards > 0) return;
+  for (int i = 0; i < kSignalCount; ++i) {
+    struct sigaction current = {};
+    sigaction(kSignals[i], nullptr, &current);
+    const bool is_ours = (current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == on_signal;
+    if (is_ours) sigaction(kSignals[i], &previous_actions[i], nullptr);
+  }
+}
+
 }  // namespace
 
 int run_guarded(GuardedFunction function, void* state) {
-  static std::once_flag installed;
-  std::call_once(installed, install_handlers);
-
+  enter_guard();
   sigjmp_buf here;
   sigjmp_buf* const outer = escape;
   // The mask is saved: the signal is blocked inside its handler, and we leave it by a jump.
@@ -63,6 +76,7 @@ int run_guarded(GuardedFunction function, void* state) {
     function(state);
   }
   escape = outer;
+  leave_guard();
   return signal_number;
 }
 

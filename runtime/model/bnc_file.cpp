@@ -6,11 +6,11 @@
 #include <xxhash.h>
 
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "runtime/buffer.h"
+#include "runtime/output_file.h"
 
 namespace bitnetc {
 namespace {
@@ -44,47 +44,24 @@ uint64_t page_checksum(std::span<const uint8_t> page) {
   return XXH3_64bits(copy, kBncAlignment);
 }
 
-Status io_error(const char* what, const std::string& path) {
-  return make_error(StatusCode::kIoError, "{}: {}: {}", path, what, std::strerror(errno));
-}
-
-Status write_all(int fd, std::span<const uint8_t> bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return io_error("cannot write", path);
-    bytes = bytes.subspan(static_cast<size_t>(written));
-  }
-  return {};
-}
-
 }  // namespace
 
 struct BncWriter::Impl {
-  std::string path, temporary_path;
-  int fd = -1;
+  std::unique_ptr<OutputFile> file;
   uint64_t offset = kBncAlignment;
   std::vector<BncSection> sections;
-  bool finished = false;
 };
 
 BncWriter::BncWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-BncWriter::~BncWriter() {
-  if (impl_->fd >= 0) ::close(impl_->fd);
-  if (!impl_->finished) ::unlink(impl_->temporary_path.c_str());
-}
+BncWriter::~BncWriter() = default;
 
 Result<std::unique_ptr<BncWriter>> BncWriter::create(const std::string& path) {
   auto impl = std::make_unique<Impl>();
-  impl->path = path;
-  impl->temporary_path = fmt::format("{}.tmp-{}", path, ::getpid());
-  impl->fd = ::open(impl->temporary_path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
-  if (impl->fd < 0) return io_error("cannot create", impl->temporary_path);
-  std::unique_ptr<BncWriter> writer(new BncWriter(std::move(impl)));
-  const std::vector<uint8_t> empty_page(kBncAlignment);
-  BITNETC_RETURN_IF_ERROR(write_all(writer->impl_->fd, empty_page, path));
-  return writer;
+  BITNETC_ASSIGN_OR_RETURN(impl->file,
+                           OutputFile::create(path, OutputFile::Accepts::kRegularFile));
+  BITNETC_RETURN_IF_ERROR(impl->file->write(std::vector<uint8_t>(kBncAlignment)));
+  return std::unique_ptr<BncWriter>(new BncWriter(std::move(impl)));
 }
 
 Status BncWriter::add_section(const std::string& name, std::span<const uint8_t> bytes) {
@@ -96,8 +73,8 @@ Status BncWriter::add_section(const std::string& name, std::span<const uint8_t> 
   const uint64_t checksum = XXH3_64bits_digest(state);
   XXH3_freeState(state);
 
-  BITNETC_RETURN_IF_ERROR(write_all(impl_->fd, bytes, impl_->path));
-  BITNETC_RETURN_IF_ERROR(write_all(impl_->fd, pad, impl_->path));
+  BITNETC_RETURN_IF_ERROR(impl_->file->write(bytes));
+  BITNETC_RETURN_IF_ERROR(impl_->file->write(pad));
   impl_->sections.push_back(
       {.name = name, .offset = impl_->offset, .size_bytes = bytes.size(), .checksum = checksum});
   impl_->offset += bytes.size() + pad.size();
@@ -114,9 +91,7 @@ Status BncWriter::finish(std::string_view description_json) {
   }
   const std::string text =
       fmt::format("{{\"sections\":{},\"description\":{}}}", table.dump(), description_json);
-  const std::span<const uint8_t> text_bytes(reinterpret_cast<const uint8_t*>(text.data()),
-                                            text.size());
-  BITNETC_RETURN_IF_ERROR(write_all(impl_->fd, text_bytes, impl_->path));
+  BITNETC_RETURN_IF_ERROR(impl_->file->write(text));
 
   std::vector<uint8_t> page(kBncAlignment);
   Header header{.magic = {},
@@ -131,13 +106,9 @@ Status BncWriter::finish(std::string_view description_json) {
   std::memcpy(page.data(), &header, sizeof header);
   header.header_checksum = page_checksum(page);
   std::memcpy(page.data(), &header, sizeof header);
-  if (::lseek(impl_->fd, 0, SEEK_SET) != 0) return io_error("cannot seek", impl_->temporary_path);
-  BITNETC_RETURN_IF_ERROR(write_all(impl_->fd, page, impl_->path));
-  if (::fsync(impl_->fd) != 0) return io_error("cannot sync", impl_->temporary_path);
-  if (::rename(impl_->temporary_path.c_str(), impl_->path.c_str()) != 0)
-    return io_error("cannot rename into place", impl_->path);
-  impl_->finished = true;
-  return {};
+  BITNETC_RETURN_IF_ERROR(impl_->file->rewind());
+  BITNETC_RETURN_IF_ERROR(impl_->file->write(page));
+  return impl_->file->finish();
 }
 
 uint64_t BncWriter::bytes_written() const {

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "runtime/options.h"
+#include "runtime/temporary_file.h"
 #include "tests/support/child_process.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/model_folder.h"
@@ -270,16 +271,36 @@ TEST_F(CacheDirectoryTest, AFolderSwappedUnderneathDoesNotReceiveFiles) {
   EXPECT_TRUE(fs::exists(root() + "/moved/a"));
 }
 
-TEST_F(CacheDirectoryTest, TemporaryFilesOfKilledWritersGoAfterAMinute) {
+TEST_F(CacheDirectoryTest, TemporaryFilesOfKilledWritersAreShownAndRemoved) {
   const CacheDirectory directory = open_ok();
-  const std::string fresh = directory.path() + "/" + CacheDirectory::temporary_name("a");
-  const std::string stale = directory.path() + "/" + CacheDirectory::temporary_name("a");
-  EXPECT_NE(fresh, stale);
-  for (const std::string& path : {fresh, stale}) write_file(path, "half");
-  set_times(stale, 61);
+  const FileDescriptor folder(::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY));
+  std::string left;
+  {
+    const auto killed = create_temporary(folder.get(), "a", 0600);
+    ASSERT_TRUE(killed.ok()) << killed.status().message();
+    left = killed->name;
+  }  // closed without a word, as by SIGKILL
+  const auto alive = create_temporary(folder.get(), "a", 0600);
+  ASSERT_TRUE(alive.ok()) << alive.status().message();
+  EXPECT_NE(alive->name, left);
+
+  const auto files = directory.list();
+  ASSERT_TRUE(files.ok());
+  ASSERT_EQ(files->size(), 1u);
+  EXPECT_EQ(files->front().name, left);
+  EXPECT_NE(files->front().problem, "");
+  directory.remove_abandoned();
   EXPECT_TRUE(names(directory).empty());
-  EXPECT_TRUE(fs::exists(fresh));
-  EXPECT_FALSE(fs::exists(stale));
+  EXPECT_FALSE(fs::exists(directory.path() + "/" + left));
+  EXPECT_TRUE(fs::exists(directory.path() + "/" + alive->name));
+}
+
+TEST_F(CacheDirectoryTest, AnAbandonedFileIsRemovedByName) {
+  const CacheDirectory directory = open_ok();
+  write_file(directory.path() + "/a.tmp-1", "half");  // of a version that named them by process
+  ASSERT_EQ(names(directory), std::vector<std::string>{"a.tmp-1"});
+  EXPECT_TRUE(directory.remove("a.tmp-1").ok());
+  EXPECT_TRUE(names(directory).empty());
 }
 
 TEST_F(CacheDirectoryTest, TwoProcessesNeverSeeATornFile) {
@@ -318,8 +339,7 @@ TEST_F(CacheDirectoryTest, AKilledWriterLeavesWholeFilesOnly) {
     writer.kill();
     EXPECT_EQ(torn(directory, "a", kBytes), "") << "round " << round;
   }
-  for (const auto& entry : fs::directory_iterator(directory.path()))
-    if (entry.path().filename() != "a") set_times(entry.path(), 61);
+  directory.remove_abandoned();
   EXPECT_EQ(names(directory), std::vector<std::string>{"a"});
   EXPECT_EQ(std::distance(fs::directory_iterator(directory.path()), fs::directory_iterator()), 1);
 }

@@ -79,6 +79,8 @@ std::optional<std::string> quarrel_with_own(const std::string& includer,
     return fmt::format("{} may not include {}", from, to);
   if (is_private_header(header) && from != to && !is_tests(includer))
     return fmt::format("sub-folders of {} are private to it", to);
+  if (includer.starts_with("tools/engine/") && header.starts_with("tools/bitnetc/"))
+    return "the engine may not include the command";
   return std::nullopt;
 }
 
@@ -159,6 +161,34 @@ void check_environment(const SourceFile& file, Violations& found) {
       if (has_word(code, word))
         found.push_back(fmt::format("{}:{}: only runtime/options.cpp reads the environment",
                                     file.path, number));
+  }
+}
+
+// Below the command nothing prints: notes go to a sink (runtime/notes.h), failures are returned. The files named
+// here say so once per process, where no sink reaches.
+bool may_print(std::string_view path) {
+  static constexpr std::string_view kAllowed[] = {
+      "tests/",
+      "tools/bitnetc/",
+      "runtime/status.cpp",            // an internal error, before abort()
+      "runtime/jit/jit_observer.cpp",  // a dump folder that cannot be written
+      "runtime/jit/kernel_store.cpp",  // a stored kernel that cannot be used
+      "codegen/kernel_builder.cpp",    // the same; BITNETC_EXPLAIN
+      "codegen/llvm/llvm_generators.cpp"};
+  return std::ranges::any_of(kAllowed,
+                             [&](std::string_view allowed) { return path.starts_with(allowed); });
+}
+
+void check_printing(const SourceFile& file, Violations& found) {
+  if (may_print(file.path)) return;
+  std::istringstream lines(file.text);
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    const std::string_view code = std::string_view(line).substr(0, line.find("//"));
+    for (const char* word : {"print", "printf", "fprintf", "puts", "cerr", "cout", "stderr"})
+      if (has_word(code, word))
+        found.push_back(fmt::format("{}:{}: only the command prints", file.path, number));
   }
 }
 
@@ -253,6 +283,11 @@ TEST(Structure, OnlyOptionsReadTheEnvironment) {
   EXPECT_TRUE(found.empty()) << joined(found);
 }
 
+TEST(Structure, OnlyTheCommandPrints) {
+  const Violations found = over_the_tree(check_printing);
+  EXPECT_TRUE(found.empty()) << joined(found);
+}
+
 TEST(Structure, TheKernelListNamesWhatExists) {
   Violations found;
   check_kernel_list(read_source(root(), root() / "codegen/kernels.inc"), sources(), found);
@@ -312,6 +347,19 @@ TEST(StructureRules, LongFilesAndGetenvAreFound) {
             "tools/a.cpp:2: only runtime/options.cpp reads the environment");
   EXPECT_EQ(complaint("tools/a.cpp", "// getenv() is not for us\n"), "");
   EXPECT_EQ(complaint("runtime/options.cpp", "std::getenv(\"HOME\");\n"), "");
+}
+
+TEST(StructureRules, PrintingBelowTheCommandIsFound) {
+  const auto printed = [](const std::string& path, const std::string& text) {
+    Violations found;
+    check_printing({path, text}, found);
+    return joined(found);
+  };
+  EXPECT_EQ(printed("compiler/a.cpp", "fmt::print(stdout, \"a\");\n"),
+            "compiler/a.cpp:1: only the command prints");
+  EXPECT_EQ(printed("tools/engine/a.cpp", "int fingerprint();  // print\n"), "");
+  EXPECT_EQ(printed("tools/bitnetc/a.cpp", "fmt::print(\"a\");\n"), "");
+  EXPECT_NE(complaint("tools/engine/a.cpp", "#include \"tools/bitnetc/console.h\"\n"), "");
 }
 
 TEST(StructureRules, AMissingFactoryIsFound) {

@@ -37,6 +37,7 @@ constexpr CacheKind kKinds[] = {
     {"models", "it is compiled again when it is next used; `bitnetc cache clear --damaged`"},
     {"kernels", "it is generated again when it is next used; `bitnetc cache clear --damaged`"},
     {"profiles", "entries that read are used; `bitnetc autotune` measures the others again"},
+    {"sources", "the files are read again; `bitnetc cache clear --damaged`"},
     {"limits", "`bitnetc cache clear --damaged`; limits are measured again when asked for"},
 };
 
@@ -256,7 +257,8 @@ Status clear_cache(const CacheOptions& cache) {
                   "--damaged only what `cache verify` complains about");
   }
   BITNETC_RETURN_IF_ERROR(check_cache_dir());
-  const bool chosen[] = {cache.models, cache.kernels, cache.profiles, cache.limits};
+  const bool chosen[] = {cache.models, cache.kernels, cache.profiles, cache.models,
+                         cache.limits};
   for (size_t i = 0; i < std::size(kKinds); ++i)
     if (cache.all || !any_kind || chosen[i])
       BITNETC_RETURN_IF_ERROR(clear_kind(kKinds[i], cache.damaged));

@@ -7,8 +7,8 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 
+#include "runtime/output_file.h"
 #include "tools/bitnetc/commands.h"
 
 namespace bitnetc {
@@ -113,11 +113,7 @@ Result<std::string> read_text(const std::string& path) {
 }
 
 Status write_text(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) return make_error(StatusCode::kIoError, "{}: cannot be written", path);
-  return {};
+  return write_output(path, text);
 }
 
 Result<std::string> resolve_text(const TextInput& input, const char* what) {

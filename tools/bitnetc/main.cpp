@@ -7,6 +7,7 @@
 #include "runtime/options.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
+#include "tools/bitnetc/file_faults.h"
 
 namespace {
 
@@ -44,6 +45,7 @@ int main(int argc, char** argv) {
   set_options(*options);
   install_observers(*options);
   install_interrupt_handler();
+  install_file_fault_handlers();
 
   CLI::App app{
       "bitnetc compiles BitNet b1.58 models and runs them with kernels generated for this "

@@ -176,9 +176,20 @@ Result<GenerationRequest> make_request(const RunOptions& run, const Engine& engi
   return request;
 }
 
+// Opened before any work is done; null: none was asked for.
+Result<std::unique_ptr<OutputFile>> open_logits_file(const RunOptions& run) {
+  if (run.logits_file.empty()) return std::unique_ptr<OutputFile>();
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(run.model));
+  std::vector<std::string> inputs = model_files(location);
+  inputs.push_back(run.prompt.file);
+  BITNETC_RETURN_IF_ERROR(check_not_an_input("--logits", run.logits_file, inputs));
+  return OutputFile::create(run.logits_file);
+}
+
 Result<int> run_model(const RunOptions& run) {
   if (run.max_tokens < 0)
     return make_error(StatusCode::kInvalidArgument, "-n {}: expected 0 or more", run.max_tokens);
+  BITNETC_ASSIGN_OR_RETURN(const auto logits_file, open_logits_file(run));
   const Stopwatch load_watch;
   ConsoleNotes notes(run.verbose);
   BITNETC_ASSIGN_OR_RETURN(const Engine engine,
@@ -204,8 +215,7 @@ Result<int> run_model(const RunOptions& run) {
   BITNETC_ASSIGN_OR_RETURN(const GenerationResult result,
                            generate(*session, *engine.tokenizer, request, show, interrupted()));
   if (echoes || (streams && !result.text.empty())) fmt::print("\n");
-  if (!run.logits_file.empty())
-    BITNETC_RETURN_IF_ERROR(write_npy(run.logits_file, result.prompt_logits));
+  if (logits_file) BITNETC_RETURN_IF_ERROR(write_npy(*logits_file, result.prompt_logits));
 
   if (run.json || !run.quiet) {
     const Statistics stats = make_statistics(engine, request, result, threads, load_ms);

@@ -5,6 +5,7 @@
 #include "runtime/cpu_allowance.h"
 #include "runtime/cpu_features.h"
 #include "runtime/mapped_file.h"
+#include "runtime/output_file.h"
 #include "tools/engine/machine_plans.h"
 #include "tools/engine/matrices.h"
 #include "tools/engine/model_cache.h"
@@ -72,7 +73,7 @@ Result<std::shared_ptr<const CompiledModel>> open_source_model(const std::string
   return open_cached_model(
       {.source_folder = folder,
        .plan = fmt::format("{} {}", isa_name(target.best_isa), layouts)},
-      compile_to, *options.notes);
+      compile_to, *options.notes, options.cancel);
 }
 
 void note_kernels(const Engine& engine, Notes& notes) {
@@ -110,6 +111,12 @@ std::vector<std::string> layout_choices() {
 }
 
 Status compile_model(const CompileRequest& request, const EngineOptions& options) {
+  const ModelLocation source{ModelLocation::Kind::kSourceFolder, request.source_folder};
+  BITNETC_RETURN_IF_ERROR(
+      check_not_an_input("-o", request.output_path, model_files(source)));
+  // Reading and tuning take long: an output that cannot be made is found before.
+  BITNETC_RETURN_IF_ERROR(
+      OutputFile::create(request.output_path, OutputFile::Accepts::kRegularFile).status());
   BITNETC_ASSIGN_OR_RETURN(const LoadedModel loaded,
                            load_source(request.source_folder, *options.notes));
   if (request.tune) BITNETC_RETURN_IF_ERROR(tune_for(loaded.graph, *request.tune, options));

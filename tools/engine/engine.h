@@ -43,7 +43,8 @@ struct CompileRequest {
   std::string output_path;
   std::optional<Effort> tune = {};  // measured before; none: as far as this machine is tuned already
 };
-// Compiles a source model into one .bnc file. Error: as load_model(), compile() and tune().
+// Compiles a source model into one .bnc file. Error: kInvalidArgument where the output is one of the files that are
+// read, or a device; else as OutputFile::create() (before anything is read), load_model(), compile() and tune().
 Status compile_model(const CompileRequest& request, const EngineOptions& options);
 
 // Opens a compiled model; a source model is compiled into the cache first, or found there.

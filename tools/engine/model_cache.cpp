@@ -1,80 +1,99 @@
 #include "tools/engine/model_cache.h"
 
-#include <sys/stat.h>
+#include <fcntl.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <vector>
 
 #include "runtime/bnc_file.h"
 #include "runtime/cache_directory.h"
+#include "runtime/temporary_file.h"
+#include "tools/engine/source_digest.h"
 
 namespace bitnetc {
 namespace {
 
 namespace fs = std::filesystem;
 
-// What a cached artifact depends on: the source files as they lie on disk, and what would compile them how.
-std::string cache_key(const CachedModelRequest& request) {
-  std::vector<std::string> facts;
-  for (const auto& entry : fs::directory_iterator(request.source_folder)) {
-    struct stat info;
-    if (::stat(entry.path().c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
-    facts.push_back(fmt::format("{} {} {}.{}", entry.path().filename().string(), info.st_size,
-                                info.st_mtim.tv_sec, info.st_mtim.tv_nsec));
-  }
-  std::sort(facts.begin(), facts.end());
-  std::string text = fmt::format("{} {} {} {}\n", fs::canonical(request.source_folder).string(),
-                                 BITNETC_VERSION, kBncVersion, request.plan);
-  for (const std::string& fact : facts) text += fact + "\n";
+using Model = std::shared_ptr<const CompiledModel>;
+
+std::string digest_text(const std::string& text) {
   return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
 }
 
-// "fairytale-6m-<key>.bnc"; a folder's name that cannot begin a cache file's is left out.
-std::string cached_model_name(const CachedModelRequest& request) {
-  const std::string key = cache_key(request);
-  const std::string stem = fs::canonical(request.source_folder).filename().string();
-  const std::string name = fmt::format("{}-{}.bnc", stem, key);
-  return is_cache_file_name(name) ? name : fmt::format("model-{}.bnc", key);
+// What the names of all entries of one source folder begin with: "fairytale-6m-<digest of its path>-". A folder's name
+// that cannot begin a cache file's is left out.
+std::string name_prefix(const std::string& folder) {
+  std::error_code error;
+  const fs::path path = fs::canonical(folder, error);
+  const std::string prefix =
+      fmt::format("{}-{:.8}-", path.filename().string(), digest_text(path.string()));
+  constexpr size_t kMostBytes = 160;  // a key follows
+  return is_cache_file_name(prefix) && prefix.size() <= kMostBytes
+             ? prefix
+             : fmt::format("model-{:.8}-", digest_text(path.string()));
 }
 
-// A compiled model of an earlier run. Null: there is none that can be used; if it should be, that is said.
-Result<std::shared_ptr<const CompiledModel>> open_cached(const CacheDirectory& directory,
+Result<std::string> entry_key(const CachedModelRequest& request, const CancelToken* cancel) {
+  BITNETC_ASSIGN_OR_RETURN(const std::string sources,
+                           source_digest(request.source_folder, cancel));
+  return digest_text(
+      fmt::format("{} {} {}\n{}", BITNETC_VERSION, kBncVersion, request.plan, sources));
+}
+
+// Entries of the same folder beyond those that are kept. Best effort: what cannot be removed is shown by `cache ls`.
+void trim(const CacheDirectory& directory, const std::string& prefix, const std::string& newest) {
+  auto files = directory.list();
+  if (!files.ok()) return;
+  std::erase_if(*files, [&](const CacheFile& file) {
+    return file.name == newest || file.is_abandoned || !file.name.starts_with(prefix);
+  });
+  std::ranges::sort(*files, std::greater(), &CacheFile::used_ns);
+  for (size_t i = kKeptPerSource - 1; i < files->size(); ++i)
+    (void)directory.remove((*files)[i].name);
+}
+
+// A compiled model of an earlier run. Null: there is none, or it went while we looked.
+Result<Model> open_cached(const CacheDirectory& directory,
                                                          const std::string& name) {
   BITNETC_ASSIGN_OR_RETURN(const std::vector<CacheFile> files, directory.list());
   const auto found = std::find_if(files.begin(), files.end(),
                                   [&](const CacheFile& file) { return file.name == name; });
-  if (found == files.end()) return std::shared_ptr<const CompiledModel>();
+  if (found == files.end()) return Model();
   const std::string path = directory.path() + "/" + name;
   if (!found->problem.empty())
     return make_error(StatusCode::kIoError, "{} {}", path, found->problem);
   directory.touch(name);
-  return CompiledModel::open(path);
+  auto model = CompiledModel::open(path);
+  if (!model.ok() && model.status().code() == StatusCode::kNotFound) return Model();
+  return model;
 }
 
-Result<std::shared_ptr<const CompiledModel>> compile_and_open(const CompileTo& compile,
-                                                              const std::string& path) {
-  BITNETC_RETURN_IF_ERROR(compile(path));
-  return CompiledModel::open(path);
-}
-
-Result<std::shared_ptr<const CompiledModel>> compile_to_temporary(const CompileTo& compile) {
+// The name is drawn by the system: in a folder that others write to, nobody can have put a link there.
+Result<Model> compile_to_temporary(const CompileTo& compile) {
   std::error_code error;
-  const fs::path temporary = fs::temp_directory_path(error);
+  const fs::path folder = fs::temp_directory_path(error);
   if (error) return make_error(StatusCode::kIoError, "no temporary directory: {}", error.message());
-  const std::string path = temporary / fmt::format("bitnetc-{}.bnc", ::getpid());
-  auto model = compile_and_open(compile, path);
+  const FileDescriptor folder_fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  auto placeholder = create_temporary(folder_fd.get(), "bitnetc", 0600);
+  if (!placeholder.ok()) return placeholder.status().with_context(folder.string());
+  const std::string path = folder / placeholder->name;
+  const Status compiled = compile(path);
+  auto model = compiled.ok() ? CompiledModel::open(path) : compiled;
   ::unlink(path.c_str());
   return model;
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const CompiledModel>> open_cached_model(const CachedModelRequest& request,
+Result<Model> open_cached_model(const CachedModelRequest& request,
                                                                const CompileTo& compile,
-                                                               Notes& notes) {
+                                                               Notes& notes,
+                                                               const CancelToken* cancel) {
   constexpr char kInstead[] = "compiling into a temporary file instead";
   const auto directory = CacheDirectory::open("models");
   if (!directory.ok()) {
@@ -82,16 +101,33 @@ Result<std::shared_ptr<const CompiledModel>> open_cached_model(const CachedModel
                fmt::format("{}; {}", directory.status().message(), kInstead));
     return compile_to_temporary(compile);
   }
-  const std::string name = cached_model_name(request);
+  directory->remove_abandoned();
+  const std::string prefix = name_prefix(request.source_folder);
+  BITNETC_ASSIGN_OR_RETURN(const std::string key, entry_key(request, cancel));
+  const std::string name = fmt::format("{}{}.bnc", prefix, key);
   auto cached = open_cached(*directory, name);
   if (cached.ok() && *cached != nullptr) return cached;
   if (!cached.ok()) {
     notes.note(NoteKind::kCache, fmt::format("the cached model is unusable and is made again: {}",
                                              cached.status().message()));
+    // What is in the way may be a link, and a link must not be written through.
+    if (const Status removed = directory->remove(name); !removed.ok()) {
+      notes.note(NoteKind::kCache, fmt::format("{}; {}", removed.message(), kInstead));
+      return compile_to_temporary(compile);
+    }
   }
-  auto model = compile_and_open(compile, directory->path() + "/" + name);
-  if (model.ok() || model.status().code() != StatusCode::kIoError) return model;
-  notes.note(NoteKind::kCache, fmt::format("{}; {}", model.status().message(), kInstead));
+  const std::string path = directory->path() + "/" + name;
+  Status problem = compile(path);
+  if (problem.ok()) {
+    trim(*directory, prefix, name);
+    auto model = CompiledModel::open(path);
+    // Not found: another process emptied the cache between writing and opening.
+    if (model.ok() || model.status().code() != StatusCode::kNotFound) return model;
+    problem = model.status();
+  } else if (problem.code() != StatusCode::kIoError) {
+    return problem;
+  }
+  notes.note(NoteKind::kCache, fmt::format("{}; {}", problem.message(), kInstead));
   return compile_to_temporary(compile);
 }
 

@@ -1,6 +1,8 @@
 #include "tools/engine/models.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <string_view>
 #include <vector>
 
 #include "frontend/load.h"
@@ -47,6 +49,23 @@ Result<ModelLocation> locate_model(const std::string& name) {
       "{}: no such file or folder, and no bundled model of that name (bundled: {}; looked "
       "in {})",
       bundled, kBundledModel, fmt::join(bundled_model_folders(), ", "));
+}
+
+std::vector<std::string> model_files(const ModelLocation& location) {
+  if (location.kind == ModelLocation::Kind::kCompiled) return {location.path};
+  // As frontend/hf reads them; an index names its shards, all of them .safetensors.
+  static constexpr std::string_view kNames[] = {
+      "config.json",           "generation_config.json", "tokenizer.json",
+      "tokenizer_config.json", "chat_template.jinja",    "model.safetensors.index.json"};
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(location.path, error)) {
+    const std::string name = entry.path().filename().string();
+    const bool is_read = name.ends_with(".safetensors") || std::ranges::count(kNames, name) > 0;
+    if (is_read && entry.is_regular_file(error)) files.push_back(entry.path().string());
+  }
+  std::ranges::sort(files);
+  return files;
 }
 
 }  // namespace bitnetc

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "runtime/status.h"
 
@@ -16,5 +17,8 @@ struct ModelLocation {
 // `name`: a path, the name of a bundled model, or empty for the default one.
 // Error: kNotFound listing what was looked for.
 Result<ModelLocation> locate_model(const std::string& name);
+
+// The files that opening the model reads, by name; those of a source folder that are there.
+std::vector<std::string> model_files(const ModelLocation& location);
 
 }  // namespace bitnetc

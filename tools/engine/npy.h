@@ -2,12 +2,13 @@
 #pragma once
 
 #include <span>
-#include <string>
 
+#include "runtime/output_file.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
 
-Status write_npy(const std::string& path, std::span<const float> values);
+// Error: as OutputFile::write() and finish().
+Status write_npy(OutputFile& file, std::span<const float> values);
 
 }  // namespace bitnetc
