@@ -102,9 +102,9 @@ CostPrediction predict(const Candidate& candidate, int64_t tokens, const Machine
           .multiply_s = slowdown * work.multiply_operations * wait_factor(work) * cache_factor /
                             peak_of(limits, work.tier) +
                         work.sums_bytes / table_rate,
-          .decode_s = passes * (slowdown * padded_weights(candidate.spec) *
-                                    decode_operations(work) / rate +
-                                work.tables_read / table_rate),
+          .decode_s =
+              passes * (slowdown * padded_weights(candidate.spec) * decode_operations(work) / rate +
+                        work.tables_read / table_rate),
           .tables_s = passes * static_cast<double>(work.tables_written) / table_rate,
           .exposed = work.strategy == Strategy::kPanel ? kExposedPanel : kExposedDirect};
 }

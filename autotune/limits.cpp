@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "autotune/machine.h"
 #include "runtime/cache_directory.h"
@@ -66,13 +67,29 @@ class LimitsFile {
   const Result<CacheDirectory> directory_;
 };
 
+struct Request {
+  int threads;
+  bool fresh;
+  MeasuringNote note;  // until it has been heard once
+};
+
 template <typename Measure>
-double remembered(std::string_view what, int threads, bool fresh, const Measure& measure) {
+double remembered(std::string_view what, Request& request, const Measure& measure) {
   const LimitsFile file;
-  const std::string key = fmt::format("{}, {} thread{}", what, threads, threads == 1 ? "" : "s");
-  if (!fresh)
+  const std::string threads =
+      fmt::format("{} thread{}", request.threads, request.threads == 1 ? "" : "s");
+  const std::string key = fmt::format("{}, {}", what, threads);
+  if (!request.fresh)
     if (const std::optional<double> known = file.find(key)) return *known;
+  if (const MeasuringNote note = std::exchange(request.note, {}))
+    note(fmt::format("measuring what this machine reaches with {} (once, less than a second)",
+                     threads));
   return file.remember(key, measure());
+}
+
+double read_bandwidth(Request& request) {
+  return remembered("bytes read per second", request,
+                    [&] { return measure_read_bandwidth(request.threads); });
 }
 
 }  // namespace
@@ -85,24 +102,24 @@ double MachineLimits::fp32_peak_of(Isa isa) const {
   return find(fp32_operations_per_second, isa);
 }
 
-double remembered_read_bandwidth(int threads, bool fresh) {
-  return remembered("bytes read per second", threads, fresh,
-                    [&] { return measure_read_bandwidth(threads); });
+double remembered_read_bandwidth(int threads, bool fresh, const MeasuringNote& note) {
+  Request request{threads, fresh, note};
+  return read_bandwidth(request);
 }
 
-MachineLimits remembered_limits(int threads, bool fresh) {
-  MachineLimits limits{.threads = threads,
-                       .read_bytes_per_second = remembered_read_bandwidth(threads, fresh)};
+MachineLimits remembered_limits(int threads, bool fresh, const MeasuringNote& note) {
+  Request request{threads, fresh, note};
+  MachineLimits limits{.threads = threads, .read_bytes_per_second = read_bandwidth(request)};
   const Target& target = this_machine().target;
   for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx}) {
     if (!target.supports(isa)) continue;
     limits.int8_operations_per_second.emplace_back(
-        isa, remembered(int8_unit_name(isa), threads, fresh,
-                        [&] { return measure_int8_peak(isa, threads); }));
+        isa,
+        remembered(int8_unit_name(isa), request, [&] { return measure_int8_peak(isa, threads); }));
     if (fp32_unit_name(isa) == "none") continue;
     limits.fp32_operations_per_second.emplace_back(
-        isa, remembered(fp32_unit_name(isa), threads, fresh,
-                        [&] { return measure_fp32_peak(isa, threads); }));
+        isa,
+        remembered(fp32_unit_name(isa), request, [&] { return measure_fp32_peak(isa, threads); }));
   }
   return limits;
 }

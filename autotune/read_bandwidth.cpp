@@ -1,5 +1,5 @@
-// measure_read_bandwidth of autotune/limits.h: several streams a thread through memory of which little stays in any
-// cache, in passes that are short beside a time slice of the system.
+// measure_read_bandwidth of autotune/limits.h: several streams per thread through memory that was
+// just evicted from every cache, in passes that are short beside a time slice of the system.
 
 #include <sys/mman.h>
 
@@ -11,16 +11,17 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "autotune/limits.h"
-#include "autotune/machine.h"
 #include "runtime/buffer.h"
 #include "runtime/cpu_features.h"
 #include "runtime/status.h"
 #include "runtime/thread_pool.h"
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
@@ -32,6 +33,8 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kMiB = size_t{1} << 20;
 constexpr size_t kHugePageBytes = 2 * kMiB;
 constexpr size_t kLineBytes = kCacheLineBytes;
+constexpr size_t kWorkingSetBytes = 48 * kMiB;
+constexpr int kMaxThreads = 1024;  // a slice stays longer than the start of a pass is uneven
 
 // A reader walks `bytes` (a multiple of kMaxStreams lines) as several equal streams side by side:
 // the hardware prefetches each of them, and one stream alone does not fill a core's share of the
@@ -95,42 +98,90 @@ std::array<Reader, 2> readers() {
   return {read_plain<4>, read_plain<8>};
 }
 
-// Four times the last-level cache, so that little of a pass survives to the next.
-size_t working_set_bytes() {
-  const CacheSizes caches = cache_sizes();
-  const int64_t known = std::max({caches.l3_bytes, caches.l2_bytes, int64_t{0}});
-  const size_t last_level = known > 0 ? static_cast<size_t>(known) : 32 * kMiB;
-  return std::clamp(4 * last_level, 64 * kMiB, 512 * kMiB);
+// Evicts the lines of `data` from every level of cache, whatever its size, so that the next read of
+// them comes from memory. On architectures other than these nothing is evicted.
+#if defined(__x86_64__)
+__attribute__((target("clflushopt"))) void evict_unordered(const uint8_t* data, size_t bytes) {
+  for (size_t offset = 0; offset < bytes; offset += kLineBytes)
+    _mm_clflushopt(const_cast<uint8_t*>(data + offset));
 }
 
-// A buffer cut into one slice a thread, every slice first touched by its own thread.
+bool has_clflushopt() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (ebx & bit_CLFLUSHOPT) != 0;
+}
+
+void evict(const uint8_t* data, size_t bytes) {
+  static const bool is_unordered = has_clflushopt();  // several times faster
+  if (is_unordered) {
+    evict_unordered(data, bytes);
+  } else {
+    for (size_t offset = 0; offset < bytes; offset += kLineBytes) _mm_clflush(data + offset);
+  }
+  _mm_mfence();
+}
+#elif defined(__aarch64__)
+void evict(const uint8_t* data, size_t bytes) {
+  for (size_t offset = 0; offset < bytes; offset += kLineBytes)
+    __asm__ volatile("dc civac, %0" : : "r"(data + offset) : "memory");
+  __asm__ volatile("dsb ish" : : : "memory");
+}
+#else
+void evict(const uint8_t*, size_t) {}
+#endif
+
+// What a working set of `threads` slices takes: the same memory whatever their number. Slices of
+// less than a huge page are whole lines of every stream.
+size_t slice_bytes_of(int threads) {
+  const size_t share = kWorkingSetBytes / static_cast<size_t>(threads);
+  const size_t grain = share < kHugePageBytes ? kMaxStreams * kLineBytes : kHugePageBytes;
+  return share / grain * grain;
+}
+
+struct Free {
+  void operator()(uint8_t* p) const { std::free(p); }
+};
+using Memory = std::unique_ptr<uint8_t[], Free>;
+
+Memory allocate_working_set() {
+  Memory memory(static_cast<uint8_t*>(std::aligned_alloc(kHugePageBytes, kWorkingSetBytes)));
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+
+// The memory cut into one slice per thread, every slice first touched by its own thread.
 class WorkingSet {
  public:
-  WorkingSet(size_t bytes, ThreadPool& pool)
-      : slice_bytes_(
-            round_up(bytes / static_cast<size_t>(pool.size()), kMaxStreams * kHugePageBytes)),
-        members_(pool.size()) {
-    const size_t total_bytes = slice_bytes_ * static_cast<size_t>(members_);
-    data_.reset(static_cast<uint8_t*>(std::aligned_alloc(kHugePageBytes, total_bytes)));
-    if (!data_) throw std::bad_alloc();
-    madvise(data_.get(), total_bytes,
-            MADV_HUGEPAGE);  // a wish; small pages measure a little less
+  WorkingSet(Memory memory, ThreadPool& pool)
+      : slice_bytes_(slice_bytes_of(pool.size())),
+        part_bytes_(std::min(kPartBytes, slice_bytes_)),
+        members_(pool.size()),
+        data_(std::move(memory)) {
+    // A wish; small pages measure a little less. A huge page that several slices share would lie in
+    // the memory of one thread's node.
+    if (slice_bytes_ % kHugePageBytes == 0) madvise(data_.get(), kWorkingSetBytes, MADV_HUGEPAGE);
     pool.run([&](int member) { std::memset(slice(member), kFill, slice_bytes_); });
   }
 
-  size_t pass_bytes() const { return kPassBytes * static_cast<size_t>(members_); }
+  size_t pass_bytes() const { return part_bytes_ * static_cast<size_t>(members_); }
 
-  // Seconds of one pass over the next part of every slice: short beside a time slice of the system, so that
-  // passes go undisturbed on a machine that is not quiet. The sums prove that every byte was read.
+  // Seconds of one pass over the next part of every slice: short beside a time slice of the system,
+  // so that passes go undisturbed on a machine that is not quiet. The sums prove that every byte
+  // was read.
   double timed_pass(Reader reader, ThreadPool& pool) {
     std::atomic<uint64_t> total{0};
     const size_t offset = next_;
-    next_ = (next_ + kPassBytes) % slice_bytes_;
+    next_ = next_ + 2 * part_bytes_ > slice_bytes_ ? 0 : next_ + part_bytes_;
     std::vector<Clock::time_point> starts(static_cast<size_t>(members_)), ends(starts.size());
     pool.run([&](int member) {
-      pool.barrier();  // waking up is no part of reading
+      const uint8_t* part = slice(member) + offset;
+      evict(part, part_bytes_);
+      // Neither evicting nor waking up is part of reading: who evicts faster falls asleep at the first
+      // barrier, and is awake at the second.
+      pool.barrier();
+      pool.barrier();
       starts[static_cast<size_t>(member)] = Clock::now();
-      total += reader(slice(member) + offset, kPassBytes);
+      total += reader(part, part_bytes_);
       ends[static_cast<size_t>(member)] = Clock::now();
     });
     const Clock::duration lasted = *std::max_element(ends.begin(), ends.end()) -
@@ -144,17 +195,15 @@ class WorkingSet {
  private:
   static constexpr int kFill = 1;
   static constexpr uint64_t kFillWord = 0x0101010101010101;
-  static constexpr size_t kPassBytes = 4 * kMiB;  // of each slice
+  static constexpr size_t kPartBytes = 4 * kMiB;
 
-  struct Free {
-    void operator()(uint8_t* p) const { std::free(p); }
-  };
   uint8_t* slice(int member) { return data_.get() + static_cast<size_t>(member) * slice_bytes_; }
 
   const size_t slice_bytes_;
+  const size_t part_bytes_;  // of a slice that one pass reads
   const int members_;
   size_t next_ = 0;  // offset of the next pass in every slice
-  std::unique_ptr<uint8_t[], Free> data_;
+  const Memory data_;
 };
 
 // Interruptions only ever make a pass slower, and a single best pass is luck: the middle of the
@@ -168,14 +217,17 @@ double median_of_better_half(std::vector<double> seconds) {
 
 double measure_read_bandwidth(int threads, int budget_ms) {
   constexpr size_t kMinPasses = 16;
-  ThreadPool pool(threads, true);
-  WorkingSet set(working_set_bytes(), pool);
+  BITNETC_CHECK(threads >= 1, "threads={}", threads);
+  // The memory first: the stacks of many threads may leave none where address space is limited.
+  Memory memory = allocate_working_set();
+  const auto pool = ThreadPool::at_most(std::min(threads, kMaxThreads), true);
+  WorkingSet set(std::move(memory), *pool);
   const std::array<Reader, 2> candidates = readers();
   std::array<std::vector<double>, 2> seconds;
   const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(budget_ms);
   do {
     for (size_t i = 0; i < candidates.size(); ++i)
-      seconds[i].push_back(set.timed_pass(candidates[i], pool));
+      seconds[i].push_back(set.timed_pass(candidates[i], *pool));
   } while (seconds[0].size() < kMinPasses || Clock::now() < deadline);
   const double best =
       std::min(median_of_better_half(seconds[0]), median_of_better_half(seconds[1]));

@@ -1,6 +1,7 @@
-// The peaks of autotune/limits.h: loops of nothing but the instructions in question, in assembly, so that no compiler
-// moves, merges or spills what is to be measured. They are entered only on CPUs that have the tier. Integer
-// arithmetic takes the same time for every value; floating point does for zeros.
+// The peaks of autotune/limits.h: loops of nothing but the instructions in question, in assembly,
+// so that no compiler moves, merges or spills what is to be measured. They are entered only on CPUs
+// that have the tier. Integer arithmetic takes the same time for every value; floating point does
+// for zeros.
 #include <algorithm>
 #include <chrono>
 #include <vector>
@@ -15,8 +16,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Loop = void (*)(int64_t iterations);
 
-// A loop over independent sums. vpdpbusd and fused multiply-adds take up to five cycles and at most two start in
-// one: ten sums hide the latency. tdpbsud takes 52 and one starts every 16: four do.
+// A loop over independent sums. vpdpbusd and fused multiply-adds take up to five cycles and at most
+// two start in one: ten sums hide the latency. tdpbsud takes 52 and one starts every 16: four do.
 struct Unit {
   Loop loop = nullptr;
   int64_t sums = 0;
@@ -31,7 +32,8 @@ constexpr int64_t kVectorSums = 12, kTileSums = 6;
   "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 
-// On Zen 5 the additions take 10 % of the cycles in which a product could start, whatever their order.
+// On Zen 5 the additions take 10 % of the cycles in which a product could start, whatever their
+// order.
 void multiply_add_avx2(int64_t iterations) {
   __asm__ volatile(
       "1:\n"
@@ -166,15 +168,16 @@ double seconds_of(Loop loop, int64_t iterations) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Iterations of about `seconds`, so that a pass is long beside the clock and short beside a time slice.
+// Iterations that take about `seconds`: a pass is long beside the clock's resolution and short
+// beside a time slice.
 int64_t iterations_of(Loop loop, double seconds) {
   int64_t iterations = 1;
   while (seconds_of(loop, iterations) < seconds) iterations *= 2;
   return iterations;
 }
 
-// Operations a second of this thread: an interruption only ever makes a pass slower, so the middle of the
-// better half, as for bandwidth.
+// Operations per second of this thread: an interruption only ever makes a pass slower, so the
+// middle of the better half, as for bandwidth.
 double rate_of(const Unit& unit, Clock::time_point deadline) {
   constexpr double kPassSeconds = 50e-6;
   constexpr size_t kMinPasses = 8;
@@ -190,10 +193,10 @@ double rate_of(const Unit& unit, Clock::time_point deadline) {
 double peak_of(const Unit& unit, int threads, int budget_ms) {
   if (unit.loop == nullptr) return 0;
   // More threads than CPUs take turns and do no more.
-  ThreadPool pool(std::min(threads, usable_cpu_count()), true);
-  std::vector<double> rates(static_cast<size_t>(pool.size()));
+  const auto pool = ThreadPool::at_most(std::min(threads, usable_cpu_count()), true);
+  std::vector<double> rates(static_cast<size_t>(pool->size()));
   const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(budget_ms);
-  pool.run([&](int member) { rates[static_cast<size_t>(member)] = rate_of(unit, deadline); });
+  pool->run([&](int member) { rates[static_cast<size_t>(member)] = rate_of(unit, deadline); });
   double total = 0;
   for (const double rate : rates) total += rate;
   return total;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "runtime/kernel.h"
+#include "runtime/kernel_args.h"
 
 namespace bitnetc {
 

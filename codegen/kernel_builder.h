@@ -17,6 +17,7 @@
 #include "codegen/kernel_spec.h"
 #include "codegen/matmul_work.h"
 #include "runtime/kernel.h"
+#include "runtime/kernel_args.h"
 #include "runtime/kernel_cache.h"
 #include "runtime/status.h"
 #include "runtime/target.h"

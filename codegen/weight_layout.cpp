@@ -103,6 +103,29 @@ Status unpack(const WeightLayout& layout, std::span<const uint8_t> packed,
   return unpack_words(layout, packed, trits);
 }
 
+Status check_packed(const WeightLayout& layout, std::span<const uint8_t> packed) {
+  BITNETC_RETURN_IF_ERROR(
+      check_sizes(layout, static_cast<size_t>(layout.n * layout.k), packed.size()));
+  bool valid = true;
+  if (layout.id == LayoutId::kI2S) {
+    valid = i2s::all_valid(packed);
+  } else {
+    valid =
+        word_format(layout.id).all_valid(reinterpret_cast<const uint16_t*>(packed.data()),
+                                         static_cast<int64_t>(packed.size() / sizeof(uint16_t)));
+  }
+  if (valid) return {};
+  std::vector<int8_t> trits(static_cast<size_t>(kTileRows * layout.k));
+  for (int64_t tile = 0; tile < layout.tiles(); ++tile) {
+    const auto bytes = packed.subspan(static_cast<size_t>(tile * layout.tile_bytes()),
+                                      static_cast<size_t>(layout.tile_bytes()));
+    const Status status = unpack({.id = layout.id, .n = kTileRows, .k = layout.k}, bytes, trits);
+    BITNETC_RETURN_IF_ERROR(status.with_context(fmt::format("rows from {}", tile * kTileRows)));
+  }
+  return make_error(StatusCode::kDataCorrupt, "{} layout: a pad holds bits that no weights have",
+                    layout_name(layout.id));
+}
+
 Status repack(const WeightLayout& from, std::span<const uint8_t> packed, LayoutId to,
               std::span<uint8_t> out) {
   const WeightLayout target{.id = to, .n = from.n, .k = from.k};

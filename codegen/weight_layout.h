@@ -53,6 +53,10 @@ Status pack(const WeightLayout& layout, std::span<const int8_t> trits, std::span
 //          bits that no weights make
 Status unpack(const WeightLayout& layout, std::span<const uint8_t> packed, std::span<int8_t> trits);
 
+// Whether the packed bytes, pads included, are such as pack() makes: fast, for files that somebody else wrote.
+//   Error  as unpack()
+Status check_packed(const WeightLayout& layout, std::span<const uint8_t> packed);
+
 // The same weights in another layout, tile by tile: needs memory for the trits of one tile only.
 //   packed  from.total_bytes() bytes
 //   out     the total_bytes() of the same n x k in layout `to`

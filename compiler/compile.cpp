@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "compiler/passes/bindings.h"
 #include "compiler/passes/fuse.h"
 #include "compiler/passes/memory.h"
 #include "compiler/passes/pack.h"
@@ -33,7 +34,6 @@ class Compilation {
     program_.buffers = memory.buffers;
 
     BITNETC_RETURN_IF_ERROR(write_text(kSectionTokenizer, graph_.tokenizer_json));
-    BITNETC_RETURN_IF_ERROR(write_rope_tables(fused));
     const int total = static_cast<int>(fused.ops.size());
     for (const FusedOp& op : fused.ops) {
       BITNETC_RETURN_IF_ERROR(emit(op, memory));
@@ -55,46 +55,85 @@ class Compilation {
   }
 
   Status emit(const FusedOp& op, const MemoryPlan& memory) {
-    const auto buffer = [&](int value) {
-      return value < 0 ? -1 : memory.buffer_of_value[static_cast<size_t>(value)];
-    };
-    Step step{.kind = op.kind,
-              .name = op.name,
-              .kernel = spec_name(op.spec),
-              .input = buffer(op.input),
-              .output = buffer(op.output),
-              .residual = buffer(op.residual),
-              .layer = op.layer};
-    switch (op.kind) {
-      case StepKind::kMatmul: BITNETC_RETURN_IF_ERROR(emit_matmul(op, step)); break;
-      case StepKind::kNormQuantize:
-      case StepKind::kRmsNorm: {
-        const FloatVector& vector = graph_.vectors[static_cast<size_t>(op.weights[0])];
-        BITNETC_RETURN_IF_ERROR(write_once(step.weights = vector.name, as_bytes(vector.values)));
-        break;
+    Step step{
+        .name = op.name, .kernel = spec_name(op.spec), .layer = op.layer, .scored = is_scored(op)};
+    for (const Operand& operand : step_operands(op.spec, graph_.config)) {
+      StepOperand bound{.name = std::string(operand.name)};
+      if (operand.role == Role::kWeight) {
+        bound.section = section_name(op, operand);
+      } else {
+        bound.slice = {.buffer = buffer_of(op, operand, memory),
+                       .columns = std::max(operand.per_row, operand.per_position)};
       }
-      case StepKind::kEmbed:
-      case StepKind::kHead: {
-        const FloatTable& table = graph_.tables[static_cast<size_t>(op.weights[0])];
-        BITNETC_RETURN_IF_ERROR(write_once(step.weights = table.name, table.bytes));
-        break;
-      }
-      case StepKind::kQuantize:
-      case StepKind::kRopeAppend:
-      case StepKind::kAttention: break;
+      step.operands.push_back(std::move(bound));
     }
+    BITNETC_RETURN_IF_ERROR(write_weights(op, step));
     program_.steps.push_back(std::move(step));
     return {};
   }
 
-  Status emit_matmul(const FusedOp& op, Step& step) {
+  // An operand is what the operation calls it: a part of the op's input or output, its residual, or scratch.
+  static int buffer_of(const FusedOp& op, const Operand& operand, const MemoryPlan& memory) {
+    const auto value = [&](int id) -> const ValueBuffers& {
+      BITNETC_CHECK(id >= 0, "{} has no value for operand {}", op.name, operand.name);
+      return memory.of_value[static_cast<size_t>(id)];
+    };
+    if (operand.name == "residual") return value(op.residual).values;
+    if (operand.name == "row_absmax" || operand.name == "absmax") return memory.row_absmax;
+    if (operand.role == Role::kScratch) return memory.scores;
+    const ValueBuffers& buffers = value(operand.role == Role::kOutput ? op.output : op.input);
+    if (operand.name == "x_scale" || operand.name == "scale") return buffers.scale;
+    if (operand.name == "x_sum" || operand.name == "sum") return buffers.sum;
+    return buffers.values;
+  }
+
+  std::string section_name(const FusedOp& op, const Operand& operand) const {
+    switch (op.kind) {
+      case StepKind::kMatmul: return op.name + (operand.name == "w" ? ".weight" : ".tile_scale");
+      case StepKind::kNormQuantize:
+      case StepKind::kRmsNorm: return graph_.vectors[static_cast<size_t>(op.weights[0])].name;
+      case StepKind::kEmbed:
+      case StepKind::kHead: return graph_.tables[static_cast<size_t>(op.weights[0])].name;
+      case StepKind::kRopeAppend: return fmt::format("rope.theta{}.frequencies", op.rope_theta);
+      case StepKind::kQuantize:
+      case StepKind::kAttention: break;
+    }
+    BITNETC_CHECK(false, "{} has no section for operand {}", op.name, operand.name);
+    return {};
+  }
+
+  Status write_weights(const FusedOp& op, Step& step) {
+    switch (op.kind) {
+      case StepKind::kMatmul: return write_matmul(op, step);
+      case StepKind::kNormQuantize:
+      case StepKind::kRmsNorm: {
+        const FloatVector& vector = graph_.vectors[static_cast<size_t>(op.weights[0])];
+        return write_once(vector.name, as_bytes(vector.values));
+      }
+      case StepKind::kEmbed:
+      case StepKind::kHead: {
+        const FloatTable& table = graph_.tables[static_cast<size_t>(op.weights[0])];
+        return write_once(table.name, table.bytes);
+      }
+      case StepKind::kRopeAppend:
+        return write_once(step.operand("frequencies")->section,
+                          as_bytes(math::rope_frequencies(
+                              std::get<RopeAppendSpec>(op.spec).head_dim, op.rope_theta)));
+      case StepKind::kQuantize:
+      case StepKind::kAttention: break;
+    }
+    return {};
+  }
+
+  Status write_matmul(const FusedOp& op, Step& step) {
     BITNETC_ASSIGN_OR_RETURN(const PackedMatmul packed, pack_matmul(graph_, op));
-    step.weights = op.name + ".weight";
-    step.scales = op.name + ".tile_scale";
-    BITNETC_RETURN_IF_ERROR(writer_.add_section(step.weights, packed.bytes));
-    BITNETC_RETURN_IF_ERROR(writer_.add_section(step.scales, as_bytes(packed.tile_scales)));
+    BITNETC_RETURN_IF_ERROR(writer_.add_section(step.operand("w")->section, packed.bytes));
+    BITNETC_RETURN_IF_ERROR(
+        writer_.add_section(step.operand("tile_scale")->section, as_bytes(packed.tile_scales)));
     report_.ternary_weights += packed.weights;
     report_.packed_bytes += static_cast<int64_t>(packed.bytes.size());
+    for (const FusedPart& part : op.parts)
+      step.parts.push_back({.name = part.name, .rows = part.rows});
     auto spec = std::get<MatmulSpec>(op.spec);
     for (spec.m = kAnyM; spec.m <= kMaxSmallM; ++spec.m)
       step.plans[spec.m] = print_choice(options_.plans->choose(spec, options_.target));
@@ -108,32 +147,6 @@ class Compilation {
 
   Status write_text(const char* name, const std::string& text) {
     return writer_.add_section(name, {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-  }
-
-  // One pair of tables serves every layer, so all must rotate alike.
-  Status write_rope_tables(const FusedGraph& fused) {
-    const FusedOp* first = nullptr;
-    for (const FusedOp& op : fused.ops) {
-      if (op.kind != StepKind::kRopeAppend) continue;
-      if (first == nullptr) first = &op;
-      if (op.rope_theta != first->rope_theta)
-        return make_error(StatusCode::kUnsupported,
-                          "{} rotates with theta = {} and {} with theta = {}; a file holds the "
-                          "table of one theta",
-                          first->name, first->rope_theta, op.name, op.rope_theta);
-    }
-    if (first == nullptr) return {};
-    const auto head_dim = std::get<RopeAppendSpec>(first->spec).head_dim;
-    const auto frequencies = math::rope_frequencies(head_dim, first->rope_theta);
-    const int64_t positions = graph_.config.max_positions;
-    std::vector<float> cos_table(static_cast<size_t>(positions) * frequencies.size());
-    std::vector<float> sin_table(cos_table.size());
-    for (int64_t position = 0; position < positions; ++position) {
-      const size_t row = static_cast<size_t>(position) * frequencies.size();
-      math::rope_row(position, frequencies, cos_table.data() + row, sin_table.data() + row);
-    }
-    BITNETC_RETURN_IF_ERROR(writer_.add_section(kSectionRopeCos, as_bytes(cos_table)));
-    return writer_.add_section(kSectionRopeSin, as_bytes(sin_table));
   }
 
   ModelDescription describe() {

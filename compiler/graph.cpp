@@ -1,6 +1,7 @@
 #include "compiler/graph.h"
 
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <set>
 
@@ -220,6 +221,9 @@ class NodeValidator {
     BITNETC_ASSIGN_OR_RETURN(const auto norm, attributes<NormAttributes>(node));
     if (!(std::isfinite(norm.eps) && norm.eps >= 0))
       return error(node, "eps = {}, expected a finite number, at least 0", norm.eps);
+    if (norm.eps != graph_.config.norm_eps)
+      return error(node, "eps = {}, but the model's description says {}", norm.eps,
+                   graph_.config.norm_eps);
     return {};
   }
 
@@ -283,6 +287,10 @@ class NodeValidator {
       if (number.here != number.described)
         return error(node, "{} = {}, but the model's description says {}", number.name, number.here,
                      number.described);
+    const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.head_dim)));
+    if (attention.scale != scale)
+      return error(node, "scale = {}, but head_dim = {} of the model's description means {}",
+                   attention.scale, config.head_dim, scale);
     return {};
   }
 
@@ -299,6 +307,30 @@ class NodeValidator {
 };
 
 }  // namespace
+
+Status validate(const TernaryMatrix& matrix, const std::string& name) {
+  const auto error = [&](const std::string& what) {
+    return make_error(StatusCode::kDataCorrupt, "{}: {}", name, what);
+  };
+  const auto elements = checked_product(matrix.n, matrix.k);
+  if (!elements || std::ssize(matrix.trits) != *elements)
+    return error(
+        fmt::format("{} trits do not fill [{}, {}]", matrix.trits.size(), matrix.n, matrix.k));
+  const Scales& scales = matrix.scales;
+  if (scales.kind == Scales::Kind::kGroup && scales.group <= 0)
+    return error(
+        fmt::format("scales share groups of {} columns, expected at least 1", scales.group));
+  int64_t expected = 1;
+  if (scales.kind != Scales::Kind::kTensor) expected = matrix.n;
+  if (scales.kind == Scales::Kind::kGroup)
+    expected *= matrix.k / scales.group + (matrix.k % scales.group != 0 ? 1 : 0);
+  if (std::ssize(scales.values) != expected)
+    return error(fmt::format("{} scales, expected {}", scales.values.size(), expected));
+  for (const float scale : scales.values)
+    if (!(std::isfinite(scale) && scale > 0))
+      return error(fmt::format("a scale is {}, expected a positive number", scale));
+  return {};
+}
 
 Status validate(const Graph& graph) {
   BITNETC_RETURN_IF_ERROR(validate_config(graph.config));

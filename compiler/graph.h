@@ -18,13 +18,30 @@
 
 namespace bitnetc {
 
+// The factors that make weights of trits; always to multiply by.
+struct Scales {
+  enum class Kind {
+    kTensor,  // values[0] for the whole matrix
+    kRow,     // values[n]
+    kGroup,   // values[n * groups + k / group], groups = ceil(columns / group)
+  };
+  Kind kind = Kind::kTensor;
+  std::vector<float> values;
+  int64_t group = 0;  // kGroup: columns that share a factor
+
+  static Scales of_tensor(float scale) { return {.kind = Kind::kTensor, .values = {scale}}; }
+};
+
 // A ternary matrix in canonical form: W = scale * trits, [n][k] row-major, each trit -1, 0 or +1.
-// `scale` is always the factor to multiply by.
 struct TernaryMatrix {
   int64_t n = 0, k = 0;
   std::vector<int8_t> trits;
-  float scale = 0;
+  Scales scales;
 };
+// That trits and scales are as many as the shape says and each scale is a positive number; the
+// trits themselves are not looked at.
+// Error: kDataCorrupt naming `name`, what was found and what was expected.
+Status validate(const TernaryMatrix& matrix, const std::string& name);
 
 struct TernarySource {
   std::string name;  // "model.layers.0.self_attn.q_proj"

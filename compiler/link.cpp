@@ -4,10 +4,11 @@
 #include <map>
 #include <set>
 
+#include "compiler/check_program.h"
 #include "compiler/chosen_kernel.h"
 #include "compiler/passes/tables.h"
 #include "runtime/buffer.h"
-#include "runtime/overloaded.h"
+#include "runtime/linked_steps.h"
 
 namespace bitnetc {
 namespace {
@@ -22,134 +23,105 @@ class Linker {
         report_(report),
         executable_(executable) {}
 
-  Status link_step(const Step& step, LinkedStep& linked) {
+  // The program has passed check_program: operands are there and fit.
+  Status link_step(const Step& step) {
     BITNETC_ASSIGN_OR_RETURN(const KernelSpec spec, parse_spec(step.kernel));
-    linked = {.kind = step.kind,
-              .name = step.name,
-              .input = step.input,
-              .output = step.output,
-              .residual = step.residual,
-              .layer = step.layer};
-    BITNETC_RETURN_IF_ERROR(check_kind(step, spec));
     used_in_step_.clear();
-    if (const auto* matmul = std::get_if<MatmulSpec>(&spec)) {
-      BITNETC_RETURN_IF_ERROR(link_matmul(step, *matmul, linked));
-    } else {
-      BITNETC_RETURN_IF_ERROR(bind_weights(step, spec, linked));
-      BITNETC_RETURN_IF_ERROR(build(step, spec, linked.kernels[1]));
-    }
-    tables_.written(step.output);
-    maxima_of_ = linked.row_absmax ? step.output : kNoBuffer;
-    return {};
+    return std::visit([&](const auto& each) { return link(step, each); }, spec);
   }
 
  private:
-  // The spec in a step's kernel name must be of the step's kind and fit the step's buffers.
-  Status check_kind(const Step& step, const KernelSpec& spec) const {
-    constexpr StepKind kKindOfAlternative[] = {
-        StepKind::kMatmul,    StepKind::kNormQuantize, StepKind::kRmsNorm, StepKind::kRopeAppend,
-        StepKind::kAttention, StepKind::kEmbed,        StepKind::kHead,    StepKind::kQuantize};
-    // Tables are made where a kernel wants them; they are no step of a model.
-    static_assert(std::size(kKindOfAlternative) + 1 == std::variant_size_v<KernelSpec>);
-    if (spec.index() >= std::size(kKindOfAlternative) ||
-        kKindOfAlternative[spec.index()] != step.kind)
-      return corrupt(step, fmt::format("kernel {} does not belong to a {} step", step.kernel,
-                                       step_kind_name(step.kind)));
-    const int64_t model_head_dim = model_.description().config.head_dim;
-    const int64_t q_columns = model_.description().config.q_heads * model_head_dim;
-    struct Columns {
-      int64_t input = 0, output = 0;
-    };
-    const Columns needed = std::visit(
-        Overloaded{
-            [](const MatmulSpec& s) -> Columns {
-              return {.input = static_cast<int64_t>(round_up(static_cast<size_t>(s.k), kQuantPad)),
-                      .output = s.output_columns()};
-            },
-            [](const NormQuantizeSpec& s) -> Columns {
-              return {.input = s.k, .output = s.padded_k()};
-            },
-            [](const RmsNormSpec& s) -> Columns { return {.input = s.k, .output = s.k}; },
-            [](const RopeAppendSpec& s) -> Columns { return {.input = s.qkv_columns()}; },
-            [&](const AttentionSpec&) -> Columns {
-              return {.input = q_columns, .output = q_columns};
-            },
-            [](const EmbedSpec& s) -> Columns { return {.output = s.k}; },
-            [](const HeadSpec& s) -> Columns { return {.input = s.k}; },
-            [](const TablesSpec&) -> Columns { return {}; },
-            [](const QuantizeSpec& s) -> Columns { return {.input = s.k, .output = s.padded_k()}; },
-        },
-        spec);
-    if (columns(step.input) < needed.input || columns(step.output) < needed.output)
-      return corrupt(step, "a buffer has fewer columns than " + step.kernel + " needs");
-    return check_against_model(step, spec);
-  }
-
-  // Numbers a spec shares with the model, and the operands its epilogue needs.
-  Status check_against_model(const Step& step, const KernelSpec& spec) const {
-    const ModelConfig& config = model_.description().config;
-    if (const auto* matmul = std::get_if<MatmulSpec>(&spec)) {
-      if ((matmul->epilogue == Epilogue::kResidual) != (step.residual >= 0))
-        return corrupt(step, "the residual operand does not match the epilogue of " + step.kernel);
-      if (step.residual >= 0 && columns(step.residual) != columns(step.output))
-        return corrupt(step, "residual and output differ in their columns");
-    }
-    if (std::holds_alternative<QuantizeSpec>(spec) && step.input != maxima_of_)
-      return corrupt(step, "the step before does not leave the row maxima of its input");
-    if (const auto* rope = std::get_if<RopeAppendSpec>(&spec)) {
-      if (rope->q_heads != config.q_heads || rope->kv_heads != config.kv_heads ||
-          rope->head_dim != config.head_dim)
-        return corrupt(step, "the heads of " + step.kernel + " differ from the model's");
-    }
-    if (const auto* attention = std::get_if<AttentionSpec>(&spec)) {
-      if (attention->head_dim != config.head_dim)
-        return corrupt(step, "the head dimension of " + step.kernel + " differs from the model's");
-    }
-    if (const auto* head = std::get_if<HeadSpec>(&spec)) {
-      if (head->n != config.vocab_size)
-        return corrupt(step, "the rows of " + step.kernel + " differ from the vocabulary");
-    }
-    return {};
-  }
-
-  int64_t columns(int buffer) const {
-    if (buffer < 0) return 0;
-    return model_.description().program.buffers[static_cast<size_t>(buffer)].columns;
-  }
-
   Status corrupt(const Step& step, const std::string& why) const {
     return make_error(StatusCode::kDataCorrupt, "{}: step {}: {}", model_.file().origin(),
                       step.name, why);
   }
 
-  Status bind(const Step& step, const std::string& section, int64_t expected_bytes,
-              const uint8_t*& out) const {
-    BITNETC_ASSIGN_OR_RETURN(const auto bytes, model_.file().section(section));
-    if (static_cast<int64_t>(bytes.size()) != expected_bytes)
-      return corrupt(step, fmt::format("section {} has {} bytes, {} needs {}", section,
-                                       bytes.size(), step.kernel, expected_bytes));
-    out = bytes.data();
+  static StepBase base(const Step& step) { return {.name = step.name, .scored = step.scored}; }
+
+  static BoundSlice slice(const Step& step, std::string_view operand) {
+    const StepOperand* bound = step.operand(operand);
+    if (bound == nullptr) return {};
+    return {.buffer = bound->slice.buffer,
+            .column = bound->slice.column,
+            .columns = bound->slice.columns};
+  }
+  static BoundQuantized quantized(const Step& step, const char* values, const char* scale,
+                                  const char* sum) {
+    return {.q = slice(step, values), .scale = slice(step, scale), .sum = slice(step, sum)};
+  }
+
+  template <typename T>
+  std::span<const T> section(const Step& step, std::string_view operand) const {
+    const auto bytes = model_.file().section(step.operand(operand)->section).value();
+    return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
+  }
+
+  template <typename Linked, typename Spec>
+  Status add(const Step& step, const Spec& spec, const typename Linked::Operands& operands) {
+    Kernel kernel;
+    BITNETC_RETURN_IF_ERROR(build(step, spec, kernel));
+    executable_.steps.push_back(std::make_unique<Linked>(base(step), std::move(kernel), operands));
+    // Tables of what these columns held are of no more use.
+    for (const LinkedStep::Output& output : executable_.steps.back()->outputs())
+      tables_.written(output.slice.buffer);
     return {};
   }
 
-  Status bind_weights(const Step& step, const KernelSpec& spec, LinkedStep& linked) const {
-    struct Extent {
-      int64_t rows = 0, row_bytes = 0;
-    };
-    const int64_t vocab = model_.description().config.vocab_size;
-    const Extent extent = std::visit(
-        Overloaded{
-            [](const NormQuantizeSpec& s) -> Extent { return {1, s.k * 4}; },
-            [](const RmsNormSpec& s) -> Extent { return {1, s.k * 4}; },
-            [&](const EmbedSpec& s) -> Extent { return {vocab, s.k * float_type_bytes(s.type)}; },
-            [](const HeadSpec& s) -> Extent { return {s.n, s.k * float_type_bytes(s.type)}; },
-            [](const auto&) -> Extent { return {}; },
-        },
-        spec);
-    if (extent.rows == 0) return {};
-    linked.rows = extent.rows;
-    linked.weight_bytes = extent.rows * extent.row_bytes;
-    return bind(step, step.weights, linked.weight_bytes, linked.weights);
+  Status link(const Step& step, const EmbedSpec& spec) {
+    return add<EmbedStep>(step, spec,
+                          {.table = section<uint8_t>(step, "table").data(), .h = slice(step, "h")});
+  }
+  Status link(const Step& step, const RmsNormSpec& spec) {
+    return add<RmsNormStep>(step, spec,
+                            {.x = slice(step, "x"),
+                             .y = slice(step, "y"),
+                             .weight = section<float>(step, "weight").data()});
+  }
+  Status link(const Step& step, const NormQuantizeSpec& spec) {
+    return add<NormQuantizeStep>(step, spec,
+                                 {.x = slice(step, "x"),
+                                  .out = quantized(step, "q", "scale", "sum"),
+                                  .weight = section<float>(step, "weight").data()});
+  }
+  Status link(const Step& step, const QuantizeSpec& spec) {
+    return add<QuantizeStep>(step, spec,
+                             {.x = slice(step, "x"),
+                              .absmax = slice(step, "absmax"),
+                              .out = quantized(step, "q", "scale", "sum")});
+  }
+  Status link(const Step& step, const RopeAppendSpec& spec) {
+    return add<RopeAppendStep>(
+        step, spec, {.qkv = slice(step, "qkv"), .layer = step.layer, .rope = rope_index(step)});
+  }
+  Status link(const Step& step, const AttentionSpec& spec) {
+    return add<AttentionStep>(step, spec,
+                              {.q = slice(step, "q"),
+                               .out = slice(step, "out"),
+                               .scores = slice(step, "scores"),
+                               .layer = step.layer,
+                               .q_per_kv = spec.q_per_kv});
+  }
+  Status link(const Step& step, const HeadSpec& spec) {
+    const auto table = section<uint8_t>(step, "table");
+    executable_.logits_buffer = slice(step, "logits").buffer;
+    return add<HeadStep>(step, spec,
+                         {.hidden = slice(step, "hidden"),
+                          .logits = slice(step, "logits"),
+                          .table = table.data(),
+                          .table_bytes = static_cast<int64_t>(table.size())});
+  }
+  Status link(const Step& step, const TablesSpec&) {
+    return corrupt(step, "tables are no step of a program");
+  }
+
+  // Layers that rotate alike share the rows of one table.
+  int rope_index(const Step& step) {
+    const auto frequencies = section<double>(step, "frequencies");
+    auto& all = executable_.rope_frequencies;
+    const auto found = std::ranges::find(all, frequencies.data(), &std::span<const double>::data);
+    if (found == all.end()) all.push_back(frequencies);
+    return static_cast<int>(
+        std::ranges::find(all, frequencies.data(), &std::span<const double>::data) - all.begin());
   }
 
   // ---- matmul
@@ -164,29 +136,36 @@ class Linker {
     }
   };
 
-  Status link_matmul(const Step& step, const MatmulSpec& stored, LinkedStep& linked) {
-    BITNETC_RETURN_IF_ERROR(
-        bind(step, step.weights, stored.weight_layout().total_bytes(), linked.weights));
+  Status link(const Step& step, const MatmulSpec& stored) {
     BITNETC_ASSIGN_OR_RETURN(MatmulKernels kernels, choose_kernels(step, stored));
     const MatmulSpec& spec = kernels.spec;
     const WeightLayout layout = spec.weight_layout();
-    linked.tiles = layout.tiles();
-    linked.tiles_per_unit = is_gated(spec.epilogue) ? 2 : 1;
-    linked.row_absmax = spec.row_absmax;
-    linked.weight_bytes = layout.total_bytes() + linked.tiles * 4;
+    MatmulStep::Operands operands{.x = quantized(step, "x", "x_scale", "x_sum"),
+                                  .y = slice(step, "y"),
+                                  .residual = slice(step, "residual"),
+                                  .row_absmax = slice(step, "row_absmax"),
+                                  .tables = {},
+                                  .w = section<uint8_t>(step, "w").data(),
+                                  .tile_scale = section<float>(step, "tile_scale").data(),
+                                  .tiles = layout.tiles(),
+                                  .tiles_per_unit = is_gated(spec.epilogue) ? 2 : 1,
+                                  .weight_bytes = layout.total_bytes() + layout.tiles() * 4};
     if (spec.layout != stored.layout)
-      BITNETC_RETURN_IF_ERROR(repack_weights(step, stored.weight_layout(), spec.layout, linked));
-    const uint8_t* scales = nullptr;
-    BITNETC_RETURN_IF_ERROR(bind(step, step.scales, linked.tiles * 4, scales));
-    linked.scales = reinterpret_cast<const float*>(scales);
+      BITNETC_RETURN_IF_ERROR(
+          repack_weights(step, stored.weight_layout(), spec.layout, operands.w));
 
+    MatmulStep::Kernels by_m;
     for (size_t m = 0; m < kernels.by_m.size(); ++m) {
       const TableForm form = kernels.by_m[m].table_form;
-      BITNETC_CHECK(form == TableForm::kNone || m == 1, "{} looks sums up for more than one token",
+      BITNETC_CHECK(form == TableForm::kNone || m == 1, "{} reads tables for more than one row",
                     kernels.by_m[m].kernel.name());
-      linked.kernels[m] = use(step, std::move(kernels.by_m[m]));
-      if (form != TableForm::kNone) BITNETC_RETURN_IF_ERROR(link_tables(step, spec, form, linked));
+      by_m[m] = use(step, std::move(kernels.by_m[m]));
+      if (form != TableForm::kNone)
+        BITNETC_RETURN_IF_ERROR(link_tables(step, spec, form, operands));
     }
+    tables_.written(operands.y.buffer);
+    executable_.steps.push_back(
+        std::make_unique<MatmulStep>(base(step), std::move(by_m), operands));
     return {};
   }
 
@@ -236,13 +215,13 @@ class Linker {
   }
 
   Status repack_weights(const Step& step, const WeightLayout& from, LayoutId to,
-                        LinkedStep& linked) {
+                        const uint8_t*& w) {
     const WeightLayout target{.id = to, .n = from.n, .k = from.k};
     Buffer<uint8_t> weights(static_cast<size_t>(target.total_bytes()));
-    const Status status = repack(from, {linked.weights, static_cast<size_t>(from.total_bytes())},
-                                 to, {weights.data(), weights.size()});
+    const Status status = repack(from, {w, static_cast<size_t>(from.total_bytes())}, to,
+                                 {weights.data(), weights.size()});
     if (!status.ok()) return corrupt(step, status.message());
-    linked.weights = weights.data();
+    w = weights.data();
     executable_.repacked.push_back(std::move(weights));
     return {};
   }
@@ -258,13 +237,29 @@ class Linker {
         {.stored = stored, .wanted = wanted, .used = used, .matrices = 1});
   }
 
+  // The tables of a step's input, made before it unless those of an earlier step still stand in the buffer.
   Status link_tables(const Step& step, const MatmulSpec& matmul, TableForm form,
-                     LinkedStep& linked) {
+                     MatmulStep::Operands& operands) {
     const TablesSpec spec{.k = matmul.k, .layout = matmul.layout, .form = form};
-    linked.table_bytes = spec.table_bytes();
-    linked.table_blocks = spec.blocks();
-    if (!tables_.must_build(step.input, spec)) return {};
-    return build(step, spec, linked.build_tables);
+    operands.tables = {.buffer = tables_buffer(), .column = 0, .columns = spec.table_bytes()};
+    BufferInfo& buffer = executable_.buffers[static_cast<size_t>(operands.tables.buffer)];
+    buffer.fixed = std::max(buffer.fixed, spec.table_bytes());
+    if (!tables_.must_build(operands.x.q.buffer, spec)) return {};
+    Kernel kernel;
+    BITNETC_RETURN_IF_ERROR(build(step, spec, kernel));
+    executable_.steps.push_back(std::make_unique<TablesStep>(
+        StepBase{.name = step.name + ".tables", .scored = step.scored}, std::move(kernel),
+        TablesStep::Operands{
+            .x = operands.x.q, .tables = operands.tables, .blocks = spec.blocks()}));
+    return {};
+  }
+
+  int tables_buffer() {
+    if (tables_buffer_ < 0) {
+      tables_buffer_ = static_cast<int>(executable_.buffers.size());
+      executable_.buffers.push_back({.name = "tables", .type = ElementType::kU8});
+    }
+    return tables_buffer_;
   }
 
   Status build(const Step& step, const KernelSpec& spec, Kernel& out) {
@@ -300,8 +295,7 @@ class Linker {
   std::map<std::string, size_t> index_;  // of kernel names into the report
   std::set<std::string> used_in_step_;
   TablesInPlace tables_;
-  static constexpr int kNoBuffer = -1;
-  int maxima_of_ = kNoBuffer;  // the buffer whose row maxima the last step left
+  int tables_buffer_ = -1;  // added where a kernel reads tables
 };
 
 }  // namespace
@@ -342,23 +336,16 @@ Result<std::shared_ptr<const Executable>> link(std::shared_ptr<const CompiledMod
                                                LinkReport* report) {
   BITNETC_CHECK(options.plans != nullptr && report != nullptr, "link() needs plans and a report");
   static_assert(kMaxSmallM == kMaxBakedM);
+  BITNETC_RETURN_IF_ERROR(check_program(*model));
   auto executable = std::make_shared<Executable>();
-  const ModelConfig& config = model->description().config;
-  executable->q_heads = config.q_heads;
-  executable->kv_heads = config.kv_heads;
-  executable->head_dim = config.head_dim;
-  const auto table = [&](const char* name) {
-    return reinterpret_cast<const float*>(model->file().section(name).value().data());
-  };
-  executable->rope_cos = table(kSectionRopeCos);
-  executable->rope_sin = table(kSectionRopeSin);
-
+  const ModelDescription& description = model->description();
+  executable->buffers = description.program.buffers;
+  executable->kv = {.layers = description.config.layers,
+                    .kv_heads = description.config.kv_heads,
+                    .head_dim = description.config.head_dim};
   Linker linker(*model, builder, options, *report, *executable);
-  for (const Step& step : model->description().program.steps) {
-    LinkedStep linked;
-    BITNETC_RETURN_IF_ERROR(linker.link_step(step, linked));
-    executable->steps.push_back(std::move(linked));
-  }
+  for (const Step& step : description.program.steps)
+    BITNETC_RETURN_IF_ERROR(linker.link_step(step));
   executable->model = std::move(model);
   return std::shared_ptr<const Executable>(std::move(executable));
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "frontend/hf/hf_folder.h"
+#include "runtime/printable.h"
 
 namespace bitnetc {
 
@@ -12,20 +13,21 @@ Result<LoadedModel> load_model(const std::string& path) {
   std::error_code failure;
   const fs::file_status status = fs::status(path, failure);
   if (status.type() == fs::file_type::not_found)
-    return make_error(StatusCode::kNotFound, "{}: no such model folder", path);
+    return make_error(StatusCode::kNotFound, "{}: no such model folder", printable_path(path));
   if (status.type() == fs::file_type::none)
-    return make_error(StatusCode::kIoError, "{}: {}", path, failure.message());
+    return make_error(StatusCode::kIoError, "{}: {}", printable_path(path), failure.message());
   if (!fs::is_directory(status))
     return make_error(StatusCode::kUnsupported,
                       "{}: is not a folder; expected a Hugging Face folder with config.json, "
                       "model.safetensors and tokenizer.json",
-                      path);
+                      printable_path(path));
   return load_hf_folder(path);
 }
 
 bool is_model_folder(const std::string& path) {
   std::error_code failure;
-  return fs::is_regular_file(fs::path(path) / "config.json", failure);
+  const fs::file_type type = fs::status(fs::path(path) / "config.json", failure).type();
+  return type == fs::file_type::regular || type == fs::file_type::none;
 }
 
 }  // namespace bitnetc

@@ -9,11 +9,13 @@
 
 namespace bitnetc {
 
+// Lines for a person; every one is printable.
 struct LoadReport {
-  std::vector<std::string>
-      ignored_keys;  // "config.json: use_cache = true (cannot change the result)"
-  std::vector<std::string>
-      notes;  // "float masters: quantised with absmean, scales rounded to bf16"
+  // "config.json: use_cache = true (cannot change the result)"
+  std::vector<std::string> ignored_keys;
+  // "float masters: quantised with absmean, scales rounded to bf16". What is found but not used is
+  // one note per kind.
+  std::vector<std::string> notes;
 };
 
 struct LoadedModel {
@@ -22,11 +24,13 @@ struct LoadedModel {
 };
 
 // `path` is a Hugging Face folder: config.json, model.safetensors (or the sharded index),
-// tokenizer.json, and optionally generation_config.json and tokenizer_config.json.
-// Errors name the file, the field, the value found and what was expected.
+// tokenizer.json, and optionally generation_config.json, tokenizer_config.json and
+// chat_template.jinja. Everything but the values of the ternary weights is read and checked, the
+// tokenizer included. Errors name the file, the field, the value found and what was expected.
 Result<LoadedModel> load_model(const std::string& path);
 
-// Whether `path` looks like a model folder (it holds a config.json).
+// Whether `path` looks like a model folder: it holds a config.json, or may not be searched for one,
+// which load_model() then says.
 bool is_model_folder(const std::string& path);
 
 }  // namespace bitnetc

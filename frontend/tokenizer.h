@@ -1,5 +1,5 @@
-// Text to token ids and back, from a Hugging Face tokenizer.json. Immutable once made: any thread may use
-// one; a StreamDecoder belongs to one stream.
+// Text to token ids and back, from a Hugging Face tokenizer.json. Immutable once made: any thread
+// may use one; a StreamDecoder belongs to one stream.
 #pragma once
 
 #include <cstdint>
@@ -16,18 +16,23 @@ namespace bitnetc {
 
 class Tokenizer {
  public:
-  // Parses and checks a whole tokenizer.json. `origin` is used in messages ("model/tokenizer.json").
-  // Error: kDataCorrupt / kUnsupported naming the key and value (an unknown component kind, a merge whose
-  // parts are not in the vocabulary, a regex PCRE2 refuses, ...).
-  static Result<std::unique_ptr<const Tokenizer>> from_json(std::string_view json,
-                                                            const std::string& origin);
+  // Parses and checks a whole tokenizer.json. `origin` is used in messages
+  // ("model/tokenizer.json"). `notes`, if given, gets a printable line for each block that is valid
+  // but not applied: truncation and padding, which transformers too applies only when asked.
+  // Error: kDataCorrupt / kUnsupported naming the key and value (an unknown component kind, a merge
+  // whose parts are not in the vocabulary, a regex PCRE2 refuses, ...), or saying what the file is
+  // instead of JSON.
+  static Result<std::unique_ptr<const Tokenizer>> from_json(
+      std::string_view json, const std::string& origin, std::vector<std::string>* notes = nullptr);
   ~Tokenizer();
 
-  // `add_special` applies the post-processor's template (for example the leading begin-of-text token).
-  // Special tokens written out in the text are recognised. Invalid UTF-8: kInvalidArgument with the offset.
+  // `add_special` applies the post-processor's template (for example the leading begin-of-text
+  // token). Special tokens written out in the text are recognised. Invalid UTF-8: kInvalidArgument
+  // with the offset. Time is at most n log n in the length of the text, whatever the tokenizer,
+  // unless its own regular expressions take longer; memory is linear.
   Result<std::vector<int32_t>> encode(std::string_view text, bool add_special = true) const;
-  // Whole-sequence decode. Bytes that are not valid UTF-8 become U+FFFD. An id outside the vocabulary is an
-  // error naming it.
+  // Whole-sequence decode. Bytes that are not valid UTF-8 become U+FFFD. An id outside the
+  // vocabulary is an error naming it.
   Result<std::string> decode(std::span<const int32_t> ids, bool skip_special = true) const;
 
   int32_t vocab_size() const;                               // highest id + 1
@@ -49,9 +54,9 @@ struct DecodeState {
   std::string pending;  // bytes of an unfinished character, or of an unfinished run of byte tokens
 };
 
-// Decodes token by token. What push() returns is always whole UTF-8 characters; an unfinished one waits for
-// the next token. The concatenation of all pushes and finish() equals Tokenizer::decode of all the ids.
-// An id outside the vocabulary, which decode() refuses, shows as U+FFFD here.
+// Decodes token by token. What push() returns is always whole UTF-8 characters; an unfinished one
+// waits for the next token. The concatenation of all pushes and finish() equals Tokenizer::decode
+// of all the ids. An id outside the vocabulary, which decode() refuses, shows as U+FFFD here.
 class StreamDecoder {
  public:
   explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = true);

@@ -16,7 +16,7 @@
 
 namespace bitnetc {
 
-inline constexpr uint32_t kBncVersion = 1;
+inline constexpr uint32_t kBncVersion = 2;
 inline constexpr uint64_t kBncAlignment = 4096;
 
 struct BncSection {
@@ -66,6 +66,7 @@ class BncReader {
 
  private:
   Status parse();
+  Status check_disjoint() const;
 
   std::string origin_;
   std::shared_ptr<const MappedFile> file_;

@@ -191,10 +191,10 @@ Status CacheDirectory::publish(const std::string& name, std::span<const uint8_t>
   const TemporaryFileName held(path_ + "/" + temporary->name);
   const int fd = temporary->fd.get();
   Status written = write_all(fd, bytes).with_context(path + ": cannot write");
-  if (written.ok() && durability == Durability::kSynced && retried([&] { return ::fsync(fd); }) != 0)
+  if (written.ok() && durability == Durability::kSynced &&
+      retried([&] { return ::fsync(fd); }) != 0)
     written = refused(path, "sync", errno);
-  if (written.ok() &&
-      ::renameat(fd_.get(), temporary->name.c_str(), fd_.get(), name.c_str()) != 0)
+  if (written.ok() && ::renameat(fd_.get(), temporary->name.c_str(), fd_.get(), name.c_str()) != 0)
     written = refused(path, "rename into place", errno);
   if (!written.ok()) {
     ::unlinkat(fd_.get(), temporary->name.c_str(), 0);
@@ -230,12 +230,12 @@ Result<std::vector<CacheFile>> CacheDirectory::list() const {
     if (::fstatat(fd_.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
     const bool abandoned = is_abandoned(fd_.get(), name);
     if (!abandoned && !is_cache_file_name(name)) continue;
-    files.push_back({.name = name,
-                     .size_bytes = info.st_size,
-                     .used_ns = std::max(nanoseconds(info.st_atim), nanoseconds(info.st_mtim)),
-                     .problem = abandoned ? "was left behind by a process that was killed"
-                                          : file_problem(info),
-                     .is_abandoned = abandoned});
+    files.push_back(
+        {.name = name,
+         .size_bytes = info.st_size,
+         .used_ns = std::max(nanoseconds(info.st_atim), nanoseconds(info.st_mtim)),
+         .problem = abandoned ? "was left behind by a process that was killed" : file_problem(info),
+         .is_abandoned = abandoned});
   }
   if (errno != 0) return refused(path_, "read", errno);
   std::sort(files.begin(), files.end(),

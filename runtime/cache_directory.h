@@ -20,8 +20,8 @@ namespace bitnetc {
 struct CacheFile {
   std::string name;
   int64_t size_bytes = 0;
-  int64_t used_ns = 0;  // when it was last read or written, since the epoch
-  std::string problem;  // why read() would refuse it; empty for a plain file of this user
+  int64_t used_ns = 0;        // when it was last read or written, since the epoch
+  std::string problem;        // why read() would refuse it; empty for a plain file of this user
   bool is_abandoned = false;  // a temporary file that a killed process left behind; a problem too
 };
 

@@ -1,5 +1,5 @@
 // A compiled model as it lies on disk: the description parsed and checked, the sections mapped. Immutable;
-// shared by every Session that runs it.
+// shared by every Executor that runs it.
 #pragma once
 
 #include <memory>
@@ -12,10 +12,8 @@
 
 namespace bitnetc {
 
-// Names of the sections that every artifact has besides those its steps name.
+// The section that every artifact has besides those its steps name.
 inline constexpr char kSectionTokenizer[] = "tokenizer.json";
-inline constexpr char kSectionRopeCos[] = "rope.cos";  // f32[max_positions][head_dim / 2]
-inline constexpr char kSectionRopeSin[] = "rope.sin";
 
 class CompiledModel {
  public:
@@ -32,8 +30,8 @@ class CompiledModel {
   ModelDescription description_;
 };
 
-// The JSON form of a description, and back. parse_description checks types, ranges and references
-// (buffers, operands); messages begin with `origin`.
+// The JSON form of a description, and back. parse_description checks types, ranges and that buffers exist; whether the
+// program makes sense is what check_program (compiler/check_program.h) says. Messages begin with `origin`.
 std::string print_description(const ModelDescription& description);
 Result<ModelDescription> parse_description(const std::string& json, const std::string& origin);
 

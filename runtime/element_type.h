@@ -7,10 +7,10 @@
 
 namespace bitnetc {
 
-enum class ElementType { kU8, kI8, kI32, kF16, kBf16, kF32 };
-inline constexpr ElementType kElementTypes[] = {ElementType::kU8,   ElementType::kI8,
-                                                ElementType::kI32,  ElementType::kF16,
-                                                ElementType::kBf16, ElementType::kF32};
+enum class ElementType { kU8, kI8, kI32, kF16, kBf16, kF32, kF64 };
+inline constexpr ElementType kElementTypes[] = {
+    ElementType::kU8,   ElementType::kI8,  ElementType::kI32, ElementType::kF16,
+    ElementType::kBf16, ElementType::kF32, ElementType::kF64};
 
 constexpr std::string_view element_type_name(ElementType type) {
   switch (type) {
@@ -20,6 +20,7 @@ constexpr std::string_view element_type_name(ElementType type) {
     case ElementType::kF16: return "f16";
     case ElementType::kBf16: return "bf16";
     case ElementType::kF32: return "f32";
+    case ElementType::kF64: return "f64";
   }
   return "?";
 }
@@ -32,6 +33,7 @@ constexpr int64_t element_bytes(ElementType type) {
     case ElementType::kBf16: return 2;
     case ElementType::kI32:
     case ElementType::kF32: return 4;
+    case ElementType::kF64: return 8;
   }
   return 0;
 }

@@ -1,8 +1,7 @@
-// A compiled model linked with kernels for this machine: everything a Session needs, nothing it must
-// search for. Immutable and shared; made by compiler/link.h.
+// A compiled model linked with kernels for this machine: everything an Executor needs, nothing it must search
+// for. Immutable and shared; made by compiler/link.h.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,43 +10,69 @@
 #include "runtime/buffer.h"
 #include "runtime/compiled_model.h"
 #include "runtime/kernel.h"
+#include "runtime/kv_cache.h"
+#include "runtime/thread_pool.h"
 
 namespace bitnetc {
 
-// Matmul kernels are made for each M up to here, and for any M.
-inline constexpr int kMaxBakedM = 8;
+class Pass;  // runtime/exec/pass.h
 
-struct LinkedStep {
-  StepKind kind;
-  std::string name;
-  int input = -1, output = -1, residual = -1, layer = -1;
-  const uint8_t* weights = nullptr;  // the mapped section, or one of Executable::repacked
-  const float* scales = nullptr;
-  int64_t weight_bytes = 0;               // bytes of `weights` a full pass reads
-  int64_t tiles = 0, tiles_per_unit = 1;  // matmul: row tiles; 2 a unit where gate and up alternate
-  bool row_absmax = false;  // matmul: leaves the maxima that the quantize step behind it reads
-  int64_t rows = 0;         // head: vocabulary rows
-  // Matmul: [m], and [0] for any number of tokens; other kinds use [1] for every token.
-  std::array<Kernel, kMaxBakedM + 1> kernels;
-  // Matmul whose kernel for one token looks sums up: makes the tables of its input before the step runs. Empty
-  // where none are needed, or where those of an earlier step are still good.
-  Kernel build_tables;
-  int64_t table_blocks = 0;  // what build_tables makes, shared among threads
-  int64_t table_bytes = 0;
+// Where a step finds an operand: a column of a program buffer.
+struct BoundSlice {
+  int buffer = -1;
+  int64_t column = 0, columns = 0;
 
-  const Kernel& kernel() const { return kernels[1]; }
+  bool bound() const { return buffer >= 0; }
+};
+
+// A step with its kernels and weights bound: one class per operation, in runtime/steps/. Its work falls into units that
+// may run on any worker in any order. Stateless: passes of several executors may run it at once.
+class LinkedStep {
+ public:
+  // A slice the step writes, by the name of the operand.
+  struct Output {
+    std::string_view operand;
+    BoundSlice slice;
+  };
+
+  virtual ~LinkedStep() = default;
+
+  const std::string& name() const { return name_; }
+  bool scored() const { return scored_; }  // runs only for rows whose logits are wanted
+
+  virtual std::string_view operation() const = 0;  // "matmul", as in kernel names
+  // The kernel that serves a pass of `rows` rows.
+  virtual const Kernel& kernel(int64_t rows = 1) const = 0;
+  // Bytes of weights, scales and tables that a pass of one row reads.
+  virtual int64_t weight_bytes() const { return 0; }
+  virtual std::vector<Output> outputs() const = 0;
+
+  // Units of work; all workers see the same number.
+  virtual int64_t units(const Pass& pass) const = 0;
+  // The fewest units worth taking at once.
+  virtual int64_t least_units() const { return 1; }
+  // Called once by every worker before its first unit, also by those that get none.
+  virtual void begin(const Pass&, int /*worker*/) const {}
+  virtual void run(const Pass& pass, Range units, int worker) const = 0;
+
+ protected:
+  LinkedStep(std::string name, bool scored) : name_(std::move(name)), scored_(scored) {}
+
+ private:
+  std::string name_;
+  bool scored_;
 };
 
 struct Executable {
   std::shared_ptr<const CompiledModel> model;
-  std::vector<LinkedStep> steps;
+  std::vector<BufferInfo> buffers;  // the program's, and those that this machine's kernels add
+  std::vector<std::unique_ptr<const LinkedStep>> steps;
   // Matrices that run in another layout than the file has them in.
   std::vector<Buffer<uint8_t>> repacked;
-  const float* rope_cos = nullptr;
-  const float* rope_sin = nullptr;
-  // Columns of the k and v parts in the fused qkv buffer are the kernels' business; these are the
-  // session's.
-  int64_t q_heads = 0, kv_heads = 0, head_dim = 0;
+  KvLayout kv;
+  // Angles per position of each rotation that the steps use, in radians: f64[head_dim / 2].
+  std::vector<std::span<const double>> rope_frequencies;
+  int logits_buffer = -1;
 
   // Bytes of weights, scales and tables that one generated token reads.
   int64_t bytes_per_token() const;

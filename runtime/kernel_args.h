@@ -101,10 +101,11 @@ struct RmsNormArgs {
   float* y;
 };
 
-// One token: rotates the q and k heads of a fused qkv row in place and appends k, v to the cache.
+// One token: rotates the q and k heads of a fused qkv row in place and appends k, v to a page of the cache.
 //   qkv        f32[q_heads*d + kv_heads*d + kv_heads*d], each part starting at a multiple of kTileRows
-//   cos, sin   f32[d/2], the row of the RoPE table for `position`
-//   k_cache, v_cache   this layer's caches, all kv heads (KvLayout in runtime/kv_cache.h)
+//   cos, sin   f32[d/2], of the token's position in its sequence
+//   k_cache, v_cache   the layer's keys and values in the page, from its first kv head on (runtime/kv_cache.h)
+//   position   within the page
 struct RopeAppendArgs {
   float* qkv;
   const float* cos;
@@ -112,20 +113,27 @@ struct RopeAppendArgs {
   uint16_t* k_cache;
   uint16_t* v_cache;
   int64_t position;
-  int64_t head_stride;  // KvLayout::head_stride()
+  int64_t head_stride;  // elements between kv heads, KvLayout::head_elements()
 };
 
-// One token, one query head: out = softmax(q k^T * scale) v over positions 0..position.
-//   q          f32[d]       out  f32[d]
-//   k_cache, v_cache   this kv head's slice of this layer's caches
-//   scratch    f32[round_up(position + 1, 256)] scores, private to the calling thread
+// `rows` tokens of one sequence, at positions from `position` on, and `heads` query heads that share a kv head:
+// out = softmax(q k^T * scale) v over the positions up to each token's own.
+//   q, out     f32 [rows][stride], head h of a row at h * d
+//   pages      of the sequence, by position / KvLayout::kPagePositions
+//   k_offset, v_offset   elements from the start of a page to the keys and values of the layer and kv head
+//   scores     f32[round_up(position + rows, 256)] scratch, private to the calling thread
 struct AttentionArgs {
   const float* q;
-  const uint16_t* k_cache;
-  const uint16_t* v_cache;
   float* out;
-  float* scratch;
+  const uint16_t* const* pages;
+  int64_t k_offset;
+  int64_t v_offset;
+  float* scores;
   int64_t position;
+  int64_t rows;
+  int64_t heads;  // 1..AttentionSpec::q_per_kv
+  int64_t q_stride;
+  int64_t out_stride;
 };
 
 // h[K] = widened row `token` of the embedding table.
@@ -135,13 +143,20 @@ struct EmbedArgs {
   int64_t token;
 };
 
-// logits[n] = lanes64 dot of hidden[K] with row n, for rows [row_begin, row_end).
+// logits[r][n] = lanes64 dot of hidden[r] with row n of the table, for hidden rows r < rows and table rows
+// [row_begin, row_end).
+//   hidden     f32 [rows][hidden_stride]
+//   logits     f32 [rows][logits_stride]
 struct HeadArgs {
   const float* hidden;
   const void* table;
   float* logits;
+  int64_t hidden_stride;
+  int64_t logits_stride;
+  int64_t rows;  // 1..kMaxHeadRows
   int64_t row_begin;
   int64_t row_end;
 };
+inline constexpr int64_t kMaxHeadRows = 8;
 
 }  // namespace bitnetc

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "runtime/kernel.h"
+#include "runtime/kernel_args.h"
 #include "runtime/status.h"
 
 namespace bitnetc {

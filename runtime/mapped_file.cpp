@@ -10,6 +10,7 @@
 
 #include "runtime/buffer.h"
 #include "runtime/file_descriptor.h"
+#include "runtime/printable.h"
 
 namespace bitnetc {
 namespace {
@@ -17,19 +18,19 @@ namespace {
 Status system_error(const std::string& path, const char* action, int error) {
   const bool absent = error == ENOENT || error == ENOTDIR;
   return make_error(absent ? StatusCode::kNotFound : StatusCode::kIoError, "{}: cannot {}: {}",
-                    path, action, std::strerror(error));
+                    printable_path(path), action, std::strerror(error));
 }
 
 }  // namespace
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& path) {
-  // O_NONBLOCK: opening a pipe must fail below, not wait for a writer. Regular files do not heed it.
+  // O_NONBLOCK: opening a pipe must fail below, not wait for a writer. Regular files ignore it.
   const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.is_open()) return system_error(path, "open", errno);
   struct stat info = {};
   if (::fstat(fd.get(), &info) != 0) return system_error(path, "stat", errno);
   if (!S_ISREG(info.st_mode))
-    return make_error(StatusCode::kIoError, "{}: is not a regular file", path);
+    return make_error(StatusCode::kIoError, "{}: is not a regular file", printable_path(path));
 
   const size_t size_bytes = static_cast<size_t>(info.st_size);
   const uint8_t* data = nullptr;
@@ -48,7 +49,7 @@ MappedFile::~MappedFile() {
 void MappedFile::forget(std::span<const uint8_t> part) const {
   if (part.empty()) return;
   BITNETC_CHECK(part.data() >= data_ && part.data() + part.size() <= data_ + size_bytes_,
-                "{}: {} bytes outside the mapping", path_, part.size());
+                "{}: {} bytes outside the mapping", printable_path(path_), part.size());
   const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
   const size_t begin = round_up(static_cast<size_t>(part.data() - data_), page);
   const size_t end = static_cast<size_t>(part.data() - data_) + part.size();

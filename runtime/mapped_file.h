@@ -12,7 +12,8 @@ namespace bitnetc {
 
 class MappedFile {
  public:
-  // Maps the whole file. An empty file maps to an empty span. Error: kNotFound, kIoError, naming the path.
+  // Maps the whole file. An empty file maps to an empty span. Error: kNotFound, kIoError, naming
+  // the path as printable_path() shows it.
   static Result<std::shared_ptr<const MappedFile>> open(const std::string& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
@@ -20,8 +21,9 @@ class MappedFile {
 
   const std::string& path() const { return path_; }
   std::span<const uint8_t> bytes() const { return {data_, size_bytes_}; }
-  // Says that `part` of bytes() is not needed for now: whole pages of it leave this process's resident memory and
-  // are read again when touched. Keeps the memory of a pass over a large file small.
+  // Says that `part` of bytes() is not needed for now: whole pages of it leave this process's
+  // resident memory and are read again when touched. Keeps the memory of a pass over a large file
+  // small.
   void forget(std::span<const uint8_t> part) const;
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "runtime/cpu_features.h"
@@ -60,6 +61,33 @@ uint16_t round_to_bf16(float x) {
   return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+namespace {
+
+template <typename Widen>
+void widen_all(const uint8_t* bytes, int64_t count, float* out, Widen widen_one) {
+  for (int64_t i = 0; i < count; ++i) {
+    uint16_t stored = 0;
+    std::memcpy(&stored, bytes + 2 * i, sizeof stored);
+    out[i] = widen_one(stored);
+  }
+}
+
+}  // namespace
+
+void widen(FloatType type, const uint8_t* bytes, int64_t count, float* out) {
+  switch (type) {
+    case FloatType::kF32:
+      std::memcpy(out, bytes, static_cast<size_t>(count) * sizeof(float));
+      return;
+    case FloatType::kF16:
+      widen_all(bytes, count, out, [](uint16_t stored) { return widen_f16(stored); });
+      return;
+    case FloatType::kBf16:
+      widen_all(bytes, count, out, [](uint16_t stored) { return widen_bf16(stored); });
+      return;
+  }
+}
+
 // ---- exp in single precision
 
 namespace {
@@ -110,7 +138,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// e^(x + tail), |tail| below an ulp of x or so. Inlined so that it takes on the instructions of its caller.
+// e^(x + tail), |tail| below an ulp of x or so. Inlined so that it takes on the instructions of its
+// caller.
 [[gnu::always_inline]] inline double exp_with_tail(double x, double tail) {
   if (std::isnan(x)) return x + x;
   x = std::min(std::max(x, -746.0), 710.0);
@@ -182,8 +211,8 @@ __attribute__((target("avx2,fma"))) double exp_f64_fma(double x) {
 }  // namespace
 #endif
 
-// The same operations either way; without the instructions each fma is a call into libm, and the sampler
-// takes one exponential per word of the vocabulary.
+// The same operations either way; without the instructions each fma is a call into libm, and the
+// sampler takes one exponential per token of the vocabulary.
 double exp_f64(double x) {
 #if defined(__x86_64__)
   static const bool has_fma = cpu_features().avx2 && cpu_features().fma;

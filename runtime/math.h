@@ -10,6 +10,8 @@
 #include <span>
 #include <vector>
 
+#include "runtime/float_type.h"
+
 namespace bitnetc::math {
 
 inline constexpr int kLanes = 64;
@@ -21,6 +23,8 @@ float widen_f16(uint16_t bits);   // exact; a NaN becomes quiet
 float widen_bf16(uint16_t bits);  // exact
 uint16_t round_to_f16(float x);   // nearest even; from 65520 on infinity; a NaN stays one, quiet
 uint16_t round_to_bf16(float x);  // nearest even; a NaN stays one, quiet
+// widen_f16 or widen_bf16 of `count` elements, or a copy of fp32. `bytes` need not be aligned.
+void widen(FloatType type, const uint8_t* bytes, int64_t count, float* out);
 
 // e^x: max error 1 ulp, subnormal results included. +0 from -104 down, infinity from 89 up.
 float exp_f32(float x);

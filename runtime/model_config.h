@@ -29,6 +29,8 @@ struct GenerationDefaults {
   bool do_sample = false;
   std::optional<double> temperature, top_p, min_p, repetition_penalty;
   std::optional<int> top_k;
+  // Keys that would change the text and are not implemented: "suppress_tokens = [450]".
+  std::vector<std::string> unsupported_keys;
 };
 
 // One input file and the digest of its content, for the provenance of an artifact.

@@ -10,16 +10,17 @@ namespace bitnetc {
 
 // What a note is about, so that a sink can choose what it shows.
 enum class NoteKind {
-  kModel,       // what the frontend found in a source model: "float masters: quantised with absmean ..."
-  kIgnoredKey,  // a key of a source model that cannot change the result; one note per key
-  kCompiled,    // what was compiled, how large it is and how long it took
-  kCache,       // a folder or an entry of the cache directory that cannot be used
-  kProfile,     // a part of this machine's profile that cannot be used
-  kRepacked,    // matrices that run in another layout than they are stored in
-  kFallback,    // an operation that runs on slower kernels than it should
-  kKernels,     // the kernels that run, as lines of text
-  kTuning,      // what tuning did and what it left
-  kContest,     // one contest of tuning: predicted against measured times
+  kModel,  // what the frontend found in a source model: "float masters: quantised with absmean ..."
+  kIgnoredKey,      // a key of a source model that cannot change the result; one note per key
+  kCompiled,        // what was compiled, how large it is and how long it took
+  kCache,           // a folder or an entry of the cache directory that cannot be used
+  kProfile,         // a part of this machine's profile that cannot be used
+  kRepacked,        // matrices that run in another layout than they are stored in
+  kFallback,        // the operations that run on slower kernels than they should, in one note
+  kFallbackReason,  // why one of them does; one note per operation
+  kKernels,         // the kernels that run, as lines of text
+  kTuning,          // what tuning did and what it left
+  kContest,         // one contest of tuning: predicted against measured times
 };
 
 // How far a long task is. `task`: "compiling"; `what`: the item that was just finished.

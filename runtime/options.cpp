@@ -6,6 +6,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "runtime/columns.h"
+
 namespace bitnetc {
 namespace {
 
@@ -96,6 +98,13 @@ void set_options(Options options) {
 
 const Options& options() {
   return current();
+}
+
+int columns_of_environment() {
+  const std::string value = environment("COLUMNS");
+  int columns = 0;
+  std::from_chars(value.data(), value.data() + value.size(), columns);
+  return columns;
 }
 
 std::vector<OptionValue> describe_options(const Options& options) {

@@ -38,8 +38,7 @@ Result<std::string> follow_links(const std::string& path) {
 }  // namespace
 
 Status OutputFile::refused(const char* action) const {
-  return make_error(StatusCode::kIoError, "{}: cannot {}: {}", path_, action,
-                    std::strerror(errno));
+  return make_error(StatusCode::kIoError, "{}: cannot {}: {}", path_, action, std::strerror(errno));
 }
 
 Status OutputFile::open_temporary(int mode) {

@@ -48,9 +48,9 @@ class OutputFile {
   Status open_temporary(int mode);
   Status refused(const char* action) const;
 
-  std::string path_;       // as the user named it
-  std::string target_;     // with the links of its last part followed
-  std::string temporary_;  // name in folder_; empty when written in place
+  std::string path_;                       // as the user named it
+  std::string target_;                     // with the links of its last part followed
+  std::string temporary_;                  // name in folder_; empty when written in place
   std::optional<TemporaryFileName> held_;  // while temporary_ is there
   FileDescriptor folder_, file_;
 };

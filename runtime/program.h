@@ -1,50 +1,70 @@
-// The compiled model's steps: what runs, in order, for a batch of tokens. Buffers are rows of one token
-// each; a step reads one buffer and writes another. Kernels are named by their spec (shapes and epilogue
-// baked in); which machine code serves a spec is decided when the program is linked on a machine.
+// The compiled model's steps: what runs, in order, for the rows of a pass (one row is one token of one sequence).
+// Steps read and write slices of buffers. A step names its kernel by spec (shapes and epilogue baked in); which
+// machine code serves the spec is decided when the program is linked on a machine.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "runtime/element_type.h"
 #include "runtime/model_config.h"
 
 namespace bitnetc {
 
-enum class StepKind {
-  // clang-format off
-  kEmbed,         // token id -> f32                             weights: table
-  kNormQuantize,  // f32 -> quantised                            weights: f32 norm vector
-  kQuantize,      // f32 -> quantised, by the row maxima that the matmul just before left
-  kMatmul,        // quantised -> f32, maybe adding `residual`   weights: packed, scales: f32 a tile
-  kRopeAppend,    // f32 qkv in place, k and v into the cache of `layer`
-  kAttention,     // f32 qkv -> f32
-  kRmsNorm,       // f32 -> f32                                  weights: f32 norm vector
-  kHead,          // f32 -> logits                               weights: table
-  // clang-format on
-};
-const char* step_kind_name(StepKind kind);
-
-enum class BufferKind {
-  kF32,        // f32[columns] a token
-  kQuantized,  // i8[columns], one f32 step and one i32 sum a token
-};
-
 struct BufferInfo {
   std::string name;
-  BufferKind kind = BufferKind::kF32;
-  int64_t columns = 0;  // padded to whole tiles (f32) or kQuantPad (quantised)
+  ElementType type = ElementType::kF32;
+  int64_t per_row = 0;       // elements per row of a pass
+  int64_t fixed = 0;         // elements whatever the rows
+  int64_t per_position = 0;  // elements per position of the longest sequence of a pass
+  bool per_worker = false;   // every worker has a copy of its own
+  bool scored = false;       // its rows are only those whose logits are wanted
+
+  bool operator==(const BufferInfo&) const = default;
+};
+
+// Columns [column, column + columns) of every row of a buffer.
+struct Slice {
+  int buffer = -1;
+  int64_t column = 0, columns = 0;
+
+  bool operator==(const Slice&) const = default;
+};
+
+// What a step binds to one declared operand of its operation: a slice of a buffer, or a section of the file.
+struct StepOperand {
+  std::string name;  // as the operation declares it: "x", "tile_scale"
+  Slice slice = {};
+  std::string section = {};  // empty: the slice
+};
+
+// One of the matrices that a fused matmul was made of, in order.
+struct StepPart {
+  std::string name;  // "model.layers.0.self_attn.q_proj"
+  int64_t rows = 0;
 };
 
 struct Step {
-  StepKind kind = StepKind::kEmbed;
-  std::string name;                            // "layers.0.qkv_proj"
-  std::string kernel;                          // spec name with m = 1
-  int input = -1, output = -1, residual = -1;  // buffers; -1: none
-  int layer = -1;
-  std::string weights, scales;       // sections; empty: none
-  std::map<int, std::string> plans;  // matmul: choice by m, for Program::target_isa (print_choice)
+  std::string name;    // "layers.0.qkv_proj"
+  std::string kernel;  // spec name with m = 1
+  std::vector<StepOperand> operands;
+  int layer = -1;       // whose keys and values it uses; -1: none
+  bool scored = false;  // runs only for rows whose logits are wanted
+  std::vector<StepPart> parts;
+  std::map<int, std::string> plans;  // matmul: choice by m, for Program::target (print_choice)
+
+  // "matmul"
+  std::string_view operation() const {
+    return std::string_view(kernel).substr(0, kernel.find('_'));
+  }
+  const StepOperand* operand(std::string_view operand_name) const {
+    for (const StepOperand& each : operands)
+      if (each.name == operand_name) return &each;
+    return nullptr;
+  }
 };
 
 struct Program {

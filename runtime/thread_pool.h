@@ -18,8 +18,12 @@ class ThreadPool {
   // `thread_count` >= 1. With `pin`, member i is bound to the i-th CPU this process may use
   // (skipped when there are fewer CPUs than members). The constructing thread counts as member 0;
   // it gets its own affinity back when the pool ends, and threads it starts in between inherit the
-  // binding.
+  // binding. Where the system refuses a thread, those that were started end again and
+  // std::system_error is thrown.
   ThreadPool(int thread_count, bool pin);
+  // A pool of `thread_count` members or, where the system refuses so many threads (a limit on
+  // processes or on address space), of half as many, and so on: size() says how many.
+  static std::unique_ptr<ThreadPool> at_most(int thread_count, bool pin);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;

@@ -39,6 +39,11 @@ struct B3 {
     }
     return encode(fields) == word;
   }
+
+  // word = ceil(v * 2^16 / 3^10) for a whole v where word * 3^10 mod 2^16 < 3^10.
+  static uint16_t invalid_bits(uint16_t word) {
+    return static_cast<uint16_t>(word * kValues) >= kValues ? 1 : 0;
+  }
 };
 
 }  // namespace

@@ -58,6 +58,13 @@ void pack(const WeightLayout& layout, std::span<const int8_t> trits, std::span<u
   }
 }
 
+bool all_valid(std::span<const uint8_t> packed) {
+  uint8_t invalid = 0;
+  for (const uint8_t byte : packed)
+    invalid = static_cast<uint8_t>(invalid | (byte & byte >> 1 & kZeroWeights));
+  return invalid == 0;
+}
+
 Status unpack(const WeightLayout& layout, std::span<const uint8_t> packed,
               std::span<int8_t> trits) {
   for (int64_t n = 0; n < layout.n; ++n) {

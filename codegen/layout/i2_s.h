@@ -23,5 +23,7 @@ inline constexpr int kPlaneColumns = 4;  // neighbouring columns that share a pl
 // As pack() and unpack() of codegen/weight_layout.h; sizes and trits have been checked by the caller.
 void pack(const WeightLayout& layout, std::span<const int8_t> trits, std::span<uint8_t> out);
 Status unpack(const WeightLayout& layout, std::span<const uint8_t> packed, std::span<int8_t> trits);
+// Whether no code is 3.
+bool all_valid(std::span<const uint8_t> packed);
 
 }  // namespace bitnetc::i2s

@@ -28,6 +28,12 @@ struct Tl1 {
     }
     return valid;
   }
+
+  // Every nibble plus 4, without a carry into the next: from 0 to 8.
+  static uint16_t invalid_bits(uint16_t word) {
+    const unsigned moved = ((word & 0x7777U) + 0x4444U) ^ (word & 0x8888U);
+    return static_cast<uint16_t>(moved & 0x8888U & ((moved & 0x7777U) + 0x7777U));
+  }
 };
 
 }  // namespace

@@ -36,6 +36,15 @@ struct Tl2 {
     }
     return valid;
   }
+
+  // A magnitude of 14 or 15 plus 2, and one of 1 or more plus 15, carry into the place of the sign.
+  static uint16_t invalid_bits(uint16_t word) {
+    constexpr unsigned kMagnitudes = 0x3def, kSigns = 0x4210, kTwoEach = 0x0842;
+    const unsigned magnitudes = word & kMagnitudes;
+    const unsigned too_large = (magnitudes + kTwoEach) & kSigns;
+    const unsigned signed_zero = word & kSigns & ~(magnitudes + kMagnitudes);
+    return static_cast<uint16_t>(too_large | signed_zero | (word & 0x8000U));
+  }
 };
 
 }  // namespace

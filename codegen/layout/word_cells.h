@@ -38,6 +38,8 @@ struct WordFormat {
   void (*pack_row)(const int8_t* trits, int64_t k, uint8_t* words);
   // The inverse, pads dropped. Returns the first block with a word that encode() never makes, or -1.
   int64_t (*unpack_row)(const uint8_t* words, int64_t k, int8_t* trits);
+  // Whether encode() makes each of `count` words.
+  bool (*all_valid)(const uint16_t* words, int64_t count);
 
   int64_t blocks(int64_t k) const { return (k + columns - 1) / columns; }
   int64_t block_bytes() const { return words * kCellBytes; }

@@ -90,6 +90,16 @@ int64_t unpack_row(const uint8_t* words, int64_t k, int8_t* trits) {
   return -1;
 }
 
+// WordFormat::all_valid. Format::invalid_bits is zero for the words that decode() accepts, without a branch, so that the
+// compiler checks a vector of them at once.
+template <typename Format>
+bool all_valid(const uint16_t* words, int64_t count) {
+  uint16_t invalid = 0;
+  for (int64_t i = 0; i < count; ++i)
+    invalid = static_cast<uint16_t>(invalid | Format::invalid_bits(words[i]));
+  return invalid == 0;
+}
+
 template <typename Format>
 constexpr WordFormat make_word_format() {
   WordFormat format{.words = Format::kWords,
@@ -100,7 +110,8 @@ constexpr WordFormat make_word_format() {
                     .encode = Format::encode,
                     .decode = Format::decode,
                     .pack_row = pack_row<Format>,
-                    .unpack_row = unpack_row<Format>};
+                    .unpack_row = unpack_row<Format>,
+                    .all_valid = all_valid<Format>};
   std::copy_n(Format::kTrits, Format::kFields, format.trits);
   return format;
 }

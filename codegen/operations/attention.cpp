@@ -2,84 +2,102 @@
 
 #include "codegen/operations/spec_name.h"
 #include "codegen/proof/random.h"
-#include "runtime/buffer.h"
+#include "runtime/kv_cache.h"
 
 namespace bitnetc {
 
 using Attention = Operation<AttentionSpec>;
 
 std::vector<Operand> Attention::operands(const AttentionSpec& spec) {
+  const int64_t columns = spec.q_per_kv * spec.head_dim;
   return {{.name = "q",
            .role = Role::kInput,
            .type = ElementType::kF32,
-           .per_row = spec.head_dim,
+           .per_row = columns,
            .args_offset = offsetof(AttentionArgs, q)},
-          {.name = "k_cache",
-           .role = Role::kCache,
-           .type = ElementType::kF16,
-           .per_position = spec.head_dim,
-           .args_offset = offsetof(AttentionArgs, k_cache)},
-          {.name = "v_cache",
-           .role = Role::kCache,
-           .type = ElementType::kF16,
-           .per_position = spec.head_dim,
-           .args_offset = offsetof(AttentionArgs, v_cache)},
           {.name = "out",
            .role = Role::kOutput,
            .type = ElementType::kF32,
-           .per_row = spec.head_dim,
+           .per_row = columns,
            .args_offset = offsetof(AttentionArgs, out)},
-          {.name = "scratch",
+          // Keys and values of the kv head.
+          {.name = "pages",
+           .role = Role::kCache,
+           .type = ElementType::kF16,
+           .per_position = 2 * spec.head_dim,
+           .args_offset = offsetof(AttentionArgs, pages)},
+          {.name = "scores",
            .role = Role::kScratch,
            .type = ElementType::kF32,
            .per_worker = true,
            .per_position = 1,
-           .args_offset = offsetof(AttentionArgs, scratch)}};
+           .args_offset = offsetof(AttentionArgs, scores)}};
 }
 
 Status Attention::validate(const AttentionSpec& spec) {
-  return check_dimension(name(spec), "d", spec.head_dim);
+  BITNETC_RETURN_IF_ERROR(check_dimension(name(spec), "d", spec.head_dim));
+  BITNETC_RETURN_IF_ERROR(check_dimension(name(spec), "g", spec.q_per_kv));
+  return spec.window == 0 ? Status() : check_dimension(name(spec), "w", spec.window);
 }
 
 std::string Attention::name(const AttentionSpec& spec) {
-  return fmt::format("attention_f32_d{}_scale{}", spec.head_dim, spec.scale);
+  const std::string window = spec.window == 0 ? "all" : fmt::to_string(spec.window);
+  return fmt::format("attention_f32_d{}_g{}_w{}_scale{}", spec.head_dim, spec.q_per_kv, window,
+                     spec.scale);
 }
 
 AttentionSpec Attention::parse(NameReader& reader) {
   AttentionSpec spec;
   reader.expect("f32");
   spec.head_dim = reader.number<int64_t>("d");
+  spec.q_per_kv = reader.number<int64_t>("g");
+  spec.window = reader.number_or<int64_t>("w", "all", 0);
   spec.scale = reader.number<float>("scale");
   return spec;
 }
 
 Work Attention::work(const AttentionSpec& spec, int64_t rows, int64_t positions) {
   return {.bytes_read = bytes_read(operands(spec), rows, positions),
-          .macs = 2 * rows * positions * spec.head_dim};
+          .macs = 2 * rows * positions * spec.q_per_kv * spec.head_dim};
 }
 
 std::vector<AttentionSpec> Attention::samples() {
+  constexpr float kScale = 0.088388346f;
   std::vector<AttentionSpec> specs;
   for (const int64_t head_dim : {1, 2, 7, 8, 16, 33, 64, 80, 100, 128, 256})
-    specs.push_back({.head_dim = head_dim, .scale = 0.088388346f});
+    specs.push_back({.head_dim = head_dim, .scale = kScale});
+  for (const int64_t q_per_kv : {2, 4, 7})
+    specs.push_back({.head_dim = 64, .q_per_kv = q_per_kv, .scale = kScale});
+  for (const int64_t window : {1, 16, 100, 300})
+    specs.push_back({.head_dim = 32, .q_per_kv = 2, .window = window, .scale = kScale});
   return specs;
 }
 
-// One key, the edges of a block of keys, and the edges of a chunk of 256 positions.
+// One key, the edges of a block of keys, of a page and of a chunk of 256 positions; one row and several.
 std::vector<proof::CallCase> Attention::cases(const AttentionSpec&) {
   std::vector<proof::CallCase> cases;
-  for (const int64_t position : {0, 15, 16, 255, 300}) {
-    cases.push_back({.name = fmt::format("position {}", position),
-                     .first = position,
-                     .positions = 512,
-                     .magnitude = 4});
+  for (const int64_t position : {0, 15, 16, 63, 64, 255, 300}) {
+    for (const int64_t rows : {1, 3})
+      cases.push_back({.name = fmt::format("{} rows from position {}", rows, position),
+                       .rows = rows,
+                       .first = position,
+                       .positions = 512,
+                       .magnitude = 4});
   }
   return cases;
 }
 
-void Attention::prepare(const AttentionSpec&, const proof::CallCase& call_case, proof::Random&,
-                        proof::OperandBuffers&, Args& args) {
+void Attention::prepare(const AttentionSpec& spec, const proof::CallCase& call_case, proof::Random&,
+                        proof::OperandBuffers& buffers, Args& args) {
+  const KvLayout layout{.kv_heads = 1, .head_dim = spec.head_dim};
+  args.pages = reinterpret_cast<const uint16_t* const*>(
+      buffers.pages("pages", layout.page_elements() * element_bytes(ElementType::kF16)));
+  args.k_offset = layout.k_offset(0, 0);
+  args.v_offset = layout.v_offset(0, 0);
   args.position = call_case.first;
+  args.rows = call_case.rows;
+  args.heads = spec.q_per_kv;
+  args.q_stride = args.out_stride = spec.q_per_kv * spec.head_dim;
 }
 
 }  // namespace bitnetc

@@ -1,4 +1,4 @@
-// Attention of one query head over the positions of its sequence.
+// Attention of the query heads that share a kv head over the positions of their sequence, in pages.
 // Page: docs/operations/attention.md
 #pragma once
 
@@ -15,6 +15,8 @@ namespace bitnetc {
 
 struct AttentionSpec {
   int64_t head_dim = 0;
+  int64_t q_per_kv = 1;  // query heads that share a kv head
+  int64_t window = 0;    // positions a token sees, its own included; 0: all
   float scale = 0;
   auto operator<=>(const AttentionSpec&) const = default;
 };

@@ -47,6 +47,8 @@ class OperandBuffers {
     const std::span<std::byte> bytes = find(name);
     return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
   }
+  // The addresses of the pages of `page_bytes` that the operand `name` consists of; they live as long as this object.
+  const void* const* pages(std::string_view name, int64_t page_bytes);
   // Compares what a kernel may write, outputs, in-place operands and caches, bit by bit. Empty, or
   // what differs first: "q: element 3 is 4, the reference says 5".
   std::string first_difference(const OperandBuffers& expected) const;
@@ -56,6 +58,7 @@ class OperandBuffers {
 
   std::vector<Operand> operands_;
   std::vector<std::span<std::byte>> memory_;  // of each operand; no bytes: the operand is null
+  std::vector<const void*> pages_;
 };
 
 }  // namespace bitnetc::proof

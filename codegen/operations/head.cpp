@@ -65,12 +65,21 @@ std::vector<HeadSpec> Head::samples() {
 
 // Rows at both ends of the table.
 std::vector<proof::CallCase> Head::cases(const HeadSpec& spec) {
-  return {{.name = "first rows", .first = 0},
-          {.name = "last rows", .first = std::max<int64_t>(0, spec.n - kCaseRows)}};
+  std::vector<proof::CallCase> cases;
+  for (const int64_t rows : {int64_t{1}, int64_t{3}, kMaxHeadRows}) {
+    cases.push_back({.name = fmt::format("{} rows, first of the table", rows), .rows = rows});
+    cases.push_back({.name = fmt::format("{} rows, last of the table", rows),
+                     .rows = rows,
+                     .first = std::max<int64_t>(0, spec.n - kCaseRows)});
+  }
+  return cases;
 }
 
 void Head::prepare(const HeadSpec& spec, const proof::CallCase& call_case, proof::Random&,
                    proof::OperandBuffers&, Args& args) {
+  args.hidden_stride = spec.k;
+  args.logits_stride = spec.n;
+  args.rows = call_case.rows;
   args.row_begin = call_case.first;
   args.row_end = std::min(spec.n, args.row_begin + kCaseRows);
 }

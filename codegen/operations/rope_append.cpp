@@ -93,14 +93,15 @@ std::vector<RopeAppendSpec> RopeAppend::samples() {
 std::vector<proof::CallCase> RopeAppend::cases(const RopeAppendSpec&) {
   std::vector<proof::CallCase> cases;
   for (const int64_t position :
-       {int64_t{0}, KvLayout::kKeyBlock + 3, 2 * KvLayout::kKeyBlock - 1}) {
+       {int64_t{0}, KvLayout::kKeyBlock + 3, KvLayout::kPagePositions - 1}) {
     cases.push_back({.name = fmt::format("position {}", position),
                      .first = position,
-                     .positions = 2 * KvLayout::kKeyBlock,
+                     .positions = KvLayout::kPagePositions,
                      .magnitude = 4});
   }
   // Past the largest fp16.
-  cases.push_back({.name = "huge values", .positions = KvLayout::kKeyBlock, .magnitude = 1e6f});
+  cases.push_back(
+      {.name = "huge values", .positions = KvLayout::kPagePositions, .magnitude = 1e6f});
   return cases;
 }
 
@@ -108,9 +109,8 @@ void RopeAppend::prepare(const RopeAppendSpec& spec, const proof::CallCase& call
                          proof::Random& random, proof::OperandBuffers& buffers, Args& args) {
   for (const char* name : {"cos", "sin"})
     for (float& value : buffers.get<float>(name)) value = random.uniform(-1, 1);
-  const KvLayout layout{.head_dim = spec.head_dim, .capacity = call_case.positions};
   args.position = call_case.first;
-  args.head_stride = layout.head_stride();
+  args.head_stride = KvLayout{.head_dim = spec.head_dim}.head_elements();
 }
 
 }  // namespace bitnetc

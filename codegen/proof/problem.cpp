@@ -60,6 +60,7 @@ std::string element_text(const std::byte* at, ElementType type) {
     case ElementType::kF16: return fmt::format("{}", math::widen_f16(read(uint16_t{})));
     case ElementType::kBf16: return fmt::format("{}", math::widen_bf16(read(uint16_t{})));
     case ElementType::kF32: return fmt::format("{} ({:08x})", read(float{}), read(uint32_t{}));
+    case ElementType::kF64: return fmt::format("{}", read(double{}));
   }
   return "?";
 }
@@ -115,6 +116,14 @@ std::span<std::byte> OperandBuffers::find(std::string_view name) {
     if (operands_[i].name == name) return memory_[i];
   BITNETC_CHECK(false, "no operand is called {}", name);
   return {};
+}
+
+const void* const* OperandBuffers::pages(std::string_view name, int64_t page_bytes) {
+  const std::span<std::byte> bytes = find(name);
+  pages_.clear();
+  for (size_t at = 0; at < bytes.size(); at += static_cast<size_t>(page_bytes))
+    pages_.push_back(bytes.data() + at);
+  return pages_.data();
 }
 
 std::string OperandBuffers::first_difference(const OperandBuffers& expected) const {

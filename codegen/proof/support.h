@@ -10,6 +10,7 @@
 #include "codegen/proof/random.h"
 #include "runtime/fault_guard.h"
 #include "runtime/kernel.h"
+#include "runtime/kernel_args.h"
 #include "runtime/status.h"
 
 namespace bitnetc::proof {

@@ -40,35 +40,56 @@ void rope_append(const RopeAppendSpec& spec, const RopeAppendArgs& args) {
   }
 }
 
-void attention(const AttentionSpec& spec, const AttentionArgs& args) {
+namespace {
+
+// One position, one query head.
+void attend(const AttentionSpec& spec, const AttentionArgs& args, const float* q, float* out,
+            int64_t position) {
   const KvLayout layout{.head_dim = spec.head_dim};
-  const int64_t keys = args.position + 1;
-  float* scores = args.scratch;
-  for (int64_t p = 0; p < keys; ++p) {
+  const auto at_page = [&](int64_t p, int64_t offset) {
+    return args.pages[p / KvLayout::kPagePositions] + offset;
+  };
+  const int64_t keys = position + 1;
+  const int64_t first = spec.window > 0 ? std::max<int64_t>(0, keys - spec.window) : 0;
+  float* scores = args.scores;
+  for (int64_t p = first; p < keys; ++p) {
+    const uint16_t* k = at_page(p, args.k_offset);
     float dot = 0;
     for (int64_t d = 0; d < spec.head_dim; ++d)
-      dot = std::fma(args.q[d], math::widen_f16(args.k_cache[layout.k_index(p, d)]), dot);
+      dot =
+          std::fma(q[d], math::widen_f16(k[layout.k_index(p % KvLayout::kPagePositions, d)]), dot);
     scores[p] = dot * spec.scale;
   }
-  const float max = *std::max_element(scores, scores + keys);
+  const float max = *std::max_element(scores + first, scores + keys);
 
   float sum = 0;
-  std::fill(args.out, args.out + spec.head_dim, 0.0f);
+  std::fill(out, out + spec.head_dim, 0.0f);
   std::vector<float> chunk_out(static_cast<size_t>(spec.head_dim));
-  for (int64_t begin = 0; begin < keys; begin += kChunkPositions) {
+  for (int64_t begin = first / kChunkPositions * kChunkPositions; begin < keys;
+       begin += kChunkPositions) {
     float chunk_sum = 0;
     std::fill(chunk_out.begin(), chunk_out.end(), 0.0f);
-    for (int64_t p = begin; p < std::min(begin + kChunkPositions, keys); ++p) {
+    for (int64_t p = std::max(begin, first); p < std::min(begin + kChunkPositions, keys); ++p) {
       const float e = math::exp_f32(scores[p] - max);
       chunk_sum += e;
-      const uint16_t* v = args.v_cache + layout.v_index(p, 0);
+      const uint16_t* v =
+          at_page(p, args.v_offset) + layout.v_index(p % KvLayout::kPagePositions, 0);
       for (size_t d = 0; d < chunk_out.size(); ++d)
         chunk_out[d] = std::fma(e, math::widen_f16(v[d]), chunk_out[d]);
     }
     sum += chunk_sum;
-    for (size_t d = 0; d < chunk_out.size(); ++d) args.out[d] += chunk_out[d];
+    for (size_t d = 0; d < chunk_out.size(); ++d) out[d] += chunk_out[d];
   }
-  for (int64_t d = 0; d < spec.head_dim; ++d) args.out[d] /= sum;
+  for (int64_t d = 0; d < spec.head_dim; ++d) out[d] /= sum;
+}
+
+}  // namespace
+
+void attention(const AttentionSpec& spec, const AttentionArgs& args) {
+  for (int64_t row = 0; row < args.rows; ++row)
+    for (int64_t head = 0; head < args.heads; ++head)
+      attend(spec, args, args.q + row * args.q_stride + head * spec.head_dim,
+             args.out + row * args.out_stride + head * spec.head_dim, args.position + row);
 }
 
 }  // namespace bitnetc::reference

@@ -25,12 +25,15 @@ void embed(const EmbedSpec& spec, const EmbedArgs& args) {
 
 void head(const HeadSpec& spec, const HeadArgs& args) {
   for (int64_t n = args.row_begin; n < args.row_end; ++n) {
-    float lanes[math::kLanes] = {};
-    for (int64_t k = 0; k < spec.k; ++k) {
-      float& lane = lanes[k % math::kLanes];
-      lane = std::fma(args.hidden[k], widened(args.table, spec.type, n * spec.k + k), lane);
+    for (int64_t row = 0; row < args.rows; ++row) {
+      const float* hidden = args.hidden + row * args.hidden_stride;
+      float lanes[math::kLanes] = {};
+      for (int64_t k = 0; k < spec.k; ++k) {
+        float& lane = lanes[k % math::kLanes];
+        lane = std::fma(hidden[k], widened(args.table, spec.type, n * spec.k + k), lane);
+      }
+      args.logits[row * args.logits_stride + n] = math::fold_lanes(lanes);
     }
-    args.logits[n] = math::fold_lanes(lanes);
   }
 }
 

@@ -1,13 +1,10 @@
-// attention_avx2     out = softmax(q K^T * scale) V, one query head, one token
+// attention_avx2     out = softmax(q K^T * scale) V, one query head and row after another
 //
-// Shapes     q, out f32[d], d >= 8    K fp16 [block][d][16]    V fp16 [position][d]    any position
-// Scores     SIMD lanes are keys: 4 blocks = 64 keys = 8 accumulators per pass over d, then single
-// blocks.
-//            A block is read whole: cache capacity is a multiple of 16. Scores of absent keys are
-//            unused.
-// Values     SIMD lanes are d: up to 8 vectors of out per pass over all positions. When d is no
-// multiple
-//            of 8 the last vector overlaps the one before it and computes the same bits again.
+// Shapes     q, out f32[d], d >= 8    K fp16 [block][d][16]    V fp16 [position][d], in pages of 64 positions
+// Scores     SIMD lanes are keys: a page of 4 blocks = 64 keys = 8 accumulators per loop over d, then single
+//            blocks. A block is read whole: a page is whole blocks. Scores of absent keys are unused.
+// Values     SIMD lanes are d: up to 8 vectors of out per loop over all positions. When d is no multiple of 8
+//            the last vector overlaps the one before it and computes the same bits again.
 // Reference  codegen/reference/attention.cpp
 
 #include "codegen/static/exp_each.h"
@@ -43,17 +40,21 @@ void score_blocks(const AttentionSpec& spec, const float* q, const uint16_t* key
     _mm256_storeu_ps(scores + j * kVector, _mm256_mul_ps(dot[j], scale));
 }
 
-void score_keys(const AttentionSpec& spec, const AttentionArgs& args) {
-  constexpr int kBlocksPerPass = 4;
-  const int64_t blocks = args.position / kKeys + 1;
+void score_keys(const AttentionSpec& spec, const AttentionArgs& args, const float* q,
+                int64_t position) {
+  constexpr int64_t kPageBlocks = KvLayout::kPagePositions / kKeys;
+  const int64_t blocks = position / kKeys + 1;
   const int64_t block_elements = spec.head_dim * kKeys;
-  int64_t block = 0;
-  for (; block + kBlocksPerPass <= blocks; block += kBlocksPerPass)
-    score_blocks<kBlocksPerPass>(spec, args.q, args.k_cache + block * block_elements,
-                                 args.scratch + block * kKeys);
-  for (; block < blocks; ++block)
-    score_blocks<1>(spec, args.q, args.k_cache + block * block_elements,
-                    args.scratch + block * kKeys);
+  for (int64_t first = 0; first < blocks; first += kPageBlocks) {
+    const uint16_t* page = args.pages[first / kPageBlocks] + args.k_offset;
+    float* scores = args.scores + first * kKeys;
+    if (first + kPageBlocks <= blocks) {
+      score_blocks<kPageBlocks>(spec, q, page, scores);
+      continue;
+    }
+    for (int64_t block = 0; first + block < blocks; ++block)
+      score_blocks<1>(spec, q, page + block * block_elements, scores + block * kKeys);
+  }
 }
 
 float max_score(const float* scores, int64_t count) {
@@ -79,13 +80,11 @@ void exponentiate(float* scores, int64_t count, float max) {
                      exp_each<Ymm>(_mm256_sub_ps(_mm256_loadu_ps(scores + p), max_each)));
 }
 
-// kVectors vectors of out, at columns `column`, `column` + 8, ... and the last one at
-// `last_column`.
+// kVectors vectors of out, at columns `column`, `column` + 8, ... and the last one at `last_column`.
 template <int kVectors>
-void weigh_values(int64_t head_dim, const AttentionArgs& args, int64_t column,
-                  int64_t last_column) {
-  const float* e = args.scratch;
-  const int64_t count = args.position + 1;
+void weigh_values(int64_t head_dim, const AttentionArgs& args, float* out, int64_t count,
+                  int64_t column, int64_t last_column) {
+  const float* e = args.scores;
   __m256 total[kVectors];
   for (__m256& vector : total) vector = _mm256_setzero_ps();
   __m128 total_sum = _mm_setzero_ps();
@@ -94,45 +93,58 @@ void weigh_values(int64_t head_dim, const AttentionArgs& args, int64_t column,
     __m256 chunk[kVectors];
     for (__m256& vector : chunk) vector = _mm256_setzero_ps();
     __m128 chunk_sum = _mm_setzero_ps();
-    for (int64_t p = begin; p < end; ++p) {
-      const __m256 e_p = _mm256_broadcast_ss(e + p);
-      const uint16_t* v = args.v_cache + p * head_dim;
-      chunk_sum = _mm_add_ss(chunk_sum, _mm256_castps256_ps128(e_p));
-      for (int j = 0; j < kVectors - 1; ++j)
-        chunk[j] =
-            _mm256_fmadd_ps(e_p, load_widened<FloatType::kF16>(v, column + j * kVector), chunk[j]);
-      chunk[kVectors - 1] =
-          _mm256_fmadd_ps(e_p, load_widened<FloatType::kF16>(v, last_column), chunk[kVectors - 1]);
+    for (int64_t first = begin; first < end; first += KvLayout::kPagePositions) {
+      const uint16_t* v = args.pages[first / KvLayout::kPagePositions] + args.v_offset;
+      const int64_t left = end - first;
+      const int64_t positions = left < KvLayout::kPagePositions ? left : KvLayout::kPagePositions;
+      for (int64_t p = 0; p < positions; ++p, v += head_dim) {
+        const __m256 e_p = _mm256_broadcast_ss(e + first + p);
+        chunk_sum = _mm_add_ss(chunk_sum, _mm256_castps256_ps128(e_p));
+        for (int j = 0; j < kVectors - 1; ++j)
+          chunk[j] = _mm256_fmadd_ps(e_p, load_widened<FloatType::kF16>(v, column + j * kVector),
+                                     chunk[j]);
+        chunk[kVectors - 1] = _mm256_fmadd_ps(e_p, load_widened<FloatType::kF16>(v, last_column),
+                                              chunk[kVectors - 1]);
+      }
     }
     for (int j = 0; j < kVectors; ++j) total[j] = _mm256_add_ps(total[j], chunk[j]);
     total_sum = _mm_add_ss(total_sum, chunk_sum);
   }
   const __m256 divisor = _mm256_broadcastss_ps(total_sum);
   for (int j = 0; j < kVectors - 1; ++j)
-    _mm256_storeu_ps(args.out + column + j * kVector, _mm256_div_ps(total[j], divisor));
-  _mm256_storeu_ps(args.out + last_column, _mm256_div_ps(total[kVectors - 1], divisor));
+    _mm256_storeu_ps(out + column + j * kVector, _mm256_div_ps(total[j], divisor));
+  _mm256_storeu_ps(out + last_column, _mm256_div_ps(total[kVectors - 1], divisor));
 }
 
-using WeighValues = void (*)(int64_t, const AttentionArgs&, int64_t, int64_t);
+using WeighValues = void (*)(int64_t, const AttentionArgs&, float*, int64_t, int64_t, int64_t);
 constexpr int64_t kMostVectors = 8;
 constexpr WeighValues kWeighValues[kMostVectors] = {
     weigh_values<1>, weigh_values<2>, weigh_values<3>, weigh_values<4>,
     weigh_values<5>, weigh_values<6>, weigh_values<7>, weigh_values<8>};
 
-}  // namespace
-
-void attention_avx2(const AttentionSpec& spec, const AttentionArgs& args) {
-  score_keys(spec, args);
-  const int64_t count = args.position + 1;
-  exponentiate(args.scratch, count, max_score(args.scratch, count));
+void attend(const AttentionSpec& spec, const AttentionArgs& args, const float* q, float* out,
+            int64_t position) {
+  score_keys(spec, args, q, position);
+  const int64_t count = position + 1;
+  exponentiate(args.scores, count, max_score(args.scores, count));
 
   const int64_t d = spec.head_dim;
   for (int64_t column = 0; column < d; column += kMostVectors * kVector) {
     const int64_t left = (d - column + kVector - 1) / kVector;
     const int64_t vectors = left < kMostVectors ? left : kMostVectors;
     const int64_t last = column + (vectors - 1) * kVector;
-    kWeighValues[vectors - 1](d, args, column, last + kVector <= d ? last : d - kVector);
+    kWeighValues[vectors - 1](d, args, out, count, column,
+                              last + kVector <= d ? last : d - kVector);
   }
+}
+
+}  // namespace
+
+void attention_avx2(const AttentionSpec& spec, const AttentionArgs& args) {
+  for (int64_t row = 0; row < args.rows; ++row)
+    for (int64_t head = 0; head < args.heads; ++head)
+      attend(spec, args, args.q + row * args.q_stride + head * spec.head_dim,
+             args.out + row * args.out_stride + head * spec.head_dim, args.position + row);
 }
 
 }  // namespace bitnetc

@@ -1,9 +1,10 @@
 // head_avx2     logits[n] = lanes64 dot of hidden[k] with row n of the table
 //
 // Shapes     table f32, f16 or bf16 [n][k], any k     rows [row_begin, row_end)
-// Tile       one row: 8 accumulators of 8 lanes, as many as the fma latency asks for
+// Tile       one row of the table, one hidden row: 8 accumulators of 8 lanes, as many as the fma latency asks for;
+//            all hidden rows meet a table row while it is in the L1 cache
 // bf16       A vector of 16 is widened by two unpacks with zero, without a shift: they give columns
-//            {0-3, 8-11} and {4-7, 12-15}. The hidden row is permuted once per call to match, and
+//            {0-3, 8-11} and {4-7, 12-15}. The hidden rows are permuted once per call to match, and
 //            the accumulators are put back in order before they fold.
 // Reference  codegen/reference/tables.cpp
 
@@ -19,12 +20,14 @@ namespace {
 constexpr int64_t kPrefetchBytes = 4096;
 
 constexpr int64_t kBf16Vector = 16;
-constexpr int64_t kMostPermuted = 16384;  // columns, 64 KiB on the stack
+constexpr int64_t kMostPermuted = 32768;  // columns of all rows together, 128 KiB on the stack
 
 template <FloatType kType>
 void dot_rows(int64_t k, const HeadArgs& args) {
   for (int64_t n = args.row_begin; n < args.row_end; ++n)
-    args.logits[n] = dot_lanes64<kType>(args.hidden, args.table, n * k, k);
+    for (int64_t row = 0; row < args.rows; ++row)
+      args.logits[row * args.logits_stride + n] =
+          dot_lanes64<kType>(args.hidden + row * args.hidden_stride, args.table, n * k, k);
 }
 
 // Swaps columns 4-7 and 8-11 of every 16.
@@ -62,15 +65,31 @@ void dot_bf16_groups(const float* permuted, const uint16_t* row, int64_t columns
   }
 }
 
-void dot_bf16_rows(int64_t k, const HeadArgs& args) {
+// Hidden rows [first, first + rows), whose permuted columns fit together.
+void dot_bf16_rows(int64_t k, const HeadArgs& args, int64_t first, int64_t rows) {
   alignas(32) float permuted[kMostPermuted];
   const int64_t columns = k / kLaneCount * kLaneCount;
-  permute_hidden(args.hidden, columns, permuted);
+  const float* hidden = args.hidden + first * args.hidden_stride;
+  float* logits = args.logits + first * args.logits_stride;
+  for (int64_t row = 0; row < rows; ++row)
+    permute_hidden(hidden + row * args.hidden_stride, columns, permuted + row * columns);
   for (int64_t n = args.row_begin; n < args.row_end; ++n) {
-    __m256 lanes[kLaneVectors];
-    dot_bf16_groups(permuted, static_cast<const uint16_t*>(args.table) + n * k, columns, lanes);
-    args.logits[n] =
-        finish_lanes64<FloatType::kBf16>(lanes, args.hidden, args.table, n * k, columns, k);
+    const uint16_t* weights = static_cast<const uint16_t*>(args.table) + n * k;
+    for (int64_t row = 0; row < rows; ++row) {
+      __m256 lanes[kLaneVectors];
+      dot_bf16_groups(permuted + row * columns, weights, columns, lanes);
+      logits[row * args.logits_stride + n] = finish_lanes64<FloatType::kBf16>(
+          lanes, hidden + row * args.hidden_stride, args.table, n * k, columns, k);
+    }
+  }
+}
+
+void dot_bf16(int64_t k, const HeadArgs& args) {
+  if (k > kMostPermuted) return dot_rows<FloatType::kBf16>(k, args);
+  const int64_t most = kMostPermuted / k;
+  for (int64_t first = 0; first < args.rows; first += most) {
+    const int64_t left = args.rows - first;
+    dot_bf16_rows(k, args, first, left < most ? left : most);
   }
 }
 
@@ -80,9 +99,7 @@ void head_avx2(const HeadSpec& spec, const HeadArgs& args) {
   switch (spec.type) {
     case FloatType::kF32: return dot_rows<FloatType::kF32>(spec.k, args);
     case FloatType::kF16: return dot_rows<FloatType::kF16>(spec.k, args);
-    case FloatType::kBf16:
-      return spec.k <= kMostPermuted ? dot_bf16_rows(spec.k, args)
-                                     : dot_rows<FloatType::kBf16>(spec.k, args);
+    case FloatType::kBf16: return dot_bf16(spec.k, args);
   }
 }
 

@@ -48,8 +48,7 @@ YmmDecoderUse decoder_use(const MatmulSpec& spec) {
 class MatmulWordsAvx2 final : public MatmulWordsYmm {
  public:
   MatmulWordsAvx2(const MatmulSpec& spec, const KernelPlan& plan)
-      : MatmulWordsYmm(spec, with_short_iterations(plan),
-                       decoder_use(spec)),
+      : MatmulWordsYmm(spec, with_short_iterations(plan), decoder_use(spec)),
         chains_(chains(spec)) {}
 
  private:

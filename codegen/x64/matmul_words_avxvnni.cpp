@@ -40,9 +40,7 @@ YmmDecoderUse decoder_use(const MatmulSpec& spec) {
 class MatmulWordsAvxVnni final : public MatmulWordsYmm {
  public:
   MatmulWordsAvxVnni(const MatmulSpec& spec, const KernelPlan& plan)
-      : MatmulWordsYmm(spec, plan,
-                       decoder_use(spec)),
-        chains_(chains(spec)) {}
+      : MatmulWordsYmm(spec, plan, decoder_use(spec)), chains_(chains(spec)) {}
 
  private:
   Ymm acc(int token, int part, int chain) const {  // i32x8

@@ -160,7 +160,9 @@ class Fuser {
          .input = qkv,
          .output = define(node, padded_rows(attention.q_heads * attention.head_dim)),
          .layer = attention.cache,
-         .spec = AttentionSpec{.head_dim = attention.head_dim, .scale = attention.scale}});
+         .spec = AttentionSpec{.head_dim = attention.head_dim,
+                               .q_per_kv = attention.q_heads / attention.kv_heads,
+                               .scale = attention.scale}});
     return {};
   }
 
@@ -195,6 +197,7 @@ class Fuser {
     add({.kind = StepKind::kHead,
          .name = node.name,
          .input = input,
+         .output = new_value(node.name, table.rows, BufferKind::kF32),
          .weights = {node.weight},
          .spec = HeadSpec{.n = table.rows, .k = table.columns, .type = table.type}});
     return {};

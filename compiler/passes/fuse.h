@@ -16,6 +16,24 @@
 
 namespace bitnetc {
 
+enum class StepKind {
+  // clang-format off
+  kEmbed,         // token id -> f32                             weights: table
+  kNormQuantize,  // f32 -> quantised                            weights: f32 norm vector
+  kQuantize,      // f32 -> quantised, by the row absmax that the matmul just before left
+  kMatmul,        // quantised -> f32, maybe adding `residual`   weights: packed, f32 per tile
+  kRopeAppend,    // f32 qkv in place, k and v into the cache of `layer`
+  kAttention,     // f32 qkv -> f32
+  kRmsNorm,       // f32 -> f32                                  weights: f32 norm vector
+  kHead,          // f32 -> logits                               weights: table
+  // clang-format on
+};
+
+enum class BufferKind {
+  kF32,        // f32[columns] per row
+  kQuantized,  // i8[columns], one f32 scale and one i32 sum per row
+};
+
 // A value of the fused program: one row per token.
 struct FusedValue {
   std::string name;

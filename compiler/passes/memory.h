@@ -8,10 +8,21 @@
 
 namespace bitnetc {
 
+// The buffers that hold one fused value. A quantised value has three: codes, their scale and their sum.
+struct ValueBuffers {
+  int values = -1;           // f32, or i8 codes
+  int scale = -1, sum = -1;  // -1: the value is not quantised
+};
+
 struct MemoryPlan {
   std::vector<BufferInfo> buffers;
-  std::vector<int> buffer_of_value;
+  std::vector<ValueBuffers> of_value;  // by fused value
+  int row_absmax = -1;                 // one f32 per row and worker; -1: no step leaves any
+  int scores = -1;                     // one f32 per position and worker; -1: no attention
 };
+
+// Whether an operation runs only for rows whose logits are wanted: the final norm and the head.
+bool is_scored(const FusedOp& op);
 
 MemoryPlan plan_memory(const FusedGraph& graph);
 

@@ -3,6 +3,24 @@
 #include <algorithm>
 
 namespace bitnetc {
+namespace {
+
+// The matrix of a source, as the source says it is. Kernels multiply a tile of rows by one factor,
+// so a factor per row or per group of columns ends here.
+Result<TernaryMatrix> load_checked(const TernarySource& source) {
+  BITNETC_ASSIGN_OR_RETURN(TernaryMatrix matrix, source.load());
+  BITNETC_RETURN_IF_ERROR(validate(matrix, source.name));
+  if (matrix.n != source.n || matrix.k != source.k)
+    return make_error(StatusCode::kDataCorrupt, "{}: is [{}, {}], expected [{}, {}]", source.name,
+                      matrix.n, matrix.k, source.n, source.k);
+  if (matrix.scales.kind != Scales::Kind::kTensor)
+    return make_error(StatusCode::kUnsupported,
+                      "{}: a scale per {} has no kernel yet, only one per matrix has", source.name,
+                      matrix.scales.kind == Scales::Kind::kRow ? "row" : "group of columns");
+  return matrix;
+}
+
+}  // namespace
 
 Result<PackedMatmul> pack_matmul(const Graph& graph, const FusedOp& op) {
   const auto& spec = std::get<MatmulSpec>(op.spec);
@@ -17,7 +35,7 @@ Result<PackedMatmul> pack_matmul(const Graph& graph, const FusedOp& op) {
   int64_t first = 0;
   for (int weight : op.weights) {
     const TernarySource& source = graph.ternary[static_cast<size_t>(weight)];
-    BITNETC_ASSIGN_OR_RETURN(const TernaryMatrix matrix, source.load());
+    BITNETC_ASSIGN_OR_RETURN(const TernaryMatrix matrix, load_checked(source));
     const int64_t tiles = WeightLayout{.id = spec.layout, .n = matrix.n, .k = matrix.k}.tiles();
     for (int64_t t = 0; t < tiles; ++t) {
       const int64_t row = t * kTileRows;
@@ -33,7 +51,7 @@ Result<PackedMatmul> pack_matmul(const Graph& graph, const FusedOp& op) {
                        static_cast<size_t>(whole.tile_bytes())));
       BITNETC_RETURN_IF_ERROR(
           status.with_context(fmt::format("{}, rows from {}", source.name, row)));
-      packed.tile_scales[slot] = matrix.scale;
+      packed.tile_scales[slot] = matrix.scales.values[0];
     }
     packed.weights += matrix.n * matrix.k;
     first += stride == 1 ? tiles : 1;

@@ -18,6 +18,8 @@ struct PackedMatmul {
 };
 
 // `op` is a fused matmul of `graph`.
+// Error: the source's; kDataCorrupt for a matrix that is not what its source says, kUnsupported for
+// scales that no kernel has, naming the matrix.
 Result<PackedMatmul> pack_matmul(const Graph& graph, const FusedOp& op);
 
 }  // namespace bitnetc

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "frontend/families/family.h"
 #include "frontend/json/object_reader.h"
 #include "frontend/json/strict_json.h"
 
@@ -11,8 +12,12 @@ namespace {
 
 using Json = nlohmann::json;
 
-// No dimension may exceed this: an int32 sum over K products of int8 and a trit then cannot overflow.
+// No dimension may exceed this: an int32 sum over K products of int8 and a trit then cannot
+// overflow.
 constexpr int64_t kMaxDimension = (int64_t{1} << 24) - 1;
+constexpr int64_t kMaxLayers = int64_t{1} << 16;
+// Longer than any context that was ever trained.
+constexpr int64_t kMaxPositions = int64_t{1} << 24;
 constexpr double kFloatMin = std::numeric_limits<float>::min();
 constexpr double kFloatMax = std::numeric_limits<float>::max();
 constexpr NumberRange kPositive{kFloatMin, kFloatMax, "a positive number"};
@@ -87,16 +92,17 @@ Status read_shapes(ObjectReader* config, ModelConfig* model) {
   const struct {
     const char* key;
     int64_t* value;
+    int64_t most;
   } required[] = {
-      {"vocab_size", &model->vocab_size},
-      {"hidden_size", &model->hidden_size},
-      {"intermediate_size", &model->intermediate_size},
-      {"num_hidden_layers", &model->layers},
-      {"num_attention_heads", &model->q_heads},
-      {"max_position_embeddings", &model->max_positions},
+      {"vocab_size", &model->vocab_size, kMaxDimension},
+      {"hidden_size", &model->hidden_size, kMaxDimension},
+      {"intermediate_size", &model->intermediate_size, kMaxDimension},
+      {"num_hidden_layers", &model->layers, kMaxLayers},
+      {"num_attention_heads", &model->q_heads, kMaxDimension},
+      {"max_position_embeddings", &model->max_positions, kMaxPositions},
   };
   for (const auto& field : required) {
-    BITNETC_ASSIGN_OR_RETURN(*field.value, config->required_integer(field.key, 1, kMaxDimension));
+    BITNETC_ASSIGN_OR_RETURN(*field.value, config->required_integer(field.key, 1, field.most));
   }
 
   BITNETC_ASSIGN_OR_RETURN(const auto kv_heads,
@@ -127,7 +133,8 @@ Status read_shapes(ObjectReader* config, ModelConfig* model) {
   return {};
 }
 
-// rope_theta stands at the top or, in newer files, inside rope_parameters; scaling of any kind is refused.
+// rope_theta stands at the top or, in newer files, inside rope_parameters; scaling of any kind is
+// refused.
 Status read_rope(ObjectReader* config, ModelConfig* model, LoadReport* report) {
   BITNETC_ASSIGN_OR_RETURN(auto theta, config->number("rope_theta", kPositive));
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
@@ -152,7 +159,8 @@ Status read_rope(ObjectReader* config, ModelConfig* model, LoadReport* report) {
 Status check_unconverted_modules(ObjectReader* quantization) {
   const Json* modules = quantization->find("modules_to_not_convert");
   if (modules == nullptr) return {};
-  // These are never ternary, so naming them says nothing new. Any other name could match a projection.
+  // These are never ternary, so naming them says nothing new. Any other name could match a
+  // projection.
   const Json harmless = {"lm_head", "embed_tokens", "model.embed_tokens"};
   if (!modules->is_array())
     return quantization->error(StatusCode::kDataCorrupt,
@@ -218,12 +226,13 @@ Result<HfConfig> read_hf_config(std::string_view json, const std::string& origin
   BITNETC_ASSIGN_OR_RETURN(const Json document, parse_strict_json(json, origin));
   BITNETC_ASSIGN_OR_RETURN(ObjectReader config, ObjectReader::open(document, origin));
   HfConfig result;
-  BITNETC_ASSIGN_OR_RETURN(result.model.family, config.required_text("model_type"));
-  if (result.model.family != "bitnet")
+  BITNETC_ASSIGN_OR_RETURN(const std::string type, config.required_text("model_type"));
+  const Family* family = find_family(type);
+  if (family == nullptr)
     return config.error(StatusCode::kUnsupported,
-                        "model_type = \"{}\" is not supported; supported: \"bitnet\" "
-                        "(the BitNet-b1.58-2B-4T family)",
-                        result.model.family);
+                        "model_type = \"{}\" is not supported; supported: {}", type,
+                        known_families());
+  result.model.family = family->name;
   BITNETC_RETURN_IF_ERROR(check_fixed_keys(&config));
   BITNETC_RETURN_IF_ERROR(read_shapes(&config, &result.model));
   BITNETC_RETURN_IF_ERROR(read_rope(&config, &result.model, report));
@@ -247,6 +256,55 @@ GenerationDefaults generation_defaults(const HfConfig& config) {
       defaults.stop_ids.push_back(id);
   return defaults;
 }
+
+namespace {
+
+// Keys of generation_config.json that change the text at any value but a neutral one and have no
+// counterpart here.
+std::vector<std::string> unsupported_generation_keys(const Json& document) {
+  struct Key {
+    const char* name;
+    double neutral;
+  };
+  constexpr Key kKeys[] = {{"bad_words_ids", 0},
+                           {"begin_suppress_tokens", 0},
+                           {"diversity_penalty", 0},
+                           {"dola_layers", 0},
+                           {"encoder_repetition_penalty", 1},
+                           {"epsilon_cutoff", 0},
+                           {"eta_cutoff", 0},
+                           {"exponential_decay_length_penalty", 0},
+                           {"force_words_ids", 0},
+                           {"forced_bos_token_id", -1},
+                           {"forced_decoder_ids", 0},
+                           {"forced_eos_token_id", -1},
+                           {"guidance_scale", 1},
+                           {"min_length", 0},
+                           {"min_new_tokens", 0},
+                           {"no_repeat_ngram_size", 0},
+                           {"num_beam_groups", 1},
+                           {"num_beams", 1},
+                           {"penalty_alpha", 0},
+                           {"sequence_bias", 0},
+                           {"stop_strings", 0},
+                           {"suppress_tokens", 0},
+                           {"top_h", 0},
+                           {"typical_p", 1},
+                           {"watermarking_config", 0}};
+  constexpr size_t kMostBytes = 60;
+  std::vector<std::string> keys;
+  for (const auto& [name, neutral] : kKeys) {
+    const auto found = document.find(name);
+    if (found == document.end() || found->empty() || *found == false) continue;
+    if (found->is_number() && found->get<double>() == neutral) continue;
+    std::string value = found->dump(-1, ' ', /*ensure_ascii=*/true);
+    if (value.size() > kMostBytes) value = value.substr(0, kMostBytes) + "...";
+    keys.push_back(fmt::format("{} = {}", name, value));
+  }
+  return keys;
+}
+
+}  // namespace
 
 Result<GenerationDefaults> read_generation_config(std::string_view json, const std::string& origin,
                                                   const HfConfig& config, LoadReport* report) {
@@ -273,6 +331,7 @@ Result<GenerationDefaults> read_generation_config(std::string_view json, const s
                                           "max_new_tokens",       "pad_token_id",
                                           "transformers_version", "use_cache"};
   reader.report_rest(kUnused, "not a default of sampling", &report->ignored_keys);
+  defaults.unsupported_keys = unsupported_generation_keys(document);
   return defaults;
 }
 

@@ -1,5 +1,5 @@
-// config.json of a Hugging Face folder, read strictly: a key that would change the computation and that is
-// not implemented is an error; a key that cannot change it is reported as ignored.
+// config.json of a Hugging Face folder, read strictly: a key that would change the computation and
+// that is not implemented is an error; a key that cannot change it is reported as ignored.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,8 @@ struct HfConfig {
   std::vector<int32_t> stop_ids;
 };
 
-// Error: kDataCorrupt (not JSON, missing, wrong type, contradiction) or kUnsupported, naming key and value.
+// Error: kDataCorrupt (not JSON, missing, wrong type, contradiction) or kUnsupported, naming key
+// and value. `origin`, printable, opens every message ("model/config.json").
 Result<HfConfig> read_hf_config(std::string_view json, const std::string& origin,
                                 LoadReport* report);
 

@@ -3,14 +3,20 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
+#include <map>
 
-#include "frontend/hf/bitnet_graph.h"
+#include "frontend/families/family.h"
 #include "frontend/hf/hf_config.h"
+#include "frontend/hf/hf_weight_source.h"
 #include "frontend/json/object_reader.h"
 #include "frontend/json/strict_json.h"
 #include "frontend/safetensors/safetensors_model.h"
+#include "frontend/stand_in.h"
+#include "frontend/tokenizer.h"
 #include "runtime/mapped_file.h"
+#include "runtime/printable.h"
 
 namespace bitnetc {
 namespace {
@@ -41,6 +47,40 @@ SourceFile describe(const MappedFile& file) {
           .xxh3 = fmt::format("{:016x}{:016x}", digest.high64, digest.low64)};
 }
 
+// What messages call the file.
+std::string origin_of(const MappedFile& file) {
+  return printable_path(file.path());
+}
+
+// 3 of "model.layers.3.mlp.up_proj.weight".
+std::optional<int64_t> layer_of(std::string_view tensor_name) {
+  constexpr std::string_view kPrefix = "model.layers.";
+  if (!tensor_name.starts_with(kPrefix)) return std::nullopt;
+  tensor_name.remove_prefix(kPrefix.size());
+  int64_t layer = 0;
+  const auto [end, failure] =
+      std::from_chars(tensor_name.data(), tensor_name.data() + tensor_name.size(), layer);
+  const bool is_number = failure == std::errc() && layer >= 0;
+  const bool is_part = end != tensor_name.data() + tensor_name.size() && *end == '.';
+  return is_number && is_part ? std::optional(layer) : std::nullopt;
+}
+
+// A file with more layers than the configuration says is another model: run with the first of its
+// layers it would answer nonsense. `config_origin` names config.json.
+Status check_layers(const HfConfig& config, const SafetensorsModel& tensors,
+                    const std::string& config_origin) {
+  std::map<int64_t, std::string> beyond;  // layer -> a tensor of it
+  for (const std::string& name : tensors.tensor_names())
+    if (const auto layer = layer_of(name); layer && *layer >= config.model.layers)
+      beyond.emplace(*layer, name);
+  if (beyond.empty()) return {};
+  const auto& [last, name] = *beyond.rbegin();
+  return make_error(StatusCode::kDataCorrupt,
+                    "{}: num_hidden_layers is {}, but the weights go on to layer {} (tensor {}), "
+                    "expected {}",
+                    config_origin, config.model.layers, last, printable(name, 100), last + 1);
+}
+
 class FolderLoader {
  public:
   explicit FolderLoader(const std::string& folder) : folder_(folder) {}
@@ -49,16 +89,16 @@ class FolderLoader {
     BITNETC_ASSIGN_OR_RETURN(const auto config_file, open("config.json"));
     BITNETC_ASSIGN_OR_RETURN(
         const HfConfig config,
-        read_hf_config(text_of(*config_file), config_file->path(), &model_.report));
+        read_hf_config(text_of(*config_file), origin_of(*config_file), &model_.report));
     graph().config = config.model;
     if (config.storage == WeightStorage::kMasters)
       model_.report.notes.push_back(
           "float masters: quantised with absmean, scales rounded to bf16");
-    BITNETC_RETURN_IF_ERROR(load_tokenizer());
+    BITNETC_RETURN_IF_ERROR(load_tokenizer(config));
     BITNETC_RETURN_IF_ERROR(load_chat_template());
     BITNETC_RETURN_IF_ERROR(load_generation(config));
-    BITNETC_RETURN_IF_ERROR(load_weights(config));
-    BITNETC_RETURN_IF_ERROR(validate(graph()).with_context(folder_));
+    BITNETC_RETURN_IF_ERROR(load_weights(config, origin_of(*config_file)));
+    BITNETC_RETURN_IF_ERROR(validate(graph()).with_context(printable_path(folder_)));
     return std::move(model_);
   }
 
@@ -79,33 +119,47 @@ class FolderLoader {
     return file;
   }
 
-  Status load_tokenizer() {
+  // The tokenizer is made here only to be checked: before anything is compiled, not when it is run.
+  Status load_tokenizer(const HfConfig& config) {
     auto file = open("tokenizer.json");
     if (!file.ok()) return file.status().with_context("a model needs its tokenizer");
     graph().tokenizer_json = text_of(**file);
+    const std::string origin = origin_of(**file);
     if (graph().tokenizer_json.empty())
-      return make_error(StatusCode::kDataCorrupt, "{}: is empty", (*file)->path());
+      return make_error(StatusCode::kDataCorrupt, "{}: is empty", origin);
+    std::vector<std::string>& notes = model_.report.notes;
+    BITNETC_ASSIGN_OR_RETURN(const auto tokenizer,
+                             Tokenizer::from_json(graph().tokenizer_json, origin, &notes));
+    if (tokenizer->vocab_size() > config.model.vocab_size)
+      notes.push_back(fmt::format(
+          "{}: has ids up to {}, but vocab_size is {}: a text with one of the ids from there on is "
+          "refused when it is run",
+          origin, tokenizer->vocab_size() - 1, config.model.vocab_size));
     return {};
   }
 
-  // A chat_template.jinja of its own goes before the field in tokenizer_config.json, as in transformers.
+  // A chat_template.jinja of its own goes before the field in tokenizer_config.json, as in
+  // transformers.
   Status load_chat_template() {
     BITNETC_ASSIGN_OR_RETURN(const auto jinja, open_optional("chat_template.jinja"));
     if (jinja) {
+      BITNETC_RETURN_IF_ERROR(
+          check_is_not_stand_in(text_of(*jinja)).with_context(origin_of(*jinja)));
       graph().chat_template = text_of(*jinja);
       return {};
     }
     BITNETC_ASSIGN_OR_RETURN(const auto file, open_optional("tokenizer_config.json"));
     if (!file) return {};
-    BITNETC_ASSIGN_OR_RETURN(const auto document, parse_strict_json(text_of(*file), file->path()));
-    BITNETC_ASSIGN_OR_RETURN(ObjectReader reader, ObjectReader::open(document, file->path()));
+    const std::string origin = origin_of(*file);
+    BITNETC_ASSIGN_OR_RETURN(const auto document, parse_strict_json(text_of(*file), origin));
+    BITNETC_ASSIGN_OR_RETURN(ObjectReader reader, ObjectReader::open(document, origin));
     const nlohmann::json* chat_template = reader.find("chat_template");
     if (chat_template == nullptr) return {};
     if (chat_template->is_string()) {
       graph().chat_template = chat_template->get<std::string>();
     } else {
       model_.report.notes.push_back(fmt::format("{}: chat_template is {}, not a string: not used",
-                                                file->path(), json_excerpt(*chat_template)));
+                                                origin, json_excerpt(*chat_template)));
     }
     return {};
   }
@@ -118,15 +172,24 @@ class FolderLoader {
     }
     BITNETC_ASSIGN_OR_RETURN(
         graph().generation,
-        read_generation_config(text_of(*file), file->path(), config, &model_.report));
+        read_generation_config(text_of(*file), origin_of(*file), config, &model_.report));
     return {};
   }
 
-  Status load_weights(const HfConfig& config) {
+  Status load_weights(const HfConfig& config, const std::string& config_origin) {
     BITNETC_ASSIGN_OR_RETURN(const SafetensorsModel tensors, SafetensorsModel::open(folder_));
+    BITNETC_RETURN_IF_ERROR(check_layers(config, tensors, config_origin));
     for (const std::string& note : tensors.notes()) model_.report.notes.push_back(note);
     for (const auto& file : tensors.files()) graph().sources.push_back(describe(*file));
-    return build_bitnet_graph(config, tensors, &graph(), &model_.report);
+    const Family* family = find_family(config.model.family);
+    BITNETC_CHECK(family != nullptr, "family {} passed read_hf_config()", config.model.family);
+    HfWeightSource weights(config, tensors);
+    BITNETC_RETURN_IF_ERROR(
+        family->build({.config = config.model, .tied_head = config.tied_head}, weights, &graph()));
+    if (const auto unused = weights.unused(); !unused.empty())
+      model_.report.notes.push_back(
+          fmt::format("not part of this model and not used: {}", tensor_list(unused)));
+    return {};
   }
 
   std::string folder_;

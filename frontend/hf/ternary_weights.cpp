@@ -3,44 +3,14 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
+
+#include "runtime/math.h"
+#include "runtime/printable.h"
 
 namespace bitnetc {
 namespace {
 
 constexpr float kScaleFloor = 1e-5f;
-
-float widen_f16(uint16_t bits) {
-  const uint32_t sign = uint32_t{bits & 0x8000u} << 16;
-  const uint32_t exponent = (bits >> 10) & 0x1fu;
-  const uint32_t mantissa = bits & 0x3ffu;
-  if (exponent == 0) {  // zero and subnormals: mantissa * 2^-24, exact in fp32
-    const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const uint32_t wide_exponent = exponent == 0x1f ? 0xffu : exponent + 112;  // biases 15 and 127
-  return std::bit_cast<float>(sign | (wide_exponent << 23) | (mantissa << 13));
-}
-
-float widen_bf16(uint16_t bits) {
-  return std::bit_cast<float>(uint32_t{bits} << 16);
-}
-
-template <typename Stored, typename Widen>
-void widen_all(const uint8_t* bytes, int64_t count, float* out, Widen widen_one) {
-  for (int64_t i = 0; i < count; ++i) {
-    Stored stored;
-    std::memcpy(&stored, bytes + static_cast<size_t>(i) * sizeof stored, sizeof stored);
-    out[i] = widen_one(stored);
-  }
-}
-
-// To the nearest bf16, ties to even.
-float round_to_bf16(float value) {
-  uint32_t bits = std::bit_cast<uint32_t>(value);
-  bits += 0x7fffu + ((bits >> 16) & 1u);
-  return std::bit_cast<float>(bits & 0xffff0000u);
-}
 
 // Calls visit(first_index, values) over the whole tensor, a block at a time in order.
 template <typename Visit>
@@ -48,12 +18,12 @@ Status for_each_block(const StoredTensor& tensor, const Visit& visit) {
   const auto type = float_type_of(tensor.type);
   if (!type)
     return make_error(StatusCode::kDataCorrupt, "{}: dtype is {}, expected BF16, F16 or F32",
-                      tensor.label(), tensor_type_name(tensor.type));
+                      tensor.label(), printable(tensor.dtype));
   constexpr int64_t kBlock = 4096;
   float values[kBlock];
   for (int64_t first = 0; first < tensor.elements; first += kBlock) {
     const int64_t count = std::min(kBlock, tensor.elements - first);
-    widen(*type, tensor.bytes.data() + first * float_type_bytes(*type), count, values);
+    math::widen(*type, tensor.bytes.data() + first * float_type_bytes(*type), count, values);
     BITNETC_RETURN_IF_ERROR(
         visit(first, std::span<const float>(values, static_cast<size_t>(count))));
   }
@@ -105,16 +75,6 @@ std::optional<FloatType> float_type_of(TensorType type) {
   }
 }
 
-void widen(FloatType type, const uint8_t* bytes, int64_t count, float* out) {
-  switch (type) {
-    case FloatType::kF32:
-      std::memcpy(out, bytes, static_cast<size_t>(count) * sizeof(float));
-      return;
-    case FloatType::kF16: widen_all<uint16_t>(bytes, count, out, widen_f16); return;
-    case FloatType::kBf16: widen_all<uint16_t>(bytes, count, out, widen_bf16); return;
-  }
-}
-
 Status check_finite(const StoredTensor& tensor) {
   return for_each_block(tensor, [&](int64_t first, std::span<const float> values) {
     return check_finite_block(tensor, first, values);
@@ -126,9 +86,9 @@ Result<float> read_weight_scale(const StoredTensor& tensor, ScaleRule rule) {
   if (!type || tensor.elements != 1)
     return make_error(StatusCode::kDataCorrupt,
                       "{}: is {} {}, expected one element of BF16, F16 or F32", tensor.label(),
-                      tensor_type_name(tensor.type), shape_text(tensor.shape));
+                      printable(tensor.dtype), shape_text(tensor.shape));
   float stored = 0;
-  widen(*type, tensor.bytes.data(), 1, &stored);
+  math::widen(*type, tensor.bytes.data(), 1, &stored);
   const float scale = rule == ScaleRule::kMultiply ? stored : 1.0f / stored;
   if (!(std::isfinite(stored) && stored > 0 && std::isfinite(scale)))
     return make_error(StatusCode::kDataCorrupt, "{}: is {}, expected a positive number{}",
@@ -140,9 +100,9 @@ Result<float> read_weight_scale(const StoredTensor& tensor, ScaleRule rule) {
 Result<TernaryMatrix> unpack_ternary(const StoredTensor& packed, int64_t n, float scale) {
   BITNETC_CHECK(
       packed.type == TensorType::kU8 && packed.shape.size() == 2 && packed.shape[0] == (n + 3) / 4,
-      "{} {} for {} rows", tensor_type_name(packed.type), shape_text(packed.shape), n);
+      "{} {} for {} rows", printable(packed.dtype), shape_text(packed.shape), n);
   const int64_t packed_rows = packed.shape[0], columns = packed.shape[1];
-  TernaryMatrix matrix{.n = n, .k = columns, .trits = {}, .scale = scale};
+  TernaryMatrix matrix{.n = n, .k = columns, .trits = {}, .scales = Scales::of_tensor(scale)};
   matrix.trits.resize(static_cast<size_t>(n * columns));
   int highest = 0;
   for (int64_t row = 0; row < n; ++row) {
@@ -173,9 +133,11 @@ Result<TernaryMatrix> quantise_absmean(const StoredTensor& masters) {
   const float m = std::max(mean, kScaleFloor);
   const float inverse = 1.0f / m;
 
-  TernaryMatrix matrix{
-      .n = masters.shape[0], .k = masters.shape[1], .trits = {}, .scale = round_to_bf16(m)};
-  if (!std::isfinite(matrix.scale))
+  TernaryMatrix matrix{.n = masters.shape[0],
+                       .k = masters.shape[1],
+                       .trits = {},
+                       .scales = Scales::of_tensor(math::widen_bf16(math::round_to_bf16(m)))};
+  if (!std::isfinite(matrix.scales.values[0]))
     return make_error(StatusCode::kDataCorrupt, "{}: mean magnitude {} does not fit bf16",
                       masters.label(), m);
   matrix.trits.resize(static_cast<size_t>(masters.elements));

@@ -1,5 +1,5 @@
-// Stored weights to canonical ternary form, and stored floats widened to fp32. Pure functions of the tensor.
-// Errors are kDataCorrupt and name the tensor and the first offending element.
+// Stored weights to canonical ternary form. Pure functions of the tensor. Errors are kDataCorrupt
+// and name the tensor and the first offending element.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,9 @@
 
 namespace bitnetc {
 
-// The table type for a stored float type; nothing for integers, F64 and the 8-bit floats.
+// The table type for a stored float type; nothing for integers, F64, the 8-bit floats and unknown
+// types.
 std::optional<FloatType> float_type_of(TensorType type);
-
-// Widens `count` elements from `bytes`, which need not be aligned. Exact.
-void widen(FloatType type, const uint8_t* bytes, int64_t count, float* out);
 
 // Fails if an element of a bf16/f16/f32 tensor is infinite or NaN.
 Status check_finite(const StoredTensor& tensor);
@@ -24,11 +22,13 @@ Status check_finite(const StoredTensor& tensor);
 // The factor to multiply by, from a one-element float tensor.
 Result<float> read_weight_scale(const StoredTensor& tensor, ScaleRule rule);
 
-// Packed weights:  u8 [R, k] with R = ceil(n / 4); bits 2i+1..2i of packed[r][c] hold trit (i*R + r, c) + 1.
+// Packed weights:  u8 [R, k] with R = ceil(n / 4); bits 2i+1..2i of packed[r][c] hold
+// trit (i*R + r, c) + 1.
 Result<TernaryMatrix> unpack_ternary(const StoredTensor& packed, int64_t n, float scale);
 
-// Float masters [n, k]:  m = max(mean |W|, 1e-5), trit = clamp(rint(W * (1/m)), -1, 1), scale = bf16(m).
-// The mean accumulates in double in row-major order and is rounded once to fp32; the rest is fp32.
+// Float masters [n, k]:  m = max(mean |W|, 1e-5), trit = clamp(rint(W * (1/m)), -1, 1), scale =
+// bf16(m). The mean accumulates in double in row-major order and is rounded once to fp32; the rest
+// is fp32.
 Result<TernaryMatrix> quantise_absmean(const StoredTensor& masters);
 
 }  // namespace bitnetc

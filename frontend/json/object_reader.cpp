@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "frontend/json/strict_json.h"
+#include "runtime/printable.h"
 
 namespace bitnetc {
 

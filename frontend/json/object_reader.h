@@ -1,5 +1,5 @@
-// Reads the fields of one JSON object by name and type, and remembers which were asked for, so that what
-// nobody read can be reported. A null value counts as absent. Private to frontend/.
+// Reads the fields of one JSON object by name and type, and remembers which were asked for, so that
+// what nobody read can be reported. A null value counts as absent. Private to frontend/.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -22,8 +22,8 @@ struct NumberRange {
 
 class ObjectReader {
  public:
-  // `where` opens every message: "model/config.json", or "model/config.json: rope_parameters" for a nested
-  // object. `object` must outlive the reader.
+  // `where`, printable, opens every message: "model/config.json", or
+  // "model/config.json: rope_parameters" for a nested object. `object` must outlive the reader.
   static Result<ObjectReader> open(const nlohmann::json& object, std::string where);
 
   // Null when absent. Marks the key as read.

@@ -2,13 +2,16 @@
 
 #include <vector>
 
+#include "frontend/stand_in.h"
+#include "runtime/printable.h"
+
 namespace bitnetc {
 namespace {
 
 using Json = nlohmann::json;
 
-// Builds the document from parser events. Containers under construction sit on a stack of our own, so the
-// depth of the input never becomes depth of ours.
+// Builds the document from parser events. Containers under construction sit on a stack of our own,
+// so the depth of the input never becomes depth of ours.
 class StrictBuilder final : public nlohmann::json_sax<Json> {
  public:
   bool null() override { return add(nullptr); }
@@ -33,10 +36,8 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
 
   bool parse_error(std::size_t position, const std::string& last_token,
                    const Json::exception&) override {
-    // The token is raw input, not yet known to be UTF-8: a message keeps its printable ASCII only.
-    std::string shown;
-    for (char c : last_token.substr(0, 40)) shown += c >= 0x20 && c < 0x7f ? c : '?';
-    return fail(fmt::format("not valid JSON at byte {}, near \"{}\"", position, shown));
+    return fail(
+        fmt::format("not valid JSON at byte {}, near \"{}\"", position, printable(last_token, 40)));
   }
 
   const std::string& message() const { return message_; }
@@ -79,7 +80,15 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
+Status check_no_nul(std::string_view text) {
+  const size_t at = text.find('\0');
+  if (at == std::string_view::npos) return {};
+  return make_error(StatusCode::kDataCorrupt, "not valid JSON at byte {}: a NUL byte", at + 1);
+}
+
 Result<Json> parse_strict_json(std::string_view text, const std::string& origin) {
+  BITNETC_RETURN_IF_ERROR(check_is_not_stand_in(text).with_context(origin));
+  BITNETC_RETURN_IF_ERROR(check_no_nul(text).with_context(origin));
   StrictBuilder builder;
   if (!Json::sax_parse(text.begin(), text.end(), &builder))
     return make_error(StatusCode::kDataCorrupt, "{}: {}", origin, builder.message());
@@ -91,15 +100,6 @@ std::string json_excerpt(const Json& value) {
   std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true);
   if (text.size() > kMaxBytes) text = text.substr(0, kMaxBytes) + "...";
   return text;
-}
-
-std::string printable(std::string_view text) {
-  constexpr size_t kMaxBytes = 500;
-  std::string shown(text.substr(0, kMaxBytes));
-  for (char& c : shown)
-    if ((c >= 0 && c < 0x20) || c == 0x7f) c = '?';
-  if (text.size() > kMaxBytes) shown += "...";
-  return shown;
 }
 
 }  // namespace bitnetc

@@ -1,10 +1,14 @@
 // A .safetensors file:   u64 header_bytes | header (JSON, right-padded with spaces) | data
-// The header maps a tensor's name to {dtype, shape, data_offsets: [begin, end]}, offsets relative to data.
+// The header maps a tensor's name to {dtype, shape, data_offsets: [begin, end]}, offsets relative
+// to data.
 #include "frontend/safetensors/safetensors_file.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "frontend/json/strict_json.h"
+#include "frontend/stand_in.h"
+#include "runtime/printable.h"
 
 namespace bitnetc {
 namespace {
@@ -30,11 +34,11 @@ constexpr TypeRow kTypes[] = {
     {TensorType::kF8E5M2, "F8_E5M2", 1},
 };
 
-const TypeRow& type_row(TensorType type) {
+// Null for a dtype that this build does not know.
+const TypeRow* type_row(std::string_view name) {
   const auto* row = std::find_if(std::begin(kTypes), std::end(kTypes),
-                                 [&](const TypeRow& candidate) { return candidate.type == type; });
-  BITNETC_CHECK(row != std::end(kTypes), "type {}", static_cast<int>(type));
-  return *row;
+                                 [&](const TypeRow& candidate) { return candidate.name == name; });
+  return row == std::end(kTypes) ? nullptr : row;
 }
 
 // Where a tensor lies, in bytes from the start of the data section.
@@ -50,8 +54,10 @@ class HeaderReader {
       : bytes_(bytes), origin_(std::move(origin)), file_(std::move(file)) {}
 
   Result<std::vector<StoredTensor>> read() {
-    BITNETC_ASSIGN_OR_RETURN(const std::string_view text, header_text());
-    BITNETC_ASSIGN_OR_RETURN(const Json header, parse_strict_json(text, origin_ + ": header"));
+    const std::string_view text(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
+    BITNETC_RETURN_IF_ERROR(check_is_not_stand_in(text).with_context(origin_));
+    BITNETC_ASSIGN_OR_RETURN(const std::string_view json, header_text());
+    BITNETC_ASSIGN_OR_RETURN(const Json header, parse_strict_json(json, origin_ + ": header"));
     for (const auto& [name, entry] : header.items()) {
       BITNETC_RETURN_IF_ERROR(name == "__metadata__" ? check_metadata(entry)
                                                      : add_tensor(name, entry));
@@ -114,8 +120,10 @@ class HeaderReader {
     tensor.origin = origin_;
     tensor.file = file_;
     BITNETC_RETURN_IF_ERROR(read_type(entry.at("dtype"), &tensor));
-    BITNETC_RETURN_IF_ERROR(read_shape(entry.at("shape"), &tensor));
-    BITNETC_ASSIGN_OR_RETURN(const Extent extent, read_extent(entry.at("data_offsets"), tensor));
+    BITNETC_ASSIGN_OR_RETURN(const std::optional<int64_t> bytes,
+                             read_shape(entry.at("shape"), &tensor));
+    BITNETC_ASSIGN_OR_RETURN(const Extent extent,
+                             read_extent(entry.at("data_offsets"), tensor, bytes));
     tensor.bytes = data_.subspan(static_cast<size_t>(extent.begin),
                                  static_cast<size_t>(extent.end - extent.begin));
     placed_.push_back({extent, std::move(tensor)});
@@ -125,19 +133,18 @@ class HeaderReader {
   Status read_type(const Json& dtype, StoredTensor* tensor) const {
     if (!dtype.is_string())
       return error("tensor {}: dtype is {}, expected a string", tensor->name, json_excerpt(dtype));
-    const auto& text = dtype.get_ref<const std::string&>();
-    for (const TypeRow& row : kTypes) {
-      if (row.name != text) continue;
-      tensor->type = row.type;
-      return {};
-    }
-    return error("tensor {}: unknown dtype {}", tensor->name, json_excerpt(dtype));
+    tensor->dtype = dtype.get<std::string>();
+    const TypeRow* row = type_row(tensor->dtype);
+    tensor->type = row == nullptr ? TensorType::kOther : row->type;
+    return {};
   }
 
-  Status read_shape(const Json& shape, StoredTensor* tensor) const {
+  // The bytes that a tensor of this shape takes; nothing where the size of an element is not known.
+  Result<std::optional<int64_t>> read_shape(const Json& shape, StoredTensor* tensor) const {
     if (!shape.is_array())
       return error("tensor {}: shape is {}, expected a list", tensor->name, json_excerpt(shape));
-    int64_t bytes = tensor_type_bytes(tensor->type);
+    const TypeRow* row = type_row(tensor->dtype);
+    int64_t bytes = row == nullptr ? 1 : row->bytes;
     tensor->elements = 1;
     for (const Json& dimension : shape) {
       if (!dimension.is_number_unsigned() || dimension.get<uint64_t>() > uint64_t{INT64_MAX})
@@ -149,10 +156,11 @@ class HeaderReader {
       tensor->elements *= extent;
       tensor->shape.push_back(extent);
     }
-    return {};
+    return row == nullptr ? std::nullopt : std::optional(bytes);
   }
 
-  Result<Extent> read_extent(const Json& offsets, const StoredTensor& tensor) const {
+  Result<Extent> read_extent(const Json& offsets, const StoredTensor& tensor,
+                             std::optional<int64_t> expected_bytes) const {
     const bool well_formed = offsets.is_array() && offsets.size() == 2 &&
                              offsets[0].is_number_unsigned() && offsets[1].is_number_unsigned();
     if (!well_formed)
@@ -165,12 +173,10 @@ class HeaderReader {
     if (extent.end > data_.size())
       return error("tensor {}: data_offsets [{}, {}] reach past the {} bytes of data (truncated?)",
                    tensor.name, extent.begin, extent.end, data_.size());
-    const uint64_t expected =
-        static_cast<uint64_t>(tensor.elements * tensor_type_bytes(tensor.type));
-    if (extent.end - extent.begin != expected)
+    if (expected_bytes && extent.end - extent.begin != static_cast<uint64_t>(*expected_bytes))
       return error("tensor {}: data_offsets [{}, {}] span {} bytes, but {} {} needs {}",
-                   tensor.name, extent.begin, extent.end, extent.end - extent.begin,
-                   tensor_type_name(tensor.type), shape_text(tensor.shape), expected);
+                   tensor.name, extent.begin, extent.end, extent.end - extent.begin, tensor.dtype,
+                   shape_text(tensor.shape), *expected_bytes);
     return extent;
   }
 
@@ -205,13 +211,6 @@ class HeaderReader {
 
 }  // namespace
 
-std::string_view tensor_type_name(TensorType type) {
-  return type_row(type).name;
-}
-int64_t tensor_type_bytes(TensorType type) {
-  return type_row(type).bytes;
-}
-
 std::string shape_text(std::span<const int64_t> shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
@@ -226,7 +225,7 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::string& path) {
 }
 
 Result<SafetensorsFile> SafetensorsFile::open(std::shared_ptr<const MappedFile> file) {
-  return parse(file->bytes(), file->path(), file);
+  return parse(file->bytes(), printable_path(file->path()), file);
 }
 
 Result<SafetensorsFile> SafetensorsFile::parse(std::span<const uint8_t> bytes, std::string origin) {

@@ -1,5 +1,6 @@
-// One .safetensors file, mapped and checked. Opening it proves the whole header: every tensor's bytes lie
-// inside the file, none overlap and nothing is left over. Immutable once opened: any thread may read it.
+// One .safetensors file, mapped and checked. Opening it proves the whole header: every tensor's
+// bytes lie inside the file, none overlap and nothing is left over. Immutable once opened: any
+// thread may read it.
 #pragma once
 
 #include <cstdint>
@@ -32,18 +33,19 @@ enum class TensorType {
   kBool,
   kF8E4M3,
   kF8E5M2,
+  kOther,  // a type this build does not know: its elements cannot be read
 };
-std::string_view tensor_type_name(TensorType type);  // as in the file: "BF16"
-int64_t tensor_type_bytes(TensorType type);
 
-// A tensor where it lies in its file. The bytes may be unaligned for their type: copy them, never cast.
+// A tensor where it lies in its file. The bytes may be unaligned for their type: copy them, never
+// cast.
 struct StoredTensor {
   std::string name;
   TensorType type = TensorType::kU8;
+  std::string dtype;               // the type as the file spells it: "BF16"
   std::vector<int64_t> shape;      // row-major; empty for a scalar
   int64_t elements = 0;            // product of the shape
-  std::span<const uint8_t> bytes;  // elements * tensor_type_bytes(type)
-  std::string origin;              // path of its file
+  std::span<const uint8_t> bytes;  // elements times the size of one, unless the type is kOther
+  std::string origin;              // path of its file, printable
   std::shared_ptr<const MappedFile>
       file;  // keeps bytes alive; null when they were parsed from memory
 
@@ -59,7 +61,8 @@ std::string shape_text(std::span<const int64_t> shape);  // "[64, 256]"
 
 class SafetensorsFile {
  public:
-  // Error: kNotFound / kIoError from the mapping, kDataCorrupt naming the file, the tensor and the numbers.
+  // Error: kNotFound / kIoError from the mapping, kDataCorrupt naming the file, the tensor and the
+  // numbers, or what the file is instead (check_is_not_stand_in).
   static Result<SafetensorsFile> open(const std::string& path);
   static Result<SafetensorsFile> open(std::shared_ptr<const MappedFile> file);
   // The same over bytes in memory, which the caller keeps alive. `origin` opens the messages.

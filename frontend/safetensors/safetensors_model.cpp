@@ -1,8 +1,10 @@
 #include "frontend/safetensors/safetensors_model.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "frontend/json/strict_json.h"
+#include "runtime/printable.h"
 
 namespace bitnetc {
 namespace {
@@ -13,30 +15,41 @@ constexpr const char* kIndexName = "model.safetensors.index.json";
 // tensor name -> shard file name
 using WeightMap = std::map<std::string, std::string>;
 
-Result<WeightMap> parse_index(const MappedFile& index) {
+// Whether there is anything of this name. Error: kIoError when that cannot be told (a folder that
+// may not be searched).
+Result<bool> is_there(const std::string& path) {
+  std::error_code failure;
+  const auto type = std::filesystem::status(path, failure).type();
+  if (type == std::filesystem::file_type::none)
+    return make_error(StatusCode::kIoError, "{}: {}", printable_path(path), failure.message());
+  return type != std::filesystem::file_type::not_found;
+}
+
+// `origin` is the index's path as messages show it.
+Result<WeightMap> parse_index(const MappedFile& index, const std::string& origin) {
   const auto bytes = index.bytes();
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  BITNETC_ASSIGN_OR_RETURN(const auto json, parse_strict_json(text, index.path()));
+  BITNETC_ASSIGN_OR_RETURN(const auto json, parse_strict_json(text, origin));
   if (!json.is_object() || !json.contains("weight_map") || !json.at("weight_map").is_object())
     return make_error(StatusCode::kDataCorrupt, "{}: weight_map is missing or not an object",
-                      index.path());
+                      origin);
   WeightMap weight_map;
   for (const auto& [tensor, file] : json.at("weight_map").items()) {
     if (!file.is_string())
       return make_error(StatusCode::kDataCorrupt, "{}: weight_map: {} is {}, expected a file name",
-                        index.path(), printable(tensor), json_excerpt(file));
+                        origin, printable(tensor), json_excerpt(file));
     const auto& name = file.template get_ref<const std::string&>();
     const bool plain = !name.empty() && name != "." && name != ".." && name == printable(name) &&
                        name.find_first_of("/\\") == std::string::npos;
     if (!plain)
       return make_error(
           StatusCode::kDataCorrupt,
-          "{}: weight_map: {} is in {}, expected the name of a file in the same folder",
-          index.path(), printable(tensor), json_excerpt(file));
+          "{}: weight_map: {} is in {}, expected the name of a file in the same folder", origin,
+          printable(tensor), json_excerpt(file));
     weight_map[tensor] = name;
   }
   if (weight_map.empty())
-    return make_error(StatusCode::kDataCorrupt, "{}: weight_map is empty", index.path());
+    return make_error(StatusCode::kDataCorrupt, "{}: weight_map is empty", origin);
   return weight_map;
 }
 
@@ -45,12 +58,11 @@ Result<WeightMap> parse_index(const MappedFile& index) {
 Result<SafetensorsModel> SafetensorsModel::open(const std::string& folder) {
   const std::string single_path = folder + "/" + kSingleName;
   const std::string index_path = folder + "/" + kIndexName;
-  std::error_code ignored;  // exists() is false on failure, and opening then says why
-  const bool has_single = std::filesystem::exists(single_path, ignored);
-  const bool has_index = std::filesystem::exists(index_path, ignored);
+  BITNETC_ASSIGN_OR_RETURN(const bool has_single, is_there(single_path));
+  BITNETC_ASSIGN_OR_RETURN(const bool has_index, is_there(index_path));
   if (!has_single && !has_index)
-    return make_error(StatusCode::kNotFound, "{}: holds neither {} nor {}", folder, kSingleName,
-                      kIndexName);
+    return make_error(StatusCode::kNotFound, "{}: holds neither {} nor {}", printable_path(folder),
+                      kSingleName, kIndexName);
 
   SafetensorsModel model(folder);
   if (has_single && has_index)
@@ -76,35 +88,48 @@ Status SafetensorsModel::open_single(const std::string& path) {
 Status SafetensorsModel::open_shards(const std::string& index_path) {
   BITNETC_ASSIGN_OR_RETURN(auto index, MappedFile::open(index_path));
   files_.push_back(index);
-  BITNETC_ASSIGN_OR_RETURN(const WeightMap weight_map, parse_index(*index));
+  const std::string origin = printable_path(index_path);
+  BITNETC_ASSIGN_OR_RETURN(const WeightMap weight_map, parse_index(*index, origin));
 
   std::map<std::string, SafetensorsFile> shards;
   for (const auto& [name, shard_name] : weight_map) {
     auto shard = shards.find(shard_name);
     if (shard == shards.end()) {
       auto opened = open_file(folder_ + "/" + shard_name);
-      if (!opened.ok()) return opened.status().with_context(index_path);
+      if (!opened.ok()) return opened.status().with_context(origin);
       shard = shards.emplace(shard_name, std::move(opened).value()).first;
     }
     const StoredTensor* tensor = shard->second.find(name);
     if (tensor == nullptr)
       return make_error(StatusCode::kNotFound, "{}: weight_map says {} is in {}, which lacks it",
-                        index_path, printable(name), shard_name);
+                        origin, printable(name), shard_name);
     tensors_.emplace(name, *tensor);
   }
+  std::vector<std::string> unlisted;
   for (const auto& [shard_name, shard] : shards)
     for (const StoredTensor& tensor : shard.tensors()) {
       const auto entry = weight_map.find(tensor.name);
       if (entry == weight_map.end() || entry->second != shard_name)
-        notes_.push_back(fmt::format("{}: tensor {} is not listed in {} and not used", shard_name,
-                                     printable(tensor.name), kIndexName));
+        unlisted.push_back(fmt::format("{} of {}", tensor.name, shard_name));
     }
+  if (!unlisted.empty())
+    notes_.push_back(
+        fmt::format("not listed in {} and not used: {}", kIndexName, tensor_list(unlisted)));
   return {};
 }
 
 const StoredTensor* SafetensorsModel::find(std::string_view name) const {
   const auto it = tensors_.find(name);
   return it == tensors_.end() ? nullptr : &it->second;
+}
+
+std::string tensor_list(std::span<const std::string> names) {
+  constexpr size_t kMaxNames = 3;
+  std::string text = fmt::format("{} tensor{}", names.size(), names.size() == 1 ? "" : "s");
+  for (size_t i = 0; i < std::min(names.size(), kMaxNames); ++i)
+    text += fmt::format("{}{}", i == 0 ? " (" : ", ", printable(names[i], 100));
+  if (names.size() > kMaxNames) text += ", ...";
+  return names.empty() ? text : text + ")";
 }
 
 std::vector<std::string> SafetensorsModel::tensor_names() const {

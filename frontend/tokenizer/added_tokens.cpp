@@ -1,6 +1,7 @@
 #include "frontend/tokenizer/added_tokens.h"
 
 #include <algorithm>
+#include <map>
 
 #include "frontend/tokenizer/utf8.h"
 
@@ -49,44 +50,29 @@ size_t leading_space_bytes(std::string_view text) {
 Result<AddedTokenMatcher> AddedTokenMatcher::create(std::vector<Entry> entries) {
   AddedTokenMatcher matcher;
   matcher.entries_ = std::move(entries);
-  std::vector<Entry>& sorted = matcher.entries_;
-  std::sort(sorted.begin(), sorted.end(),
-            [](const Entry& a, const Entry& b) { return a.text < b.text; });
-  for (size_t i = 0; i < sorted.size(); ++i) {
-    if (i > 0 && sorted[i].text == sorted[i - 1].text) {
+  std::map<std::string_view, int32_t> ids;
+  std::vector<std::string_view> texts;
+  size_t bytes = 0;
+  for (const Entry& entry : matcher.entries_) {
+    const auto [twin, is_new] = ids.emplace(entry.text, entry.token.id);
+    if (!is_new) {
       return make_error(StatusCode::kDataCorrupt,
-                        "added_tokens: ids {} and {} are both found as \"{}\"",
-                        sorted[i - 1].token.id, sorted[i].token.id, sorted[i].text);
+                        "added_tokens: ids {} and {} are both found as \"{}\"", twin->second,
+                        entry.token.id, entry.text);
     }
-    EntryRange& range = matcher.by_first_byte_[byte_at(sorted[i].text, 0)];
-    if (range.end == 0) range.begin = i;
-    range.end = i + 1;
-    if (sorted[i].token.single_word && !matcher.word_regex_) {
+    texts.push_back(entry.text);
+    bytes += entry.text.size();
+    if (entry.token.single_word && !matcher.word_regex_) {
       BITNETC_ASSIGN_OR_RETURN(matcher.word_regex_, TokenizerRegex::compile(kWordRegex));
     }
   }
-  return matcher;
-}
-
-// The longest entry that `text` starts with. `range` always holds the entries that share the first
-// `length` bytes with the text; the shortest of them comes first.
-const AddedTokenMatcher::Entry* AddedTokenMatcher::longest_at(std::string_view text) const {
-  EntryRange range = by_first_byte_[byte_at(text, 0)];
-  const Entry* longest = nullptr;
-  for (size_t length = 1; range.begin != range.end; ++length) {
-    if (entries_[range.begin].text.size() == length) longest = &entries_[range.begin++];
-    if (length == text.size()) break;
-    const auto begin = entries_.begin() + static_cast<ptrdiff_t>(range.begin);
-    const auto end = entries_.begin() + static_cast<ptrdiff_t>(range.end);
-    const uint8_t next = byte_at(text, length);
-    const auto low = std::partition_point(
-        begin, end, [&](const Entry& entry) { return byte_at(entry.text, length) < next; });
-    const auto high = std::partition_point(
-        low, end, [&](const Entry& entry) { return byte_at(entry.text, length) == next; });
-    range = {static_cast<size_t>(low - entries_.begin()),
-             static_cast<size_t>(high - entries_.begin())};
+  if (bytes > PatternSet::kMaxPatternBytes) {
+    return make_error(StatusCode::kUnsupported,
+                      "added_tokens: texts of {} bytes in all: expected at most {}", bytes,
+                      PatternSet::kMaxPatternBytes);
   }
-  return longest;
+  matcher.patterns_ = PatternSet(texts);
+  return matcher;
 }
 
 Result<bool> AddedTokenMatcher::touches_word(std::string_view text, TextRange range,
@@ -102,20 +88,22 @@ Result<bool> AddedTokenMatcher::touches_word(std::string_view text, TextRange ra
   return range.end < text.size() && !found.empty();
 }
 
-// `done` is the end of the last token, white space it swallowed included. A token made of white space
-// behind one that swallows it is still found, as in Hugging Face's implementation.
-Status AddedTokenMatcher::cut_piece(std::string_view text, std::vector<TextPiece>& pieces) const {
+// `done` is the end of the last token, white space it swallowed included. A token made of white
+// space behind one that swallows it is still found, as in Hugging Face's implementation.
+Status AddedTokenMatcher::cut_piece(std::string_view text, std::vector<PatternSet::Match>& matches,
+                                    std::vector<TextPiece>& pieces) const {
   std::optional<RegexSearch> word;
   if (word_regex_) word.emplace(*word_regex_);
+  matches.clear();
+  patterns_.find_all(text, matches);
   size_t done = 0;
-  for (size_t at = 0; at < text.size();) {
-    const Entry* entry =
-        by_first_byte_[byte_at(text, at)].end == 0 ? nullptr : longest_at(text.substr(at));
-    if (entry == nullptr) {
-      ++at;
-      continue;
-    }
-    TextRange range = {at, at + entry->text.size()};
+  size_t at = 0;         // the end of the last match
+  size_t space_end = 0;  // of the last white space that was swallowed; no run is measured twice
+  for (; !matches.empty(); matches.pop_back()) {
+    const PatternSet::Match& match = matches.back();  // the leftmost of the rest
+    if (match.begin < at) continue;
+    const Entry* entry = &entries_[match.pattern];
+    TextRange range = {match.begin, match.begin + entry->text.size()};
     at = range.end;
     if (entry->token.single_word) {
       BITNETC_ASSIGN_OR_RETURN(const bool touches, touches_word(text, range, *word));
@@ -125,8 +113,9 @@ Status AddedTokenMatcher::cut_piece(std::string_view text, std::vector<TextPiece
       range.begin = done + trailing_space_begin(text.substr(done, range.begin - done));
     }
     if (entry->token.rstrip) {
-      range.end = std::max(done, range.end);
-      range.end += leading_space_bytes(text.substr(range.end));
+      if (space_end < range.end)
+        space_end = range.end + leading_space_bytes(text.substr(range.end));
+      range.end = space_end;
     }
     if (done < range.begin) pieces.push_back({text.substr(done, range.begin - done)});
     pieces.push_back({{}, entry->token.id});
@@ -139,11 +128,12 @@ Status AddedTokenMatcher::cut_piece(std::string_view text, std::vector<TextPiece
 Status AddedTokenMatcher::cut(TextPieces& text) const {
   if (entries_.empty()) return {};
   std::vector<TextPiece> cut;
+  std::vector<PatternSet::Match> matches;
   for (const TextPiece& piece : text.pieces) {
     if (piece.is_token()) {
       cut.push_back(piece);
     } else {
-      BITNETC_RETURN_IF_ERROR(cut_piece(piece.text, cut));
+      BITNETC_RETURN_IF_ERROR(cut_piece(piece.text, matches, cut));
     }
   }
   text.pieces = std::move(cut);

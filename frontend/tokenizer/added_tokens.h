@@ -1,13 +1,14 @@
-// The added tokens of a tokenizer: texts that are cut out of the input before anything else happens.
+// The added tokens of a tokenizer: texts that are cut out of the input before anything else
+// happens.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "frontend/tokenizer/pattern_set.h"
 #include "frontend/tokenizer/text_pieces.h"
 #include "frontend/tokenizer/tokenizer_regex.h"
 #include "runtime/status.h"
@@ -24,7 +25,8 @@ struct AddedToken {
   bool special = false;      // left out by decode(skip_special)
 };
 
-// Finds a set of added tokens, leftmost first and of those the longest. Immutable.
+// Finds a set of added tokens: the leftmost match, of those that begin there the longest, and on
+// from its end. Immutable.
 class AddedTokenMatcher {
  public:
   struct Entry {
@@ -32,25 +34,21 @@ class AddedTokenMatcher {
     AddedToken token;
   };
 
-  // Error: kDataCorrupt if two entries look for the same text.
+  // Error: kDataCorrupt if two entries look for the same text; kUnsupported for more than
+  // PatternSet::kMaxPatternBytes of texts.
   static Result<AddedTokenMatcher> create(std::vector<Entry> entries);
 
-  // Cuts every piece that is not a token yet.
-  // Time: linear in the text times the length of the longest entry, in the worst case.
+  // Cuts every piece that is not a token yet. Time and memory are linear in the text.
   Status cut(TextPieces& text) const;
 
  private:
-  struct EntryRange {
-    size_t begin = 0;
-    size_t end = 0;
-  };
-
-  Status cut_piece(std::string_view text, std::vector<TextPiece>& pieces) const;
-  const Entry* longest_at(std::string_view text) const;
+  // `matches` is scratch space.
+  Status cut_piece(std::string_view text, std::vector<PatternSet::Match>& matches,
+                   std::vector<TextPiece>& pieces) const;
   Result<bool> touches_word(std::string_view text, TextRange range, RegexSearch& word) const;
 
-  std::vector<Entry> entries_;  // sorted by text
-  std::array<EntryRange, 256> by_first_byte_;
+  std::vector<Entry> entries_;
+  PatternSet patterns_;                       // the texts of the entries
   std::optional<TokenizerRegex> word_regex_;  // set if an entry is single_word
 };
 

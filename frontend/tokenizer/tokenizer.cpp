@@ -7,12 +7,19 @@
 
 #include "frontend/tokenizer/components.h"
 #include "frontend/tokenizer/utf8.h"
+#include "runtime/printable.h"
 
 namespace bitnetc {
 namespace {
 
 constexpr size_t kMaxTextBytes = size_t{1} << 30;  // positions in a text are 32-bit
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
+// " (max_length = 512)" for a block that says so, else nothing.
+std::string sizes_in(const JsonValue& block) {
+  const JsonValue* length = block.find("max_length");
+  return length == nullptr ? "" : fmt::format(" (max_length = {})", describe(*length));
+}
 
 }  // namespace
 
@@ -28,7 +35,8 @@ struct Tokenizer::Impl {
   TokenFrame frame;
   std::optional<TokenDecoding> decoding;
 
-  Status read(std::string_view json);
+  // A line of `notes` says what is not applied.
+  Status read(std::string_view json, std::vector<std::string>* notes);
   Status read_added(const JsonValue* json);
   Status make_matchers();
   Status make_decoding(const JsonValue* json);
@@ -48,14 +56,18 @@ int32_t Tokenizer::Impl::id_end() const {
   return std::max(added_end, document.vocabulary.id_end());
 }
 
-Status Tokenizer::Impl::read(std::string_view json) {
+Status Tokenizer::Impl::read(std::string_view json, std::vector<std::string>* notes) {
   BITNETC_ASSIGN_OR_RETURN(document, parse_tokenizer_document(json));
   BITNETC_ASSIGN_OR_RETURN(ComponentReader root, ComponentReader::open(document.root, ""));
   if (const JsonValue* version = root.take("version"); version && version->text != "1.0") {
     return root.unsupported("version", "\"1.0\"");
   }
-  if (root.take("truncation") != nullptr) return root.unsupported("truncation", "null");
-  root.take("padding");  // concerns batches; encode() takes one text
+  // Settings of the calls that made the file: where a text is cut, and how a batch is filled up.
+  for (const char* key : {"truncation", "padding"}) {
+    if (root.take(key) == nullptr) continue;
+    BITNETC_ASSIGN_OR_RETURN(const JsonValue* block, root.object(key));
+    notes->push_back(fmt::format("{} is not applied{}", key, sizes_in(*block)));
+  }
   BITNETC_RETURN_IF_ERROR(read_added(root.take("added_tokens")));
   BITNETC_ASSIGN_OR_RETURN(normalizer, read_normalizer(root.take("normalizer")));
   BITNETC_ASSIGN_OR_RETURN(pre_tokenizer, read_pre_tokenizer(root.take("pre_tokenizer")));
@@ -158,10 +170,15 @@ Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Tokenizer::~Tokenizer() = default;
 
 Result<std::unique_ptr<const Tokenizer>> Tokenizer::from_json(std::string_view json,
-                                                              const std::string& origin) {
+                                                              const std::string& origin,
+                                                              std::vector<std::string>* notes) {
   auto impl = std::make_unique<Impl>();
-  const Status status = impl->read(json);
-  if (!status.ok()) return status.with_context(origin);
+  std::vector<std::string> own_notes;
+  const Status status = impl->read(json, &own_notes);
+  if (!status.ok()) return Status(status.code(), printable(status.message())).with_context(origin);
+  if (notes != nullptr)
+    for (const std::string& note : own_notes)
+      notes->push_back(fmt::format("{}: {}", origin, printable(note)));
   return std::unique_ptr<const Tokenizer>(new Tokenizer(std::move(impl)));
 }
 

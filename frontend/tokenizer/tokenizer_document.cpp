@@ -4,6 +4,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "frontend/json/strict_json.h"
+#include "frontend/stand_in.h"
+#include "runtime/printable.h"
+
 namespace bitnetc {
 namespace {
 
@@ -16,8 +20,8 @@ JsonValue make_value(JsonValue::Kind kind) {
   return value;
 }
 
-// Receives the parser's events. `mode_` says who takes the next one: the tree, or one of the two big
-// members, which would cost several times their size as a tree.
+// Receives the parser's events. `mode_` says who takes the next one: the tree, or one of the two
+// big members, which would take several times their size as a tree.
 class DocumentBuilder final : public nlohmann::json_sax<nlohmann::json> {
  public:
   explicit DocumentBuilder(TokenizerDocument& document) : document_(document) {}
@@ -114,8 +118,10 @@ class DocumentBuilder final : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
 
-  bool parse_error(size_t, const std::string&, const nlohmann::json::exception& error) override {
-    return fail(fmt::format("not valid JSON: {}", error.what()));
+  bool parse_error(size_t position, const std::string& last_token,
+                   const nlohmann::json::exception&) override {
+    return fail(
+        fmt::format("not valid JSON at byte {}, near \"{}\"", position, printable(last_token, 40)));
   }
 
  private:
@@ -239,6 +245,8 @@ Result<TokenizerDocument> parse_tokenizer_document(std::string_view json) {
     return make_error(StatusCode::kUnsupported, "{} bytes: expected at most {}", json.size(),
                       kMaxBytes);
   }
+  BITNETC_RETURN_IF_ERROR(check_is_not_stand_in(json));
+  BITNETC_RETURN_IF_ERROR(check_no_nul(json));
   TokenizerDocument document;
   DocumentBuilder builder(document);
   if (!nlohmann::json::sax_parse(json.begin(), json.end(), &builder)) return builder.take_status();

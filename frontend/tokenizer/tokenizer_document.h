@@ -1,5 +1,5 @@
-// A tokenizer.json as read, before anything is understood: a tree of values for the components, and the
-// two big members, model.vocab and model.merges, in compact form.
+// A tokenizer.json as read, before anything is understood: a tree of values for the components, and
+// the two big members, model.vocab and model.merges, in compact form.
 #pragma once
 
 #include <cstdint>
@@ -56,8 +56,9 @@ struct TokenizerDocument {
   MergeList merges;
 };
 
-// Error: kDataCorrupt for what is not JSON, a duplicate key, nesting deeper than 64, a token whose id is
-// not an integer in [0, kMaxTokenId] or is taken, a merge that is not two strings; kUnsupported above 1 GiB.
+// Error: kDataCorrupt for what is not JSON, a duplicate key, nesting deeper than 64, a token whose
+// id is not an integer in [0, kMaxTokenId] or is taken, a merge that is not two strings;
+// kUnsupported above 1 GiB.
 Result<TokenizerDocument> parse_tokenizer_document(std::string_view json);
 
 }  // namespace bitnetc

@@ -11,8 +11,9 @@ namespace {
 constexpr int kSignals[] = {SIGILL, SIGSEGV, SIGBUS, SIGFPE};
 constexpr int kSignalCount = sizeof kSignals / sizeof kSignals[0];
 
-std::mutex guards_mutex;  // guards what follows; the handlers read previous_actions while guards > 0
-int guards = 0;           // guarded functions that run now, in all threads
+std::mutex
+    guards_mutex;  // guards what follows; the handlers read previous_actions while guards > 0
+int guards = 0;    // guarded functions that run now, in all threads
 struct sigaction previous_actions[kSignalCount];
 
 // Where the guarded function of this thread returns to when it crashes; null outside run_guarded().

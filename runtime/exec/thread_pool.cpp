@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -115,6 +116,12 @@ struct ThreadPool::Impl {
     }
   }
 
+  // Ends the workers. `work` is null, and nobody is inside a run.
+  void join_workers() {
+    runs.advance();
+    for (std::thread& worker : workers) worker.join();
+  }
+
   void bind_caller(int cpu) {
     if (sched_getaffinity(0, sizeof(caller_mask), &caller_mask) != 0) return;
     bound_caller = gettid();
@@ -128,19 +135,34 @@ ThreadPool::ThreadPool(int thread_count, bool pin) {
   const bool bind = pin && static_cast<size_t>(thread_count) <= cpus.size();
   impl_ = std::make_unique<Impl>(thread_count);
   impl_->workers.reserve(static_cast<size_t>(thread_count) - 1);
-  for (int member = 1; member < thread_count; ++member) {
-    impl_->workers.emplace_back([impl = impl_.get(), member, bind, &cpus] {
-      if (bind) bind_thread(0, cpus[static_cast<size_t>(member)]);
-      impl->serve(member);
-    });
+  try {
+    for (int member = 1; member < thread_count; ++member) {
+      impl_->workers.emplace_back([impl = impl_.get(), member, bind, &cpus] {
+        if (bind) bind_thread(0, cpus[static_cast<size_t>(member)]);
+        impl->serve(member);
+      });
+    }
+  } catch (const std::system_error&) {
+    impl_->join_workers();
+    throw;
   }
   if (bind) impl_->bind_caller(cpus[0]);
 }
 
+std::unique_ptr<ThreadPool> ThreadPool::at_most(int thread_count, bool pin) {
+  for (; thread_count > 1; thread_count /= 2) {
+    try {
+      return std::make_unique<ThreadPool>(thread_count, pin);
+    } catch (const std::system_error&) {
+      continue;  // fewer may do
+    }
+  }
+  return std::make_unique<ThreadPool>(thread_count, pin);  // of one member: starts no thread
+}
+
 ThreadPool::~ThreadPool() {
   impl_->work = nullptr;
-  impl_->runs.advance();
-  for (std::thread& worker : impl_->workers) worker.join();
+  impl_->join_workers();
   if (impl_->bound_caller != 0)
     sched_setaffinity(impl_->bound_caller, sizeof(impl_->caller_mask), &impl_->caller_mask);
 }

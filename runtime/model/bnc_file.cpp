@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -21,7 +22,7 @@ using nlohmann::json;
 // or strip bits show at once.
 constexpr uint8_t kMagic[8] = {0x89, 'B', 'N', 'C', '\r', '\n', 0x1a, '\n'};
 constexpr uint32_t kByteOrderMark = 0x01020304;
-constexpr uint64_t kMaxDescriptionBytes = uint64_t{1} << 30;
+constexpr uint64_t kMaxDescriptionBytes = uint64_t{1} << 28;
 
 // docs/bnc-format.md. Fills the first page together with zeros; `header_checksum` is XXH3-64 of that page
 // with this field zero.
@@ -58,8 +59,7 @@ BncWriter::~BncWriter() = default;
 
 Result<std::unique_ptr<BncWriter>> BncWriter::create(const std::string& path) {
   auto impl = std::make_unique<Impl>();
-  BITNETC_ASSIGN_OR_RETURN(impl->file,
-                           OutputFile::create(path, OutputFile::Accepts::kRegularFile));
+  BITNETC_ASSIGN_OR_RETURN(impl->file, OutputFile::create(path, OutputFile::Accepts::kRegularFile));
   BITNETC_RETURN_IF_ERROR(impl->file->write(std::vector<uint8_t>(kBncAlignment)));
   return std::unique_ptr<BncWriter>(new BncWriter(std::move(impl)));
 }
@@ -143,12 +143,14 @@ Status check_header(const Header& header, std::span<const uint8_t> bytes,
                       origin, header.byte_order, kByteOrderMark);
   }
   if (header.version != kBncVersion) {
+    const std::string again = fmt::format("bitnetc compile FOLDER -o {}", origin);
     return make_error(
         StatusCode::kUnsupported,
-        "{}: format version is {}, this bitnetc reads version {}; compile the model again "
-        "with this bitnetc{}",
-        origin, header.version, kBncVersion,
-        header.version > kBncVersion ? ", or use the newer one that wrote it" : "");
+        "{}: .bnc format version is {}, this bitnetc reads version {}; {}", origin, header.version,
+        kBncVersion,
+        header.version > kBncVersion
+            ? "use the newer bitnetc that wrote it, or make it again with this one: " + again
+            : "make it again from the model's folder: " + again);
   }
   if (header.total_bytes != bytes.size()) {
     return make_error(
@@ -233,6 +235,7 @@ Status BncReader::parse() {
   } catch (const std::exception& error) {
     return make_error(StatusCode::kDataCorrupt, "{}: section table: {}", origin_, error.what());
   }
+  BITNETC_RETURN_IF_ERROR(check_disjoint());
   for (const BncSection& section : sections_) {
     const uint64_t sum =
         XXH3_64bits(bytes_.data() + section.offset, round_up(section.size_bytes, kBncAlignment));
@@ -241,6 +244,20 @@ Status BncReader::parse() {
                         "{}: section {}: checksum is {:016x}, expected {:016x}", origin_,
                         section.name, sum, section.checksum);
     }
+  }
+  return {};
+}
+
+Status BncReader::check_disjoint() const {
+  std::vector<const BncSection*> by_offset;
+  for (const BncSection& section : sections_) by_offset.push_back(&section);
+  std::ranges::sort(by_offset, {}, &BncSection::offset);
+  for (size_t i = 1; i < by_offset.size(); ++i) {
+    const BncSection &before = *by_offset[i - 1], &after = *by_offset[i];
+    if (before.offset + before.size_bytes > after.offset)
+      return make_error(StatusCode::kDataCorrupt,
+                        "{}: section {} at {} + {} bytes overlaps section {} at {}", origin_,
+                        before.name, before.offset, before.size_bytes, after.name, after.offset);
   }
   return {};
 }

@@ -14,16 +14,6 @@ Result<std::shared_ptr<const CompiledModel>> CompiledModel::from_reader(
   auto model = std::make_shared<CompiledModel>();
   BITNETC_ASSIGN_OR_RETURN(model->description_,
                            parse_description(reader->description_json(), reader->origin()));
-  const ModelConfig& config = model->description_.config;
-  const auto rope_bytes = static_cast<uint64_t>(config.max_positions * (config.head_dim / 2)) * 4;
-  for (const char* name : {kSectionRopeCos, kSectionRopeSin}) {
-    BITNETC_ASSIGN_OR_RETURN(const auto table, reader->section(name));
-    if (table.size() != rope_bytes) {
-      return make_error(StatusCode::kDataCorrupt,
-                        "{}: section {} has {} bytes, expected {} ({} x {} f32)", reader->origin(),
-                        name, table.size(), rope_bytes, config.max_positions, config.head_dim / 2);
-    }
-  }
   BITNETC_RETURN_IF_ERROR(reader->section(kSectionTokenizer).status());
   model->file_ = std::move(reader);
   return std::shared_ptr<const CompiledModel>(std::move(model));

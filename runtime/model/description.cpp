@@ -11,9 +11,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr StepKind kStepKinds[] = {
-    StepKind::kEmbed,     StepKind::kNormQuantize, StepKind::kMatmul, StepKind::kRopeAppend,
-    StepKind::kAttention, StepKind::kRmsNorm,      StepKind::kHead,   StepKind::kQuantize};
 constexpr int64_t kMaxCount = int64_t{1} << 31;
 
 template <typename T>
@@ -86,9 +83,6 @@ ModelConfig parse_config(const json& object) {
   if (config.q_heads % config.kv_heads != 0)
     throw BadField(fmt::format("q_heads = {} is not a multiple of kv_heads = {}", config.q_heads,
                                config.kv_heads));
-  if (config.max_positions * config.head_dim >= kMaxCount)
-    throw BadField(fmt::format("max_positions * head_dim = {}, expected below {}",
-                               config.max_positions * config.head_dim, kMaxCount));
   return config;
 }
 
@@ -100,6 +94,8 @@ json print_generation(const GenerationDefaults& generation) {
   put(object, "min_p", generation.min_p);
   put(object, "repetition_penalty", generation.repetition_penalty);
   put(object, "top_k", generation.top_k);
+  if (!generation.unsupported_keys.empty())
+    object["unsupported_keys"] = generation.unsupported_keys;
   return object;
 }
 
@@ -114,76 +110,85 @@ GenerationDefaults parse_generation(const json& object) {
   generation.min_p = get_optional<double>(object, "min_p");
   generation.repetition_penalty = get_optional<double>(object, "repetition_penalty");
   generation.top_k = get_optional<int>(object, "top_k");
+  if (object.contains("unsupported_keys"))
+    generation.unsupported_keys = object.at("unsupported_keys").get<std::vector<std::string>>();
   return generation;
 }
 
+json print_buffer(const BufferInfo& buffer) {
+  json object = {{"name", buffer.name}, {"type", element_type_name(buffer.type)}};
+  if (buffer.per_row > 0) object["per_row"] = buffer.per_row;
+  if (buffer.per_position > 0) object["per_position"] = buffer.per_position;
+  if (buffer.per_worker) object["per_worker"] = true;
+  if (buffer.scored) object["scored"] = true;
+  return object;
+}
+
+BufferInfo parse_buffer(const json& object) {
+  BufferInfo buffer{.name = object.at("name").get<std::string>()};
+  const auto type = object.at("type").get<std::string>();
+  const auto known = parse_element_type(type);
+  if (!known) throw BadField(fmt::format("type = '{}' is no element type", type));
+  buffer.type = *known;
+  if (object.contains("per_row")) buffer.per_row = get_count(object, "per_row");
+  if (object.contains("per_position")) buffer.per_position = get_count(object, "per_position");
+  buffer.per_worker = object.value("per_worker", false);
+  buffer.scored = object.value("scored", false);
+  return buffer;
+}
+
+json print_operand(const StepOperand& operand) {
+  if (!operand.section.empty()) return {{"name", operand.name}, {"section", operand.section}};
+  return {{"name", operand.name},
+          {"buffer", operand.slice.buffer},
+          {"column", operand.slice.column},
+          {"columns", operand.slice.columns}};
+}
+
+StepOperand parse_operand(const json& object, const std::vector<BufferInfo>& buffers) {
+  StepOperand operand{.name = object.at("name").get<std::string>()};
+  if (object.contains("section")) {
+    operand.section = object.at("section").get<std::string>();
+    if (operand.section.empty()) throw BadField("section is empty");
+    return operand;
+  }
+  const auto buffer = whole_number<int64_t>(object.at("buffer"));
+  if (!std::in_range<size_t>(buffer) || static_cast<size_t>(buffer) >= buffers.size())
+    throw BadField(fmt::format("operand {}: buffer = {}, but there are {}", operand.name, buffer,
+                               buffers.size()));
+  operand.slice = {.buffer = static_cast<int>(buffer),
+                   .column = whole_number<int64_t>(object.at("column")),
+                   .columns = get_count(object, "columns")};
+  if (operand.slice.column < 0 || operand.slice.column >= kMaxCount)
+    throw BadField(fmt::format("operand {}: column = {}, expected 0..{}", operand.name,
+                               operand.slice.column, kMaxCount - 1));
+  return operand;
+}
+
 json print_step(const Step& step) {
-  json object = {{"kind", step_kind_name(step.kind)}, {"name", step.name}, {"kernel", step.kernel}};
-  if (step.input >= 0) object["input"] = step.input;
-  if (step.output >= 0) object["output"] = step.output;
-  if (step.residual >= 0) object["residual"] = step.residual;
+  json object = {{"name", step.name}, {"kernel", step.kernel}, {"operands", json::array()}};
+  for (const StepOperand& operand : step.operands)
+    object["operands"].push_back(print_operand(operand));
   if (step.layer >= 0) object["layer"] = step.layer;
-  if (!step.weights.empty()) object["weights"] = step.weights;
-  if (!step.scales.empty()) object["scales"] = step.scales;
+  if (step.scored) object["scored"] = true;
+  for (const StepPart& part : step.parts)
+    object["parts"].push_back({{"name", part.name}, {"rows", part.rows}});
   for (const auto& [m, plan] : step.plans) object["plans"][std::to_string(m)] = plan;
   return object;
 }
 
-StepKind parse_step_kind(const std::string& name) {
-  for (StepKind kind : kStepKinds)
-    if (name == step_kind_name(kind)) return kind;
-  throw BadField(fmt::format("kind = '{}' is not a step this bitnetc knows", name));
-}
-
-// Which buffers a step of a kind reads and writes.
-struct Operands {
-  const char* field;
-  bool present;
-  BufferKind kind;
-};
-
-int parse_operand(const json& object, const Operands& operand,
-                  const std::vector<BufferInfo>& buffers) {
-  if (object.contains(operand.field) != operand.present)
-    throw BadField(
-        fmt::format("{} {}", operand.field,
-                    operand.present ? "is missing" : "is given but has no meaning here"));
-  if (!operand.present) return -1;
-  const auto index = whole_number<int64_t>(object.at(operand.field));
-  if (index < 0 || index >= static_cast<int64_t>(buffers.size()))
-    throw BadField(
-        fmt::format("{} = {}, expected 0..{}", operand.field, index, buffers.size() - 1));
-  if (buffers[static_cast<size_t>(index)].kind != operand.kind)
-    throw BadField(fmt::format("{} = {} names the buffer '{}' of the wrong kind", operand.field,
-                               index, buffers[static_cast<size_t>(index)].name));
-  return static_cast<int>(index);
-}
-
-Step parse_step(const json& object, const std::vector<BufferInfo>& buffers,
-                const ModelConfig& config) {
-  Step step;
-  step.kind = parse_step_kind(object.at("kind").get<std::string>());
-  step.name = object.at("name").get<std::string>();
-  step.kernel = object.at("kernel").get<std::string>();
+Step parse_step(const json& object, const std::vector<BufferInfo>& buffers) {
+  Step step{.name = object.at("name").get<std::string>(),
+            .kernel = object.at("kernel").get<std::string>()};
+  for (const json& operand : object.at("operands"))
+    step.operands.push_back(parse_operand(operand, buffers));
   step.layer = get_optional<int>(object, "layer").value_or(-1);
-  step.weights = object.value("weights", std::string());
-  step.scales = object.value("scales", std::string());
-  const bool uses_cache = step.kind == StepKind::kRopeAppend || step.kind == StepKind::kAttention;
-  if (uses_cache && (step.layer < 0 || step.layer >= config.layers))
-    throw BadField(fmt::format("layer = {}, expected 0..{}", step.layer, config.layers - 1));
-
-  const bool is_matmul = step.kind == StepKind::kMatmul;
-  const bool is_quantize = step.kind == StepKind::kNormQuantize || step.kind == StepKind::kQuantize;
-  step.input = parse_operand(object,
-                             {"input", step.kind != StepKind::kEmbed,
-                              is_matmul ? BufferKind::kQuantized : BufferKind::kF32},
-                             buffers);
-  const bool has_output = step.kind != StepKind::kRopeAppend && step.kind != StepKind::kHead;
-  step.output = parse_operand(
-      object, {"output", has_output, is_quantize ? BufferKind::kQuantized : BufferKind::kF32},
-      buffers);
-  step.residual = parse_operand(
-      object, {"residual", is_matmul && object.contains("residual"), BufferKind::kF32}, buffers);
+  step.scored = object.value("scored", false);
+  if (object.contains("parts")) {
+    for (const json& part : object.at("parts"))
+      step.parts.push_back(
+          {.name = part.at("name").get<std::string>(), .rows = get_count(part, "rows")});
+  }
   if (object.contains("plans")) {
     for (const auto& [m, plan] : object.at("plans").items())
       step.plans.emplace(std::stoi(m), plan.get<std::string>());
@@ -191,43 +196,30 @@ Step parse_step(const json& object, const std::vector<BufferInfo>& buffers,
   return step;
 }
 
-Program parse_program(const json& object, const ModelConfig& config) {
+// What `parse` makes of element `index` of an array, with failures saying which.
+template <typename Parse>
+auto parse_element(const char* what, size_t index, const json& row, const Parse& parse) {
+  try {
+    return parse(row);
+  } catch (const std::exception& error) {
+    throw BadField(fmt::format("{} {} ('{}'): {}", what, index,
+                               row.is_object() ? row.value("name", "?") : "?", error.what()));
+  }
+}
+
+Program parse_program(const json& object) {
   Program program;
   program.target_isa = object.at("target_isa").get<std::string>();
-  for (const json& row : object.at("buffers")) {
-    const auto kind = row.at("kind").get<std::string>();
-    if (kind != "f32" && kind != "quantized")
-      throw BadField(fmt::format("buffer kind = '{}', expected f32 or quantized", kind));
-    program.buffers.push_back({.name = row.at("name").get<std::string>(),
-                               .kind = kind == "f32" ? BufferKind::kF32 : BufferKind::kQuantized,
-                               .columns = get_count(row, "columns")});
-  }
-  for (const json& row : object.at("steps")) {
-    try {
-      program.steps.push_back(parse_step(row, program.buffers, config));
-    } catch (const std::exception& error) {
-      throw BadField(fmt::format("step {} ('{}'): {}", program.steps.size(),
-                                 row.is_object() ? row.value("name", "?") : "?", error.what()));
-    }
-  }
+  for (const json& row : object.at("buffers"))
+    program.buffers.push_back(parse_element("buffer", program.buffers.size(), row, parse_buffer));
+  for (const json& row : object.at("steps"))
+    program.steps.push_back(parse_element("step", program.steps.size(), row, [&](const json& step) {
+      return parse_step(step, program.buffers);
+    }));
   return program;
 }
 
 }  // namespace
-
-const char* step_kind_name(StepKind kind) {
-  switch (kind) {
-    case StepKind::kEmbed: return "embed";
-    case StepKind::kNormQuantize: return "norm_quantize";
-    case StepKind::kQuantize: return "quantize";
-    case StepKind::kMatmul: return "matmul";
-    case StepKind::kRopeAppend: return "rope_append";
-    case StepKind::kAttention: return "attention";
-    case StepKind::kRmsNorm: return "rms_norm";
-    case StepKind::kHead: return "head";
-  }
-  return "?";
-}
 
 std::string print_description(const ModelDescription& description) {
   json object = {{"bitnetc_version", description.bitnetc_version},
@@ -242,9 +234,7 @@ std::string print_description(const ModelDescription& description) {
   program["target_isa"] = description.program.target_isa;
   program["buffers"] = json::array();
   for (const BufferInfo& buffer : description.program.buffers)
-    program["buffers"].push_back({{"name", buffer.name},
-                                  {"kind", buffer.kind == BufferKind::kF32 ? "f32" : "quantized"},
-                                  {"columns", buffer.columns}});
+    program["buffers"].push_back(print_buffer(buffer));
   program["steps"] = json::array();
   for (const Step& step : description.program.steps) program["steps"].push_back(print_step(step));
   return object.dump();
@@ -262,7 +252,7 @@ Result<ModelDescription> parse_description(const std::string& text, const std::s
       description.sources.push_back({.name = row.at("name").get<std::string>(),
                                      .size_bytes = whole_number<uint64_t>(row.at("size_bytes")),
                                      .xxh3 = row.at("xxh3").get<std::string>()});
-    description.program = parse_program(object.at("program"), description.config);
+    description.program = parse_program(object.at("program"));
     return description;
   } catch (const std::exception& error) {
     return make_error(StatusCode::kDataCorrupt, "{}: description: {}", origin, error.what());

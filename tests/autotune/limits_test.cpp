@@ -1,17 +1,22 @@
 #include "autotune/limits.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "autotune/machine.h"
 #include "runtime/cache_directory.h"
 #include "runtime/cpu_features.h"
 #include "runtime/options.h"
 #include "runtime/thread_pool.h"
+#include "tests/support/child_process.h"
 
 namespace bitnetc {
 namespace {
@@ -30,8 +35,31 @@ TEST(Limits, MoreThreadsThanCpusStillMeasure) {
   EXPECT_GT(measure_read_bandwidth(usable_cpu_count() + 3, 1), 0.0);
 }
 
-// A unit that starts up to four 512-bit instructions a cycle stays below 10 Top/s a core; a loop that was
-// merged or skipped does not.
+// Whatever the number of threads and the size of the caches, measuring takes at most 64 MiB.
+TEST(Limits, MeasuringTakesLittleMemory) {
+  const std::string wrong = test::in_child([]() -> std::string {
+    rusage before = {}, after = {};
+    ::getrusage(RUSAGE_SELF, &before);
+    if (!(measure_read_bandwidth(64, 1) > 0)) return "no bandwidth";
+    ::getrusage(RUSAGE_SELF, &after);
+    const int64_t grown_mib = (after.ru_maxrss - before.ru_maxrss) / 1024;
+    return grown_mib <= 64 ? "" : fmt::format("{} MiB", grown_mib);
+  });
+  EXPECT_EQ(wrong, "");
+}
+
+// Threads that the system refuses are done without.
+TEST(Limits, MeasuresWithTheThreadsItGets) {
+  const std::string wrong = test::in_child([]() -> std::string {
+    const rlimit limit = {.rlim_cur = rlim_t{1} << 30, .rlim_max = rlim_t{1} << 30};
+    if (::setrlimit(RLIMIT_AS, &limit) != 0) return "cannot set the limit";
+    return measure_read_bandwidth(512, 1) > 0 ? "" : "no bandwidth";
+  });
+  EXPECT_EQ(wrong, "");
+}
+
+// A unit that starts up to four 512-bit instructions a cycle stays below 10 Top/s a core; a loop
+// that was merged or skipped does not.
 TEST(Limits, Int8PeaksArePlausible) {
   const Target machine = machine_target();
   for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
@@ -125,6 +153,19 @@ TEST_F(RememberedLimits, HaveAPeakForEveryTierOfThisMachine) {
         << isa_name(isa);
   }
   EXPECT_EQ(limits.peak_of(Isa::kScalar), 0);
+}
+
+TEST_F(RememberedLimits, SayOnceThatTheyAreMeasured) {
+  std::vector<std::string> said;
+  const MeasuringNote note = [&](const std::string& text) { said.push_back(text); };
+  remembered_limits(2, /*fresh=*/false, note);
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_NE(said[0].find("measuring what this machine reaches with 2 threads"), std::string::npos);
+  remembered_limits(2, /*fresh=*/false, note);
+  remembered_read_bandwidth(2, /*fresh=*/false, note);
+  EXPECT_EQ(said.size(), 1u) << "nothing is measured again";
+  remembered_read_bandwidth(1, /*fresh=*/false, note);
+  EXPECT_EQ(said.size(), 2u);
 }
 
 TEST_F(RememberedLimits, TheLargestMeasurementIsKept) {

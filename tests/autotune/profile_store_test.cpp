@@ -375,7 +375,8 @@ TEST_F(ProfileStoreTest, FilesOfTheUsersThatCannotBeReadOrWritten) {
   add({entry(1)});
   expect_error(store().export_to(folder_.file("none/x")), StatusCode::kIoError, {"none/x"});
   fs::create_directory(folder_.path() / "folder");
-  expect_error(store().export_to(folder_.file("folder")), StatusCode::kIoError, {"folder"});
+  expect_error(store().export_to(folder_.file("folder")), StatusCode::kInvalidArgument,
+               {"is a folder, expected a file"});
   EXPECT_FALSE(fs::exists(folder_.file("folder.part")));
 }
 

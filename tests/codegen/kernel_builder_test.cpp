@@ -50,19 +50,19 @@ struct Choices {
   const char* many;     // all layouts for any number, and what no other kernel serves
 };
 
-// tl1, tl2 and b3, 1 to 8 tokens; null: as for any number.
+// tl1, tl2 and b3, 1 to 8 tokens, by the order of the list alone; null: as for any number.
 const char* words_choice(Isa isa, LayoutId layout, int m) {
   const bool b3 = layout == LayoutId::kB3;
   switch (isa) {
     case Isa::kScalar: return nullptr;
     case Isa::kAvx2:
       if (b3) return m == 1 ? "x64_lut_avx2" : nullptr;
-      return m <= (layout == LayoutId::kTl1 ? 4 : 2) ? "x64_matmul_words_avx2" : nullptr;
+      return m <= 4 ? "x64_matmul_words_avx2" : nullptr;
     case Isa::kAvxVnni: return m <= 4 ? "x64_matmul_words_avxvnni" : nullptr;
     case Isa::kAvx512Vnni:
     case Isa::kAmx: break;
   }
-  return b3 && m == 1 ? "x64_lut_avx512" : "x64_matmul_words_avx512vnni";
+  return "x64_matmul_words_avx512vnni";
 }
 
 TEST(Selection, EveryLayoutTierAndTokenCountByName) {

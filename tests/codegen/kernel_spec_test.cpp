@@ -30,7 +30,7 @@ TEST(KernelSpec, NamesReadBack) {
       {RopeAppendSpec{.q_heads = 20, .kv_heads = 5, .head_dim = 128},
        "ropeappend_f32_q20_kv5_d128"},
       {AttentionSpec{.head_dim = 128, .scale = 0.088388346f},
-       "attention_f32_d128_scale0.088388346"},
+       "attention_f32_d128_g1_wall_scale0.088388346"},
       {EmbedSpec{.k = 2560, .type = FloatType::kBf16}, "embed_f32_bf16_k2560"},
       {HeadSpec{.n = 128256, .k = 2560, .type = FloatType::kF16}, "head_f32_f16_n128256_k2560"},
   };

@@ -39,17 +39,21 @@ class Compile : public testing::Test {
 
   // Compares the scales of quantize steps with the whole rows of the matmul before.
   void expect_measured_by_the_row(Session& session) {
-    session.set_tap([this](const StepOutput& output) {
-      if (output.step.kind == StepKind::kMatmul) {
-        absmax_.assign(static_cast<size_t>(output.rows), 1e-5f);
-        for (int64_t row = 0; row < output.rows; ++row)
-          for (int64_t i = 0; i < output.columns; ++i)
-            absmax_[static_cast<size_t>(row)] = std::max(
-                absmax_[static_cast<size_t>(row)], std::fabs(output.f32[row * output.stride + i]));
+    session.set_tap([this](const LinkedStep& step, int64_t rows,
+                           std::span<const StepOutput> outputs) {
+      for (const StepOutput& output : outputs) {
+        if (step.operation() == "matmul" && output.operand == "y") {
+          absmax_.assign(static_cast<size_t>(rows), 1e-5f);
+          for (int64_t row = 0; row < rows; ++row)
+            for (int64_t i = 0; i < output.columns; ++i)
+              absmax_[static_cast<size_t>(row)] =
+                  std::max(absmax_[static_cast<size_t>(row)],
+                           std::fabs(output.f32()[row * output.stride + i]));
+        }
+        if (step.operation() != "quant" || output.operand != "scale") continue;
+        for (int64_t row = 0; row < rows; ++row)
+          EXPECT_EQ(output.f32()[row], absmax_[static_cast<size_t>(row)] / 127.0f) << "row " << row;
       }
-      if (output.step.kind != StepKind::kQuantize) return;
-      for (int64_t row = 0; row < output.rows; ++row)
-        EXPECT_EQ(output.q_step[row], absmax_[static_cast<size_t>(row)] / 127.0f) << "row " << row;
     });
   }
 
@@ -174,44 +178,65 @@ class LinkRefuses : public Compile {
   }
 };
 
+// Step 2 is the first layer's qkv_proj, 3 its rotation, 4 its attention; the last is the head.
 TEST_F(LinkRefuses, WhatDoesNotFit) {
+  const auto step = [](nlohmann::json& d, size_t i) -> nlohmann::json& {
+    return d["program"]["steps"][i];
+  };
+  const auto operand = [&](nlohmann::json& d, size_t i, const char* name) -> nlohmann::json& {
+    for (auto& each : step(d, i)["operands"])
+      if (each["name"] == name) return each;
+    throw std::runtime_error(fmt::format("step {} has no operand {}", i, name));
+  };
   EXPECT_TRUE(link_with([](nlohmann::json&) {}).ok());
   expect_refused("hidden_size", [](auto& d) { d["config"].erase("hidden_size"); });
   expect_refused("layers = 0", [](auto& d) { d["config"]["layers"] = 0; });
-  expect_refused("section rope.cos has", [](auto& d) { d["config"]["max_positions"] = 4000; });
-  expect_refused("input = 99", [](auto& d) { d["program"]["steps"][2]["input"] = 99; });
-  expect_refused("of the wrong kind", [](auto& d) {
-    d["program"]["steps"][2]["output"] = d["program"]["steps"][2]["input"];
+  expect_refused("has attention in 1 layers, the config has 2000000",
+                 [](auto& d) { d["config"]["layers"] = 2000000; });
+  expect_refused("buffer = 99", [&](auto& d) { operand(d, 2, "x")["buffer"] = 99; });
+  expect_refused("operand y is f32, but buffer",
+                 [&](auto& d) { operand(d, 2, "y")["buffer"] = operand(d, 2, "x")["buffer"]; });
+  expect_refused("before a step has written them", [&](auto& d) {
+    operand(d, 1, "x")["buffer"] = operand(d, 2, "y")["buffer"];
+    operand(d, 1, "x")["column"] = 0;
   });
-  expect_refused("layer = 7", [](auto& d) { d["program"]["steps"][3]["layer"] = 7; });
-  expect_refused("kind = 'dance'", [](auto& d) { d["program"]["steps"][3]["kind"] = "dance"; });
-  expect_refused("kernel spec 'nonsense'",
-                 [](auto& d) { d["program"]["steps"][2]["kernel"] = "nonsense"; });
-  expect_refused("does not belong to a matmul step",
-                 [](auto& d) { d["program"]["steps"][2]["kernel"] = "rmsnorm_f32_k64_eps1e-05"; });
-  expect_refused("has fewer columns", [](auto& d) {
-    d["program"]["steps"][2]["kernel"] = "matmul_i8_i2s_f32_n4096_k64_m1_scale";
+  expect_refused("columns 1 to", [&](auto& d) { operand(d, 2, "y")["column"] = 1; });
+  expect_refused("operand y is bound twice",
+                 [&](auto& d) { step(d, 2)["operands"].push_back(operand(d, 2, "y")); });
+  expect_refused("operand y is missing", [&](auto& d) { operand(d, 2, "y")["name"] = "z"; });
+  expect_refused("layer = 7", [&](auto& d) { step(d, 3)["layer"] = 7; });
+  expect_refused("kernel spec 'nonsense'", [&](auto& d) { step(d, 2)["kernel"] = "nonsense"; });
+  expect_refused("operand x is f32, but buffer", [&](auto& d) {
+    step(d, 2)["kernel"] = "rmsnorm_f32_k64_eps1e-05";
+    step(d, 2)["parts"] = nlohmann::json::array();
   });
-  expect_refused("section layers.0.qkv_proj.weight has", [](auto& d) {
-    d["program"]["steps"][2]["kernel"] = "matmul_i8_i2s_f32_n112_k64_m1_scale";
-  });
-  expect_refused("residual operand does not match", [](auto& d) {
-    d["program"]["steps"][2]["kernel"] = "matmul_i8_i2s_f32_n128_k64_m1_residual";
-  });
+  expect_refused("m4",
+                 [&](auto& d) { step(d, 2)["kernel"] = "matmul_i8_i2s_f32_n128_k64_m4_scale"; });
+  expect_refused("section layers.0.qkv_proj.weight has",
+                 [&](auto& d) { step(d, 2)["kernel"] = "matmul_i8_i2s_f32_n112_k64_m1_scale"; });
+  expect_refused("operand residual is missing",
+                 [&](auto& d) { step(d, 2)["kernel"] = "matmul_i8_i2s_f32_n128_k64_m1_residual"; });
   expect_refused("section nowhere is missing",
-                 [](auto& d) { d["program"]["steps"][2]["weights"] = "nowhere"; });
-  expect_refused("differ from the model's",
-                 [](auto& d) { d["program"]["steps"][3]["kernel"] = "ropeappend_f32_q2_kv2_d16"; });
-  expect_refused("differ from the vocabulary", [](auto& d) {
-    for (auto& step : d["program"]["steps"])
-      if (step["kind"] == "head") step["kernel"] = "head_f32_bf16_n16_k64";
+                 [&](auto& d) { operand(d, 2, "w")["section"] = "nowhere"; });
+  expect_refused("the config has",
+                 [&](auto& d) { step(d, 3)["kernel"] = "ropeappend_f32_q2_kv2_d16"; });
+  expect_refused("norm_eps is", [](auto& d) { d["config"]["norm_eps"] = 1e-3; });
+  expect_refused("vocab_size is", [&](auto& d) {
+    step(d, d["program"]["steps"].size() - 1)["kernel"] = "head_f32_bf16_n16_k64";
   });
-  expect_refused("does not leave the row maxima", [](auto& d) {
-    d["program"]["steps"][9]["kind"] = "quantize";
-    d["program"]["steps"][9]["kernel"] = "quant_f32_i8_k96";
+  expect_refused("has no head",
+                 [](auto& d) { d["program"]["steps"].erase(d["program"]["steps"].size() - 1); });
+  expect_refused("behind the head", [&](auto& d) {
+    auto& steps = d["program"]["steps"];
+    steps.push_back(step(d, 1));
   });
-  expect_refused("kernel plan 'fast'",
-                 [](auto& d) { d["program"]["steps"][2]["plans"]["1"] = "fast"; });
+  expect_refused("a second time", [&](auto& d) {
+    auto& steps = d["program"]["steps"];
+    steps.insert(steps.begin() + 4, nlohmann::json(step(d, 3)));
+  });
+  expect_refused("its parts have", [&](auto& d) { step(d, 2)["parts"].erase(0); });
+  expect_refused("kernel plan 'fast'", [&](auto& d) { step(d, 2)["plans"]["1"] = "fast"; });
+  expect_refused("has a plan for m = 9", [&](auto& d) { step(d, 2)["plans"]["9"] = "t1u4p0"; });
 }
 
 TEST_F(Compile, SessionRefusesWhatCannotBe) {

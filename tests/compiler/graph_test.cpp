@@ -46,9 +46,10 @@ class ValidateGraph : public ::testing::Test {
     const ValueId rotated = add(GraphOp::kRope, "rope", {q}, 4, -1,
                                 RopeAttributes{.heads = 2, .head_dim = 2, .theta = 1e4});
     const ValueId kv = add(GraphOp::kBitLinear, "kv", {a}, 2, 1);
-    const ValueId mixed = add(
-        GraphOp::kAttention, "attention", {rotated, kv, kv}, 4, -1,
-        AttentionAttributes{.q_heads = 2, .kv_heads = 1, .head_dim = 2, .scale = 0.5f, .cache = 0});
+    const ValueId mixed =
+        add(GraphOp::kAttention, "attention", {rotated, kv, kv}, 4, -1,
+            AttentionAttributes{
+                .q_heads = 2, .kv_heads = 1, .head_dim = 2, .scale = 0x1.6a09e6p-1f, .cache = 0});
     const ValueId sum = add(GraphOp::kAdd, "add", {h, mixed}, kHidden);
     const ValueId gate = add(GraphOp::kBitLinear, "gate", {sum}, kFfn, 2);
     add(GraphOp::kGlu, "glu", {gate, gate}, kFfn, -1,

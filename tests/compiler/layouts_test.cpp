@@ -8,6 +8,7 @@
 #include "compiler/compile.h"
 #include "frontend/load.h"
 #include "runtime/cpu_features.h"
+#include "runtime/linked_steps.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/model_folder.h"
 #include "tests/support/tiers.h"
@@ -77,9 +78,27 @@ class Layouts : public testing::Test {
   static LayoutId layout_of(const LinkedStep& step) {
     return std::get<MatmulSpec>(parse_kernel_name(step.kernel().name()).value().spec).layout;
   }
-  static int64_t reference_kernels(const LinkedStep& step) {
+  static std::vector<const MatmulStep*> matmuls(const Executable& executable) {
+    std::vector<const MatmulStep*> found;
+    for (const auto& step : executable.steps)
+      if (const auto* matmul = dynamic_cast<const MatmulStep*>(step.get())) found.push_back(matmul);
+    return found;
+  }
+  static std::vector<const LinkedStep*> tables(const Executable& executable) {
+    std::vector<const LinkedStep*> found;
+    for (const auto& step : executable.steps)
+      if (step->operation() == "tables") found.push_back(step.get());
+    return found;
+  }
+  // Of a matmul: for any number of rows, and for each small one.
+  static std::vector<std::string> kernel_names(const MatmulStep& step) {
+    std::vector<std::string> names;
+    for (int64_t rows = 0; rows <= kMaxBakedM; ++rows) names.push_back(step.kernel(rows).name());
+    return names;
+  }
+  static int64_t reference_kernels(const MatmulStep& step) {
     return std::ranges::count_if(
-        step.kernels, [](const Kernel& kernel) { return kernel.name().ends_with("_reference"); });
+        kernel_names(step), [](const std::string& name) { return name.ends_with("_reference"); });
   }
 
   TempFolder folder_;
@@ -97,7 +116,7 @@ TEST_F(Layouts, EveryMatrixMayHaveItsOwn) {
   const std::string mixed = compile_with(LayoutByUse());
   const auto model = CompiledModel::open(mixed).value();
   for (const Step& step : model->description().program.steps) {
-    if (step.kind != StepKind::kMatmul) continue;
+    if (step.operation() != "matmul") continue;
     const auto spec = std::get<MatmulSpec>(parse_spec(step.kernel).value());
     EXPECT_EQ(spec.layout, LayoutByUse().layout_for(spec, host_target())) << step.name;
   }
@@ -118,11 +137,7 @@ TEST_F(Layouts, AsStoredUnlessAnotherIsWanted) {
     expect_equal(logits(as_stored), expected, std::string(layout_name(stored)));
     for (const LayoutId wanted : kLayouts) {
       const auto executable = link_into(path, Isa::kScalar, wanted);
-      for (const LinkedStep& step : executable->steps) {
-        if (step.kind == StepKind::kMatmul) {
-          EXPECT_EQ(layout_of(step), wanted);
-        }
-      }
+      for (const MatmulStep* step : matmuls(*executable)) EXPECT_EQ(layout_of(*step), wanted);
       EXPECT_EQ(executable->repacked.empty(), stored == wanted);
       expect_equal(logits(executable), expected,
                    fmt::format("{} to {}", layout_name(stored), layout_name(wanted)));
@@ -153,7 +168,7 @@ TEST_F(Layouts, TablesAreMadeOncePerInput) {
     const auto reader = BncReader::open(path).value();
     nlohmann::json description = nlohmann::json::parse(reader->description_json());
     auto& steps = description["program"]["steps"];
-    ASSERT_EQ(steps[2]["kind"], "matmul");
+    ASSERT_EQ(steps[2]["name"], "layers.0.qkv_proj");
     const nlohmann::json repeated = steps[2];
     steps.insert(steps.begin() + 3, repeated);
     auto writer = BncWriter::create(twice).value();
@@ -163,12 +178,13 @@ TEST_F(Layouts, TablesAreMadeOncePerInput) {
 
     const auto expected = logits(link_with(path, host_target().best_isa));
     const auto executable = link_with(twice, host_target().best_isa);
-    const LinkedStep &first = executable->steps[2], &second = executable->steps[3];
-    EXPECT_EQ(static_cast<bool>(first.build_tables), first.table_bytes > 0);
-    EXPECT_FALSE(first.build_tables.name().ends_with("_reference"))
-        << first.kernel().name() << " looks up tables that no fast kernel makes";
-    EXPECT_FALSE(second.build_tables);
-    EXPECT_EQ(second.table_bytes, first.table_bytes);
+    const auto once = link_with(path, host_target().best_isa);
+    EXPECT_EQ(tables(*executable).size(), tables(*once).size());
+    for (const LinkedStep* step : tables(*executable))
+      EXPECT_FALSE(step->kernel().name().ends_with("_reference"))
+          << step->name() << ": no fast kernel makes these tables";
+    const MatmulStep &first = *matmuls(*executable)[0], &second = *matmuls(*executable)[1];
+    EXPECT_EQ(first.operands().tables.bound(), second.operands().tables.bound());
     expect_equal(logits(executable), expected, std::string(layout_name(layout)));
   }
 }
@@ -181,8 +197,10 @@ TEST_F(Layouts, NoLayoutFallsBackToTheReferenceMoreThanI2s) {
     const auto expected = logits(i2s);
     for (const LayoutId stored : kLayouts) {
       const auto executable = link_with(compile_with(stored), isa);
-      for (size_t i = 0; i < i2s->steps.size(); ++i)
-        EXPECT_LE(reference_kernels(executable->steps[i]), reference_kernels(i2s->steps[i]));
+      const auto here = matmuls(*executable), there = matmuls(*i2s);
+      ASSERT_EQ(here.size(), there.size());
+      for (size_t i = 0; i < here.size(); ++i)
+        EXPECT_LE(reference_kernels(*here[i]), reference_kernels(*there[i]));
       EXPECT_EQ(executable->repacked.empty(), report_.layout_changes.empty());
       expect_equal(logits(executable), expected, std::string(layout_name(stored)));
     }
@@ -192,21 +210,21 @@ TEST_F(Layouts, NoLayoutFallsBackToTheReferenceMoreThanI2s) {
 TEST_F(Layouts, KernelsForAnyNumberOfTokensAreSharedAndStepsCountOnce) {
   for (const LayoutId stored : kLayouts) {
     const auto executable = link_with(compile_with(stored), host_target().best_isa);
-    for (const LinkedStep& step : executable->steps) {
-      if (step.kind != StepKind::kMatmul) continue;
-      EXPECT_NE(step.kernels[0].name().find("_mN_"), std::string::npos);
-      for (size_t m = 1; m <= kMaxBakedM; ++m) {
-        const std::string& name = step.kernels[m].name();
+    for (const MatmulStep* step : matmuls(*executable)) {
+      const std::vector<std::string> names = kernel_names(*step);
+      EXPECT_NE(names[0].find("_mN_"), std::string::npos);
+      for (const std::string& name : names) {
         if (name.find("_mN_") != std::string::npos) {
-          EXPECT_EQ(name, step.kernels[0].name());
+          EXPECT_EQ(name, names[0]);
         }
       }
     }
     for (const LinkedKernel& kernel : report_.kernels) {
       int uses = 0;
-      for (const LinkedStep& step : executable->steps) {
-        const auto is_it = [&](const Kernel& each) { return each.name() == kernel.name; };
-        uses += std::ranges::any_of(step.kernels, is_it) || is_it(step.build_tables);
+      for (const auto& step : executable->steps) {
+        const auto* matmul = dynamic_cast<const MatmulStep*>(step.get());
+        uses += matmul != nullptr ? std::ranges::count(kernel_names(*matmul), kernel.name) > 0
+                                  : step->kernel().name() == kernel.name;
       }
       EXPECT_EQ(kernel.steps, uses) << kernel.name;
     }

@@ -83,20 +83,17 @@ TEST_F(PlainModelTest, SiluWithoutSubNorms) {
   expect_plain_bits(graph);
 }
 
-// Numbers that one layer has and another has not come from the nodes.
-TEST_F(PlainModelTest, LayersMayDifferInEpsScaleAndActivation) {
+// What one layer has and another has not comes from the nodes.
+TEST_F(PlainModelTest, LayersMayDifferInActivationAndTheta) {
   Graph graph = load(kShape, Activation::kRelu2);
   for (Node& node : graph.nodes) {
     if (node.layer != 1) continue;
-    if (auto* norm = std::get_if<NormAttributes>(&node.attributes)) norm->eps = 0.25f;
-    if (auto* attention = std::get_if<AttentionAttributes>(&node.attributes))
-      attention->scale = 0.75f;
+    if (auto* rope = std::get_if<RopeAttributes>(&node.attributes)) rope->theta = 77;
     if (auto* glu = std::get_if<GluAttributes>(&node.attributes))
       glu->activation = Activation::kGelu;
   }
   expect_plain_bits(graph);
-  graph.config.norm_eps = 7;  // describes, computes nothing
-  graph.config.rope_theta = 3;
+  graph.config.rope_theta = 3;  // describes, computes nothing
   expect_plain_bits(graph);
 }
 

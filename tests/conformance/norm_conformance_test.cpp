@@ -21,7 +21,8 @@ void for_every_kernel(const KernelSpec& spec, const Check& check) {
   const KernelRequest request{.spec = spec, .plan = {}, .target = host_target()};
   int taken = 0;
   for (const auto& generator : KernelBuilder::generators()) {
-    if (generator->kind() == GeneratorKind::kReference || !generator->accepts(request).ok()) continue;
+    if (generator->kind() == GeneratorKind::kReference || !generator->accepts(request).ok())
+      continue;
     const auto kernel = generator->build(request, kernel_name(request, *generator));
     ASSERT_TRUE(kernel.ok()) << generator->name() << ": " << kernel.status().message();
     check(*kernel);

@@ -1,5 +1,5 @@
-// config.json and generation_config.json, key by key. A valid configuration is changed in one place; what
-// is refused must name the key and the value.
+// config.json and generation_config.json, key by key. A valid configuration is changed in one
+// place; what is refused must name the key and the value.
 #include "frontend/hf/hf_config.h"
 
 #include <gtest/gtest.h>
@@ -18,8 +18,8 @@ Json valid_config() {
   return make_packed_model({.layers = 0}, 0).config;
 }
 
-// The valid configuration with one layer and `changes` laid over it; a null value removes nothing but reads
-// as absent.
+// The valid configuration with one layer and `changes` laid over it; a null value removes nothing
+// but reads as absent.
 Result<HfConfig> read_with(const Json& changes, LoadReport* report = nullptr) {
   Json config = valid_config();
   config["num_hidden_layers"] = 1;
@@ -45,6 +45,46 @@ Result<HfConfig> read_quantization(const Json& changes) {
 bool mentions(const std::vector<std::string>& lines, const std::string& part) {
   return std::any_of(lines.begin(), lines.end(),
                      [&](const std::string& line) { return line.find(part) != std::string::npos; });
+}
+
+// 2^24 positions is the cap, whatever the file promises.
+TEST(HfConfig, CapsPositionsAndLayers) {
+  EXPECT_TRUE(read_with({{"max_position_embeddings", 16777216}}).ok());
+  expect_error(read_with({{"max_position_embeddings", 16777217}}), StatusCode::kDataCorrupt,
+               {"m/config.json", "max_position_embeddings is 16777217", "1 to 16777216"});
+  expect_error(read_with({{"num_hidden_layers", 65537}}), StatusCode::kDataCorrupt,
+               {"num_hidden_layers is 65537", "1 to 65536"});
+}
+
+TEST(HfConfig, RefusesWhateverFollowsTheDocument) {
+  const auto read = [](const std::string& text) {
+    LoadReport report;
+    return read_hf_config(text, "m/config.json", &report);
+  };
+  Json config = valid_config();
+  config["num_hidden_layers"] = 1;
+  const std::string valid = config.dump();
+  EXPECT_TRUE(read(valid + " \r\n\t").ok());
+  for (const std::string& rest : {std::string(1, '\0'), std::string("\0garbage {", 10),
+                                  std::string("\n\0\0", 3), std::string("{}"), std::string("x")})
+    expect_error(read(valid + rest), StatusCode::kDataCorrupt,
+                 {"m/config.json", "not valid JSON at byte"});
+  expect_error(read(std::string(200, '\0')), StatusCode::kDataCorrupt, {"byte 1: a NUL byte"});
+}
+
+TEST(HfConfig, SaysWhatStandsInItsPlace) {
+  const auto read = [](const std::string& text) {
+    LoadReport report;
+    return read_hf_config(text, "m/config.json", &report);
+  };
+  expect_error(read("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 690\n"),
+               StatusCode::kDataCorrupt, {"m/config.json", "Git LFS pointer", "git lfs pull"});
+  expect_error(read("version https://hawser.github.com/spec/v1\n"), StatusCode::kDataCorrupt,
+               {"Git LFS pointer"});
+  expect_error(read("\n <!doctype HTML><html>"), StatusCode::kDataCorrupt,
+               {"m/config.json", "web page", "download"});
+  expect_error(read("<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>"),
+               StatusCode::kDataCorrupt, {"web page"});
 }
 
 TEST(HfConfig, ReadsAValidOne) {

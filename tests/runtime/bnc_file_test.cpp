@@ -2,7 +2,9 @@
 #include "runtime/bnc_file.h"
 
 #include <gtest/gtest.h>
+#include <xxhash.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -84,12 +86,36 @@ TEST_F(BncFile, ChecksumErrorsNameTheSection) {
       << open(flipped).message();
 }
 
-TEST_F(BncFile, NewerVersionSaysSo) {
-  std::vector<uint8_t> newer = bytes_;
-  newer[8] = kBncVersion + 1;
-  const Status status = open(newer);
-  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
-  EXPECT_NE(status.message().find("format version is 2"), std::string::npos) << status.message();
+TEST_F(BncFile, OtherVersionsAreRefusedWithTheCommandThatHelps) {
+  for (const uint32_t version : {kBncVersion - 1, kBncVersion + 1}) {
+    std::vector<uint8_t> other = bytes_;
+    other[8] = static_cast<uint8_t>(version);
+    const Status status = open(other);
+    EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+    for (const std::string& part :
+         {fmt::format("format version is {}", version), std::string("bitnetc compile FOLDER -o ")})
+      EXPECT_NE(status.message().find(part), std::string::npos) << status.message();
+  }
+}
+
+// The last section is moved onto the first, with right checksums of description and header.
+TEST_F(BncFile, SectionsThatOverlapAreRefused) {
+  std::vector<uint8_t> bytes = bytes_;
+  const auto field = [&](size_t at) { return reinterpret_cast<uint64_t*>(bytes.data() + at); };
+  const uint64_t description = *field(24);
+  std::string text(bytes.begin() + static_cast<ptrdiff_t>(description), bytes.end());
+  const std::string key = "\"offset\":";
+  const size_t number = text.rfind(key) + key.size();
+  const size_t length = text.find_first_not_of("0123456789", number) - number;
+  std::string place = std::to_string(kBncAlignment);
+  place.resize(length, ' ');
+  text.replace(number, length, place);
+  std::ranges::copy(text, bytes.begin() + static_cast<ptrdiff_t>(description));
+  *field(40) = XXH3_64bits(text.data(), text.size());
+  *field(48) = 0;
+  *field(48) = XXH3_64bits(bytes.data(), kBncAlignment);
+  const Status status = open(bytes);
+  EXPECT_NE(status.message().find("overlaps section"), std::string::npos) << status.message();
 }
 
 TEST_F(BncFile, AppendedBytesAreAnError) {

@@ -21,7 +21,7 @@ ModelDescription small_description() {
                         .norm_eps = 1e-5f};
   description.generation.stop_ids = {3};
   description.generation.top_k = 40;
-  description.program.buffers = {{.name = "h", .kind = BufferKind::kF32, .columns = 64}};
+  description.program.buffers = {{.name = "h", .type = ElementType::kF32, .per_row = 64}};
   return description;
 }
 
@@ -43,7 +43,7 @@ TEST(Description, RefusesNumbersThatAreNotWholeOrDoNotFit) {
   const std::string text = print_description(small_description());
   const std::pair<const char*, const char*> changes[] = {
       {"\"vocab_size\":7", "\"vocab_size\":1.1e79"}, {"\"vocab_size\":7", "\"vocab_size\":7.5"},
-      {"\"columns\":64", "\"columns\":1e300"},       {"\"top_k\":40", "\"top_k\":1e12"},
+      {"\"per_row\":64", "\"per_row\":1e300"},       {"\"top_k\":40", "\"top_k\":1e12"},
       {"\"top_k\":40", "\"top_k\":99999999999"},     {"\"stop_ids\":[3]", "\"stop_ids\":[1e40]"},
       {"\"vocab_size\":7", "\"vocab_size\":true"},
   };

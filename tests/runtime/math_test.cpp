@@ -8,8 +8,10 @@
 #include <bit>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <limits>
 #include <random>
+#include <vector>
 
 namespace bitnetc::math {
 namespace {
@@ -217,7 +219,8 @@ TEST(MathTest, SiluF32) {
   EXPECT_LE(worst, 3.0);
 }
 
-// Largest error of gelu_f32 over [low, high], in units of the last place, against the tanh form in double.
+// Largest error of gelu_f32 over [low, high], in units of the last place, against the tanh form in
+// double.
 double gelu_f32_error_in_ulps(float low, float high) {
   const double root = std::sqrt(8 / 3.14159265358979323846);  // 2 * sqrt(2/pi)
   double worst = 0;
@@ -303,6 +306,28 @@ TEST(MathTest, LanesFoldByHalves) {
   other[16] = 1.0f;  // lost: meets lane 0 while that holds 1e8
   other[8] = -1e8f;
   EXPECT_EQ(fold_lanes(other), 0.0f);
+}
+
+// Every pattern of both 16-bit types, NaNs included, from bytes that lie at an odd address.
+TEST(MathTest, WidensInBulkAsOneByOne) {
+  constexpr int64_t kCount = 65536;
+  std::vector<uint8_t> bytes(2 * kCount + 1);
+  for (int64_t i = 0; i < kCount; ++i) {
+    const auto stored = static_cast<uint16_t>(i);
+    std::memcpy(bytes.data() + 1 + 2 * i, &stored, sizeof stored);
+  }
+  std::vector<float> half(kCount), brain(kCount);
+  widen(FloatType::kF16, bytes.data() + 1, kCount, half.data());
+  widen(FloatType::kBf16, bytes.data() + 1, kCount, brain.data());
+  for (size_t i = 0; i < kCount; ++i) {
+    const auto stored = static_cast<uint16_t>(i);
+    ASSERT_EQ(std::bit_cast<uint32_t>(half[i]), std::bit_cast<uint32_t>(widen_f16(stored))) << i;
+    ASSERT_EQ(std::bit_cast<uint32_t>(brain[i]), std::bit_cast<uint32_t>(widen_bf16(stored))) << i;
+  }
+  EXPECT_EQ(std::bit_cast<uint32_t>(half[0x7c01]), 0x7fc02000u) << "a NaN becomes quiet";
+  float copied[2] = {};
+  widen(FloatType::kF32, bytes.data() + 1, 2, copied);
+  EXPECT_EQ(std::memcmp(copied, bytes.data() + 1, sizeof copied), 0);
 }
 
 }  // namespace

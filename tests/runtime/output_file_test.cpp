@@ -43,7 +43,9 @@ TEST_F(OutputFileTest, ReplacesAFileWhenItIsFinishedAndKeepsItsPermissions) {
 }
 
 TEST_F(OutputFileTest, LeavesNothingWithoutFinish) {
-  { ASSERT_TRUE(OutputFile::create(path_).ok()); }
+  {
+    ASSERT_TRUE(OutputFile::create(path_).ok());
+  }
   EXPECT_EQ(files_here(), 0u);
 }
 

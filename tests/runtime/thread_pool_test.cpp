@@ -1,14 +1,20 @@
 #include "runtime/thread_pool.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
 #include <numeric>
 #include <stdexcept>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "tests/support/child_process.h"
 
 namespace bitnetc {
 namespace {
@@ -24,6 +30,27 @@ TEST(ThreadPool, EveryMemberRunsOnceARun) {
       pool.run([&](int member) { ++counts[static_cast<size_t>(member)]; });
     for (int count : counts) EXPECT_EQ(count, 200);
   }
+}
+
+// A limit on address space leaves room for the stacks of a few threads only.
+TEST(ThreadPool, MakesDoWithFewerThreadsWhereTheSystemRefuses) {
+  const std::string wrong = test::in_child([]() -> std::string {
+    constexpr int kMany = 512;  // at 8 MiB of stack each
+    const rlimit limit = {.rlim_cur = rlim_t{1} << 30, .rlim_max = rlim_t{1} << 30};
+    if (::setrlimit(RLIMIT_AS, &limit) != 0) return "cannot set the limit";
+    try {
+      const ThreadPool pool(kMany, false);
+      return "";  // small stacks: nothing was refused
+    } catch (const std::system_error&) {
+    }
+    const auto pool = ThreadPool::at_most(kMany, false);
+    std::atomic<int> members{0};
+    pool->run([&](int) { ++members; });
+    if (pool->size() >= kMany || pool->size() < 1) return fmt::format("size {}", pool->size());
+    return members == pool->size() ? "" : "not all members ran";
+  });
+  EXPECT_EQ(wrong, "");
+  EXPECT_EQ(ThreadPool::at_most(3, false)->size(), 3);
 }
 
 TEST(ThreadPool, TheCallerIsMemberZero) {

@@ -21,7 +21,7 @@ TEST(WorkClaims, EveryUnitOnceInEveryTurn) {
       for (size_t turn = 0; turn < turns.size(); ++turn) {
         const bool is_late = static_cast<int>(turn) % members == member;
         if (is_late) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        claims.each_piece(turns[turn], member, [&](Range piece) {
+        claims.each_piece(turns[turn], turn % 2 == 0 ? 8 : 1, member, [&](Range piece) {
           for (int64_t unit = piece.begin; unit < piece.end; ++unit)
             ++claimed[turn][static_cast<size_t>(unit)];
         });
@@ -41,7 +41,7 @@ TEST(WorkClaims, OthersDoTheShareOfWhoIsLate) {
   WorkClaims claims(2);
   std::atomic<int64_t> done_by_first = 0, done = 0;
   pool.run([&](int member) {
-    claims.each_piece(kUnits, member, [&](Range piece) {
+    claims.each_piece(kUnits, 8, member, [&](Range piece) {
       // The second member holds its first piece until everything else is done.
       if (member == 1)
         while (done < kUnits - (piece.end - piece.begin)) std::this_thread::yield();

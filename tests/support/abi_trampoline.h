@@ -6,6 +6,7 @@
 #include <string>
 
 #include "runtime/kernel.h"
+#include "runtime/kernel_args.h"
 
 namespace bitnetc::test {
 

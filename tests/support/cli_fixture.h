@@ -23,6 +23,12 @@ class CliFixture : public testing::Test {
                                         .input = input,
                                         .interrupt_after_ms = interrupt_after_ms});
   }
+  // The same with streams, signals or a terminal of the caller's choice.
+  ProcessResult bitnetc_with(std::vector<std::string> arguments, ProcessOptions options) const {
+    options.arguments = std::move(arguments);
+    options.environment.emplace("XDG_CACHE_HOME", cache_home());
+    return run_program(BITNETC_BINARY, options);
+  }
   std::string cache_home() const { return folder_.file("cache"); }
 
   TempFolder folder_;

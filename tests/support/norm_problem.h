@@ -8,6 +8,7 @@
 
 #include "codegen/kernel_spec.h"
 #include "runtime/kernel.h"
+#include "runtime/kernel_args.h"
 #include "tests/support/guarded_buffer.h"
 
 namespace bitnetc::test {

@@ -156,7 +156,7 @@ PlainModel::Row PlainModel::bit_linear(const TernaryMatrix& matrix, const Row& x
   for (size_t n = 0; n < y.size(); ++n) {
     int64_t sum = 0;
     for (size_t k = 0; k < x.size(); ++k) sum += q[k] * matrix.trits[n * x.size() + k];
-    y[n] = static_cast<float>(sum) * (x_scale * matrix.scale);
+    y[n] = static_cast<float>(sum) * (x_scale * matrix.scales.values[0]);
   }
   return y;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,13 +11,20 @@ namespace bitnetc::test {
 struct ProcessResult {
   int exit_code = -1;  // 128 + signal when it was killed
   std::string out, err;
+  int ended_after_ms = 0;  // the first signal
 };
 
 struct ProcessOptions {
   std::vector<std::string> arguments;              // argv[1...]
   std::map<std::string, std::string> environment;  // on top of a bare PATH
   std::string input;                               // stdin
-  int interrupt_after_ms = 0;                      // send SIGINT then; 0: never
+  int interrupt_after_ms = 0;                      // send `signal` then; 0: never
+  int signal = 2;                                  // SIGINT
+  bool signal_twice = false;
+  // Instead of pipes: a file, such as /dev/full, or closed where the name is empty.
+  std::optional<std::string> stdout_to, stderr_to;
+  int terminal_columns =
+      0;  // stdout and stderr are a terminal of this width, read as `out`; 0: pipes
 };
 
 ProcessResult run_program(const std::string& program, const ProcessOptions& options);

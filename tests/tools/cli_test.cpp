@@ -1,4 +1,5 @@
-// The `bitnetc` program as a user meets it: what goes to stdout, what to stderr, and with which exit code.
+// The `bitnetc` program as a user meets it: what goes to stdout, what to stderr, and with which
+// exit code.
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/stat.h>
@@ -67,8 +68,7 @@ TEST_F(Cli, SameTextOnEveryTierAndThreadCountAndWithoutJit) {
   const auto without_jit = bitnetc(run, {{"BITNETC_JIT", "off"}});
   EXPECT_EQ(without_jit.out, expected.out);
   // Matmuls have kernels compiled ahead of time.
-  EXPECT_EQ(without_jit.err.find("matmul runs on the slow reference kernel"), std::string::npos)
-      << without_jit.err;
+  EXPECT_EQ(without_jit.err.find("matmul"), std::string::npos) << without_jit.err;
 }
 
 TEST_F(Cli, SameTextInEveryLayout) {
@@ -98,7 +98,8 @@ TEST_F(Cli, JsonHasThePromisedKeys) {
   const json document = json::parse(result.out);
   EXPECT_EQ(document["prompt_ids"], json({4093, 3040, 683, 258, 540}));
   EXPECT_EQ(document["ids"].size(), 16u);
-  for (const char* key : {"text", "timings", "kernels"}) EXPECT_TRUE(document.contains(key)) << key;
+  for (const char* key : {"text", "model", "sampling", "timings"})
+    EXPECT_TRUE(document.contains(key)) << key;
   EXPECT_GT(document["timings"]["generation_tokens_per_second"].get<double>(), 0);
 }
 
@@ -150,8 +151,8 @@ TEST_F(Cli, ContextFullIsAStopNotAnError) {
 }
 
 TEST_F(Cli, WrongUse) {
-  expect_failure(bitnetc({"run", "-p", "x", "--temp", "-1"}), kUsage, "temperature");
-  expect_failure(bitnetc({"run", "-p", "x", "--top-p", "2"}), kUsage, "top_p");
+  expect_failure(bitnetc({"run", "-p", "x", "--temp", "-1"}), kUsage, "--temp '-1'");
+  expect_failure(bitnetc({"run", "-p", "x", "--top-p", "2"}), kUsage, "--top-p '2'");
   expect_failure(bitnetc({"run", "-p", "x", "--seed", "abc"}), kUsage, "--seed 'abc'");
   expect_failure(bitnetc({"run", "-p", "x", "-c", "5000"}), kUsage, "at most 1024");
   expect_failure(bitnetc({"run", "-p", "x"}, {{"BITNETC_ISA", "sse9"}}), kUsage,
@@ -216,7 +217,7 @@ TEST_F(Cli, InspectTokenizeKernel) {
 
   const auto list = bitnetc({"kernel", "list", model, "--json"});
   ASSERT_EQ(list.exit_code, 0) << list.err;
-  const json kernels = json::parse(list.out);
+  const json kernels = json::parse(list.out)["kernels"];
   ASSERT_FALSE(kernels.empty());
   for (const json& kernel : kernels) {
     const auto show = bitnetc({"kernel", "show", kernel["name"]});

@@ -24,8 +24,8 @@ class ModelCache : public CliFixture {
     fs::copy(fs::path(BITNETC_SOURCE_DIR) / "tools/models/fairytale-6m", model_);
   }
   ProcessResult run() const {
-    return bitnetc({"run", model_.string(), "-p", "Once upon a time", "-n", "8", "--temp", "0",
-                    "-q"});
+    return bitnetc(
+        {"run", model_.string(), "-p", "Once upon a time", "-n", "8", "--temp", "0", "-q"});
   }
   std::vector<std::string> cached() const {
     std::vector<std::string> names;
@@ -114,9 +114,8 @@ TEST_F(ModelCache, OutputsNeverTakeThePlaceOfInputs) {
     const auto compiled = bitnetc({"compile", model_.string(), "-o", output});
     EXPECT_EQ(compiled.exit_code, kUsage) << compiled.err;
     EXPECT_NE(compiled.err.find(output), std::string::npos) << compiled.err;
-    EXPECT_EQ(
-        bitnetc({"run", model_.string(), "-p", "a", "-n", "1", "--logits", output}).exit_code,
-        kUsage);
+    EXPECT_EQ(bitnetc({"run", model_.string(), "-p", "a", "-n", "1", "--logits", output}).exit_code,
+              kUsage);
   }
   EXPECT_EQ(read_file(model_ / "model.safetensors"), weights);
 }
@@ -131,8 +130,7 @@ TEST_F(ModelCache, ALimitOnFileSizesIsOneLineAndLeavesNothing) {
   const std::string problem = in_child([&]() -> std::string {
     const rlimit limit{.rlim_cur = 100'000, .rlim_max = 100'000};
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return "no limit";
-    const auto result =
-        bitnetc({"compile", model_.string(), "-o", folder_.file("out.bnc")});
+    const auto result = bitnetc({"compile", model_.string(), "-o", folder_.file("out.bnc")});
     return result.exit_code == 1 ? "" : fmt::format("{} {}", result.exit_code, result.err);
   });
   EXPECT_EQ(problem, "");

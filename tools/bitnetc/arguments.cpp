@@ -1,10 +1,10 @@
 #include "tools/bitnetc/arguments.h"
 
-#include <charconv>
 #include <optional>
 
 #include "runtime/options.h"
 #include "runtime/thread_pool.h"
+#include "tools/bitnetc/terminal.h"
 
 namespace bitnetc {
 namespace {
@@ -17,23 +17,13 @@ std::optional<Epilogue> parse_epilogue(std::string_view name) {
 
 }  // namespace
 
-Result<int64_t> parse_number(const char* option, std::string_view text, int64_t least,
-                             int64_t most) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
-    return make_error(StatusCode::kInvalidArgument, "{} '{}': expected a number from {} to {}",
-                      option, text, least, most);
-  return value;
-}
-
 Result<MatmulSpec> parse_shape(const std::string& text) {
-  constexpr int64_t kMost = int64_t{1} << 20;
+  constexpr IntegerRange kSizes = {.least = 1, .most = int64_t{1} << 20};
   const auto malformed = [&] {
     return make_error(StatusCode::kInvalidArgument,
                       "--shapes '{}': expected NxK or NxK:EPILOGUE, for example 2560x6912:residual "
                       "(epilogues: scale, residual, relu2mul, silumul, gelumul)",
-                      text);
+                      shown_on_a_line(text, 48));
   };
   const size_t colon = text.find(':');
   const std::string sizes = text.substr(0, colon);
@@ -45,8 +35,8 @@ Result<MatmulSpec> parse_shape(const std::string& text) {
     if (!epilogue) return malformed();
     spec.epilogue = *epilogue;
   }
-  const auto n = parse_number("--shapes", sizes.substr(0, cross), 1, kMost);
-  const auto k = parse_number("--shapes", sizes.substr(cross + 1), 1, kMost);
+  const auto n = parse_integer("--shapes", sizes.substr(0, cross), kSizes);
+  const auto k = parse_integer("--shapes", sizes.substr(cross + 1), kSizes);
   if (!n.ok() || !k.ok()) return malformed();
   spec.n = *n;
   spec.k = *k;
@@ -76,20 +66,14 @@ Result<std::vector<LayoutId>> parse_layouts(const std::vector<std::string>& name
     const auto layout = parse_layout(name);
     if (!layout)
       return make_error(StatusCode::kInvalidArgument,
-                        "--layouts '{}': expected i2s, tl1, tl2 or b3", name);
+                        "--layouts '{}': expected i2s, tl1, tl2 or b3", shown_on_a_line(name, 48));
     layouts.push_back(*layout);
   }
   return layouts;
 }
 
-Result<std::vector<int>> parse_threads(const std::vector<std::string>& texts) {
-  std::vector<int> threads;
-  for (const std::string& text : texts) {
-    BITNETC_ASSIGN_OR_RETURN(const int64_t each,
-                             parse_number("--threads", text, 1, usable_cpu_count()));
-    threads.push_back(static_cast<int>(each));
-  }
-  return threads;
+IntegerRange usable_thread_range() {
+  return {.least = 1, .most = usable_cpu_count()};
 }
 
 std::vector<int> one_and_all_threads() {

@@ -1,4 +1,4 @@
-// Command-line values that several commands take: matmul shapes, layouts, threads.
+// Values that several commands take from the command line: matmul shapes, layouts, threads.
 #pragma once
 
 #include <string>
@@ -6,12 +6,9 @@
 
 #include "codegen/kernel_spec.h"
 #include "runtime/status.h"
+#include "tools/bitnetc/command_line.h"
 
 namespace bitnetc {
-
-// The whole of `text` as a number within [least, most]. Error: kInvalidArgument naming the option.
-Result<int64_t> parse_number(const char* option, std::string_view text, int64_t least,
-                             int64_t most);
 
 // "2560x6912" or "2560x6912:residual"; a layout and a number of tokens are not part of it.
 Result<MatmulSpec> parse_shape(const std::string& text);
@@ -23,10 +20,10 @@ std::string shape_title(const MatmulSpec& spec);
 
 Result<std::vector<LayoutId>> parse_layouts(const std::vector<std::string>& names);
 
-// Each within 1 and the CPUs this process may use.
-Result<std::vector<int>> parse_threads(const std::vector<std::string>& texts);
+IntegerRange usable_thread_range();  // 1 to the CPUs this process may use
 std::vector<int> one_and_all_threads();
-// What a run uses: `asked` if it is not 0, else BITNETC_THREADS, else every CPU this process may use.
+// What a run uses: `asked` if it is not 0, else BITNETC_THREADS, else every CPU this process may
+// use.
 int thread_count(int asked);
 
 }  // namespace bitnetc

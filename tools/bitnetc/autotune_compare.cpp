@@ -9,12 +9,15 @@
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/console_notes.h"
+#include "tools/bitnetc/json_output.h"
+#include "tools/bitnetc/text_input.h"
 #include "tools/engine/machine_plans.h"
 
 namespace bitnetc {
 namespace {
 
-// The plan sources of a comparison and what they refer to; the first one is what the others are held against.
+// The plan sources of a comparison and what they refer to; the first one is what the others are
+// held against.
 class Contenders {
  public:
   Contenders(int threads, Usage usage, Notes& notes)
@@ -62,17 +65,17 @@ std::vector<MatmulSpec> kernels_of(const TuneRequest& request) {
 
 void print_text(const Comparison& comparison, const std::vector<NamedPlans>& sources) {
   for (const ComparedSpec& spec : comparison.specs) {
-    fmt::print("{}\n", spec_name(spec.spec));
+    print_out("{}\n", spec_name(spec.spec));
     for (size_t i = 0; i < sources.size(); ++i) {
       const ComparedChoice& choice = spec.choices[i];
-      fmt::print("  {:<20} {:>9.1f} us  {:>6.3f}  {}\n", sources[i].name,
-                 1e6 * choice.seconds.median, choice.ratio.median, choice.kernel);
+      print_out("  {:<20} {:>9.1f} us  {:>6.3f}  {}\n", sources[i].name,
+                1e6 * choice.seconds.median, choice.ratio.median, choice.kernel);
     }
   }
-  fmt::print("\ntime over that of {} choices, geometric mean of {} kernels:\n", sources[0].name,
-             comparison.specs.size());
+  print_out("\ntime over that of {} choices, geometric mean of {} kernels:\n", sources[0].name,
+            comparison.specs.size());
   for (size_t i = 1; i < sources.size(); ++i)
-    fmt::print("  {:<20} {:.3f}\n", sources[i].name, comparison.geometric_means[i]);
+    print_out("  {:<20} {:.3f}\n", sources[i].name, comparison.geometric_means[i]);
 }
 
 void print_json(const Comparison& comparison, const std::vector<NamedPlans>& sources) {
@@ -88,7 +91,7 @@ void print_json(const Comparison& comparison, const std::vector<NamedPlans>& sou
   }
   for (size_t i = 0; i < sources.size(); ++i)
     means[sources[i].name] = comparison.geometric_means[i];
-  fmt::print("{}\n", nlohmann::json{{"geometric_means", means}, {"kernels", rows}}.dump(2));
+  write_json("comparison", 1, {{"geometric_means", means}, {"kernels", rows}});
 }
 
 }  // namespace
@@ -96,10 +99,11 @@ void print_json(const Comparison& comparison, const std::vector<NamedPlans>& sou
 Result<int> compare_profiles(const TuneRequest& request, const std::vector<std::string>& files,
                              Usage usage, bool json) {
   const int threads = request.threads.front();
-  ConsoleNotes notes(false);
+  ConsoleNotes notes;
   Contenders contenders(threads, usage, notes);
   for (const std::string& file : files) BITNETC_RETURN_IF_ERROR(contenders.add_file(file));
   ProgressBar bar("comparing");
+  give_time_to_report();
   const CompareHooks hooks{
       .progress = [&](int done, int total,
                       const std::string& what) { bar.update(done, total, what); },
@@ -112,6 +116,7 @@ Result<int> compare_profiles(const TuneRequest& request, const std::vector<std::
                                             .budget_s = request.budget_s},
                                            hooks));
   bar.finish();
+  stop_gracefully();
   json ? print_json(comparison, contenders.named()) : print_text(comparison, contenders.named());
   return static_cast<int>(comparison.cancelled ? kExitInterrupted : kExitOk);
 }

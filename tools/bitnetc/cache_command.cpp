@@ -1,5 +1,5 @@
-// bitnetc cache: what is kept under the cache directory, whether it is sound, and how to get rid of it.
-#include <CLI/CLI.hpp>
+// bitnetc cache: what is kept under the cache directory, whether it is sound, and how to get rid of
+// it.
 #include <algorithm>
 #include <ctime>
 #include <filesystem>
@@ -7,12 +7,15 @@
 #include <nlohmann/json.hpp>
 
 #include "autotune/profile.h"
+#include "compiler/check_program.h"
 #include "runtime/cache_directory.h"
 #include "runtime/compiled_model.h"
 #include "runtime/kernel_store.h"
 #include "runtime/options.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
+#include "tools/bitnetc/json_output.h"
+#include "tools/bitnetc/text_input.h"
 
 namespace bitnetc {
 namespace {
@@ -70,7 +73,7 @@ Status check_cache_dir() {
 }
 
 std::string model_problem(const std::string& path) {
-  return CompiledModel::open(path).status().message();
+  return open_checked(path).status().message();
 }
 
 // Of the whole file, or of the first entry that does not read.
@@ -166,20 +169,21 @@ std::string local_time(int64_t since_epoch_ns) {
 }
 
 void print_text(const std::vector<KindContent>& all) {
-  fmt::print("cache       {}\n", options().cache_dir);
+  print_out("cache       {}\n", options().cache_dir);
   for (const KindContent& content : all) {
     const size_t count = content.entries.size();
-    fmt::print("{:<12}{} file{}, {}\n", content.kind->name, count, count == 1 ? "" : "s",
-               format_bytes(static_cast<double>(content.size_bytes())));
+    print_out("{:<12}{} file{}, {}\n", content.kind->name, count, count == 1 ? "" : "s",
+              format_bytes(static_cast<double>(content.size_bytes())));
     for (const CacheEntry& entry : content.entries) {
-      fmt::print("  {:<44} {:>10}  used {}{}{}\n", entry.name,
-                 format_bytes(static_cast<double>(entry.size_bytes)), local_time(entry.used_ns),
-                 entry.key.empty() ? "" : "\n    ", entry.key);
+      print_out("  {:<44} {:>10}  used {}{}{}\n", entry.name,
+                format_bytes(static_cast<double>(entry.size_bytes)), local_time(entry.used_ns),
+                entry.key.empty() ? "" : "\n    ", entry.key);
     }
   }
 }
 
-void print_json(const std::vector<KindContent>& all, const std::vector<std::string>& problems) {
+void print_json(const char* schema, const std::vector<KindContent>& all,
+                const std::vector<std::string>& problems) {
   nlohmann::json entries = nlohmann::json::array();
   for (const KindContent& content : all) {
     for (const CacheEntry& entry : content.entries) {
@@ -192,9 +196,8 @@ void print_json(const std::vector<KindContent>& all, const std::vector<std::stri
       entries.push_back(std::move(each));
     }
   }
-  const nlohmann::json document = {
-      {"cache_dir", options().cache_dir}, {"entries", entries}, {"problems", problems}};
-  fmt::print("{}\n", document.dump(2));
+  write_json(schema, 1,
+             {{"cache_dir", options().cache_dir}, {"entries", entries}, {"problems", problems}});
 }
 
 Result<int> list_cache(const CacheOptions& cache) {
@@ -202,7 +205,7 @@ Result<int> list_cache(const CacheOptions& cache) {
   const std::vector<KindContent> all = look_into_all(Depth::kList);
   const std::vector<std::string> problems = problems_of(all);
   if (cache.json) {
-    print_json(all, problems);
+    print_json("cache-ls", all, problems);
   } else {
     print_text(all);
     for (const std::string& problem : problems) print_note(problem);
@@ -215,15 +218,15 @@ Result<int> verify_cache(const CacheOptions& cache) {
   const std::vector<KindContent> all = look_into_all(Depth::kVerify);
   const std::vector<std::string> problems = problems_of(all);
   if (cache.json) {
-    print_json(all, problems);
+    print_json("cache-verify", all, problems);
   } else {
     for (const KindContent& content : all) {
       const auto bad =
           std::count_if(content.entries.begin(), content.entries.end(),
                         [](const CacheEntry& entry) { return !entry.problem.empty(); });
-      fmt::print("{:<12}{} checked, {} bad\n", content.kind->name, content.entries.size(), bad);
+      print_out("{:<12}{} checked, {} bad\n", content.kind->name, content.entries.size(), bad);
     }
-    for (const std::string& problem : problems) fmt::print(stderr, "problem: {}\n", problem);
+    for (const std::string& problem : problems) print_err("problem: {}\n", problem);
   }
   return problems.empty() ? kExitOk : kExitCheckFailed;
 }
@@ -243,8 +246,8 @@ Status clear_kind(const CacheKind& kind, bool damaged_only) {
       removed_bytes += entry.size_bytes;
     }
   }
-  fmt::print("{:<12}{} removed, {}\n", kind.name, removed,
-             format_bytes(static_cast<double>(removed_bytes)));
+  print_out("{:<12}{} removed, {}\n", kind.name, removed,
+            format_bytes(static_cast<double>(removed_bytes)));
   return {};
 }
 
@@ -257,51 +260,49 @@ Status clear_cache(const CacheOptions& cache) {
                   "--damaged only what `cache verify` complains about");
   }
   BITNETC_RETURN_IF_ERROR(check_cache_dir());
-  const bool chosen[] = {cache.models, cache.kernels, cache.profiles, cache.models,
-                         cache.limits};
+  const bool chosen[] = {cache.models, cache.kernels, cache.profiles, cache.models, cache.limits};
   for (size_t i = 0; i < std::size(kKinds); ++i)
     if (cache.all || !any_kind || chosen[i])
       BITNETC_RETURN_IF_ERROR(clear_kind(kKinds[i], cache.damaged));
   return {};
 }
 
-int exit_code_of_result(const Result<int>& result) {
-  return result.ok() ? *result : report_failure(result.status());
-}
-
 }  // namespace
 
-void add_cache_command(CLI::App& app, int& exit_code) {
+void add_cache_command(Command parent) {
   auto options = std::make_shared<CacheOptions>();
-  CLI::App* command =
-      app.add_subcommand("cache", "What is kept between runs: compiled models, kernels, profiles");
-  command->require_subcommand(1);
-  command->footer(
+  Command command =
+      parent.subcommand("cache", "What is kept between runs: compiled models, kernels, profiles");
+  command.set_footer(
       "Examples:\n"
-      "  bitnetc cache ls                  everything, with size and last use\n"
-      "  bitnetc cache verify              exit code 4 if something is damaged\n"
-      "  bitnetc cache clear --models      compiled models are made again when they are used\n"
+      "  bitnetc cache ls                everything, with size and last use\n"
+      "  bitnetc cache verify            exit code 4 if something is damaged\n"
+      "  bitnetc cache clear --models    compiled models are made again when used\n"
       "Nothing in the cache is needed: all of it is made again.");
 
-  CLI::App* list = command->add_subcommand("ls", "List everything by kind");
-  list->add_flag("--json", options->json, "As JSON");
-  list->callback([options, &exit_code] { exit_code = exit_code_of_result(list_cache(*options)); });
+  Command list = command.subcommand("ls", "List everything by kind");
+  list.json_flag(options->json);
+  list.verbosity_flags(true, nullptr);
+  list.set_action([options] { return list_cache(*options); });
 
-  CLI::App* verify = command->add_subcommand("verify", "Read everything and check its checksums");
-  verify->add_flag("--json", options->json, "As JSON");
-  verify->callback(
-      [options, &exit_code] { exit_code = exit_code_of_result(verify_cache(*options)); });
+  Command verify = command.subcommand("verify", "Read everything and check its checksums");
+  verify.json_flag(options->json);
+  verify.verbosity_flags(true, nullptr);
+  verify.set_action([options] { return verify_cache(*options); });
 
-  CLI::App* clear = command->add_subcommand("clear", "Remove entries and say which");
-  clear->add_flag("--kernels", options->kernels, "Generated kernels");
-  clear->add_flag("--models", options->models, "Compiled models");
-  clear->add_flag("--profiles", options->profiles, "Tuning profiles (tuning takes time to repeat)");
-  clear->add_flag("--limits", options->limits, "Measured limits of the machine");
-  clear->add_flag("--all", options->all, "All of these");
-  clear->add_flag(
-      "--damaged", options->damaged,
-      "Only entries that `cache verify` complains about (of the kinds given, or of all)");
-  clear->callback([options, &exit_code] { exit_code = exit_code_of(clear_cache(*options)); });
+  Command clear = command.subcommand("clear", "Remove entries and say which");
+  clear.flag("--kernels", options->kernels, "Generated kernels");
+  clear.flag("--models", options->models, "Compiled models");
+  clear.flag("--profiles", options->profiles, "Tuning profiles (tuning takes time to repeat)");
+  clear.flag("--limits", options->limits, "Measured limits of the machine");
+  clear.flag("--all", options->all, "All of these");
+  clear.flag("--damaged", options->damaged,
+             "Only entries that `cache verify` complains about (of the kinds given, or of all)");
+  clear.verbosity_flags(true, nullptr);
+  clear.set_action([options]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(clear_cache(*options));
+    return kExitOk;
+  });
 }
 
 }  // namespace bitnetc

@@ -1,32 +1,30 @@
-// The sub-commands of `bitnetc`. Each add_* hangs its options and its callback onto the application; the
-// callback leaves its exit code in `exit_code`.
+// The sub-commands of `bitnetc`. Each add_* hangs its command onto `parent`.
 #pragma once
 
-namespace CLI {
-class App;
-}
+#include "tools/bitnetc/command_line.h"
 
 namespace bitnetc {
 
-// Documented in `bitnetc --help`.
+// Documented in `bitnetc --help` and docs/command.md.
 enum ExitCode : int {
   kExitOk = 0,
-  kExitFailure = 1,       // something went wrong while running
-  kExitUsage = 2,         // the command line or a setting is wrong
-  kExitBadModel = 3,      // a model or another input file is missing, damaged or not supported
-  kExitCheckFailed = 4,   // `kernel check`, `cache verify` or `doctor` found a problem
-  kExitInterrupted = 130  // Ctrl-C
+  kExitFailure = 1,        // something went wrong while running
+  kExitUsage = 2,          // the command line or a setting is wrong
+  kExitBadModel = 3,       // a model or another input file is missing, damaged or not supported
+  kExitCheckFailed = 4,    // `kernel check`, `cache verify` or `doctor` found a problem
+  kExitInterrupted = 130,  // Ctrl-C; after SIGHUP 129, after SIGTERM 143
+  kExitReaderGone = 141    // the program that read stdout ended
 };
 
-void add_run_command(CLI::App& app, int& exit_code);
-void add_compile_command(CLI::App& app, int& exit_code);
-void add_inspect_command(CLI::App& app, int& exit_code);
-void add_tokenize_command(CLI::App& app, int& exit_code);
-void add_kernel_command(CLI::App& app, int& exit_code);
-void add_kernel_bench_command(CLI::App& kernel, int& exit_code);    // `kernel bench`
-void add_kernel_explain_command(CLI::App& kernel, int& exit_code);  // `kernel explain`
-void add_autotune_command(CLI::App& app, int& exit_code);
-void add_doctor_command(CLI::App& app, int& exit_code);
-void add_cache_command(CLI::App& app, int& exit_code);
+void add_run_command(Command parent);
+void add_compile_command(Command parent);
+void add_inspect_command(Command parent);
+void add_tokenize_command(Command parent);
+void add_kernel_command(Command parent);
+void add_kernel_bench_command(Command kernel);    // `kernel bench`
+void add_kernel_explain_command(Command kernel);  // `kernel explain`
+void add_autotune_command(Command parent);
+void add_doctor_command(Command parent);
+void add_cache_command(Command parent);
 
 }  // namespace bitnetc

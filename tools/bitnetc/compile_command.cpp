@@ -1,12 +1,11 @@
 // bitnetc compile: a model folder in, a .bnc file out.
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/console_notes.h"
-#include "tools/engine/engine.h"
 #include "tools/bitnetc/plan_options.h"
+#include "tools/engine/engine.h"
 
 namespace bitnetc {
 namespace {
@@ -17,7 +16,6 @@ struct CompileCommandOptions {
   std::string model, output;
   PlanRequest plan{.layout = "auto"};
   std::string tune = kNoTuning;
-  bool verbose = false;
 };
 
 Status run_compile(const CompileCommandOptions& compile) {
@@ -25,7 +23,7 @@ Status run_compile(const CompileCommandOptions& compile) {
   if (location.kind == ModelLocation::Kind::kCompiled)
     return make_error(StatusCode::kInvalidArgument, "{}: this model is compiled already",
                       location.path);
-  ConsoleNotes notes(compile.verbose);
+  ConsoleNotes notes;
   return compile_model({.source_folder = location.path,
                         .output_path = compile.output,
                         .tune = parse_effort(compile.tune)},
@@ -34,31 +32,34 @@ Status run_compile(const CompileCommandOptions& compile) {
 
 }  // namespace
 
-void add_compile_command(CLI::App& app, int& exit_code) {
+void add_compile_command(Command parent) {
   auto compile = std::make_shared<CompileCommandOptions>();
-  CLI::App* command = app.add_subcommand("compile", "Compile a model into one .bnc file");
-  command->footer(
+  Command command = parent.subcommand("compile", "Compile a model into one .bnc file");
+  command.set_footer(
       "Examples:\n"
-      "  bitnetc compile ~/models/bitnet-b1.58-2B-4T -o 2b.bnc && bitnetc run 2b.bnc -p \"Hello\"\n"
+      "  bitnetc compile ~/models/bitnet-b1.58-2B-4T -o 2b.bnc\n"
       "  bitnetc compile ~/models/bitnet-b1.58-2B-4T -o 2b.bnc --tune quick\n"
-      "The file is written beside its destination and renamed, so an old one survives a failure.");
-  command->add_option("MODEL", compile->model, "Hugging Face folder or bundled name")->required();
-  command->add_option("-o,--output", compile->output, "The .bnc file to write")->required();
+      "The file is written beside its destination and renamed, so an old one survives a\n"
+      "failure.");
+  command.text("MODEL", compile->model, "MODEL", "Hugging Face folder or bundled name");
+  command.text("-o,--output", compile->output, "FILE", "The .bnc file to write");
+  command.require("MODEL");
+  command.require("--output");
   add_layout_option(
-      *command, compile->plan.layout,
+      command, compile->plan.layout,
       "Weight layout of every matrix (default: auto, the best one of those measured here)");
-  add_usage_option(*command, compile->plan.usage);
-  add_threads_option(*command, compile->plan.threads);
-  command
-      ->add_option(
-          "--tune", compile->tune,
-          "Measure kernels before: quick (about 20 s), full (minutes), or off: use what this "
-          "machine knows already")
-      ->check(CLI::IsMember(std::vector<std::string>{kNoTuning, "quick", "full"}))
-      ->capture_default_str();
-  command->add_flag("-v,--verbose", compile->verbose,
-                    "List the configuration keys that were ignored, and what tuning measured");
-  command->callback([compile, &exit_code] { exit_code = exit_code_of(run_compile(*compile)); });
+  add_usage_option(command, compile->plan.usage);
+  add_threads_option(command, compile->plan.threads);
+  command.choice("--tune", {kNoTuning, "quick", "full"},
+                 "Measure kernels before (default: off, use what this machine knows already; quick "
+                 "takes about 20 s, full minutes)",
+                 [compile](const std::string& effort) { compile->tune = effort; });
+  command.verbosity_flags(
+      true, "List the configuration keys that were ignored, and what tuning measured");
+  command.set_action([compile]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(run_compile(*compile));
+    return kExitOk;
+  });
 }
 
 }  // namespace bitnetc

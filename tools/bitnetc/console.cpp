@@ -3,66 +3,159 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <csignal>
-#include <cstdio>
 #include <cstring>
+#include <mutex>
+#include <set>
 
-#include "runtime/output_file.h"
-#include "tools/bitnetc/commands.h"
+#include "tools/bitnetc/terminal.h"
 
 namespace bitnetc {
 namespace {
 
-std::atomic<bool> g_interrupted{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "set from a signal handler");
-
-int exit_code_for(StatusCode code) {
-  switch (code) {
-    case StatusCode::kOk: return kExitOk;
-    case StatusCode::kInvalidArgument: return kExitUsage;
-    case StatusCode::kNotFound:
-    case StatusCode::kDataCorrupt:
-    case StatusCode::kUnsupported: return kExitBadModel;
-    case StatusCode::kDisqualified: return kExitCheckFailed;
-    case StatusCode::kCancelled: return kExitInterrupted;
-    case StatusCode::kIoError:
-    case StatusCode::kOutOfMemory: return kExitFailure;
+// Writes all of `text`; the errno of what failed, else 0.
+int write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t count = ::write(fd, text.data(), text.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return errno;
+    text.remove_prefix(static_cast<size_t>(count));
   }
-  return kExitFailure;
+  return 0;
 }
+
+// stdout: collects, writes in blocks (on a terminal at once) and keeps the first error.
+class Results {
+ public:
+  void write(std::string_view text) {
+    if (error_ != 0) return;
+    waiting_ += text;
+    constexpr size_t kBlockBytes = 1 << 16;
+    if (stdout_is_terminal() || waiting_.size() >= kBlockBytes) flush();
+  }
+
+  void flush() {
+    if (error_ == 0) error_ = write_all(STDOUT_FILENO, waiting_);
+    waiting_.clear();
+    if (error_ != 0) request_stop();
+  }
+
+  int error() const { return error_; }
+
+ private:
+  std::string waiting_;
+  int error_ = 0;
+};
+
+Results& results() {
+  static Results all;
+  return all;
+}
+
+// The beginning of a line of a report on a terminal: a line is fitted as a whole.
+std::string& begun_line() {
+  static std::string line;
+  return line;
+}
+
+void end_begun_line() {
+  if (begun_line().empty()) return;
+  results().write(fit(begun_line(), terminal_width(STDOUT_FILENO)));
+  begun_line().clear();
+}
+
+// Held by every function that writes; recursive, for a message flushes results first.
+std::recursive_mutex& writing() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
+
+Verbosity g_verbosity = Verbosity::kNormal;
 
 }  // namespace
 
+void reserve_standard_streams() {
+  constexpr int kModes[] = {O_WRONLY, O_RDONLY,
+                            O_WRONLY};  // stdin and stdout refuse, stderr swallows
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", kModes[fd]);
+}
+
 bool stdout_is_terminal() {
-  return ::isatty(STDOUT_FILENO) == 1;
+  static const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  return is_terminal;
 }
+
 bool stderr_is_terminal() {
-  return ::isatty(STDERR_FILENO) == 1;
+  static const bool is_terminal = ::isatty(STDERR_FILENO) == 1;
+  return is_terminal;
 }
 
-int report_failure(const Status& status) {
-  fmt::print(stderr, "bitnetc: {}\n", status.message());
-  return exit_code_for(status.code());
+void write_report(std::string_view text) {
+  const std::lock_guard lock(writing());
+  if (!stdout_is_terminal()) return results().write(text);
+  std::string& line = begun_line();
+  line += shown(text);
+  const size_t newline = line.rfind('\n');
+  if (newline == line.npos) return;
+  results().write(
+      fit(std::string_view(line).substr(0, newline + 1), terminal_width(STDOUT_FILENO)));
+  line.erase(0, newline + 1);
 }
 
-int exit_code_of(const Status& status) {
-  return status.ok() ? static_cast<int>(kExitOk) : report_failure(status);
+void write_text_out(std::string_view text) {
+  const std::lock_guard lock(writing());
+  if (!stdout_is_terminal()) return results().write(text);
+  end_begun_line();
+  results().write(shown(text));
+}
+
+void write_faint(std::string_view text) {
+  const std::lock_guard lock(writing());
+  if (!stdout_is_terminal()) return results().write(text);
+  end_begun_line();
+  results().write("\033[2m" + shown(text) + "\033[0m");
+}
+
+void flush_out() {
+  const std::lock_guard lock(writing());
+  if (stdout_is_terminal()) end_begun_line();
+  results().flush();
+}
+
+Status output_failure() {
+  flush_out();
+  const int error = results().error();
+  if (error == 0) return {};
+  return make_error(StatusCode::kIoError, "cannot write to stdout: {}", std::strerror(error));
+}
+
+bool output_reader_is_gone() {
+  return results().error() == EPIPE;
+}
+
+void write_message(std::string_view text) {
+  const std::lock_guard lock(writing());
+  flush_out();  // in the order in which things were said
+  write_all(STDERR_FILENO, shown(text));
+}
+
+void set_verbosity(Verbosity verbosity) {
+  g_verbosity = verbosity;
+}
+
+Verbosity verbosity() {
+  return g_verbosity;
 }
 
 void print_note(const std::string& text) {
-  fmt::print(stderr, "note: {}\n", text);
-}
-
-void install_interrupt_handler() {
-  struct sigaction action = {};
-  action.sa_handler = [](int) { g_interrupted.store(true, std::memory_order_relaxed); };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  ::sigaction(SIGINT, &action, nullptr);
-}
-
-const std::atomic<bool>& interrupted() {
-  return g_interrupted;
+  constexpr size_t kMostBytes = 240;
+  const std::lock_guard lock(writing());
+  static std::set<std::string> said;
+  if (g_verbosity == Verbosity::kQuiet || !said.insert(text).second) return;
+  const bool is_cut = g_verbosity != Verbosity::kVerbose && text.size() > kMostBytes;
+  print_err("note: {}\n", shown_on_a_line(text, is_cut ? kMostBytes : text.npos));
 }
 
 std::string format_bytes(double bytes) {
@@ -79,51 +172,20 @@ ProgressBar::~ProgressBar() {
 }
 
 void ProgressBar::finish() {
-  if (drawn_) fmt::print(stderr, "\r\033[K");
+  if (drawn_) write_all(STDERR_FILENO, "\r\033[K");
   drawn_ = false;
 }
 
 void ProgressBar::update(int done, int total, const std::string& detail) {
-  if (!stderr_is_terminal()) return;
-  constexpr int kWidth = 30;
-  const int filled = total > 0 ? kWidth * done / total : 0;
-  fmt::print(stderr, "\r\033[K{} [{:#<{}}{: <{}}] {}/{} {:.40}", title_, "", filled, "",
-             kWidth - filled, done, total, detail);
-  std::fflush(stderr);
+  if (!stderr_is_terminal() || g_verbosity == Verbosity::kQuiet) return;
+  const int width = terminal_width(STDERR_FILENO) - 1;
+  const int bar = std::clamp(width / 3, 4, 30);
+  const int filled = total > 0 ? bar * done / total : 0;
+  const std::string line = fmt::format("{} [{:#<{}}{: <{}}] {}/{} {}", title_, "", filled, "",
+                                       bar - filled, done, total, shown_on_a_line(detail, 200));
+  flush_out();
+  write_all(STDERR_FILENO, fmt::format("\r\033[K{:.{}}", line, width));
   drawn_ = true;
-}
-
-Result<std::string> read_text(const std::string& path) {
-  const bool is_stdin = path == "-";
-  const int fd = is_stdin ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    return make_error(errno == ENOENT ? StatusCode::kNotFound : StatusCode::kIoError, "{}: {}",
-                      path, std::strerror(errno));
-  }
-  std::string text;
-  char block[1 << 16];
-  ssize_t count;
-  while ((count = ::read(fd, block, sizeof block)) > 0)
-    text.append(block, static_cast<size_t>(count));
-  const int read_errno = errno;
-  if (!is_stdin) ::close(fd);
-  if (count < 0)
-    return make_error(StatusCode::kIoError, "{}: cannot read: {}", path, std::strerror(read_errno));
-  return text;
-}
-
-Status write_text(const std::string& path, const std::string& text) {
-  return write_output(path, text);
-}
-
-Result<std::string> resolve_text(const TextInput& input, const char* what) {
-  if (input.has_text) return input.text;
-  if (!input.file.empty()) return read_text(input.file);
-  if (::isatty(STDIN_FILENO) == 1) {
-    return make_error(StatusCode::kInvalidArgument,
-                      "no {}: give it with -p TEXT, with -f FILE, or through a pipe", what);
-  }
-  return read_text("-");
 }
 
 }  // namespace bitnetc

@@ -1,32 +1,66 @@
-// What the commands share at the terminal: failures in one line, a progress bar, Ctrl-C, text input.
-// Results go to stdout, everything else to stderr; colours and bars only on a terminal.
+// What the commands write: results to stdout, everything else to stderr. All output of the command
+// goes through here, from any thread.
+//
+// The first error of stdout is kept for output_failure(); from then on nothing more is written and
+// the command is asked to stop. Errors of stderr are nobody's business: a message that cannot be
+// shown changes neither what a command does nor its exit code. Nothing here throws because of a
+// stream.
+//
+// On a terminal, control characters in what is written are shown, not sent, and lines are fitted to
+// the width. Through a pipe the bytes of a result go as they are; messages never hold raw control
+// characters.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "runtime/status.h"
-#include "tools/engine/stopwatch.h"
+#include "tools/bitnetc/signals.h"
 
 namespace bitnetc {
+
+// Before anything is opened: a standard stream that the parent closed is given a file that refuses
+// to be read or written, so that no model or output file takes its number.
+void reserve_standard_streams();
 
 bool stdout_is_terminal();
 bool stderr_is_terminal();
 
-// "bitnetc: <message>" on stderr; the exit code that fits the failure.
-int report_failure(const Status& status);
-// The exit code of a finished command; a failure is reported.
-int exit_code_of(const Status& status);
-void print_note(const std::string& text);  // "note: ..." on stderr
+// Reports and tables; on a terminal, lines are fitted to its width.
+void write_report(std::string_view text);
+template <typename... Args>
+void print_out(fmt::format_string<Args...> format, Args&&... args) {
+  write_report(fmt::format(format, std::forward<Args>(args)...));
+}
+// Text that is not to be broken: what a model wrote, a prompt, JSON, code.
+void write_text_out(std::string_view text);
+// The same, faint on a terminal.
+void write_faint(std::string_view text);
+void flush_out();
+// The first error of stdout. Ok: all of it has been written. Flushes.
+Status output_failure();
+bool output_reader_is_gone();  // that error is a broken pipe
 
-// Set by the first Ctrl-C (the second one ends the process). Installed once by main().
-void install_interrupt_handler();
-const std::atomic<bool>& interrupted();
+// Messages. `text` may have several lines.
+void write_message(std::string_view text);
+template <typename... Args>
+void print_err(fmt::format_string<Args...> format, Args&&... args) {
+  write_message(fmt::format(format, std::forward<Args>(args)...));
+}
+
+// What a command says besides its result and its errors.
+enum class Verbosity { kQuiet, kNormal, kVerbose };
+void set_verbosity(Verbosity verbosity);
+Verbosity verbosity();
+
+// "note: ..." on stderr, on one line, each text once; long ones are cut unless the command is
+// verbose. Nothing when it is quiet.
+void print_note(const std::string& text);
 
 std::string format_bytes(double bytes);  // "3.1 MB", powers of ten
 
-// Names an operation and fills a bar; does nothing when stderr is no terminal.
+// Names an operation and fills a bar, no wider than the terminal; does nothing when stderr is no
+// terminal or the command is quiet.
 class ProgressBar {
  public:
   explicit ProgressBar(std::string title);
@@ -38,16 +72,5 @@ class ProgressBar {
   std::string title_;
   bool drawn_ = false;
 };
-
-// The whole of a file, or of stdin for "-".
-Result<std::string> read_text(const std::string& path);
-// Error: kIoError naming the file.
-Status write_text(const std::string& path, const std::string& text);
-// `text` if given, else `file`, else stdin when it is not a terminal.
-struct TextInput {
-  std::string text, file;
-  bool has_text = false;
-};
-Result<std::string> resolve_text(const TextInput& input, const char* what);
 
 }  // namespace bitnetc

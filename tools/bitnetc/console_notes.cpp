@@ -7,23 +7,28 @@ namespace bitnetc {
 void ConsoleNotes::note(NoteKind kind, const std::string& text) {
   const std::lock_guard lock(mutex_);
   bar_.reset();
-  if (!said_.insert(text).second) return;
+  const bool is_verbose = verbosity() == Verbosity::kVerbose;
   switch (kind) {
     case NoteKind::kIgnoredKey:
-      if (verbose_) fmt::print(stderr, "ignored: {}\n", text);
+      if (is_verbose) print_err("ignored: {}\n", text);
       return;
     case NoteKind::kKernels:
-      if (verbose_) fmt::print(stderr, "{}", text);
+      if (is_verbose) write_message(text);
       return;
     case NoteKind::kContest:
-      if (verbose_) fmt::print(stderr, "{}\n", text);
+      if (is_verbose) print_err("{}\n", text);
       return;
-    case NoteKind::kCompiled: fmt::print(stderr, "{}\n", text); return;
+    case NoteKind::kFallbackReason:
+      if (is_verbose) print_note(text);
+      return;
+    case NoteKind::kCompiled:
+      if (verbosity() != Verbosity::kQuiet) print_err("{}\n", text);
+      return;
+    case NoteKind::kFallback: print_note(is_verbose ? text : text + " (-v says why)"); return;
     case NoteKind::kModel:
     case NoteKind::kCache:
     case NoteKind::kProfile:
     case NoteKind::kRepacked:
-    case NoteKind::kFallback:
     case NoteKind::kTuning: print_note(text); return;
   }
 }

@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 
 #include "runtime/notes.h"
@@ -12,20 +11,17 @@
 
 namespace bitnetc {
 
+// With -v also what was ignored, the kernels that run, why operations fell back, and the contests
+// of tuning; with -q nothing.
 class ConsoleNotes final : public Notes {
  public:
-  // `verbose`: also what was ignored, the kernels that run and the contests of tuning.
-  explicit ConsoleNotes(bool verbose) : verbose_(verbose) {}
-
   void note(NoteKind kind, const std::string& text) override;
   void progress(const Progress& progress) override;
 
  private:
-  const bool verbose_;
   std::mutex mutex_;                  // guards what follows
-  std::set<std::string> said_;        // a note is shown once
   std::string task_;                  // that bar_ shows
-  std::unique_ptr<ProgressBar> bar_;  // taken off the screen by the next note and by the destructor
+  std::unique_ptr<ProgressBar> bar_;  // taken off the screen by the next note and at the end
 };
 
 // `plan` with its number of threads settled (thread_count()).

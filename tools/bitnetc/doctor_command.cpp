@@ -1,8 +1,8 @@
-// bitnetc doctor: what this machine is, what runs on it, what it can reach, and every problem with its remedy.
+// bitnetc doctor: what this machine is, what runs on it, what it can reach, and every problem with
+// its remedy.
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -38,17 +38,18 @@ void check_cache_dir(std::vector<std::string>& problems) {
     problems.push_back(fmt::format("{} can be written by others; run chmod 700 {}", dir, dir));
 }
 
-// Proves the kernels of the bundled model, so that "what runs here" is an observation, and looks what pages its
-// file is mapped with.
+// Proves the kernels of the bundled model, so that "what runs here" is an observation, and looks
+// what pages its file is mapped with.
 void check_bundled_model(Diagnosis& diagnosis) {
-  ConsoleNotes notes(false);
+  ConsoleNotes notes;
   auto engine = make_engine(kBundledModel, engine_options(notes));
   if (!engine.ok()) {
     diagnosis.problems.push_back("the bundled model does not run: " + engine.status().message());
     return;
   }
   for (const std::string& line : engine->link_report.fallbacks())
-    diagnosis.problems.push_back(line);
+    diagnosis.problems.push_back(
+        fmt::format("{} ('bitnetc run -v' says why)", line.substr(0, line.find(':'))));
   diagnosis.kernels = std::move(engine->link_report.kernels);
   const std::span<const uint8_t> file = engine->model->file().bytes();
   diagnosis.pages.model_bytes = static_cast<int64_t>(file.size());
@@ -94,18 +95,16 @@ Diagnosis diagnose() {
 
 }  // namespace
 
-void add_doctor_command(CLI::App& app, int& exit_code) {
+void add_doctor_command(Command parent) {
   auto json = std::make_shared<bool>(false);
-  CLI::App* command =
-      app.add_subcommand("doctor", "This machine, what runs on it, its limits, and problems");
-  command->add_flag("--json", *json, "As JSON");
-  command->callback([json, &exit_code] {
+  Command command =
+      parent.subcommand("doctor", "This machine, what runs on it, its limits, and problems");
+  command.json_flag(*json);
+  command.verbosity_flags(true, nullptr);
+  command.set_action([json]() -> Result<int> {
     const Diagnosis diagnosis = diagnose();
-    if (*json)
-      fmt::print("{}\n", diagnosis_json(diagnosis));
-    else
-      print_diagnosis(diagnosis);
-    exit_code = diagnosis.problems.empty() ? kExitOk : kExitCheckFailed;
+    *json ? write_diagnosis_json(diagnosis) : print_diagnosis(diagnosis);
+    return diagnosis.problems.empty() ? kExitOk : kExitCheckFailed;
   });
 }
 

@@ -1,6 +1,5 @@
 #include "tools/bitnetc/doctor_report.h"
 
-#include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -8,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/options.h"
+#include "tools/bitnetc/console.h"
+#include "tools/bitnetc/json_output.h"
 
 namespace bitnetc {
 namespace {
@@ -22,7 +23,7 @@ const char* plural(int count) {
 
 // A line of a section; the title stands before its first line only.
 void print_line(std::string_view title, std::string_view text) {
-  fmt::print("{:<12}{}\n", title, text);
+  print_out("{:<12}{}\n", title, text);
 }
 
 // What follows from the lines above.
@@ -193,10 +194,10 @@ void print_diagnosis(const Diagnosis& diagnosis) {
     title.clear();
   }
   for (const std::string& problem : diagnosis.problems) print_line("PROBLEM", problem);
-  if (diagnosis.problems.empty()) fmt::print("no problems found\n");
+  if (diagnosis.problems.empty()) print_out("no problems found\n");
 }
 
-std::string diagnosis_json(const Diagnosis& diagnosis) {
+void write_diagnosis_json(const Diagnosis& diagnosis) {
   json bandwidth = json::object(), int8 = json::object(), fp32 = json::object();
   for (const MachineLimits& limits : diagnosis.limits) {
     const std::string threads = std::to_string(limits.threads);
@@ -213,19 +214,19 @@ std::string diagnosis_json(const Diagnosis& diagnosis) {
     kernels.push_back({{"name", kernel.name}, {"generator", kernel.generator}});
   for (const OptionValue& option : describe_options(options()))
     settings[option.name] = option.value;
-  const json document = {{"machine", json_of(diagnosis.machine)},
-                         {"isa", isa_name(diagnosis.host.best_isa)},
-                         {"tiers", tiers},
-                         {"read_bandwidth_bytes_per_second", bandwidth},
-                         {"int8_operations_per_second", int8},
-                         {"fp32_operations_per_second", fp32},
-                         {"pages", json_of(diagnosis.pages)},
-                         {"notes", all_notes(diagnosis)},
-                         {"jit", diagnosis.jit_refusal.empty()},
-                         {"kernels", kernels},
-                         {"settings", settings},
-                         {"problems", diagnosis.problems}};
-  return document.dump(2);
+  write_json("doctor", 1,
+             {{"machine", json_of(diagnosis.machine)},
+              {"isa", isa_name(diagnosis.host.best_isa)},
+              {"tiers", tiers},
+              {"read_bandwidth_bytes_per_second", bandwidth},
+              {"int8_operations_per_second", int8},
+              {"fp32_operations_per_second", fp32},
+              {"pages", json_of(diagnosis.pages)},
+              {"notes", all_notes(diagnosis)},
+              {"jit", diagnosis.jit_refusal.empty()},
+              {"kernels", kernels},
+              {"settings", settings},
+              {"problems", diagnosis.problems}});
 }
 
 }  // namespace bitnetc

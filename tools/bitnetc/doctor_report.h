@@ -27,6 +27,7 @@ struct Diagnosis {
 };
 
 void print_diagnosis(const Diagnosis& diagnosis);
-std::string diagnosis_json(const Diagnosis& diagnosis);
+// {"schema": "bitnetc.doctor", ...} on stdout.
+void write_diagnosis_json(const Diagnosis& diagnosis);
 
 }  // namespace bitnetc

@@ -15,8 +15,7 @@ namespace {
 void on_bus_error(int) {
   constexpr std::string_view kMessage =
       "bitnetc: a model file was cut short, or its disk failed, while it was read\n";
-  [[maybe_unused]] const ssize_t written =
-      ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
   remove_temporary_files();
   ::_exit(kExitBadModel);
 }

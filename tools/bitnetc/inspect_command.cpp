@@ -1,5 +1,4 @@
 // bitnetc inspect: what is in a compiled model.
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -9,6 +8,7 @@
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/console_notes.h"
+#include "tools/bitnetc/json_output.h"
 #include "tools/engine/engine.h"
 #include "tools/engine/matrices.h"
 
@@ -35,14 +35,13 @@ void print_json(const CompiledModel& model) {
                         {"columns", group.spec.k},
                         {"layout", layout_name(group.spec.layout)},
                         {"bits_per_weight", group.spec.weight_layout().bits_per_weight()}});
-  const nlohmann::json document = {
-      {"path", model.file().origin()},
-      {"format_version", kBncVersion},
-      {"size_bytes", model.file().size_bytes()},
-      {"matrices", std::move(matrices)},
-      {"description", nlohmann::json::parse(model.file().description_json())},
-      {"sections", std::move(sections)}};
-  fmt::print("{}\n", document.dump(2));
+  write_json("inspect", 1,
+             {{"path", model.file().origin()},
+              {"format_version", kBncVersion},
+              {"size_bytes", model.file().size_bytes()},
+              {"matrices", std::move(matrices)},
+              {"description", nlohmann::json::parse(model.file().description_json())},
+              {"sections", std::move(sections)}});
 }
 
 // "36 measured, 4 transferred"
@@ -60,46 +59,48 @@ std::string plan_origins(const Program& program) {
 void print_summary(const CompiledModel& model) {
   const ModelDescription& description = model.description();
   const ModelConfig& config = description.config;
-  fmt::print("{}  format {}, {}, written by bitnetc {} for {}\n", model.file().origin(),
-             kBncVersion, format_bytes(static_cast<double>(model.file().size_bytes())),
-             description.bitnetc_version, description.program.target_isa);
-  fmt::print("model       {} family, {} layers, hidden {}, ffn {}, vocabulary {}\n", config.family,
-             config.layers, config.hidden_size, config.intermediate_size, config.vocab_size);
-  fmt::print("attention   {} query heads, {} key/value heads, head dim {}, rope theta {}\n",
-             config.q_heads, config.kv_heads, config.head_dim, config.rope_theta);
-  fmt::print("context     {} positions\n", config.max_positions);
-  fmt::print("stop ids    {}\n", fmt::join(description.generation.stop_ids, ", "));
+  print_out("{}  format {}, {}, written by bitnetc {} for {}\n", model.file().origin(), kBncVersion,
+            format_bytes(static_cast<double>(model.file().size_bytes())),
+            description.bitnetc_version, description.program.target_isa);
+  print_out("model       {} family, {} layers, hidden {}, ffn {}, vocabulary {}\n", config.family,
+            config.layers, config.hidden_size, config.intermediate_size, config.vocab_size);
+  print_out("attention   {} query heads, {} key/value heads, head dim {}, rope theta {}\n",
+            config.q_heads, config.kv_heads, config.head_dim, config.rope_theta);
+  print_out("context     {} positions\n", config.max_positions);
+  print_out("stop ids    {}\n", fmt::join(description.generation.stop_ids, ", "));
   for (const MatrixGroup& group : matrix_groups(description.program)) {
     const WeightLayout layout = group.spec.weight_layout();
-    fmt::print("matrices    {:<14} {:>3} of {} x {}, layout {}, {:.2f} bits a weight, {}\n",
-               group.role, group.count, layout.n, layout.k, layout_name(layout.id),
-               layout.bits_per_weight(),
-               format_bytes(static_cast<double>(group.count * layout.total_bytes())));
+    print_out("matrices    {:<14} {:>3} of {} x {}, layout {}, {:.2f} bits a weight, {}\n",
+              group.role, group.count, layout.n, layout.k, layout_name(layout.id),
+              layout.bits_per_weight(),
+              format_bytes(static_cast<double>(group.count * layout.total_bytes())));
   }
-  fmt::print("plans       {} for {}\n", plan_origins(description.program),
-             description.program.target_isa);
+  print_out("plans       {} for {}\n", plan_origins(description.program),
+            description.program.target_isa);
   for (const SourceFile& source : description.sources)
-    fmt::print("source      {}  {}  xxh3 {}\n", source.name,
-               format_bytes(static_cast<double>(source.size_bytes)), source.xxh3);
+    print_out("source      {}  {}  xxh3 {}\n", source.name,
+              format_bytes(static_cast<double>(source.size_bytes)), source.xxh3);
 }
 
 void print_steps(const CompiledModel& model) {
   const Program& program = model.description().program;
-  fmt::print("\n{:<28} {:<14} {}\n", "step", "kind", "kernel");
+  print_out("\n{:<28} {:<14} {}\n", "step", "operation", "kernel");
   for (const Step& step : program.steps)
-    fmt::print("{:<28} {:<14} {}\n", step.name, step_kind_name(step.kind), step.kernel);
-  fmt::print("\n{:<28} {:<14} {}\n", "buffer", "kind", "columns");
+    print_out("{:<28} {:<14} {}\n", step.name, step.operation(), step.kernel);
+  print_out("\n{:<40} {:<6} {}\n", "buffer", "type", "elements");
   for (const BufferInfo& buffer : program.buffers)
-    fmt::print("{:<28} {:<14} {}\n", buffer.name,
-               buffer.kind == BufferKind::kF32 ? "f32" : "quantized", buffer.columns);
-  fmt::print("\n{:<40} {:>12} {:>12}  {}\n", "section", "offset", "bytes", "xxh3");
+    print_out("{:<40} {:<6} {} per {}{}{}\n", buffer.name, element_type_name(buffer.type),
+              std::max(buffer.per_row, buffer.per_position),
+              buffer.per_position > 0 ? "position" : "row", buffer.per_worker ? " and worker" : "",
+              buffer.scored ? ", scored rows" : "");
+  print_out("\n{:<40} {:>12} {:>12}  {}\n", "section", "offset", "bytes", "xxh3");
   for (const BncSection& section : model.file().sections())
-    fmt::print("{:<40} {:>12} {:>12}  {:016x}\n", section.name, section.offset, section.size_bytes,
-               section.checksum);
+    print_out("{:<40} {:>12} {:>12}  {:016x}\n", section.name, section.offset, section.size_bytes,
+              section.checksum);
 }
 
 Status inspect(const InspectOptions& options) {
-  ConsoleNotes notes(false);
+  ConsoleNotes notes;
   BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, engine_options(notes)));
   if (options.json) {
     print_json(*model);
@@ -112,18 +113,22 @@ Status inspect(const InspectOptions& options) {
 
 }  // namespace
 
-void add_inspect_command(CLI::App& app, int& exit_code) {
+void add_inspect_command(Command parent) {
   auto options = std::make_shared<InspectOptions>();
-  CLI::App* command = app.add_subcommand("inspect", "Show what is in a compiled model");
-  command->footer(
+  Command command = parent.subcommand("inspect", "Show what is in a compiled model");
+  command.set_footer(
       "Examples:\n"
       "  bitnetc inspect model.bnc --steps\n"
       "  bitnetc inspect model.bnc --json | jq '.description.program.steps[].kernel'");
-  command->add_option("MODEL", options->model, ".bnc file, model folder or bundled name")
-      ->required();
-  command->add_flag("--steps", options->steps, "Also the steps, buffers and sections");
-  command->add_flag("--json", options->json, "Everything as JSON");
-  command->callback([options, &exit_code] { exit_code = exit_code_of(inspect(*options)); });
+  command.text("MODEL", options->model, "MODEL", ".bnc file, model folder or bundled name");
+  command.require("MODEL");
+  command.flag("--steps", options->steps, "Also the steps, buffers and sections");
+  command.json_flag(options->json);
+  command.verbosity_flags(true, nullptr);
+  command.set_action([options]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(inspect(*options));
+    return kExitOk;
+  });
 }
 
 }  // namespace bitnetc

@@ -103,7 +103,8 @@ class BenchRun {
     return candidates;
   }
 
-  // As on a CPU whose best tier is the generator's: that is where it would be chosen. Then those asked for.
+  // As on a CPU whose best tier is the generator's: that is where it would be chosen. Then those
+  // asked for.
   std::vector<KernelPlan> plans_for(const Generator& generator, const MatmulSpec& spec) const {
     std::vector<KernelPlan> plans = {HeuristicPlanSource::plan_for(
         generator, spec, cap_target(target_, tier_of(generator, spec)))};

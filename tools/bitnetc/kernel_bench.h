@@ -1,5 +1,6 @@
-// What `bitnetc kernel bench` measures: every kernel of this build that can serve a matmul, against each other and
-// against the limits of the machine. Printing is kernel_bench_report.h and kernel_bench_html.h.
+// What `bitnetc kernel bench` measures: every kernel of this build that can serve a matmul, against
+// each other and against the limits of the machine. Printing is kernel_bench_report.h and
+// kernel_bench_html.h.
 #pragma once
 
 #include <functional>

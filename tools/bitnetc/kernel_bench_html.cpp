@@ -1,5 +1,5 @@
-// The page of `bitnetc kernel bench --html`: per shape what one token costs, against the read bandwidth, and what
-// many tokens gain, against the arithmetic peaks.
+// The page of `bitnetc kernel bench --html`: per shape what one token costs, against the read
+// bandwidth, and what many tokens gain, against the arithmetic peaks.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -199,7 +199,7 @@ std::string landscape_of(const KernelBench& bench) {
     if (shapes.empty() || !same_shape(shapes.back(), c.spec)) shapes.push_back(c.spec);
   }
   std::string text = "<h1>The tuning landscape</h1>\n";
-  ConsoleNotes notes(false);
+  ConsoleNotes notes;
   for (const int each : threads)
     text += tuning_html(tuning_view(shapes, {}, each, Usage::kGeneration, notes));
   return text;

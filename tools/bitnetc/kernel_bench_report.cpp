@@ -11,6 +11,7 @@
 #include "runtime/thread_pool.h"
 #include "tools/bitnetc/arguments.h"
 #include "tools/bitnetc/console.h"
+#include "tools/bitnetc/json_output.h"
 
 namespace bitnetc {
 namespace {
@@ -27,47 +28,47 @@ const char* plural(int count) {
 
 void print_limits(const KernelBench& bench) {
   for (const MachineLimits& limits : bench.limits) {
-    fmt::print("limits      {} thread{}: {:.1f} GB/s from memory", limits.threads,
-               plural(limits.threads), limits.read_bytes_per_second / 1e9);
+    print_out("limits      {} thread{}: {:.1f} GB/s from memory", limits.threads,
+              plural(limits.threads), limits.read_bytes_per_second / 1e9);
     for (const auto& [isa, peak] : limits.int8_operations_per_second)
-      fmt::print("; {:.0f} Gop/s {}", peak / 1e9, int8_unit_name(isa));
-    fmt::print("\n");
+      print_out("; {:.0f} Gop/s {}", peak / 1e9, int8_unit_name(isa));
+    print_out("\n");
   }
 }
 
 void print_result(const KernelResult& result, bool is_winner, int label_width) {
   if (!result.failure.empty()) {
-    fmt::print("  {:<{}}  not timed: {}\n", result.label, label_width, result.failure);
+    print_out("  {:<{}}  not timed: {}\n", result.label, label_width, result.failure);
     return;
   }
-  fmt::print("{} {:<{}} {:>9.1f} {:>9.1f} {:>9.1f} {:>11.2f} {:>7.2f} {:>6} {:>8.1f} {:>6}",
-             is_winner ? '*' : ' ', result.label, label_width, 1e6 * result.seconds.median,
-             1e6 * result.seconds.q1, 1e6 * result.seconds.q3, result.weights_per_second / 1e9,
-             result.bytes_per_second / 1e9, percent(result.read_share),
-             result.operations_per_second / 1e9, percent(result.peak_share));
+  print_out("{} {:<{}} {:>9.1f} {:>9.1f} {:>9.1f} {:>11.2f} {:>7.2f} {:>6} {:>8.1f} {:>6}",
+            is_winner ? '*' : ' ', result.label, label_width, 1e6 * result.seconds.median,
+            1e6 * result.seconds.q1, 1e6 * result.seconds.q3, result.weights_per_second / 1e9,
+            result.bytes_per_second / 1e9, percent(result.read_share),
+            result.operations_per_second / 1e9, percent(result.peak_share));
   if (result.tables_us_per_token > 0)
-    fmt::print("  + {:.1f} us a token for tables", result.tables_us_per_token);
-  fmt::print("\n");
+    print_out("  + {:.1f} us a token for tables", result.tables_us_per_token);
+  print_out("\n");
 }
 
 void print_case(const KernelCase& c) {
-  fmt::print("\n{}, {} ({:.2f} bits a weight), M = {}, {} thread{}, weights {}\n",
-             shape_title(c.spec), layout_name(c.spec.layout),
-             c.spec.weight_layout().bits_per_weight(), c.tokens, c.threads, plural(c.threads),
-             c.regime == WeightRegime::kCache ? "in cache" : "from memory");
+  print_out("\n{}, {} ({:.2f} bits a weight), M = {}, {} thread{}, weights {}\n",
+            shape_title(c.spec), layout_name(c.spec.layout),
+            c.spec.weight_layout().bits_per_weight(), c.tokens, c.threads, plural(c.threads),
+            c.regime == WeightRegime::kCache ? "in cache" : "from memory");
   size_t width = 6;
   for (const KernelResult& result : c.results) width = std::max(width, result.label.size());
   const int label_width = static_cast<int>(width);
-  fmt::print("  {:<{}} {:>9} {:>9} {:>9} {:>11} {:>7} {:>6} {:>8} {:>6}\n", "kernel", label_width,
-             "median us", "q1", "q3", "Gweights/s", "GB/s", "% read", "Gop/s", "% peak");
+  print_out("  {:<{}} {:>9} {:>9} {:>9} {:>11} {:>7} {:>6} {:>8} {:>6}\n", "kernel", label_width,
+            "median us", "q1", "q3", "Gweights/s", "GB/s", "% read", "Gop/s", "% peak");
   for (const KernelResult& result : c.results)
     print_result(result, &result == c.winner(), label_width);
   const auto ratios = c.ratios();
   if (ratios.empty()) return;
-  fmt::print("  generated / static:");
+  print_out("  generated / static:");
   for (const OriginRatio& ratio : ratios)
-    fmt::print(" {} {:.2f}", ratio.scope, ratio.generated_over_static);
-  fmt::print("\n");
+    print_out(" {} {:.2f}", ratio.scope, ratio.generated_over_static);
+  print_out("\n");
 }
 
 // Cases that nothing in this build serves, a line for each shape, layout and M.
@@ -77,7 +78,7 @@ void print_unserved(const std::vector<KernelCase>& cases) {
     if (!c.results.empty()) continue;
     const std::string line = fmt::format("no kernel serves {}, {}, M = {}\n", shape_title(c.spec),
                                          layout_name(c.spec.layout), c.tokens);
-    if (line != last) fmt::print("{}{}", last.empty() ? "\n" : "", line);
+    if (line != last) print_out("{}{}", last.empty() ? "\n" : "", line);
     last = line;
   }
 }
@@ -88,10 +89,11 @@ bool same_but_layout(const KernelCase& a, const KernelCase& b) {
          a.tokens == b.tokens && a.threads == b.threads && a.regime == b.regime;
 }
 
-// The fastest kernel over all layouts, and the best generated code against the best compiled ahead of time.
+// The fastest kernel over all layouts, and the best generated code against the best compiled ahead
+// of time.
 void print_summary(const std::vector<KernelCase>& cases) {
-  fmt::print("\nfastest over all layouts\n  {:<22} {:>5} {:>7} {:<7} {:<44} {:>11} {:>8} {:>9}\n",
-             "shape", "M", "threads", "weights", "kernel", "Gweights/s", "Gop/s", "gen/stat");
+  print_out("\nfastest over all layouts\n  {:<22} {:>5} {:>7} {:<7} {:<44} {:>11} {:>8} {:>9}\n",
+            "shape", "M", "threads", "weights", "kernel", "Gweights/s", "Gop/s", "gen/stat");
   for (size_t i = 0; i < cases.size(); ++i) {
     const auto is_same = [&](const KernelCase& other) { return same_but_layout(cases[i], other); };
     if (std::any_of(cases.begin(), cases.begin() + static_cast<long>(i), is_same)) continue;
@@ -108,11 +110,11 @@ void print_summary(const std::vector<KernelCase>& cases) {
       }
     }
     if (best == nullptr || !best->failure.empty()) continue;
-    fmt::print("  {:<22} {:>5} {:>7} {:<7} {:<44} {:>11.2f} {:>8.1f} {:>9}\n",
-               shape_title(cases[i].spec), cases[i].tokens, cases[i].threads,
-               regime_name(cases[i].regime), best->label, best->weights_per_second / 1e9,
-               best->operations_per_second / 1e9,
-               compiled > 0 && generated > 0 ? fmt::format("{:.2f}", generated / compiled) : "-");
+    print_out("  {:<22} {:>5} {:>7} {:<7} {:<44} {:>11.2f} {:>8.1f} {:>9}\n",
+              shape_title(cases[i].spec), cases[i].tokens, cases[i].threads,
+              regime_name(cases[i].regime), best->label, best->weights_per_second / 1e9,
+              best->operations_per_second / 1e9,
+              compiled > 0 && generated > 0 ? fmt::format("{:.2f}", generated / compiled) : "-");
   }
 }
 
@@ -120,7 +122,7 @@ void print_ratios(const KernelBench& bench) {
   const RatioSummary ratios = bench.generated_over_static();
   if (ratios.cases == 0) return;
   const KernelCase& c = *ratios.least_case;
-  fmt::print(
+  print_out(
       "\ngenerated / static over {} case{}: geometric mean {:.2f}, least {:.2f} ({}, {}, M = {}, "
       "{} "
       "thread{}, {})\n",
@@ -188,7 +190,7 @@ std::string today() {
 }
 
 void print_kernel_bench(const KernelBench& bench) {
-  fmt::print("machine     {}\ndate        {}\n", describe(this_machine()), today());
+  print_out("machine     {}\ndate        {}\n", describe(this_machine()), today());
   print_limits(bench);
   for (const KernelCase& c : bench.cases)
     if (!c.results.empty()) print_case(c);
@@ -197,23 +199,23 @@ void print_kernel_bench(const KernelBench& bench) {
   print_ratios(bench);
 }
 
-std::string kernel_bench_json(const KernelBench& bench) {
+void write_kernel_bench_json(const KernelBench& bench) {
   json limits = json::array(), cases = json::array();
   const RatioSummary ratios = bench.generated_over_static();
   for (const MachineLimits& each : bench.limits) limits.push_back(json_of(each));
   for (const KernelCase& c : bench.cases) cases.push_back(json_of(c));
-  const json document = {{"machine", describe(this_machine())},
-                         {"date", today()},
-                         {"version", BITNETC_VERSION},
-                         {"isa", host_target().describe()},
-                         {"interrupted", bench.interrupted},
-                         {"limits", limits},
-                         {"generated_over_static",
-                          {{"cases", ratios.cases},
-                           {"geometric_mean", ratios.geometric_mean},
-                           {"least", ratios.least}}},
-                         {"cases", cases}};
-  return document.dump(2);
+  write_json("kernel-bench", 1,
+             {{"machine", describe(this_machine())},
+              {"date", today()},
+              {"bitnetc_version", BITNETC_VERSION},
+              {"isa", host_target().describe()},
+              {"interrupted", bench.interrupted},
+              {"limits", limits},
+              {"generated_over_static",
+               {{"cases", ratios.cases},
+                {"geometric_mean", ratios.geometric_mean},
+                {"least", ratios.least}}},
+              {"cases", cases}});
 }
 
 }  // namespace bitnetc

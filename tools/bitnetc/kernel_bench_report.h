@@ -8,7 +8,8 @@
 namespace bitnetc {
 
 void print_kernel_bench(const KernelBench& bench);
-std::string kernel_bench_json(const KernelBench& bench);
+// {"schema": "bitnetc.kernel-bench", ...} on stdout.
+void write_kernel_bench_json(const KernelBench& bench);
 // One self-contained page with inline drawings and no scripts.
 std::string kernel_bench_html(const KernelBench& bench);
 

@@ -1,7 +1,8 @@
-// bitnetc kernel: what is generated, how it was chosen, what the machine code is, and whether it is right.
+// bitnetc kernel: what is generated, how it was chosen, what the machine code is, and whether it is
+// right.
 #include <Zydis/Zydis.h>
 
-#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/console_notes.h"
+#include "tools/bitnetc/json_output.h"
 #include "tools/engine/engine.h"
 
 namespace bitnetc {
@@ -21,7 +23,7 @@ namespace {
 struct KernelOptions {
   std::string model, name;
   int seeds = 8;
-  bool json = false, verbose = false;
+  bool json = false;
 };
 
 // Keeps the last published kernel, so that its text and bytes can be shown.
@@ -52,7 +54,8 @@ struct ShownKernel {
   std::shared_ptr<LastPublished> published;
 };
 
-// Builds the kernel a user named: a full kernel name, or a spec for which the best candidate is taken.
+// Builds the kernel a user named: a full kernel name, or a spec for which the best candidate is
+// taken.
 Result<ShownKernel> build_named(const std::string& name) {
   BITNETC_ASSIGN_OR_RETURN(const KernelIdentity identity, parse_kernel_name(name));
   const Target target = host_target();
@@ -122,9 +125,9 @@ std::string describe(const KernelSpec& spec) {
           },
           [](const AttentionSpec& s) {
             return fmt::format(
-                "operation   softmax(q K^T * {}) V of one query head\n"
-                "shapes      q, out f32[{}], K and V fp16",
-                s.scale, s.head_dim);
+                "operation   softmax(q K^T * {}) V of up to {} query heads of a key/value head\n"
+                "shapes      q, out f32[heads][{}], K and V fp16 in pages",
+                s.scale, s.q_per_kv, s.head_dim);
           },
           [](const EmbedSpec& s) {
             return fmt::format("operation   widen one table row\nshapes      {}[{}] -> f32[{}]",
@@ -154,21 +157,22 @@ std::string describe(const KernelPlan& plan) {
 Status show(const KernelOptions& options) {
   BITNETC_ASSIGN_OR_RETURN(const ShownKernel shown, build_named(options.name));
   const PublishedCode& published = shown.published->last();
-  fmt::print("name        {}\ngenerator   {}\n", shown.built.kernel.name(), shown.built.generator);
-  fmt::print("{}\n", describe(shown.request.spec));
+  print_out("name        {}\ngenerator   {}\n", shown.built.kernel.name(), shown.built.generator);
+  print_out("{}\n", describe(shown.request.spec));
   if (std::holds_alternative<MatmulSpec>(shown.request.spec))
-    fmt::print("plan        {}\n", describe(shown.request.plan));
+    print_out("plan        {}\n", describe(shown.request.plan));
   if (shown.published->code().empty()) {
-    fmt::print("code        compiled ahead of time\n");
+    print_out("code        compiled ahead of time\n");
   } else {
-    fmt::print("code        {} bytes, generated in {:.3f} ms, proven in {:.3f} ms\n",
-               shown.published->code().size(), static_cast<double>(shown.built.build_ns) / 1e6,
-               static_cast<double>(shown.built.proof_ns) / 1e6);
+    print_out("code        {} bytes, generated in {:.3f} ms, proven in {:.3f} ms\n",
+              shown.published->code().size(), static_cast<double>(shown.built.build_ns) / 1e6,
+              static_cast<double>(shown.built.proof_ns) / 1e6);
   }
-  fmt::print("candidates\n");
+  print_out("candidates\n");
   for (const Selection::Entry& entry : shown.built.selection.entries)
-    fmt::print("  {:<32} {}\n", entry.generator, entry.outcome);
-  if (options.verbose && !published.assembly.empty()) fmt::print("\n{}\n", published.assembly);
+    print_out("  {:<32} {}\n", entry.generator, entry.outcome);
+  if (verbosity() == Verbosity::kVerbose && !published.assembly.empty())
+    write_text_out("\n" + published.assembly + "\n");
   return {};
 }
 
@@ -180,7 +184,7 @@ Status disassemble(const KernelOptions& options) {
                       "{}: served by {}, which is compiled ahead of time and has no generated code",
                       options.name, shown.built.generator);
   }
-  fmt::print("# {}\n", shown.built.kernel.name());
+  print_out("# {}\n", shown.built.kernel.name());
   size_t offset = 0;
   while (offset < code.size()) {
     ZydisDisassembledInstruction instruction;
@@ -188,18 +192,18 @@ Status disassemble(const KernelOptions& options) {
         ZydisDisassembleIntel(ZYDIS_MACHINE_MODE_LONG_64, shown.published->address() + offset,
                               code.data() + offset, code.size() - offset, &instruction);
     if (!ZYAN_SUCCESS(status)) {  // constants behind the code
-      fmt::print("{:6x}  .byte 0x{:02x}\n", offset, code[offset]);
+      print_out("{:6x}  .byte 0x{:02x}\n", offset, code[offset]);
       ++offset;
       continue;
     }
-    fmt::print("{:6x}  {}\n", offset, instruction.text);
+    print_out("{:6x}  {}\n", offset, instruction.text);
     offset += instruction.info.length;
   }
   return {};
 }
 
 Status list(const KernelOptions& options) {
-  ConsoleNotes notes(false);
+  ConsoleNotes notes;
   BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(options.model, engine_options(notes)));
   if (options.json) {
     nlohmann::json rows = nlohmann::json::array();
@@ -209,23 +213,24 @@ Status list(const KernelOptions& options) {
                       {"steps", kernel.steps},
                       {"build_ns", kernel.build_ns},
                       {"proof_ns", kernel.proof_ns}});
-    fmt::print("{}\n", rows.dump(2));
+    write_json("kernel-list", 1, {{"kernels", rows}});
     return {};
   }
-  fmt::print("{:<64} {:>5} {:>9} {:>9}\n", "kernel", "steps", "build ms", "proof ms");
+  size_t width = 0;
   for (const LinkedKernel& kernel : engine.link_report.kernels)
-    fmt::print("{:<64} {:>5} {:>9.3f} {:>9.3f}\n", kernel.name, kernel.steps,
-               static_cast<double>(kernel.build_ns) / 1e6,
-               static_cast<double>(kernel.proof_ns) / 1e6);
+    width = std::max(width, kernel.name.size());
+  print_out("{:<{}} {:>5} {:>9} {:>9}\n", "kernel", width, "steps", "build ms", "proof ms");
+  for (const LinkedKernel& kernel : engine.link_report.kernels)
+    print_out("{:<{}} {:>5} {:>9.3f} {:>9.3f}\n", kernel.name, width, kernel.steps,
+              static_cast<double>(kernel.build_ns) / 1e6,
+              static_cast<double>(kernel.proof_ns) / 1e6);
   return {};
 }
 
-// Every generator that accepts a spec of the model, not only the one that would be taken.
-Result<int> check(const KernelOptions& options) {
-  ConsoleNotes notes(false);
-  BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, engine_options(notes)));
+// The specs of a model's steps, and of the tables its layouts may need.
+Result<std::set<std::string>> specs_of(const CompiledModel& model) {
   std::set<std::string> specs;
-  for (const Step& step : model->description().program.steps) {
+  for (const Step& step : model.description().program.steps) {
     specs.insert(step.kernel);
     BITNETC_ASSIGN_OR_RETURN(const KernelSpec spec, parse_spec(step.kernel));
     const auto* matmul = std::get_if<MatmulSpec>(&spec);
@@ -233,44 +238,63 @@ Result<int> check(const KernelOptions& options) {
     for (const TableForm form : {TableForm::kWords, TableForm::kBytes})
       specs.insert(spec_name(TablesSpec{.k = matmul->k, .layout = matmul->layout, .form = form}));
   }
+  return specs;
+}
+
+struct CheckCount {
+  int checked = 0, failed = 0;
+};
+
+// Every generator that accepts the request, not only the one that would be taken.
+void check_request(const KernelRequest& request, int seeds, CheckCount& count) {
+  KernelBuilder builder;
+  for (const auto& generator : KernelBuilder::generators()) {
+    if (generator->kind() == GeneratorKind::kReference || !generator->accepts(request).ok())
+      continue;
+    const auto built = builder.build_with(generator->name(), request);
+    Status status = built.status();
+    for (int seed = 1; status.ok() && seed <= seeds && !interrupted(); ++seed)
+      status = prove(request.spec, built->kernel, static_cast<uint64_t>(seed), built->table_form);
+    if (interrupted()) return;
+    ++count.checked;
+    if (!status.ok()) ++count.failed;
+    if (status.ok() && verbosity() != Verbosity::kVerbose) continue;
+    print_out("{}  {}{}\n", status.ok() ? "ok    " : "FAILED", kernel_name(request, *generator),
+              status.ok() ? "" : ": " + status.message());
+    flush_out();
+  }
+}
+
+Result<int> check(const KernelOptions& options) {
+  ConsoleNotes notes;
+  BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, engine_options(notes)));
+  BITNETC_ASSIGN_OR_RETURN(const std::set<std::string> specs, specs_of(*model));
   const Target target = host_target();
   const HeuristicPlanSource plans;
-  KernelBuilder builder;
-  int checked = 0, failed = 0;
+  CheckCount count;
   for (const std::string& name : specs) {
     BITNETC_ASSIGN_OR_RETURN(KernelSpec spec, parse_spec(name));
     auto* matmul = std::get_if<MatmulSpec>(&spec);
     for (int m = matmul != nullptr ? kAnyM : 1; m <= (matmul != nullptr ? kMaxSmallM : 1); ++m) {
       if (matmul != nullptr) matmul->m = m;
-      const KernelRequest request{
-          .spec = spec, .plan = plans.choose(spec, target).plan, .target = target};
-      for (const auto& generator : KernelBuilder::generators()) {
-        if (generator->kind() == GeneratorKind::kReference || !generator->accepts(request).ok()) continue;
-        const auto built = builder.build_with(generator->name(), request);
-        Status status = built.status();
-        for (int seed = 1; status.ok() && seed <= options.seeds; ++seed)
-          status = prove(spec, built->kernel, static_cast<uint64_t>(seed), built->table_form);
-        ++checked;
-        if (!status.ok()) ++failed;
-        if (!status.ok() || options.verbose)
-          fmt::print("{}  {}{}\n", status.ok() ? "ok    " : "FAILED",
-                     kernel_name(request, *generator), status.ok() ? "" : ": " + status.message());
-      }
+      check_request({.spec = spec, .plan = plans.choose(spec, target).plan, .target = target},
+                    options.seeds, count);
     }
   }
-  fmt::print("{} kernels checked against the reference with {} seeds on {}: {} failed\n", checked,
-             options.seeds, target.describe(), failed);
-  return static_cast<int>(failed == 0 ? kExitOk : kExitCheckFailed);
+  print_out("{}{} kernels checked against the reference with {} seeds on {}: {} failed\n",
+            interrupted() ? "stopped: " : "", count.checked, options.seeds, target.describe(),
+            count.failed);
+  if (interrupted()) return kExitInterrupted;
+  return count.failed == 0 ? kExitOk : kExitCheckFailed;
 }
 
 }  // namespace
 
-void add_kernel_command(CLI::App& app, int& exit_code) {
+void add_kernel_command(Command parent) {
   auto options = std::make_shared<KernelOptions>();
-  CLI::App* command =
-      app.add_subcommand("kernel", "List, show, disassemble, check, time and explain kernels");
-  command->require_subcommand(1);
-  command->footer(
+  Command command =
+      parent.subcommand("kernel", "List, show, disassemble, check, time and explain kernels");
+  command.set_footer(
       "Examples:\n"
       "  bitnetc kernel list model.bnc\n"
       "  bitnetc kernel show matmul_i8_i2s_f32_n2560_k2560_m1_residual\n"
@@ -278,39 +302,46 @@ void add_kernel_command(CLI::App& app, int& exit_code) {
       "  BITNETC_ISA=avx2 bitnetc kernel check model.bnc -v\n"
       "  bitnetc kernel bench --m 1 --regime memory\n"
       "  bitnetc kernel explain model.bnc");
+  constexpr char kModelHelp[] = ".bnc file, model folder or bundled name (default: bundled)";
 
-  CLI::App* list_command =
-      command->add_subcommand("list", "The kernels a model runs on this machine");
-  list_command->add_option("MODEL", options->model, ".bnc file, model folder or bundled name");
-  list_command->add_flag("--json", options->json, "As JSON");
-  list_command->callback([options, &exit_code] { exit_code = exit_code_of(list(*options)); });
-
-  CLI::App* show_command =
-      command->add_subcommand("show", "One kernel: spec, plan, candidates and why they declined");
-  show_command->add_option("NAME", options->name, "Kernel name or spec name")->required();
-  show_command->add_flag("-v,--verbose", options->verbose,
-                         "Also the intermediate form, if it has one");
-  show_command->callback([options, &exit_code] { exit_code = exit_code_of(show(*options)); });
-
-  CLI::App* disasm_command = command->add_subcommand("disasm", "The machine code of one kernel");
-  disasm_command->add_option("NAME", options->name, "Kernel name or spec name")->required();
-  disasm_command->callback(
-      [options, &exit_code] { exit_code = exit_code_of(disassemble(*options)); });
-
-  CLI::App* check_command = command->add_subcommand(
-      "check", "Every kernel that can serve a model, held against the reference bit by bit");
-  check_command->add_option("MODEL", options->model, ".bnc file, model folder or bundled name");
-  check_command->add_option("--seeds", options->seeds, "Random problems per kernel")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  check_command->add_flag("-v,--verbose", options->verbose, "Every kernel, not only failures");
-  check_command->callback([options, &exit_code] {
-    auto result = check(*options);
-    exit_code = result.ok() ? *result : report_failure(result.status());
+  Command list_command = command.subcommand("list", "The kernels a model runs on this machine");
+  list_command.text("MODEL", options->model, "MODEL", kModelHelp);
+  list_command.json_flag(options->json);
+  list_command.verbosity_flags(true, nullptr);
+  list_command.set_action([options]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(list(*options));
+    return kExitOk;
   });
 
-  add_kernel_bench_command(*command, exit_code);
-  add_kernel_explain_command(*command, exit_code);
+  Command show_command =
+      command.subcommand("show", "One kernel: spec, plan, candidates and why they declined");
+  show_command.text("NAME", options->name, "NAME", "Kernel name or spec name");
+  show_command.require("NAME");
+  show_command.verbosity_flags(true, "Also the intermediate form, if it has one");
+  show_command.set_action([options]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(show(*options));
+    return kExitOk;
+  });
+
+  Command disasm_command = command.subcommand("disasm", "The machine code of one kernel");
+  disasm_command.text("NAME", options->name, "NAME", "Kernel name or spec name");
+  disasm_command.require("NAME");
+  disasm_command.verbosity_flags(true, nullptr);
+  disasm_command.set_action([options]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(disassemble(*options));
+    return kExitOk;
+  });
+
+  Command check_command = command.subcommand(
+      "check", "Every kernel that can serve a model, held against the reference bit by bit");
+  check_command.text("MODEL", options->model, "MODEL", kModelHelp);
+  check_command.integer("--seeds", options->seeds, {.least = 1, .most = 1'000'000},
+                        "Random problems per kernel (default: 8)");
+  check_command.verbosity_flags(true, "Every kernel, not only failures");
+  check_command.set_action([options] { return check(*options); });
+
+  add_kernel_bench_command(command);
+  add_kernel_explain_command(command);
 }
 
 }  // namespace bitnetc

@@ -1,5 +1,4 @@
 // bitnetc kernel explain: why a matmul runs as it does.
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "runtime/cpu_features.h"
@@ -9,7 +8,9 @@
 #include "tools/bitnetc/console_notes.h"
 #include "tools/bitnetc/html_page.h"
 #include "tools/bitnetc/plan_options.h"
+#include "tools/bitnetc/text_input.h"
 #include "tools/bitnetc/tuning_report.h"
+#include "tools/engine/engine.h"
 
 namespace bitnetc {
 namespace {
@@ -41,10 +42,14 @@ Result<std::vector<MatmulSpec>> matmuls_of(const std::string& what,
 Status explain(const ExplainOptions& options) {
   BITNETC_ASSIGN_OR_RETURN(std::vector<LayoutId> layouts, parse_layouts(options.layouts));
   BITNETC_ASSIGN_OR_RETURN(const auto shapes, matmuls_of(options.what, layouts));
-  ConsoleNotes notes(false);
+  ConsoleNotes notes;
   const TuningView view =
       tuning_view(shapes, layouts, thread_count(options.threads), options.usage, notes);
-  fmt::print("{}", options.json ? tuning_json(view) + "\n" : tuning_text(view, options.all));
+  if (options.json) {
+    write_tuning_json({view});
+  } else {
+    write_report(tuning_text(view, options.all));
+  }
   if (options.html.empty()) return {};
   BITNETC_RETURN_IF_ERROR(write_text(
       options.html,
@@ -57,25 +62,29 @@ Status explain(const ExplainOptions& options) {
 
 }  // namespace
 
-void add_kernel_explain_command(CLI::App& kernel, int& exit_code) {
+void add_kernel_explain_command(Command kernel) {
   auto options = std::make_shared<ExplainOptions>();
-  CLI::App* command = kernel.add_subcommand(
+  Command command = kernel.subcommand(
       "explain", "Why matmuls run as they do: candidates, predictions, measurements, choices");
-  command->footer(
+  command.set_footer(
       "Shows what 'bitnetc autotune' found out on this machine; nothing is measured.\n"
       "Examples:\n"
       "  bitnetc kernel explain ~/models/bitnet-b1.58-2B-4T --html tuning.html\n"
       "  bitnetc kernel explain matmul_i8_b3_f32_n2560_k6912_m1_residual --all\n"
       "  bitnetc kernel explain 2560x6912:residual");
-  command->add_option("WHAT", options->what,
-                      "A spec, a shape NxK[:EPILOGUE], or a model (default: the bundled one)");
-  command->add_option("--layouts", options->layouts, "Only these weight layouts")->delimiter(',');
-  add_threads_option(*command, options->threads);
-  add_usage_option(*command, options->usage);
-  command->add_flag("--all", options->all, "Every kernel that was measured");
-  command->add_flag("--json", options->json, "As JSON");
-  command->add_option("--html", options->html, "Also a page with pictures");
-  command->callback([options, &exit_code] { exit_code = exit_code_of(explain(*options)); });
+  command.text("WHAT", options->what, "WHAT",
+               "A spec, a shape NxK[:EPILOGUE], or a model (default: the bundled one)");
+  command.list("--layouts", options->layouts, "LAYOUT,...", "Only these weight layouts");
+  add_threads_option(command, options->threads);
+  add_usage_option(command, options->usage);
+  command.flag("--all", options->all, "Every kernel that was measured");
+  command.json_flag(options->json);
+  command.text("--html", options->html, "FILE", "Also a page with pictures");
+  command.verbosity_flags(true, nullptr);
+  command.set_action([options]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(explain(*options));
+    return kExitOk;
+  });
 }
 
 }  // namespace bitnetc

@@ -1,26 +1,24 @@
 #include "tools/bitnetc/plan_options.h"
 
-#include <CLI/CLI.hpp>
+#include "tools/engine/engine.h"
 
 namespace bitnetc {
 
-void add_threads_option(CLI::App& command, int& threads) {
-  command.add_option("-t,--threads", threads, "Threads (default: all CPUs this process may use)")
-      ->check(CLI::Range(1, 1024));
+void add_threads_option(Command& command, int& threads) {
+  command.integer("-t,--threads", threads, kThreadRange,
+                  "Threads (default: all CPUs this process may use)");
 }
 
-void add_usage_option(CLI::App& command, Usage& usage) {
+void add_usage_option(Command& command, Usage& usage) {
   std::vector<std::string> names;
   for (const Usage each : kUsages) names.emplace_back(usage_name(each));
-  command
-      .add_option_function<std::string>(
-          "--for", [&usage](const std::string& name) { usage = *parse_usage(name); },
-          "What layouts are chosen for (default: generation)")
-      ->check(CLI::IsMember(names));
+  command.choice("--for", names, "What layouts are chosen for (default: generation)",
+                 [&usage](const std::string& name) { usage = *parse_usage(name); });
 }
 
-void add_layout_option(CLI::App& command, std::string& layout, const char* meaning) {
-  command.add_option("--layout", layout, meaning)->check(CLI::IsMember(layout_choices()));
+void add_layout_option(Command& command, std::string& layout, const char* meaning) {
+  command.choice("--layout", layout_choices(), meaning,
+                 [&layout](const std::string& name) { layout = name; });
 }
 
 }  // namespace bitnetc

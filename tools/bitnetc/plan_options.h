@@ -1,21 +1,21 @@
 // Options that several commands share because they say what a model is planned for.
 #pragma once
 
-#include <optional>
-
-#include "autotune/search_space.h"
-#include "tools/engine/engine.h"
-
-namespace CLI {
-class App;
-}
+#include "autotune/usage.h"
+#include "tools/bitnetc/command_line.h"
 
 namespace bitnetc {
 
-void add_threads_option(CLI::App& command, int& threads);
+inline constexpr IntegerRange kThreadRange = {.least = 1, .most = 1024};
+inline constexpr DecimalRange kSecondsRange = {.least = 0,
+                                               .most = 1e6,
+                                               .expected = "seconds, more than 0 and at most 1e6",
+                                               .above_least = true};
+
+void add_threads_option(Command& command, int& threads);
 // --for generation|chat|prefill|server
-void add_usage_option(CLI::App& command, Usage& usage);
+void add_usage_option(Command& command, Usage& usage);
 // --layout i2s|tl1|tl2|b3|auto
-void add_layout_option(CLI::App& command, std::string& layout, const char* meaning);
+void add_layout_option(Command& command, std::string& layout, const char* meaning);
 
 }  // namespace bitnetc

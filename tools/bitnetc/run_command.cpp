@@ -1,9 +1,7 @@
 // bitnetc run: a prompt in, generated text out.
 #include <sys/resource.h>
 
-#include <CLI/CLI.hpp>
 #include <charconv>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -15,10 +13,14 @@
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/console_notes.h"
+#include "tools/bitnetc/json_output.h"
+#include "tools/bitnetc/plan_options.h"
+#include "tools/bitnetc/terminal.h"
+#include "tools/bitnetc/text_options.h"
 #include "tools/engine/engine.h"
 #include "tools/engine/generate.h"
 #include "tools/engine/npy.h"
-#include "tools/bitnetc/plan_options.h"
+#include "tools/engine/stopwatch.h"
 
 namespace bitnetc {
 namespace {
@@ -37,9 +39,10 @@ struct RunOptions {
   bool ignore_eos = false;
   std::string logits_file;
   PlanRequest plan;
-  bool json = false, verbose = false, quiet = false;
+  bool json = false;
 };
 
+// Decimal, without leading zeros, over all 64 bits.
 Result<uint64_t> parse_seed(const std::string& text) {
   if (text == "random") {
     std::random_device device;
@@ -47,11 +50,23 @@ Result<uint64_t> parse_seed(const std::string& text) {
   }
   uint64_t seed = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
-  if (error != std::errc() || end != text.data() + text.size()) {
+  const bool has_leading_zero = text.size() > 1 && text[0] == '0';
+  if (error != std::errc() || end != text.data() + text.size() || has_leading_zero) {
     return make_error(StatusCode::kInvalidArgument,
-                      "--seed '{}': expected an integer from 0 to 2^64 - 1, or 'random'", text);
+                      "--seed '{}': expected a whole number from 0 to 2^64 - 1, or 'random'",
+                      shown_on_a_line(text, 48));
   }
   return seed;
+}
+
+// Options that exclude each other or make no sense; what needs no model is said before one is
+// opened.
+Status check_options(const RunOptions& run) {
+  if (run.greedy && run.temperature.value_or(0) != 0)
+    return make_error(StatusCode::kInvalidArgument,
+                      "--greedy and --temp {}: expected one of them (--greedy is --temp 0)",
+                      *run.temperature);
+  return parse_seed(run.seed).status();
 }
 
 // The command line over the model's own defaults (generation_config.json).
@@ -108,25 +123,23 @@ Statistics make_statistics(const Engine& engine, const GenerationRequest& reques
     stats.decode_rate = result.decode_passes / result.decode_seconds;
     stats.decode_bytes_per_second =
         stats.decode_rate * static_cast<double>(engine.executable->bytes_per_token());
-    stats.read_bandwidth = remembered_read_bandwidth(threads);
+    stats.read_bandwidth = remembered_read_bandwidth(threads, /*fresh=*/false, print_note);
   }
   return stats;
 }
 
 void print_statistics(const Statistics& stats) {
   const GenerationResult& result = *stats.result;
-  fmt::print(stderr, "\nprompt      {:5} tokens  {:9.1f} tokens/s   first token after {:.1f} ms\n",
-             stats.prompt_tokens, stats.prompt_rate, stats.first_token_ms);
+  print_err("\nprompt      {:5} tokens  {:9.1f} tokens/s   first token after {:.1f} ms\n",
+            stats.prompt_tokens, stats.prompt_rate, stats.first_token_ms);
   if (stats.decode_rate > 0) {
-    fmt::print(
-        stderr,
+    print_err(
         "generation  {:5} tokens  {:9.1f} tokens/s   {:.2f} GB/s, {:.0f} % of the measured read "
         "bandwidth of {:.1f} GB/s\n",
         result.ids.size(), stats.decode_rate, stats.decode_bytes_per_second / 1e9,
         100 * stats.decode_bytes_per_second / stats.read_bandwidth, stats.read_bandwidth / 1e9);
   }
-  fmt::print(
-      stderr,
+  print_err(
       "stopped by {}; {} thread{}; peak memory {}; loaded in {:.1f} ms, {} kernels generated in "
       "{:.1f} ms ({} from the cache) and proven in {:.1f} ms\n",
       stop_reason_name(result.stop_reason), stats.threads, stats.threads == 1 ? "" : "s",
@@ -135,37 +148,72 @@ void print_statistics(const Statistics& stats) {
       KernelStore::process().hits(), static_cast<double>(stats.link->proof_ns) / 1e6);
 }
 
-void print_json(const Statistics& stats, const GenerationRequest& request) {
-  const GenerationResult& result = *stats.result;
-  nlohmann::json kernels = nlohmann::json::array();
-  for (const LinkedKernel& kernel : stats.link->kernels)
-    kernels.push_back(
-        {{"name", kernel.name}, {"generator", kernel.generator}, {"steps", kernel.steps}});
-  const nlohmann::json document = {
-      {"prompt_ids", request.prompt_ids},
-      {"ids", result.ids},
-      {"text", result.text},
-      {"stop_reason", stop_reason_name(result.stop_reason)},
-      {"seed", request.sampling.seed},
-      {"timings",
-       {{"threads", stats.threads},
-        {"load_ms", stats.load_ms},
-        {"kernels_stored", KernelStore::process().hits()},
-        {"kernel_build_ms", static_cast<double>(stats.link->build_ns) / 1e6},
-        {"kernel_proof_ms", static_cast<double>(stats.link->proof_ns) / 1e6},
-        {"first_token_ms", stats.first_token_ms},
-        {"prompt_tokens_per_second", stats.prompt_rate},
-        {"generation_tokens_per_second", stats.decode_rate},
-        {"generation_bytes_per_second", stats.decode_bytes_per_second},
-        {"read_bandwidth_bytes_per_second", stats.read_bandwidth},
-        {"peak_memory_bytes", stats.peak_memory_bytes}}},
-      {"kernels", kernels}};
-  fmt::print("{}\n", document.dump(2));
+nlohmann::ordered_json json_of(const SamplingParams& sampling) {
+  return {{"temperature", sampling.temperature},
+          {"top_k", sampling.top_k},
+          {"top_p", sampling.top_p},
+          {"min_p", sampling.min_p},
+          {"repeat_penalty", sampling.repeat_penalty},
+          {"repeat_last_n", sampling.repeat_last_n}};
 }
 
-Result<GenerationRequest> make_request(const RunOptions& run, const Engine& engine) {
+nlohmann::ordered_json json_of(const Statistics& stats) {
+  return {{"threads", stats.threads},
+          {"load_ms", stats.load_ms},
+          {"kernels_stored", KernelStore::process().hits()},
+          {"kernel_build_ms", static_cast<double>(stats.link->build_ns) / 1e6},
+          {"kernel_proof_ms", static_cast<double>(stats.link->proof_ns) / 1e6},
+          {"first_token_ms", stats.first_token_ms},
+          {"prompt_tokens_per_second", stats.prompt_rate},
+          {"generation_tokens_per_second", stats.decode_rate},
+          {"generation_bytes_per_second", stats.decode_bytes_per_second},
+          {"read_bandwidth_bytes_per_second", stats.read_bandwidth},
+          {"peak_memory_bytes", stats.peak_memory_bytes}};
+}
+
+// docs/json.md
+void print_json(const Engine& engine, const Statistics& stats, const GenerationRequest& request) {
+  const GenerationResult& result = *stats.result;
+  nlohmann::ordered_json document = {
+      {"text", result.text},
+      {"stop_reason", stop_reason_name(result.stop_reason)},
+      {"model", engine.model->file().origin()},
+      {"ids", result.ids},
+      {"prompt_ids", request.prompt_ids},
+      {"seed", std::to_string(request.sampling.seed)},  // not every reader keeps 64 bits
+      {"sampling", json_of(request.sampling)},
+      {"timings", json_of(stats)},
+      {"bitnetc_version", BITNETC_VERSION}};
+  if (verbosity() == Verbosity::kVerbose) {
+    auto kernels = nlohmann::ordered_json::array();
+    for (const LinkedKernel& kernel : stats.link->kernels)
+      kernels.push_back(
+          {{"name", kernel.name}, {"generator", kernel.generator}, {"steps", kernel.steps}});
+    document["kernels"] = std::move(kernels);
+  }
+  write_json("run", 1, document);
+}
+
+// What of the model's own defaults has no effect, and a prompt that says twice where it begins.
+void print_prompt_notes(const GenerationDefaults& defaults, const Tokenizer& tokenizer,
+                        std::span<const int32_t> prompt_ids) {
+  if (!defaults.unsupported_keys.empty())
+    print_note(
+        fmt::format("generation_config.json asks for what is not implemented, so the text "
+                    "may differ: {}",
+                    fmt::join(defaults.unsupported_keys, ", ")));
+  const bool begins_twice = defaults.bos_id && prompt_ids.size() > 1 &&
+                            prompt_ids[0] == *defaults.bos_id && prompt_ids[1] == prompt_ids[0];
+  if (begins_twice)
+    print_note(
+        fmt::format("the prompt begins with {}, which is added anyway: now it is there "
+                    "twice; leave it out",
+                    tokenizer.token_text(prompt_ids[0]).value_or("begin-of-text")));
+}
+
+Result<GenerationRequest> make_request(const RunOptions& run, const std::string& prompt,
+                                       const Engine& engine) {
   GenerationRequest request{.max_tokens = run.max_tokens, .stop_strings = run.stop_strings};
-  BITNETC_ASSIGN_OR_RETURN(const std::string prompt, resolve_text(run.prompt, "prompt"));
   BITNETC_ASSIGN_OR_RETURN(request.prompt_ids, engine.tokenizer->encode(prompt));
   if (request.prompt_ids.empty())
     return Status(StatusCode::kInvalidArgument,
@@ -173,6 +221,7 @@ Result<GenerationRequest> make_request(const RunOptions& run, const Engine& engi
   const GenerationDefaults& defaults = engine.model->description().generation;
   BITNETC_ASSIGN_OR_RETURN(request.sampling, sampling_params(run, defaults));
   if (!run.ignore_eos) request.stop_ids = defaults.stop_ids;
+  print_prompt_notes(defaults, *engine.tokenizer, request.prompt_ids);
   return request;
 }
 
@@ -187,98 +236,112 @@ Result<std::unique_ptr<OutputFile>> open_logits_file(const RunOptions& run) {
 }
 
 Result<int> run_model(const RunOptions& run) {
-  if (run.max_tokens < 0)
-    return make_error(StatusCode::kInvalidArgument, "-n {}: expected 0 or more", run.max_tokens);
+  BITNETC_RETURN_IF_ERROR(check_options(run));
+  BITNETC_RETURN_IF_ERROR(locate_model(run.model).status());  // before a prompt is waited for
   BITNETC_ASSIGN_OR_RETURN(const auto logits_file, open_logits_file(run));
+  BITNETC_ASSIGN_OR_RETURN(const std::string prompt, resolve_text(run.prompt, "prompt"));
   const Stopwatch load_watch;
-  ConsoleNotes notes(run.verbose);
+  ConsoleNotes notes;
   BITNETC_ASSIGN_OR_RETURN(const Engine engine,
                            make_engine(run.model, engine_options(notes, run.plan)));
-  BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, engine));
+  BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, prompt, engine));
   const int threads = thread_count(run.plan.threads);
-  // Pinning helps when every CPU has its thread; fewer threads, as under a quota, are better placed by the scheduler.
+  // Pinning helps when every CPU has its thread; fewer threads, as under a quota, are better placed
+  // by the scheduler.
   const bool fills_mask = threads == static_cast<int>(cpu_allowance().allowed.size());
   BITNETC_ASSIGN_OR_RETURN(const auto session,
                            Session::create(engine.executable, {.threads = threads,
                                                                .pin_threads = fills_mask,
                                                                .context_tokens = run.context}));
   const double load_ms = load_watch.seconds() * 1e3;
+  give_time_to_report();
 
-  const bool streams = !run.json;
-  const bool echoes = streams && stdout_is_terminal() && run.prompt.has_text;
-  if (echoes) fmt::print("\033[2m{}\033[0m", run.prompt.text);
+  const bool echoes = !run.json && stdout_is_terminal() && run.prompt.text;
+  if (echoes) write_faint(prompt);
   const auto show = [&](std::string_view text) {
-    if (!streams) return;
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
+    if (run.json) return;
+    write_text_out(text);
+    flush_out();
   };
   BITNETC_ASSIGN_OR_RETURN(const GenerationResult result,
                            generate(*session, *engine.tokenizer, request, show, interrupted()));
-  if (echoes || (streams && !result.text.empty())) fmt::print("\n");
+  stop_gracefully();
+  BITNETC_RETURN_IF_ERROR(output_failure());
+  if (echoes || (!run.json && !result.text.empty())) write_text_out("\n");
   if (logits_file) BITNETC_RETURN_IF_ERROR(write_npy(*logits_file, result.prompt_logits));
 
-  if (run.json || !run.quiet) {
+  if (run.json || verbosity() != Verbosity::kQuiet) {
     const Statistics stats = make_statistics(engine, request, result, threads, load_ms);
-    run.json ? print_json(stats, request) : print_statistics(stats);
+    run.json ? print_json(engine, stats, request) : print_statistics(stats);
   }
-  return static_cast<int>(result.stop_reason == StopReason::kInterrupted ? kExitInterrupted
-                                                                         : kExitOk);
+  return result.stop_reason == StopReason::kInterrupted ? kExitInterrupted : kExitOk;
+}
+
+constexpr IntegerRange kCounts = {.least = 0, .most = std::numeric_limits<int>::max()};
+constexpr double kAnyFinite = std::numeric_limits<double>::max();
+
+void add_sampling_options(Command& command, RunOptions& run) {
+  command.number("--temp", run.temperature,
+                 {.least = 0, .most = kAnyFinite, .expected = "a number, 0 (greedy) or more"},
+                 "Temperature; 0 is greedy (default: the model's)");
+  command.integer("--top-k", run.top_k, kCounts, "Keep the k likeliest tokens; 0: off");
+  command.number("--top-p", run.top_p,
+                 {.least = 0,
+                  .most = 1,
+                  .expected = "a number above 0 and at most 1 (off)",
+                  .above_least = true},
+                 "Keep the smallest set with this probability; 1: off");
+  command.number("--min-p", run.min_p,
+                 {.least = 0, .most = 1, .expected = "a number from 0 (off) to 1"},
+                 "Drop tokens below this share of the best; 0: off");
+  command.number("--repeat-penalty", run.repeat_penalty,
+                 {.least = 0,
+                  .most = kAnyFinite,
+                  .expected = "a number above 0 (1: off)",
+                  .above_least = true},
+                 "Penalty for recent tokens; 1: off");
+  command.integer("--repeat-last-n", run.repeat_last_n, kCounts,
+                  "How many tokens count as recent (default: 64)");
+  command.flag("--greedy", run.greedy, "Always the likeliest token, as --temp 0");
+  command.text("--seed", run.seed, "N",
+               "The same seed gives the same text everywhere; or 'random' (default: 0)");
 }
 
 }  // namespace
 
-void add_run_command(CLI::App& app, int& exit_code) {
+void add_run_command(Command parent) {
   auto run = std::make_shared<RunOptions>();
-  CLI::App* command = app.add_subcommand("run", "Generate text");
-  command->footer(
+  Command command = parent.subcommand("run", "Generate text");
+  command.set_footer(
       "Examples:\n"
       "  bitnetc run -p \"Once upon a time\" -n 64\n"
       "  bitnetc run ~/models/bitnet-b1.58-2B-4T -p \"The capital of France is\" --temp 0\n"
       "  bitnetc run model.bnc -f story.txt --seed 7 --stop \"The End\"\n"
       "  echo \"Once\" | bitnetc run --json | jq .timings\n"
-      "On a terminal the prompt is shown before the text; through a pipe only generated text is "
-      "written.");
-  command->add_option("MODEL", run->model,
-                      ".bnc file, Hugging Face folder or bundled name (default: " +
-                          std::string(kBundledModel) + ")");
-  command->add_option_function<std::string>(
-      "-p,--prompt",
-      [run](const std::string& text) { run->prompt.text = text, run->prompt.has_text = true; },
-      "Prompt text");
-  command->add_option("-f,--file", run->prompt.file, "Read the prompt from a file ('-': stdin)");
-  command->add_option("-n,--predict", run->max_tokens, "Most tokens to generate")
-      ->capture_default_str();
-  add_threads_option(*command, run->plan.threads);
-  command
-      ->add_option("-c,--context", run->context, "Context in tokens (default: the model's maximum)")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--temp", run->temperature,
-                      "Temperature; 0 is greedy (default: the model's)");
-  command->add_option("--top-k", run->top_k, "Keep the k likeliest tokens; 0: off");
-  command->add_option("--top-p", run->top_p, "Keep the smallest set with this probability; 1: off");
-  command->add_option("--min-p", run->min_p, "Drop tokens below this share of the best; 0: off");
-  command->add_option("--repeat-penalty", run->repeat_penalty, "Penalty for recent tokens; 1: off");
-  command->add_option("--repeat-last-n", run->repeat_last_n, "How many tokens count as recent")
-      ->capture_default_str();
-  command->add_flag("--greedy", run->greedy, "Always the likeliest token, as --temp 0");
-  command->add_option("--seed", run->seed, "Seed: a number, the same text everywhere; or 'random'")
-      ->capture_default_str();
-  command->add_option("--stop", run->stop_strings, "Stop before this text (may be repeated)")
-      ->allow_extra_args(false);
-  command->add_flag("--ignore-eos", run->ignore_eos, "Go on past end-of-text");
-  add_layout_option(*command, run->plan.layout,
+      "On a terminal the prompt is shown before the text; through a pipe only generated\n"
+      "text is written.");
+  command.text(
+      "MODEL", run->model, "MODEL",
+      fmt::format(".bnc file, Hugging Face folder or bundled name (default: {})", kBundledModel));
+  add_text_options(command, run->prompt, "prompt");
+  command.integer("-n,--predict", run->max_tokens, kCounts,
+                  "Most tokens to generate (default: 128)");
+  add_threads_option(command, run->plan.threads);
+  command.integer("-c,--context", run->context,
+                  {.least = 1, .most = std::numeric_limits<int64_t>::max()},
+                  "Context in tokens (default: the model's maximum)");
+  add_sampling_options(command, *run);
+  command.repeated_text("--stop", run->stop_strings, "TEXT",
+                        "Stop before this text (may be repeated)");
+  command.flag("--ignore-eos", run->ignore_eos, "Go on past end-of-text");
+  add_layout_option(command, run->plan.layout,
                     "Weight layout (default: as compiled; a compiled model is repacked in memory)");
-  add_usage_option(*command, run->plan.usage);
-  command->add_option("--logits", run->logits_file,
-                      "Write the float32 logits of the last prompt position to a .npy file");
-  command->add_flag("--json", run->json, "One JSON object on stdout instead of text");
-  command->add_flag("-q,--quiet", run->quiet, "No statistics");
-  command->add_flag("-v,--verbose", run->verbose,
-                    "Say which layouts and kernels run, and what was ignored");
-  command->callback([run, &exit_code] {
-    auto result = run_model(*run);
-    exit_code = result.ok() ? *result : report_failure(result.status());
-  });
+  add_usage_option(command, run->plan.usage);
+  command.text("--logits", run->logits_file, "FILE",
+               "Write the float32 logits of the last prompt position to a .npy file");
+  command.json_flag(run->json);
+  command.verbosity_flags(true, "Say which layouts and kernels run, and what was ignored");
+  command.set_action([run] { return run_model(*run); });
 }
 
 }  // namespace bitnetc

@@ -1,6 +1,5 @@
-// Plots as inline SVG: horizontal bars in groups that each have a limit, lines over a logarithmic axis, and numbers on
-// a grid.
-// Text is escaped here; the page supplies the font.
+// Plots as inline SVG: horizontal bars in groups that each have a limit, lines over a logarithmic
+// axis, and numbers on a grid. Text is escaped here; the page supplies the font.
 #pragma once
 
 #include <string>

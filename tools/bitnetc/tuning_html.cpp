@@ -1,4 +1,5 @@
-// The tuning landscape as pictures: which layout costs what, and how the plans of a contest compare.
+// The tuning landscape as pictures: which layout costs what, and how the plans of a contest
+// compare.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -45,8 +46,8 @@ std::string draw_layouts(const TuningShape& shape) {
   return plot.groups.empty() ? "" : draw(plot);
 }
 
-// The plans of a contest: row tiles and panel width downwards, prefetch distance across, the fastest of the other
-// dimensions in every cell.
+// The plans of a contest: row tiles and panel width downwards, prefetch distance across, the
+// fastest of the other dimensions in every cell.
 std::string draw_plans(const TuningRow& row) {
   const ProfileEntry& entry = *row.entry;
   std::map<std::pair<std::string, std::string>, double> least;  // seconds

@@ -5,6 +5,7 @@
 
 #include "runtime/cpu_features.h"
 #include "tools/bitnetc/arguments.h"
+#include "tools/bitnetc/json_output.h"
 #include "tools/engine/machine_plans.h"
 
 namespace bitnetc {
@@ -116,6 +117,27 @@ json json_of(const TuningRow& row) {
   return object;
 }
 
+json json_of(const TuningView& view) {
+  json shapes = json::array();
+  for (const TuningShape& shape : view.shapes) {
+    json object = {{"shape", shape_title(shape.spec)},
+                   {"layout", layout_name(shape.chosen)},
+                   {"us_per_token", json::object()},
+                   {"rows", json::array()}};
+    for (const TuningLayout& layout : shape.layouts) {
+      if (layout.us_per_token > 0)
+        object["us_per_token"][layout_name(layout.layout)] = layout.us_per_token;
+      for (const TuningRow& row : layout.rows) object["rows"].push_back(json_of(row));
+    }
+    shapes.push_back(std::move(object));
+  }
+  return {{"target", view.target},
+          {"threads", view.threads},
+          {"usage", usage_name(view.usage)},
+          {"read_bytes_per_second", view.limits.read_bytes_per_second},
+          {"shapes", std::move(shapes)}};
+}
+
 std::string usage_line(const TuningShape& shape, Usage usage) {
   std::vector<const TuningLayout*> known;
   for (const TuningLayout& layout : shape.layouts)
@@ -186,26 +208,10 @@ std::string tuning_text(const TuningView& view, bool all) {
   return text;
 }
 
-std::string tuning_json(const TuningView& view) {
-  json shapes = json::array();
-  for (const TuningShape& shape : view.shapes) {
-    json object = {{"shape", shape_title(shape.spec)},
-                   {"layout", layout_name(shape.chosen)},
-                   {"us_per_token", json::object()},
-                   {"rows", json::array()}};
-    for (const TuningLayout& layout : shape.layouts) {
-      if (layout.us_per_token > 0)
-        object["us_per_token"][layout_name(layout.layout)] = layout.us_per_token;
-      for (const TuningRow& row : layout.rows) object["rows"].push_back(json_of(row));
-    }
-    shapes.push_back(std::move(object));
-  }
-  const json document = {{"target", view.target},
-                         {"threads", view.threads},
-                         {"usage", usage_name(view.usage)},
-                         {"read_bytes_per_second", view.limits.read_bytes_per_second},
-                         {"shapes", std::move(shapes)}};
-  return document.dump(2);
+void write_tuning_json(const std::vector<TuningView>& views) {
+  json all = json::array();
+  for (const TuningView& view : views) all.push_back(json_of(view));
+  write_json("tuning", 1, {{"views", std::move(all)}});
 }
 
 }  // namespace bitnetc

@@ -1,5 +1,6 @@
-// What is known of how matmuls run here, as text, as JSON and as pictures: for every shape, layout and number of
-// tokens who won, by how much, what was predicted, and how far from the machine's limits that is.
+// What is known of how matmuls run here, as text, as JSON and as pictures: for every shape, layout
+// and number of tokens who won, by how much, what was predicted, and how far from the machine's
+// limits that is.
 #pragma once
 
 #include <optional>
@@ -52,8 +53,10 @@ TuningView tuning_view(const std::vector<MatmulSpec>& shapes, const std::vector<
 
 // `all`: every kernel that was measured, not only who won.
 std::string tuning_text(const TuningView& view, bool all);
-std::string tuning_json(const TuningView& view);
-// Sections of a page: per shape the layouts against each other, and for every contest its plans as a map.
+// {"schema": "bitnetc.tuning", ...} on stdout; one view per number of threads.
+void write_tuning_json(const std::vector<TuningView>& views);
+// Sections of a page: per shape the layouts against each other, and for every contest its plans as
+// a map.
 std::string tuning_html(const TuningView& view);
 
 }  // namespace bitnetc

@@ -1,5 +1,6 @@
 #include "tools/engine/engine.h"
 
+#include "compiler/check_program.h"
 #include "compiler/compile.h"
 #include "frontend/load.h"
 #include "runtime/cpu_allowance.h"
@@ -33,8 +34,7 @@ Status compile_graph(const LoadedModel& loaded, const CompileRequest& request,
       .plans = &plans,
       .bitnetc_version = BITNETC_VERSION,
       .progress = [&](int done, int total, const std::string& step) {
-        options.notes->progress(
-            {.task = "compiling", .done = done, .total = total, .what = step});
+        options.notes->progress({.task = "compiling", .done = done, .total = total, .what = step});
         return !is_cancelled(options.cancel);
       }};
   BITNETC_ASSIGN_OR_RETURN(const CompileReport report,
@@ -62,29 +62,37 @@ Result<std::shared_ptr<const CompiledModel>> open_source_model(const std::string
   const Target target = host_target();
   const std::string& layout = options.plan.layout;
   // "auto" is what this machine's profile makes of it.
-  const std::string layouts =
-      layout.empty() || layout == kAutoLayout
-          ? fmt::format("{} {}", kAutoLayout, machine.layouts(target))
-          : layout;
+  const std::string layouts = layout.empty() || layout == kAutoLayout
+                                  ? fmt::format("{} {}", kAutoLayout, machine.layouts(target))
+                                  : layout;
   const auto compile_to = [&](const std::string& path) -> Status {
     BITNETC_ASSIGN_OR_RETURN(const LoadedModel loaded, load_source(folder, *options.notes));
     return compile_graph(loaded, {.source_folder = folder, .output_path = path}, options, machine);
   };
   return open_cached_model(
-      {.source_folder = folder,
-       .plan = fmt::format("{} {}", isa_name(target.best_isa), layouts)},
+      {.source_folder = folder, .plan = fmt::format("{} {}", isa_name(target.best_isa), layouts)},
       compile_to, *options.notes, options.cancel);
+}
+
+// `lines`: "attention runs on the slow reference kernel: <reasons>".
+void note_fallbacks(const std::vector<std::string>& lines, Notes& notes) {
+  if (lines.empty()) return;
+  std::vector<std::string> operations;
+  for (const std::string& line : lines) operations.push_back(line.substr(0, line.find(' ')));
+  notes.note(NoteKind::kFallback,
+             fmt::format("on the slow reference kernel: {}", fmt::join(operations, ", ")));
+  for (const std::string& line : lines) notes.note(NoteKind::kFallbackReason, line);
 }
 
 void note_kernels(const Engine& engine, Notes& notes) {
   const LinkReport& report = engine.link_report;
   for (const std::string& line : report.repacks()) notes.note(NoteKind::kRepacked, line);
-  for (const std::string& line : report.fallbacks()) notes.note(NoteKind::kFallback, line);
+  note_fallbacks(report.fallbacks(), notes);
   std::string text = matmul_table(*engine.executable);
   for (const LinkedKernel& kernel : report.kernels)
     if (!kernel.name.starts_with("matmul"))
-      text += fmt::format("kernel {} ({}, {} steps)\n", kernel.name, kernel.generator,
-                          kernel.steps);
+      text +=
+          fmt::format("kernel {} ({}, {} steps)\n", kernel.name, kernel.generator, kernel.steps);
   notes.note(NoteKind::kKernels, text);
 }
 
@@ -112,8 +120,7 @@ std::vector<std::string> layout_choices() {
 
 Status compile_model(const CompileRequest& request, const EngineOptions& options) {
   const ModelLocation source{ModelLocation::Kind::kSourceFolder, request.source_folder};
-  BITNETC_RETURN_IF_ERROR(
-      check_not_an_input("-o", request.output_path, model_files(source)));
+  BITNETC_RETURN_IF_ERROR(check_not_an_input("-o", request.output_path, model_files(source)));
   // Reading and tuning take long: an output that cannot be made is found before.
   BITNETC_RETURN_IF_ERROR(
       OutputFile::create(request.output_path, OutputFile::Accepts::kRegularFile).status());
@@ -126,7 +133,7 @@ Status compile_model(const CompileRequest& request, const EngineOptions& options
 Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name,
                                                         const EngineOptions& options) {
   BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(name));
-  if (location.kind == ModelLocation::Kind::kCompiled) return CompiledModel::open(location.path);
+  if (location.kind == ModelLocation::Kind::kCompiled) return open_checked(location.path);
   return open_source_model(location.path, options, plans_for(options));
 }
 
@@ -136,7 +143,7 @@ Result<std::vector<MatmulSpec>> model_matmuls(const std::string& name) {
     BITNETC_ASSIGN_OR_RETURN(const LoadedModel loaded, load_model(location.path));
     return matmul_specs(loaded.graph);
   }
-  BITNETC_ASSIGN_OR_RETURN(const auto model, CompiledModel::open(location.path));
+  BITNETC_ASSIGN_OR_RETURN(const auto model, open_checked(location.path));
   std::vector<MatmulSpec> specs;
   for (const MatrixGroup& group : matrix_groups(model->description().program))
     specs.push_back(group.spec);
@@ -148,7 +155,7 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
   const MachinePlans machine = plans_for(options);
   Engine engine;
   if (location.kind == ModelLocation::Kind::kCompiled) {
-    BITNETC_ASSIGN_OR_RETURN(engine.model, CompiledModel::open(location.path));
+    BITNETC_ASSIGN_OR_RETURN(engine.model, open_checked(location.path));
   } else {
     BITNETC_ASSIGN_OR_RETURN(engine.model, open_source_model(location.path, options, machine));
   }
@@ -158,12 +165,11 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
                                                             kSectionTokenizer)));
   KernelBuilder builder;
   const LayoutOverride plans(machine.source(), parse_layout(options.plan.layout));
-  BITNETC_ASSIGN_OR_RETURN(engine.executable,
-                           link(engine.model, builder,
-                                {.target = host_target(),
-                                 .plans = &plans,
-                                 .choose_layouts = !options.plan.layout.empty()},
-                                &engine.link_report));
+  BITNETC_ASSIGN_OR_RETURN(engine.executable, link(engine.model, builder,
+                                                   {.target = host_target(),
+                                                    .plans = &plans,
+                                                    .choose_layouts = !options.plan.layout.empty()},
+                                                   &engine.link_report));
   note_kernels(engine, *options.notes);
   return engine;
 }
@@ -177,7 +183,7 @@ Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model
                            file->bytes().size());
     return Tokenizer::from_json(json, path);
   }
-  BITNETC_ASSIGN_OR_RETURN(const auto model, CompiledModel::open(location.path));
+  BITNETC_ASSIGN_OR_RETURN(const auto model, open_checked(location.path));
   return Tokenizer::from_json(model->tokenizer_json(), location.path + ": " + kSectionTokenizer);
 }
 

@@ -41,7 +41,8 @@ struct EngineOptions {
 struct CompileRequest {
   std::string source_folder;
   std::string output_path;
-  std::optional<Effort> tune = {};  // measured before; none: as far as this machine is tuned already
+  std::optional<Effort> tune =
+      {};  // measured before; none: as far as this machine is tuned already
 };
 // Compiles a source model into one .bnc file. Error: kInvalidArgument where the output is one of the files that are
 // read, or a device; else as OutputFile::create() (before anything is read), load_model(), compile() and tune().

@@ -99,7 +99,12 @@ Result<GenerationResult> generate(Session& session, const Tokenizer& tokenizer,
       result.stop_reason = StopReason::kContextFull;
       break;
     }
-    BITNETC_RETURN_IF_ERROR(session.append({&id, 1}));
+    const Status appended = session.append({&id, 1}, &cancel);
+    if (appended.code() == StatusCode::kCancelled) {
+      result.stop_reason = StopReason::kInterrupted;
+      break;
+    }
+    BITNETC_RETURN_IF_ERROR(appended);
     ++result.decode_passes;
     result.decode_seconds = since_first_token.seconds();
   }

@@ -23,17 +23,24 @@ void note_report(const TuneReport& report, Notes& notes) {
   if (report.left > 0) text += fmt::format("; {} left: run it again to go on", report.left);
   notes.note(NoteKind::kTuning, text);
   if (report.refused > 0)
-    notes.note(NoteKind::kTuning, 
-        fmt::format("{} could not be told for noise and are not kept; run it again on a "
-                    "quieter machine",
-                    report.refused));
+    notes.note(NoteKind::kTuning,
+               fmt::format("{} could not be told for noise and are not kept; run it again on a "
+                           "quieter machine",
+                           report.refused));
   for (const std::string& failure : report.failures) notes.note(NoteKind::kTuning, failure);
-  if (!report.stored.ok()) notes.note(NoteKind::kTuning, "what was found is not kept: " + report.stored.message());
+  if (!report.stored.ok())
+    notes.note(NoteKind::kTuning, "what was found is not kept: " + report.stored.message());
 }
 
-// A machine that was never tuned has no limits to predict from, and measuring them takes longer than most runs.
-PlanModel model_of(const Profile& profile, int threads) {
-  return profile.entries.empty() ? PlanModel() : cheapest_by_model(remembered_limits(threads));
+MachineLimits limits_with(int threads, Notes& notes) {
+  return remembered_limits(threads, /*fresh=*/false,
+                           [&](const std::string& text) { notes.note(NoteKind::kTuning, text); });
+}
+
+// A machine that was never tuned has no limits to predict from, and measuring them takes longer than
+// most runs.
+PlanModel model_of(const Profile& profile, int threads, Notes& notes) {
+  return profile.entries.empty() ? PlanModel() : cheapest_by_model(limits_with(threads, notes));
 }
 
 }  // namespace
@@ -44,7 +51,7 @@ ProfileStore machine_profile_store() {
 
 MachinePlans::MachinePlans(int threads, Usage usage, Notes& notes)
     : profile_(load_profile(notes)),
-      plans_(profile_, threads, usage, model_of(profile_, threads)) {}
+      plans_(profile_, threads, usage, model_of(profile_, threads, notes)) {}
 
 std::string MachinePlans::layouts(const Target& target) const {
   std::set<std::string> choices;
@@ -55,18 +62,16 @@ std::string MachinePlans::layouts(const Target& target) const {
   return fmt::format("{}", fmt::join(choices, ", "));
 }
 
-Result<TuneReport> tune_this_machine(TuneRequest request, Notes& notes,
-                                     const CancelToken* cancel) {
+Result<TuneReport> tune_this_machine(TuneRequest request, Notes& notes, const CancelToken* cancel) {
   BITNETC_RETURN_IF_ERROR(
       exec_memory_available().with_context("tuning has to run generated kernels"));
-  for (const int threads : request.threads) request.limits.push_back(remembered_limits(threads));
+  for (const int threads : request.threads) request.limits.push_back(limits_with(threads, notes));
   const ProfileStore store = machine_profile_store();
   const Profile known = load_profile(notes);
   const TuneHooks hooks{
       .progress =
           [&](const TuneProgress& at) {
-            notes.progress(
-                {.task = "tuning", .done = at.done, .total = at.total, .what = at.what});
+            notes.progress({.task = "tuning", .done = at.done, .total = at.total, .what = at.what});
           },
       .found = [&](const ProfileEntry& entry) { return store.add({entry}); },
       .is_cancelled = [cancel] { return is_cancelled(cancel); },

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "codegen/kernel_builder.h"
+#include "runtime/linked_steps.h"
 
 namespace bitnetc {
 namespace {
@@ -25,11 +26,11 @@ std::string name_for_some_tokens(const std::string& name, size_t m) {
 }
 
 // One line per run of token counts whose kernels differ in nothing but that count; the last run goes on for ever.
-std::string kernel_lines(const LinkedStep& step) {
+std::string kernel_lines(const MatmulStep& step) {
   std::vector<std::string> names;  // for 1, 2, ... kMaxBakedM tokens, and for more
   for (size_t m = 1; m <= kMaxBakedM; ++m)
-    names.push_back(name_for_some_tokens(step.kernels[m].name(), m));
-  names.push_back(step.kernels[kAnyM].name());
+    names.push_back(name_for_some_tokens(step.kernel(static_cast<int64_t>(m)).name(), m));
+  names.push_back(step.kernel(kMaxBakedM + 1).name());
   std::string text;
   for (size_t first = 0, end; first < names.size(); first = end) {
     end = first + 1;
@@ -41,7 +42,8 @@ std::string kernel_lines(const LinkedStep& step) {
       tokens += fmt::format("-{}", end);
     }
     const bool alone = end - first == 1 && end < names.size();
-    text += fmt::format("  {:<6} {}\n", tokens, alone ? step.kernels[end].name() : names[first]);
+    text += fmt::format("  {:<6} {}\n", tokens,
+                        alone ? step.kernel(static_cast<int64_t>(end)).name() : names[first]);
   }
   return text;
 }
@@ -55,7 +57,7 @@ std::string matrix_role(const std::string& step_name) {
 std::vector<MatrixGroup> matrix_groups(const Program& program) {
   std::vector<MatrixGroup> groups;
   for (const Step& step : program.steps) {
-    if (step.kind != StepKind::kMatmul) continue;
+    if (step.operation() != "matmul") continue;
     if (auto spec = parse_spec(step.kernel); spec.ok())
       add_to(groups, matrix_role(step.name), std::get<MatmulSpec>(*spec));
   }
@@ -64,13 +66,21 @@ std::vector<MatrixGroup> matrix_groups(const Program& program) {
 
 std::string matmul_table(const Executable& executable) {
   std::vector<MatrixGroup> groups;
-  std::vector<const LinkedStep*> first_steps;
-  for (const LinkedStep& step : executable.steps) {
-    if (step.kind != StepKind::kMatmul) continue;
-    auto identity = parse_kernel_name(step.kernel().name());
+  struct First {
+    const MatmulStep* matmul;
+    const LinkedStep* tables;  // the step before it that makes its tables, or null
+  };
+  std::vector<First> firsts;
+  const LinkedStep* before = nullptr;
+  for (const auto& step : executable.steps) {
+    const LinkedStep* last = std::exchange(before, step.get());
+    const auto* matmul = dynamic_cast<const MatmulStep*>(step.get());
+    if (matmul == nullptr) continue;
+    auto identity = parse_kernel_name(matmul->kernel().name());
     if (!identity.ok()) continue;
-    add_to(groups, matrix_role(step.name), std::get<MatmulSpec>(identity->spec));
-    if (groups.size() > first_steps.size()) first_steps.push_back(&step);
+    add_to(groups, matrix_role(matmul->name()), std::get<MatmulSpec>(identity->spec));
+    if (groups.size() > firsts.size())
+      firsts.push_back({matmul, last != nullptr && last->operation() == "tables" ? last : nullptr});
   }
   std::string text;
   for (size_t i = 0; i < groups.size(); ++i) {
@@ -78,9 +88,9 @@ std::string matmul_table(const Executable& executable) {
     text += fmt::format("{} ({} of {} x {}): {}, {:.2f} bits a weight\n", groups[i].role,
                         groups[i].count, layout.n, layout.k, layout_name(layout.id),
                         layout.bits_per_weight());
-    text += kernel_lines(*first_steps[i]);
-    if (first_steps[i]->build_tables)
-      text += fmt::format("  {:<6} {}\n", "tables", first_steps[i]->build_tables.name());
+    text += kernel_lines(*firsts[i].matmul);
+    if (firsts[i].tables != nullptr)
+      text += fmt::format("  {:<6} {}\n", "tables", firsts[i].tables->kernel().name());
   }
   return text;
 }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <vector>
 
+#include "compiler/check_program.h"
 #include "runtime/bnc_file.h"
 #include "runtime/cache_directory.h"
 #include "runtime/temporary_file.h"
@@ -39,8 +40,7 @@ std::string name_prefix(const std::string& folder) {
 }
 
 Result<std::string> entry_key(const CachedModelRequest& request, const CancelToken* cancel) {
-  BITNETC_ASSIGN_OR_RETURN(const std::string sources,
-                           source_digest(request.source_folder, cancel));
+  BITNETC_ASSIGN_OR_RETURN(const std::string sources, source_digest(request.source_folder, cancel));
   return digest_text(
       fmt::format("{} {} {}\n{}", BITNETC_VERSION, kBncVersion, request.plan, sources));
 }
@@ -58,8 +58,7 @@ void trim(const CacheDirectory& directory, const std::string& prefix, const std:
 }
 
 // A compiled model of an earlier run. Null: there is none, or it went while we looked.
-Result<Model> open_cached(const CacheDirectory& directory,
-                                                         const std::string& name) {
+Result<Model> open_cached(const CacheDirectory& directory, const std::string& name) {
   BITNETC_ASSIGN_OR_RETURN(const std::vector<CacheFile> files, directory.list());
   const auto found = std::find_if(files.begin(), files.end(),
                                   [&](const CacheFile& file) { return file.name == name; });
@@ -68,7 +67,7 @@ Result<Model> open_cached(const CacheDirectory& directory,
   if (!found->problem.empty())
     return make_error(StatusCode::kIoError, "{} {}", path, found->problem);
   directory.touch(name);
-  auto model = CompiledModel::open(path);
+  auto model = open_checked(path);
   if (!model.ok() && model.status().code() == StatusCode::kNotFound) return Model();
   return model;
 }
@@ -90,15 +89,12 @@ Result<Model> compile_to_temporary(const CompileTo& compile) {
 
 }  // namespace
 
-Result<Model> open_cached_model(const CachedModelRequest& request,
-                                                               const CompileTo& compile,
-                                                               Notes& notes,
-                                                               const CancelToken* cancel) {
+Result<Model> open_cached_model(const CachedModelRequest& request, const CompileTo& compile,
+                                Notes& notes, const CancelToken* cancel) {
   constexpr char kInstead[] = "compiling into a temporary file instead";
   const auto directory = CacheDirectory::open("models");
   if (!directory.ok()) {
-    notes.note(NoteKind::kCache,
-               fmt::format("{}; {}", directory.status().message(), kInstead));
+    notes.note(NoteKind::kCache, fmt::format("{}; {}", directory.status().message(), kInstead));
     return compile_to_temporary(compile);
   }
   directory->remove_abandoned();

@@ -1,6 +1,10 @@
 #include "tools/engine/models.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <string_view>
 #include <vector>
@@ -26,13 +30,19 @@ std::vector<std::string> bundled_model_folders() {
 
 Result<ModelLocation> locate_model(const std::string& name) {
   using Kind = ModelLocation::Kind;
-  if (!name.empty() && fs::is_directory(name)) {
+  std::error_code failure;
+  const fs::file_status status = name.empty() ? fs::file_status() : fs::status(name, failure);
+  if (!name.empty() && status.type() == fs::file_type::none)
+    return make_error(StatusCode::kIoError, "{}: {}", name, failure.message());
+  if (fs::is_directory(status)) {
     if (is_model_folder(name)) return ModelLocation{Kind::kSourceFolder, name};
     return make_error(StatusCode::kNotFound,
                       "{}: this folder holds no config.json, so it is not a Hugging Face model",
                       name);
   }
-  if (!name.empty() && fs::exists(name)) {
+  if (fs::exists(status)) {
+    if (::access(name.c_str(), R_OK) != 0)
+      return make_error(StatusCode::kIoError, "{}: {}", name, std::strerror(errno));
     if (looks_like_bnc(name)) return ModelLocation{Kind::kCompiled, name};
     return make_error(StatusCode::kUnsupported,
                       "{}: neither a .bnc file nor a Hugging Face model folder", name);
@@ -44,6 +54,13 @@ Result<ModelLocation> locate_model(const std::string& name) {
       if (is_model_folder(path)) return ModelLocation{Kind::kSourceFolder, path};
     }
   }
+  const bool is_repository = std::count(bundled.begin(), bundled.end(), '/') == 1 &&
+                             bundled.front() != '/' && bundled.front() != '.';
+  if (is_repository)
+    return make_error(StatusCode::kNotFound,
+                      "{}: no such file or folder; if it is a model on Hugging Face, download it: "
+                      "huggingface-cli download {} --local-dir FOLDER",
+                      bundled, bundled);
   return make_error(
       StatusCode::kNotFound,
       "{}: no such file or folder, and no bundled model of that name (bundled: {}; looked "

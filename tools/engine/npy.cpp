@@ -20,8 +20,8 @@ Status write_npy(OutputFile& file, std::span<const float> values) {
   BITNETC_RETURN_IF_ERROR(file.write(std::string_view(kMagic, sizeof kMagic)));
   BITNETC_RETURN_IF_ERROR(file.write(std::string_view(length, sizeof length)));
   BITNETC_RETURN_IF_ERROR(file.write(dictionary));
-  BITNETC_RETURN_IF_ERROR(file.write(
-      {reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(float)}));
+  BITNETC_RETURN_IF_ERROR(
+      file.write({reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(float)}));
   return file.finish();
 }
 

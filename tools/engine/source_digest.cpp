@@ -44,9 +44,8 @@ bool is_settled(const struct stat& info) {
 }
 
 std::string record_name(const struct stat& info) {
-  const std::string state =
-      fmt::format("{} {} {} {} {}", info.st_dev, info.st_ino, info.st_size,
-                  nanoseconds(info.st_mtim), nanoseconds(info.st_ctim));
+  const std::string state = fmt::format("{} {} {} {} {}", info.st_dev, info.st_ino, info.st_size,
+                                        nanoseconds(info.st_mtim), nanoseconds(info.st_ctim));
   const XXH128_hash_t hash = XXH3_128bits(state.data(), state.size());
   return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
 }

@@ -16,7 +16,7 @@ using MakeKernel = Kernel (*)(std::string name, const MatmulSpec& spec);
 struct Tier {
   std::string_view name, suffix;
   Isa isa;
-  bool decodes_by_vbmi;                              // tl2 and b3
+  bool decodes_by_vbmi;  // tl2 and b3
   int vector_bytes;
   // Vector instructions that decode 128 weights, by LayoutId: those that the head of the tier's file counts for one
   // token, without its dot products.

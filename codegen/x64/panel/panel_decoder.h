@@ -30,7 +30,8 @@ class PanelDecoder {
   // Vector instructions that decode a block, without its loads and stores.
   virtual int block_operations() const = 0;
   double operations_per_weight() const {
-    return static_cast<double>(block_operations()) / (block_columns() * static_cast<int>(kTileRows));
+    return static_cast<double>(block_operations()) /
+           (block_columns() * static_cast<int>(kTileRows));
   }
 
   // Loads what decode_block() keeps in vector registers. May use every vector register and rax. Emitted at the start

@@ -35,8 +35,8 @@ int most_batch_tokens(VectorFile vectors, int temporaries, int step_tiles, const
 
 MatmulWork panel_vector_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                              const PanelLimits& limits, int temporaries, int64_t tokens) {
-  const int step_tiles = is_gated(spec.epilogue) ? std::max(plan.tiles_per_step, 2)
-                                                 : plan.tiles_per_step;
+  const int step_tiles =
+      is_gated(spec.epilogue) ? std::max(plan.tiles_per_step, 2) : plan.tiles_per_step;
   const int most = most_batch_tokens(vectors, temporaries, step_tiles, plan);
   const PanelPass pass = choose_panel_pass(vectors, temporaries, step_tiles,
                                            static_cast<int>(std::min<int64_t>(most, tokens)));

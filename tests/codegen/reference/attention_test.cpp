@@ -13,34 +13,45 @@
 namespace bitnetc {
 namespace {
 
+// One kv head's keys and values, in pages.
 struct Cache {
   Cache(int64_t head_dim, int64_t positions)
-      : layout{.kv_heads = 1,
-               .head_dim = head_dim,
-               .capacity = static_cast<int64_t>(round_up(static_cast<size_t>(positions), 16))},
-        k(static_cast<size_t>(layout.layer_elements())),
-        v(static_cast<size_t>(layout.layer_elements())) {}
+      : layout{.kv_heads = 1, .head_dim = head_dim},
+        pages(static_cast<size_t>((positions + 63) / 64),
+              std::vector<uint16_t>(static_cast<size_t>(layout.page_elements()))) {}
 
   uint16_t& key(int64_t position, int64_t d) {
-    return k[static_cast<size_t>(layout.k_index(position, d))];
+    return at(position, layout.k_offset(0, 0) + layout.k_index(position % 64, d));
   }
   uint16_t& value(int64_t position, int64_t d) {
-    return v[static_cast<size_t>(layout.v_index(position, d))];
+    return at(position, layout.v_offset(0, 0) + layout.v_index(position % 64, d));
   }
-  std::vector<float> attend(const std::vector<float>& q, float scale, int64_t position) const {
+  uint16_t& at(int64_t position, int64_t offset) {
+    return pages[static_cast<size_t>(position / 64)][static_cast<size_t>(offset)];
+  }
+  std::vector<float> attend(const std::vector<float>& q, float scale, int64_t position,
+                            int64_t window = 0) const {
+    std::vector<const uint16_t*> table;
+    for (const auto& page : pages) table.push_back(page.data());
     std::vector<float> out(q.size());
-    std::vector<float> scratch(round_up(static_cast<size_t>(position + 1), 256));
-    reference::attention({.head_dim = layout.head_dim, .scale = scale}, {.q = q.data(),
-                                                                         .k_cache = k.data(),
-                                                                         .v_cache = v.data(),
-                                                                         .out = out.data(),
-                                                                         .scratch = scratch.data(),
-                                                                         .position = position});
+    std::vector<float> scores(round_up(static_cast<size_t>(position + 1), 256));
+    reference::attention({.head_dim = layout.head_dim, .window = window, .scale = scale},
+                         {.q = q.data(),
+                          .out = out.data(),
+                          .pages = table.data(),
+                          .k_offset = layout.k_offset(0, 0),
+                          .v_offset = layout.v_offset(0, 0),
+                          .scores = scores.data(),
+                          .position = position,
+                          .rows = 1,
+                          .heads = 1,
+                          .q_stride = layout.head_dim,
+                          .out_stride = layout.head_dim});
     return out;
   }
 
   KvLayout layout;
-  std::vector<uint16_t> k, v;
+  std::vector<std::vector<uint16_t>> pages;
 };
 
 TEST(ReferenceAttentionTest, OneKeyGivesItsValue) {
@@ -73,6 +84,14 @@ TEST(ReferenceAttentionTest, LaterPositionsAreNotSeen) {
   EXPECT_EQ(cache.attend({1, 1}, 1.0f, 1), (std::vector<float>{2, 0}));
 }
 
+TEST(ReferenceAttentionTest, AWindowHidesEarlierPositions) {
+  Cache cache(1, 70);
+  for (int64_t p = 0; p < 70; ++p) cache.value(p, 0) = math::round_to_f16(static_cast<float>(p));
+  EXPECT_EQ(cache.attend({0}, 1.0f, 69, 1), (std::vector<float>{69}));
+  EXPECT_EQ(cache.attend({0}, 1.0f, 69, 3), (std::vector<float>{68}));
+  EXPECT_EQ(cache.attend({0}, 1.0f, 1, 64), (std::vector<float>{0.5f}));
+}
+
 // All scores equal, so e = 1 everywhere and the sums of V show the order of accumulation.
 std::vector<float> attend_flat(Cache& cache, int64_t positions) {
   return cache.attend(std::vector<float>(static_cast<size_t>(cache.layout.head_dim), 0.0f), 1.0f,
@@ -99,7 +118,8 @@ TEST(ReferenceAttentionTest, ChunksEndAt256Positions) {
   for (const int64_t positions : {255, 256, 257, 511, 512, 513}) {
     Cache cache(1, positions);
     test::RandomValues random(static_cast<uint64_t>(positions));
-    random.fill_f16(cache.v, 100.0f);
+    for (auto& page : cache.pages) random.fill_f16(page, 100.0f);
+    for (int64_t p = 0; p < positions; ++p) cache.key(p, 0) = 0;
     EXPECT_EQ(attend_flat(cache, positions)[0], chunked_mean(cache, positions)) << positions;
   }
 }
@@ -123,15 +143,15 @@ TEST(ReferenceRopeAppendTest, RotatesHalvesAndAppends) {
   for (size_t i = 0; i < 4; ++i) qkv[i] = qkv[16 + i] = in[i];
   for (size_t i = 0; i < 4; ++i) qkv[32 + i] = static_cast<float>(i) + 0.1f;
   const float cos[] = {0, 0.5f}, sin[] = {1, 0.25f};
-  KvLayout layout{.kv_heads = 1, .head_dim = 4, .capacity = 32};
-  std::vector<uint16_t> k(128, 0xffff), v(128, 0xffff);
+  KvLayout layout{.kv_heads = 1, .head_dim = 4};
+  std::vector<uint16_t> k(256, 0xffff), v(256, 0xffff);
   reference::rope_append(spec, {.qkv = qkv.data(),
                                 .cos = cos,
                                 .sin = sin,
                                 .k_cache = k.data(),
                                 .v_cache = v.data(),
                                 .position = 17,
-                                .head_stride = layout.head_stride()});
+                                .head_stride = layout.head_elements()});
   const float rotated[] = {-3, 2 * 0.5f - 4 * 0.25f, 1, 4 * 0.5f + 2 * 0.25f};
   for (size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(qkv[i], rotated[i]);
@@ -139,8 +159,8 @@ TEST(ReferenceRopeAppendTest, RotatesHalvesAndAppends) {
     EXPECT_EQ(k[64 + i * 16 + 1], math::round_to_f16(rotated[i]));
     EXPECT_EQ(v[17 * 4 + i], math::round_to_f16(static_cast<float>(i) + 0.1f));
   }
-  EXPECT_EQ(std::count(k.begin(), k.end(), 0xffff), 124);
-  EXPECT_EQ(std::count(v.begin(), v.end(), 0xffff), 124);
+  EXPECT_EQ(std::count(k.begin(), k.end(), 0xffff), 252);
+  EXPECT_EQ(std::count(v.begin(), v.end(), 0xffff), 252);
 }
 
 TEST(ReferenceRopeAppendTest, OneProductIsRoundedTheOtherFused) {

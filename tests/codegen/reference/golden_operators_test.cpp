@@ -64,8 +64,9 @@ void expect_near(const std::vector<float>& recorded, const float* got, float tol
 TEST(ReferenceGoldenTest, RopeAndAttentionAgreeWithTheRecordedLayers) {
   const Recorded recorded;
   const RopeAppendSpec rope{.q_heads = kQHeads, .kv_heads = kKvHeads, .head_dim = kHeadDim};
-  const AttentionSpec attention{.head_dim = kHeadDim, .scale = 0.125f};
-  const KvLayout layout{.kv_heads = kKvHeads, .head_dim = kHeadDim, .capacity = 16};
+  const AttentionSpec attention{
+      .head_dim = kHeadDim, .q_per_kv = kQHeads / kKvHeads, .scale = 0.125f};
+  const KvLayout layout{.kv_heads = kKvHeads, .head_dim = kHeadDim};
   const std::vector<double> frequencies = math::rope_frequencies(kHeadDim, kTheta);
   std::vector<float> cos(frequencies.size()), sin(frequencies.size()), scratch(256);
 
@@ -73,7 +74,8 @@ TEST(ReferenceGoldenTest, RopeAndAttentionAgreeWithTheRecordedLayers) {
     const auto tensor = [&](const char* name) {
       return recorded.f32("layers." + std::to_string(layer) + "." + name);
     };
-    std::vector<uint16_t> k(static_cast<size_t>(layout.layer_elements())), v(k.size());
+    std::vector<uint16_t> page(static_cast<size_t>(layout.page_elements()));
+    const uint16_t* const pages[] = {page.data()};
     for (int64_t token = 0; token < kTokens; ++token) {
       SCOPED_TRACE("layer " + std::to_string(layer) + " token " + std::to_string(token));
       std::vector<float> qkv = row(tensor("q_proj"), token);
@@ -85,22 +87,27 @@ TEST(ReferenceGoldenTest, RopeAndAttentionAgreeWithTheRecordedLayers) {
       reference::rope_append(rope, {.qkv = qkv.data(),
                                     .cos = cos.data(),
                                     .sin = sin.data(),
-                                    .k_cache = k.data(),
-                                    .v_cache = v.data(),
+                                    .k_cache = page.data() + layout.k_offset(0, 0),
+                                    .v_cache = page.data() + layout.v_offset(0, 0),
                                     .position = token,
-                                    .head_stride = layout.head_stride()});
+                                    .head_stride = layout.head_elements()});
       expect_near(row(tensor("q_rope"), token), qkv.data(), 1e-5f);
       expect_near(row(tensor("k_rope"), token), qkv.data() + rope.k_offset(), 1e-5f);
 
       std::vector<float> out(static_cast<size_t>(kQHeads * kHeadDim));
-      for (int64_t h = 0; h < kQHeads; ++h) {
-        const int64_t cache_at = h / (kQHeads / kKvHeads) * layout.head_stride();
-        reference::attention(attention, {.q = qkv.data() + h * kHeadDim,
-                                         .k_cache = k.data() + cache_at,
-                                         .v_cache = v.data() + cache_at,
-                                         .out = out.data() + h * kHeadDim,
-                                         .scratch = scratch.data(),
-                                         .position = token});
+      for (int64_t kv_head = 0; kv_head < kKvHeads; ++kv_head) {
+        const int64_t column = kv_head * attention.q_per_kv * kHeadDim;
+        reference::attention(attention, {.q = qkv.data() + column,
+                                         .out = out.data() + column,
+                                         .pages = pages,
+                                         .k_offset = layout.k_offset(0, kv_head),
+                                         .v_offset = layout.v_offset(0, kv_head),
+                                         .scores = scratch.data(),
+                                         .position = token,
+                                         .rows = 1,
+                                         .heads = attention.q_per_kv,
+                                         .q_stride = kHeadDim,
+                                         .out_stride = kHeadDim});
       }
       // Storing a value in fp16 moves it by 2^-11 of its size at most; as much again for the keys.
       expect_near(row(tensor("attn_out"), token), out.data(), 0x1p-10f * largest(tensor("v_proj")));

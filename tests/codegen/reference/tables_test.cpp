@@ -40,6 +40,9 @@ TEST(ReferenceHeadTest, DotsInSixtyFourLanes) {
   reference::head(spec, {.hidden = hidden.data(),
                          .table = table.data(),
                          .logits = logits.data(),
+                         .hidden_stride = 130,
+                         .logits_stride = 2,
+                         .rows = 1,
                          .row_begin = 1,
                          .row_end = 2});
   EXPECT_EQ(logits[0], 7.0f) << "row 0 was not asked for";
@@ -47,6 +50,9 @@ TEST(ReferenceHeadTest, DotsInSixtyFourLanes) {
   reference::head(spec, {.hidden = hidden.data(),
                          .table = table.data(),
                          .logits = logits.data(),
+                         .hidden_stride = 130,
+                         .logits_stride = 2,
+                         .rows = 1,
                          .row_begin = 0,
                          .row_end = 2});
   EXPECT_EQ(logits[0], 1.0f);
@@ -61,6 +67,9 @@ TEST(ReferenceHeadTest, ProductsAreFused) {
   reference::head({.n = 1, .k = 65, .type = FloatType::kF32}, {.hidden = hidden.data(),
                                                                .table = table.data(),
                                                                .logits = &logit,
+                                                               .hidden_stride = 65,
+                                                               .logits_stride = 1,
+                                                               .rows = 1,
                                                                .row_begin = 0,
                                                                .row_end = 1});
   const float first = -0x1.000004p+0f;  // the square of hidden[0], rounded

@@ -1,3 +1,5 @@
+#include <deque>
+
 #include "codegen/reference/reference.h"
 #include "runtime/buffer.h"
 #include "runtime/kv_cache.h"
@@ -14,40 +16,44 @@ void expect_same_bits(int64_t head_dim, int64_t position, float score_scale, Edg
   SCOPED_TRACE(fmt::format("d = {}, position = {}, score scale {}, edge {}", head_dim, position,
                            score_scale, static_cast<int>(edge)));
   RandomValues random(static_cast<uint64_t>(head_dim * 100003 + position));
-  const KvLayout layout{.kv_heads = 1,
-                        .head_dim = head_dim,
-                        .capacity = static_cast<int64_t>(round_up(count_of(position + 1), 16))};
+  const KvLayout layout{.kv_heads = 1, .head_dim = head_dim};
   GuardedBuffer<float> q(count_of(head_dim), edge), out(count_of(head_dim), edge);
-  GuardedBuffer<uint16_t> k(count_of(layout.layer_elements()), edge);
-  GuardedBuffer<uint16_t> v(count_of(layout.layer_elements()), edge);
-  GuardedBuffer<float> scratch(round_up(count_of(position + 1), 256), edge);
+  GuardedBuffer<float> scores(round_up(count_of(position + 1), 256), edge);
   random.fill(q, score_scale);
-  random.fill_f16(k, 1.0f);
-  random.fill_f16(v, 1.0f);
-  // Positions that are not there yet hold the worst there is.
-  for (int64_t p = position + 1; p < layout.capacity; ++p) {
-    for (int64_t d = 0; d < head_dim; ++d) {
-      k[count_of(layout.k_index(p, d))] = 0x7e00;
-      v[count_of(layout.v_index(p, d))] = 0x7e00;
+  std::deque<GuardedBuffer<uint16_t>> memory;
+  std::vector<const uint16_t*> pages;
+  for (int64_t first = 0; first <= position; first += KvLayout::kPagePositions) {
+    auto& page = memory.emplace_back(count_of(layout.page_elements()), edge);
+    random.fill_f16(page, 1.0f);
+    pages.push_back(page.data());
+    // Positions that are not there yet hold the worst there is.
+    for (int64_t p = std::max(first, position + 1) - first; p < KvLayout::kPagePositions; ++p) {
+      for (int64_t d = 0; d < head_dim; ++d) {
+        page[count_of(layout.k_offset(0, 0) + layout.k_index(p, d))] = 0x7e00;
+        page[count_of(layout.v_offset(0, 0) + layout.v_index(p, d))] = 0x7e00;
+      }
     }
   }
   const AttentionSpec spec{.head_dim = head_dim,
                            .scale = 1.0f / std::sqrt(static_cast<float>(head_dim))};
-  std::vector<float> expected(out.size()), expected_scratch(scratch.size());
-  reference::attention(spec, {.q = q.data(),
-                              .k_cache = k.data(),
-                              .v_cache = v.data(),
-                              .out = expected.data(),
-                              .scratch = expected_scratch.data(),
-                              .position = position});
-  build_static(*make_static_attention_avx2(), spec)(AttentionArgs{.q = q.data(),
-                                                                  .k_cache = k.data(),
-                                                                  .v_cache = v.data(),
-                                                                  .out = out.data(),
-                                                                  .scratch = scratch.data(),
-                                                                  .position = position});
+  std::vector<float> expected(out.size()), expected_scores(scores.size());
+  AttentionArgs args{.q = q.data(),
+                     .out = expected.data(),
+                     .pages = pages.data(),
+                     .k_offset = layout.k_offset(0, 0),
+                     .v_offset = layout.v_offset(0, 0),
+                     .scores = expected_scores.data(),
+                     .position = position,
+                     .rows = 1,
+                     .heads = 1,
+                     .q_stride = head_dim,
+                     .out_stride = head_dim};
+  reference::attention(spec, args);
+  args.out = out.data();
+  args.scores = scores.data();
+  build_static(*make_static_attention_avx2(), spec)(args);
   EXPECT_EQ(first_difference<float>(out, expected), -1);
-  EXPECT_TRUE(out.slack_intact() && scratch.slack_intact());
+  EXPECT_TRUE(out.slack_intact() && scores.slack_intact());
 }
 
 TEST(StaticAttentionAvx2Test, SameBitsForEveryPositionUpToFiveBlocks) {
@@ -83,6 +89,8 @@ TEST(StaticAttentionAvx2Test, DeclinesWithTheReason) {
             "needs avx2, the target is scalar");
   EXPECT_EQ(reason(AttentionSpec{.head_dim = 6, .scale = 1}, Isa::kAvx2),
             "head_dim = 6 is less than one vector of 8");
+  EXPECT_EQ(reason(AttentionSpec{.head_dim = 64, .window = 100, .scale = 1}, Isa::kAvx2),
+            "window = 100: this kernel sees all positions");
   EXPECT_EQ(reason(RmsNormSpec{.k = 8, .eps = 0}, Isa::kAvx2),
             spec_name(RmsNormSpec{.k = 8, .eps = 0}) + " is another operation");
 }

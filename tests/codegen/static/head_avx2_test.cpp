@@ -22,22 +22,30 @@ void expect_same_head_bits(FloatType type, int64_t n, int64_t k, int64_t begin, 
   SCOPED_TRACE(
       fmt::format("{} n = {}, k = {}, rows {}..{}", float_type_name(type), n, k, begin, end));
   RandomValues random(static_cast<uint64_t>(k));
-  GuardedBuffer<float> hidden(static_cast<size_t>(k), edge), logits(static_cast<size_t>(n), edge);
-  GuardedBuffer<Element> table(static_cast<size_t>(n * k), edge);
-  random.fill(hidden, 1.0f);
-  fill_table(type, random, table);
-  std::vector<float> expected(logits.size());
-  const HeadSpec spec{.n = n, .k = k, .type = type};
-  HeadArgs args{.hidden = hidden.data(),
-                .table = table.data(),
-                .logits = expected.data(),
-                .row_begin = begin,
-                .row_end = end};
-  reference::head(spec, args);
-  args.logits = logits.data();
-  build_static(*make_static_head_avx2(), spec)(args);
-  EXPECT_EQ(first_difference<float>(logits, expected), -1);
-  EXPECT_TRUE(logits.slack_intact());
+  // One hidden row, and as many as a call may have; rows lie apart by more than they hold.
+  for (const int64_t rows : {int64_t{1}, kMaxHeadRows}) {
+    const int64_t hidden_stride = k + (rows > 1 ? 3 : 0), logits_stride = n + (rows > 1 ? 5 : 0);
+    GuardedBuffer<float> hidden(static_cast<size_t>(rows * hidden_stride), edge);
+    GuardedBuffer<float> logits(static_cast<size_t>(rows * logits_stride), edge);
+    GuardedBuffer<Element> table(static_cast<size_t>(n * k), edge);
+    random.fill(hidden, 1.0f);
+    fill_table(type, random, table);
+    std::vector<float> expected(logits.size());
+    const HeadSpec spec{.n = n, .k = k, .type = type};
+    HeadArgs args{.hidden = hidden.data(),
+                  .table = table.data(),
+                  .logits = expected.data(),
+                  .hidden_stride = hidden_stride,
+                  .logits_stride = logits_stride,
+                  .rows = rows,
+                  .row_begin = begin,
+                  .row_end = end};
+    reference::head(spec, args);
+    args.logits = logits.data();
+    build_static(*make_static_head_avx2(), spec)(args);
+    EXPECT_EQ(first_difference<float>(logits, expected), -1);
+    EXPECT_TRUE(logits.slack_intact());
+  }
 }
 
 void expect_same_head_bits(FloatType type, int64_t n, int64_t k, int64_t begin, int64_t end,
@@ -66,6 +74,7 @@ TEST(StaticHeadAvx2Test, SameBitsForRealWidthsAndAnyRows) {
     expect_same_head_bits(type, 33, 1537, 1, 33, Edge::kBegin);
     expect_same_head_bits(type, 2, 16384, 0, 2, Edge::kEnd);
     expect_same_head_bits(type, 2, 16385, 0, 2, Edge::kEnd);
+    expect_same_head_bits(type, 2, 32769, 0, 2, Edge::kEnd);
   }
 }
 
@@ -84,6 +93,9 @@ TEST(StaticHeadAvx2Test, NegativeZeroOfAnUntouchedLaneSurvives) {
   HeadArgs args{.hidden = hidden.data(),
                 .table = table.data(),
                 .logits = &expected,
+                .hidden_stride = 65,
+                .logits_stride = 1,
+                .rows = 1,
                 .row_begin = 0,
                 .row_end = 1};
   reference::head(spec, args);

@@ -11,7 +11,7 @@
 namespace bitnetc::test {
 namespace {
 
-constexpr std::string_view kTiers[] = {"avx2", "avxvnni", "avx512vnni", "amx"};
+constexpr std::string_view kTiers[] = {"avx2", "avxvnni", "avx512vnni"};
 constexpr Edge kEdges[] = {Edge::kEnd, Edge::kBegin};
 
 const Generator* generator_of(std::string_view tier) {

@@ -9,15 +9,15 @@ namespace {
 struct Buffers {
   Buffers(const RopeAppendSpec& spec, const KvLayout& layout, Edge edge)
       : qkv(static_cast<size_t>(spec.v_offset() + spec.kv_heads * spec.head_dim), edge),
-        k(static_cast<size_t>(layout.layer_elements()), edge),
-        v(static_cast<size_t>(layout.layer_elements()), edge) {}
+        k(static_cast<size_t>(layout.kv_heads * layout.head_elements()), edge),
+        v(static_cast<size_t>(layout.kv_heads * layout.head_elements()), edge) {}
   GuardedBuffer<float> qkv;
   GuardedBuffer<uint16_t> k, v;
 };
 
 void expect_same_bits(const RopeAppendSpec& spec, int64_t position, Edge edge) {
   SCOPED_TRACE(fmt::format("{} position {}", spec_name(spec), position));
-  const KvLayout layout{.kv_heads = spec.kv_heads, .head_dim = spec.head_dim, .capacity = 48};
+  const KvLayout layout{.kv_heads = spec.kv_heads, .head_dim = spec.head_dim};
   GuardedBuffer<float> cos(static_cast<size_t>(spec.head_dim / 2), edge), sin(cos.size(), edge);
   math::rope_row(position, math::rope_frequencies(spec.head_dim, 5e5), cos.data(), sin.data());
   Buffers expected(spec, layout, edge), got(spec, layout, edge);
@@ -34,7 +34,7 @@ void expect_same_bits(const RopeAppendSpec& spec, int64_t position, Edge edge) {
                           .k_cache = buffers.k.data(),
                           .v_cache = buffers.v.data(),
                           .position = position,
-                          .head_stride = layout.head_stride()};
+                          .head_stride = layout.head_elements()};
   };
   reference::rope_append(spec, args(expected));
   build_static(*make_static_rope_append_avx2(), spec)(args(got));
@@ -53,7 +53,7 @@ TEST(StaticRopeAppendAvx2Test, SameBitsForEveryHeadDim) {
 
 TEST(StaticRopeAppendAvx2Test, SameBitsForEveryPositionOfTheBlocks) {
   BITNETC_SKIP_WITHOUT_AVX2();
-  for (int64_t position = 0; position < 48; ++position)
+  for (int64_t position = 0; position < KvLayout::kPagePositions; ++position)
     expect_same_bits({.q_heads = 20, .kv_heads = 5, .head_dim = 128}, position, Edge::kEnd);
 }
 

@@ -64,6 +64,23 @@ TEST(AddedTokens, StripSwallowsWhiteSpace) {
   EXPECT_EQ(cut({right, token(3, "  ")}, "<r>    b"), Texts({"[2]", "[3]", "[3]", "b"}));
 }
 
+// White space that one token swallowed may still hold others; their own end counts.
+TEST(AddedTokens, StripMeetsTokensOfWhiteSpace) {
+  AddedToken right = token(1, " \t");
+  right.rstrip = true;
+  EXPECT_EQ(cut({right, token(2, "  ")}, " \t   \t b"), Texts({"[1]", "[2]", "[1]", "b"}));
+  EXPECT_EQ(cut({right, token(2, "  ")}, "x \t \t \n y"), Texts({"x", "[1]", "[1]", "y"}));
+}
+
+TEST(AddedTokens, RefusesAbsurdlyLongTexts) {
+  const std::string half(PatternSet::kMaxPatternBytes / 2, 'x');
+  auto matcher = AddedTokenMatcher::create({{half + "a", token(1, "A")}, {half, token(2, "B")}});
+  ASSERT_FALSE(matcher.ok());
+  EXPECT_EQ(matcher.status().code(), StatusCode::kUnsupported);
+  EXPECT_EQ(matcher.status().message(),
+            "added_tokens: texts of 16777217 bytes in all: expected at most 16777216");
+}
+
 TEST(AddedTokens, RefusesTwins) {
   auto matcher = AddedTokenMatcher::create({{"x", token(1, "X")}, {"x", token(2, "x")}});
   ASSERT_FALSE(matcher.ok());

@@ -25,9 +25,13 @@ constexpr StatusCode kCorrupt = StatusCode::kDataCorrupt;
 constexpr StatusCode kUnsupported = StatusCode::kUnsupported;
 
 TEST(TokenizerErrors, NotADocument) {
-  expect_error("", kCorrupt, "not valid JSON: ");
-  expect_error("{\"model\": ", kCorrupt, "not valid JSON: ");
-  expect_error("{} x", kCorrupt, "not valid JSON: ");
+  expect_error("", kCorrupt, "not valid JSON at byte 1, near ");
+  expect_error("{\"model\": ", kCorrupt, "not valid JSON at byte 11, near ");
+  expect_error("{} x", kCorrupt, "not valid JSON at byte 4, near \"{} x\"");
+  expect_error(std::string("{}\0", 3), kCorrupt, "not valid JSON at byte 3: a NUL byte");
+  expect_error(std::string("{}\0 {", 5), kCorrupt, "not valid JSON at byte 3: a NUL byte");
+  expect_error("{\"a\x1b\xff", kCorrupt, "not valid JSON at byte 4, near \"\"a");
+  expect_error("version https://git-lfs.github.com/spec/v1\n", kCorrupt, "is a Git LFS pointer");
   expect_error("[]", kCorrupt, "the document = an array of 0: expected an object");
   expect_error("{}", kCorrupt, "model is missing");
   expect_error(std::string(100, '['), kCorrupt, "nested deeper than 64");
@@ -39,8 +43,9 @@ TEST(TokenizerErrors, NotADocument) {
 TEST(TokenizerErrors, TopLevel) {
   expect_patch_error(R"({"version": "2.0"})", kUnsupported,
                      "version = \"2.0\" is not supported; supported: \"1.0\"");
-  expect_patch_error(R"({"truncation": {"max_length": 5}})", kUnsupported,
-                     "truncation = an object is not supported; supported: null");
+  expect_patch_error(R"({"truncation": 5})", kCorrupt, "truncation = 5: expected an object");
+  expect_patch_error(R"({"padding": "left"})", kCorrupt, "padding = \"left\": expected an object");
+  expect_patch_error(R"({"a\u001bb": 1})", kUnsupported, "a\\x1bb = 1: an unknown key");
   expect_patch_error(R"({"extra": 1})", kUnsupported, "extra = 1: an unknown key");
 }
 

@@ -36,6 +36,9 @@ void head_bf16(benchmark::State& state) {
   HeadArgs args{.hidden = hidden.data(),
                 .table = table.data(),
                 .logits = logits.data(),
+                .hidden_stride = kSpec.k,
+                .logits_stride = kSpec.n,
+                .rows = 1,
                 .row_begin = 0,
                 .row_end = 64};
   std::vector<float> expected(64);

@@ -132,25 +132,25 @@ quant_scale:                                      ; preds = %absmax_rest
   %inv = fdiv float 1.270000e+02, %a
   %inv_group.splatinsert = insertelement <32 x float> poison, float %inv, i64 0
   %inv_group.splat = shufflevector <32 x float> %inv_group.splatinsert, <32 x float> poison, <32 x i32> zeroinitializer
-  %scale = fdiv float %a, 1.270000e+02
-  store float %scale, ptr %scale_out, align 4
+  %scale11 = fdiv float %a, 1.270000e+02
+  store float %scale11, ptr %scale_out, align 4
   br label %quantise
 
 quantise:                                         ; preds = %quantise, %quant_scale
-  %column11 = phi i64 [ 0, %quant_scale ], [ %next_column18, %quantise ]
-  %carried12 = phi <8 x i32> [ zeroinitializer, %quant_scale ], [ %sum17, %quantise ]
-  %58 = getelementptr inbounds float, ptr %x_row, i64 %column11
-  %x13 = load <32 x float>, ptr %58, align 4
-  %scaled14 = fmul <32 x float> %x13, %r_group.splat
-  %59 = getelementptr inbounds float, ptr %w_row, i64 %column11
-  %w15 = load <32 x float>, ptr %59, align 4
-  %y16 = fmul <32 x float> %scaled14, %w15
-  %60 = fmul <32 x float> %y16, %inv_group.splat
+  %column12 = phi i64 [ 0, %quant_scale ], [ %next_column19, %quantise ]
+  %carried13 = phi <8 x i32> [ zeroinitializer, %quant_scale ], [ %sum18, %quantise ]
+  %58 = getelementptr inbounds float, ptr %x_row, i64 %column12
+  %x14 = load <32 x float>, ptr %58, align 4
+  %scaled15 = fmul <32 x float> %x14, %r_group.splat
+  %59 = getelementptr inbounds float, ptr %w_row, i64 %column12
+  %w16 = load <32 x float>, ptr %59, align 4
+  %y17 = fmul <32 x float> %scaled15, %w16
+  %60 = fmul <32 x float> %y17, %inv_group.splat
   %code = call <32 x i32> @llvm.lrint.v32i32.v32f32(<32 x float> %60)
   %61 = call <32 x i32> @llvm.smax.v32i32(<32 x i32> %code, <32 x i32> <i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128, i32 -128>)
   %62 = call <32 x i32> @llvm.smin.v32i32(<32 x i32> %61, <32 x i32> <i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127, i32 127>)
   %63 = trunc <32 x i32> %62 to <32 x i8>
-  %64 = getelementptr inbounds i8, ptr %q_row, i64 %column11
+  %64 = getelementptr inbounds i8, ptr %q_row, i64 %column12
   store <32 x i8> %63, ptr %64, align 1
   %65 = shufflevector <32 x i32> %code, <32 x i32> poison, <16 x i32> <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
   %66 = shufflevector <32 x i32> %code, <32 x i32> poison, <16 x i32> <i32 16, i32 17, i32 18, i32 19, i32 20, i32 21, i32 22, i32 23, i32 24, i32 25, i32 26, i32 27, i32 28, i32 29, i32 30, i32 31>
@@ -158,16 +158,16 @@ quantise:                                         ; preds = %quantise, %quant_sc
   %68 = shufflevector <16 x i32> %67, <16 x i32> poison, <8 x i32> <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7>
   %69 = shufflevector <16 x i32> %67, <16 x i32> poison, <8 x i32> <i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
   %70 = add <8 x i32> %68, %69
-  %sum17 = add <8 x i32> %carried12, %70
-  %next_column18 = add i64 %column11, 32
-  %71 = icmp ult i64 %next_column18, 64
+  %sum18 = add <8 x i32> %carried13, %70
+  %next_column19 = add i64 %column12, 32
+  %71 = icmp ult i64 %next_column19, 64
   br i1 %71, label %quantise, label %quantise_rest
 
 quantise_rest:                                    ; preds = %quantise
   br label %finish
 
 finish:                                           ; preds = %quantise_rest
-  %72 = call i32 @llvm.vector.reduce.add.v8i32(<8 x i32> %sum17)
+  %72 = call i32 @llvm.vector.reduce.add.v8i32(<8 x i32> %sum18)
   store i32 %72, ptr %sum_out, align 4
   ret void
 }

@@ -1,0 +1,41 @@
+// The weights of a Hugging Face folder: float tables and vectors as stored, projections as packed
+// trits with a scale or as float masters that are quantised when they are loaded.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "frontend/hf/hf_config.h"
+#include "frontend/safetensors/safetensors_model.h"
+#include "frontend/weight_source.h"
+
+namespace bitnetc {
+
+class HfWeightSource final : public WeightSource {
+ public:
+  // Both outlive the source; what it returns keeps the files mapped.
+  HfWeightSource(const HfConfig& config, const SafetensorsModel& tensors)
+      : config_(config), tensors_(tensors) {}
+
+  Result<TernarySource> ternary(const std::string& name, int64_t n, int64_t k) override;
+  Result<FloatTable> table(const std::string& name, int64_t rows, int64_t columns) override;
+  Result<FloatVector> vector(const std::string& name, int64_t length) override;
+
+  std::vector<std::string> unused() const;  // tensors that nobody asked for, sorted
+
+ private:
+  struct TypeRule;
+
+  // The tensor, of a type that `rule` accepts and of that shape.
+  Result<const StoredTensor*> pick(const std::string& tensor_name, const TypeRule& rule,
+                                   const std::vector<int64_t>& shape);
+  Result<TernarySource> packed(const std::string& name, int64_t n, int64_t k);
+  Result<TernarySource> masters(const std::string& name, int64_t n, int64_t k);
+
+  const HfConfig& config_;
+  const SafetensorsModel& tensors_;
+  std::set<std::string> used_;
+};
+
+}  // namespace bitnetc

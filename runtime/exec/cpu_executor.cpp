@@ -1,0 +1,340 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "runtime/exec/pass.h"
+#include "runtime/exec/rope_rows.h"
+#include "runtime/exec/work_claims.h"
+#include "runtime/executor.h"
+#include "runtime/kernel_args.h"
+
+namespace bitnetc {
+namespace {
+
+// Score buffers are rounded up to whole softmax chunks (docs/numerics.md).
+constexpr int64_t kSoftmaxChunk = 256;
+
+int64_t rounded_up(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+// The memory behind one program buffer; grows with the largest pass so far.
+class BufferMemory {
+ public:
+  explicit BufferMemory(const BufferInfo& info) : info_(info) {}
+
+  Pass::Storage reserve(int64_t rows, int64_t positions, int64_t workers) {
+    const auto element_bytes = static_cast<int64_t>(bitnetc::element_bytes(info_.type));
+    const int64_t wanted = info_.fixed + info_.per_row * rows +
+                           info_.per_position * rounded_up(positions, kSoftmaxChunk);
+    if (wanted > elements_) {
+      // Workers' copies begin on cache lines of their own.
+      elements_ = info_.per_worker
+                      ? rounded_up(wanted, static_cast<int64_t>(kCacheLineBytes) / element_bytes)
+                      : wanted;
+      memory_ = {};  // what a pass leaves is of no use to the next
+      memory_ = Buffer<uint8_t>(
+          static_cast<size_t>(elements_ * element_bytes * (info_.per_worker ? workers : 1)));
+    }
+    return {.base = memory_.data(),
+            .element_bytes = element_bytes,
+            .row_elements = info_.per_row,
+            .worker_elements = info_.per_worker ? elements_ : 0,
+            .scored = info_.scored};
+  }
+  size_t bytes() const { return memory_.bytes(); }
+
+ private:
+  const BufferInfo info_;
+  Buffer<uint8_t> memory_;
+  int64_t elements_ = 0;  // of one worker's copy
+};
+
+// Worker 0 decides after every step whether all stop before the next one, so that all meet at the same barriers.
+// Two slots: while one is read, only the other may be written.
+class StopSign {
+ public:
+  void decide(int64_t step, bool stop) { slots_[step % 2] = stop; }
+  bool stops(int64_t step) const { return slots_[step % 2]; }
+
+ private:
+  bool slots_[2] = {};
+};
+
+}  // namespace
+
+struct CpuExecutor::Impl {
+  Impl(std::shared_ptr<const Executable> linked, const CpuExecutorOptions& options)
+      : executable(std::move(linked)),
+        pool(std::make_shared<KvPool>(executable->kv, options.page_limit)),
+        threads(options.threads, options.pin_threads),
+        claims(threads.size()) {
+    for (const BufferInfo& info : executable->buffers) memory.emplace_back(info);
+    for (const auto& frequencies : executable->rope_frequencies) ropes.emplace_back(frequencies);
+  }
+
+  Status check(std::span<const BatchRow> batch) const;
+  Status reserve_pages(std::span<const BatchRow> batch);
+  void prepare(std::span<const BatchRow> batch);
+  bool walk(const CancelToken* cancel);
+  void call_tap(const LinkedStep& step) const;
+  Status check_logits(std::span<const BatchRow> batch) const;
+
+  std::shared_ptr<const Executable> executable;
+  std::shared_ptr<KvPool> pool;
+  ThreadPool threads;
+  WorkClaims claims;
+  std::vector<BufferMemory> memory;  // by Executable::buffers
+  std::vector<RopeRows> ropes;       // by Executable::rope_frequencies
+  StepTap tap;
+  Buffer<float> normed;
+
+  // Of the current or last pass.
+  Pass pass;
+  std::vector<Pass::Row> rows;
+  std::vector<int32_t> scored;
+  std::vector<int32_t> scored_index;  // by row; -1: not scored
+  std::vector<LogitsNeed> needs;
+  std::vector<Pass::Storage> storage;
+  std::vector<Pass::RopeTable> rope_tables;
+  std::map<Sequence*, int64_t> appended;  // rows by sequence
+  // Of scores() that select; by row.
+  mutable std::map<size_t, std::pair<std::vector<int32_t>, std::vector<float>>> selected;
+};
+
+namespace {
+
+Status check_row(const BatchRow& row, size_t index, int64_t expected_position,
+                 const ModelConfig& config) {
+  if (row.token < 0 || row.token >= config.vocab_size)
+    return make_error(StatusCode::kInvalidArgument, "token {} has id {}, expected 0..{}", index,
+                      row.token, config.vocab_size - 1);
+  if (row.position != expected_position)
+    return make_error(StatusCode::kInvalidArgument,
+                      "token {} is for position {}, but its sequence goes on at {}", index,
+                      row.position, expected_position);
+  if (row.position >= config.max_positions)
+    return make_error(StatusCode::kInvalidArgument,
+                      "token {} is for position {}: the model was made for {} positions", index,
+                      row.position, config.max_positions);
+  return {};
+}
+
+}  // namespace
+
+Status CpuExecutor::Impl::check(std::span<const BatchRow> batch) const {
+  if (batch.empty() || batch.size() > kMaxTokensPerCall)
+    return make_error(StatusCode::kInvalidArgument, "a batch of {} rows, expected 1..{}",
+                      batch.size(), kMaxTokensPerCall);
+  const ModelConfig& config = executable->model->description().config;
+  std::map<const Sequence*, int64_t> next;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const Sequence* sequence = batch[i].sequence;
+    BITNETC_CHECK(sequence != nullptr && sequence->pool() == pool.get(),
+                  "row {}: its sequence belongs to another executor", i);
+    int64_t& position = next.emplace(sequence, sequence->length()).first->second;
+    BITNETC_RETURN_IF_ERROR(check_row(batch[i], i, position, config));
+    ++position;
+  }
+  return {};
+}
+
+Status CpuExecutor::Impl::reserve_pages(std::span<const BatchRow> batch) {
+  appended.clear();
+  for (const BatchRow& row : batch) ++appended[row.sequence];
+  for (const auto& [sequence, count] : appended) BITNETC_RETURN_IF_ERROR(sequence->reserve(count));
+  return {};
+}
+
+void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
+  rows.clear();
+  scored.clear();
+  scored_index.assign(batch.size(), -1);
+  needs.clear();
+  selected.clear();
+  int64_t positions = 0;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    rows.push_back({.token = batch[i].token,
+                    .position = batch[i].position,
+                    .pages = batch[i].sequence->page_table().data()});
+    positions = std::max(positions, batch[i].position + 1);
+    needs.push_back(batch[i].need);
+    if (batch[i].need.kind == LogitsNeed::Kind::kNone) continue;
+    scored_index[i] = static_cast<int32_t>(scored.size());
+    scored.push_back(static_cast<int32_t>(i));
+  }
+
+  storage.clear();
+  int64_t widest = 0;
+  for (size_t b = 0; b < memory.size(); ++b) {
+    const BufferInfo& info = executable->buffers[b];
+    const size_t buffer_rows = info.scored ? scored.size() : rows.size();
+    storage.push_back(
+        memory[b].reserve(static_cast<int64_t>(buffer_rows), positions, threads.size()));
+    widest = std::max(widest, info.per_row);
+  }
+  rope_tables.clear();
+  for (RopeRows& rope : ropes) {
+    rope.reserve(positions);
+    rope_tables.push_back(rope.table());
+  }
+  if (tap && normed.size() < rows.size() * static_cast<size_t>(widest))
+    normed = Buffer<float>(rows.size() * static_cast<size_t>(widest));
+  pass = Pass{.rows = rows,
+              .scored = scored,
+              .storage = storage,
+              .ropes = rope_tables,
+              .kv = executable->kv,
+              .workers = threads.size(),
+              .normed = tap ? normed.data() : nullptr,
+              .normed_stride = widest};
+}
+
+// All workers walk the same steps and meet after each one. Whether the pass ran to its end.
+bool CpuExecutor::Impl::walk(const CancelToken* cancel) {
+  StopSign stop;
+  std::atomic<bool> skipped = false;
+  threads.run([&](int worker) {
+    int64_t turn = 0;
+    for (const auto& step : executable->steps) {
+      const int64_t units = step->units(pass);
+      if (units == 0) continue;
+      step->begin(pass, worker);
+      claims.each_piece(units, step->least_units(), worker, [&](Range piece) {
+        // What is skipped here is never looked at: a token once cancelled stays so, and the pass ends below.
+        if (is_cancelled(cancel)) return skipped.store(true, std::memory_order_relaxed);
+        step->run(pass, piece, worker);
+      });
+      if (worker == 0) stop.decide(turn, is_cancelled(cancel));
+      threads.barrier();
+      if (stop.stops(turn)) return;
+      ++turn;
+      if (!tap) continue;
+      if (worker == 0) call_tap(*step);
+      threads.barrier();
+    }
+  });
+  return !skipped.load() && !is_cancelled(cancel);
+}
+
+void CpuExecutor::Impl::call_tap(const LinkedStep& step) const {
+  std::vector<StepOutput> outputs;
+  for (const LinkedStep::Output& output : step.outputs()) {
+    const auto buffer = static_cast<size_t>(output.slice.buffer);
+    outputs.push_back(
+        {.operand = output.operand,
+         .type = executable->buffers[buffer].type,
+         .data = storage[buffer].base + output.slice.column * storage[buffer].element_bytes,
+         .columns = output.slice.columns,
+         .stride = storage[buffer].row_elements});
+  }
+  if (step.operation() == "normquant")
+    outputs.push_back({.operand = "normed",
+                       .type = ElementType::kF32,
+                       .data = normed.data(),
+                       .columns = outputs.front().columns,
+                       .stride = pass.normed_stride});
+  tap(step, pass.rows_of(step), outputs);
+}
+
+Status CpuExecutor::Impl::check_logits(std::span<const BatchRow> batch) const {
+  const Pass::Storage& logits = storage[static_cast<size_t>(executable->logits_buffer)];
+  for (size_t i = 0; i < scored.size(); ++i) {
+    const auto* row =
+        reinterpret_cast<const float*>(logits.base) + static_cast<int64_t>(i) * logits.row_elements;
+    const bool finite = std::all_of(row, row + logits.row_elements,
+                                    [](float logit) { return std::isfinite(logit); });
+    if (!finite)
+      return make_error(StatusCode::kDataCorrupt,
+                        "the logits at position {} are not finite: the model's weights overflow",
+                        batch[static_cast<size_t>(scored[i])].position);
+  }
+  return {};
+}
+
+Result<std::unique_ptr<CpuExecutor>> CpuExecutor::create(
+    std::shared_ptr<const Executable> executable, const CpuExecutorOptions& options) {
+  if (options.threads < 1)
+    return make_error(StatusCode::kInvalidArgument, "threads = {}, expected at least 1",
+                      options.threads);
+  try {
+    return std::unique_ptr<CpuExecutor>(
+        new CpuExecutor(std::make_unique<Impl>(std::move(executable), options)));
+  } catch (const std::bad_alloc&) {
+    return Status(StatusCode::kOutOfMemory, "no memory for an executor");
+  }
+}
+
+CpuExecutor::CpuExecutor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+CpuExecutor::~CpuExecutor() = default;
+
+const Executable& CpuExecutor::executable() const {
+  return *impl_->executable;
+}
+std::shared_ptr<KvPool> CpuExecutor::pool() const {
+  return impl_->pool;
+}
+int CpuExecutor::threads() const {
+  return impl_->threads.size();
+}
+void CpuExecutor::set_tap(StepTap tap) {
+  impl_->tap = std::move(tap);
+}
+
+Status CpuExecutor::run(std::span<const BatchRow> rows, const CancelToken* cancel) {
+  BITNETC_RETURN_IF_ERROR(impl_->check(rows));
+  try {
+    BITNETC_RETURN_IF_ERROR(impl_->reserve_pages(rows));
+    impl_->prepare(rows);
+  } catch (const std::bad_alloc&) {
+    return make_error(StatusCode::kOutOfMemory, "no memory for a pass of {} rows", rows.size());
+  }
+  if (!impl_->walk(cancel)) return Status(StatusCode::kCancelled, "stopped");
+  for (const auto& [sequence, count] : impl_->appended) sequence->commit(count);
+  return impl_->check_logits(rows);
+}
+
+namespace {
+
+// The `k` largest, the lower id first among equals.
+std::pair<std::vector<int32_t>, std::vector<float>> top_scores(std::span<const float> logits,
+                                                               int k) {
+  std::vector<int32_t> ids(logits.size());
+  for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
+  const auto end = ids.begin() + std::clamp<ptrdiff_t>(k, 0, static_cast<ptrdiff_t>(ids.size()));
+  std::partial_sort(ids.begin(), end, ids.end(), [&](int32_t a, int32_t b) {
+    const float x = logits[static_cast<size_t>(a)], y = logits[static_cast<size_t>(b)];
+    return x != y ? x > y : a < b;
+  });
+  ids.erase(end, ids.end());
+  std::vector<float> values;
+  for (const int32_t id : ids) values.push_back(logits[static_cast<size_t>(id)]);
+  return {std::move(ids), std::move(values)};
+}
+
+}  // namespace
+
+Scores CpuExecutor::scores(size_t row) const {
+  BITNETC_CHECK(row < impl_->scored_index.size() && impl_->scored_index[row] >= 0,
+                "row {} has no logits", row);
+  const Pass::Storage& storage =
+      impl_->storage[static_cast<size_t>(impl_->executable->logits_buffer)];
+  const std::span<const float> all(reinterpret_cast<const float*>(storage.base) +
+                                       impl_->scored_index[row] * storage.row_elements,
+                                   static_cast<size_t>(storage.row_elements));
+  // The head computes every logit, so a nucleus needs no selection here.
+  const LogitsNeed& need = impl_->needs[row];
+  if (need.kind != LogitsNeed::Kind::kTop) return {.ids = {}, .logits = all};
+  auto [at, fresh] = impl_->selected.try_emplace(row);
+  if (fresh) at->second = top_scores(all, need.k);
+  return {.ids = at->second.first, .logits = at->second.second};
+}
+
+int64_t CpuExecutor::memory_bytes() const {
+  auto total = static_cast<int64_t>(impl_->normed.bytes()) + impl_->pool->memory_bytes();
+  for (const BufferMemory& buffer : impl_->memory) total += static_cast<int64_t>(buffer.bytes());
+  for (const RopeRows& rope : impl_->ropes) total += rope.memory_bytes();
+  return total;
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,62 @@
+// What steps see of the rows that go through the model together: where each buffer's rows are, and of each row its
+// token, its position and its sequence's pages. Made by CpuExecutor for one run; steps only read it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "runtime/executable.h"
+
+namespace bitnetc {
+
+class Pass {
+ public:
+  struct Row {
+    int32_t token = 0;
+    int64_t position = 0;
+    uint16_t* const* pages = nullptr;  // of its sequence, by position / KvLayout::kPagePositions
+    int64_t run = 1;  // this row and those behind it that continue its sequence in this pass
+  };
+  struct Storage {  // of one buffer
+    uint8_t* base = nullptr;
+    int64_t element_bytes = 0;
+    int64_t row_elements = 0;     // between rows
+    int64_t worker_elements = 0;  // between workers' copies
+    bool scored = false;
+  };
+  struct RopeTable {  // f32 [position][half], for the positions of this pass
+    const float* cos = nullptr;
+    const float* sin = nullptr;
+    int64_t half = 0;
+  };
+
+  std::span<const Row> rows;
+  std::span<const int32_t> scored;  // the rows whose logits are wanted, ascending
+  std::span<const Storage> storage;
+  std::span<const RopeTable> ropes;
+  KvLayout kv;
+  int workers = 1;
+  float* normed = nullptr;  // f32 [row][normed_stride]: where taps want normed values; else null
+  int64_t normed_stride = 0;
+
+  // Rows that a step runs for.
+  int64_t rows_of(const LinkedStep& step) const {
+    return static_cast<int64_t>(step.scored() ? scored.size() : rows.size());
+  }
+  // Row `row` of those that `step` runs for, in the buffer of `slice`.
+  template <typename T>
+  T* at(const LinkedStep& step, const BoundSlice& slice, int64_t row, int worker = 0) const {
+    const Storage& buffer = storage[static_cast<size_t>(slice.buffer)];
+    const int64_t line = step.scored() && !buffer.scored ? scored[static_cast<size_t>(row)] : row;
+    return reinterpret_cast<T*>(buffer.base) + worker * buffer.worker_elements +
+           line * buffer.row_elements + slice.column;
+  }
+  int64_t stride(const BoundSlice& slice) const {
+    return storage[static_cast<size_t>(slice.buffer)].row_elements;
+  }
+  int64_t worker_stride(const BoundSlice& slice) const {
+    return storage[static_cast<size_t>(slice.buffer)].worker_elements;
+  }
+};
+
+}  // namespace bitnetc

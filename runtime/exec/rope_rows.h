@@ -1,0 +1,46 @@
+// Cosines and sines of the positions seen so far, made when a position is first used: memory and time follow the
+// context in use, not the longest one a model allows. The numbers are those of math::rope_row on every machine.
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "runtime/exec/pass.h"
+#include "runtime/math.h"
+
+namespace bitnetc {
+
+class RopeRows {
+ public:
+  // `frequencies` outlive this: radians per position.
+  explicit RopeRows(std::span<const double> frequencies) : frequencies_(frequencies) {}
+
+  // Makes the rows of positions [0, count), in steps of a page.
+  void reserve(int64_t count) {
+    const size_t half = frequencies_.size();
+    if (count <= rows_) return;
+    const auto end =
+        static_cast<int64_t>(round_up(static_cast<size_t>(count), KvLayout::kPagePositions));
+    cos_.resize(static_cast<size_t>(end) * half);
+    sin_.resize(static_cast<size_t>(end) * half);
+    for (; rows_ < end; ++rows_) {
+      const size_t at = static_cast<size_t>(rows_) * half;
+      math::rope_row(rows_, frequencies_, cos_.data() + at, sin_.data() + at);
+    }
+  }
+  Pass::RopeTable table() const {
+    return {
+        .cos = cos_.data(), .sin = sin_.data(), .half = static_cast<int64_t>(frequencies_.size())};
+  }
+  int64_t memory_bytes() const {
+    return static_cast<int64_t>((cos_.capacity() + sin_.capacity()) * sizeof(float));
+  }
+
+ private:
+  std::span<const double> frequencies_;
+  std::vector<float> cos_, sin_;  // [position][half]
+  int64_t rows_ = 0;
+};
+
+}  // namespace bitnetc

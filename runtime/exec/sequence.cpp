@@ -1,0 +1,115 @@
+#include "runtime/sequence.h"
+
+#include <algorithm>
+
+namespace bitnetc {
+
+struct KvPool::Store {
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Buffer<uint16_t>>> free;
+  int64_t in_use = 0;
+};
+
+KvPool::KvPool(const KvLayout& layout, int64_t page_limit)
+    : layout_(layout), page_limit_(page_limit), store_(std::make_shared<Store>()) {}
+
+Result<KvPage> KvPool::take() {
+  std::unique_ptr<Buffer<uint16_t>> memory;
+  {
+    const std::lock_guard lock(store_->mutex);
+    if (page_limit_ > 0 && store_->in_use >= page_limit_)
+      return make_error(StatusCode::kOutOfMemory,
+                        "the KV cache is full: all {} pages of {} positions are in use",
+                        page_limit_, KvLayout::kPagePositions);
+    if (!store_->free.empty()) {
+      memory = std::move(store_->free.back());
+      store_->free.pop_back();
+    }
+    ++store_->in_use;
+  }
+  const auto refused = [&] {
+    return make_error(StatusCode::kOutOfMemory,
+                      "no memory for another {} positions of context ({} bytes)",
+                      KvLayout::kPagePositions, layout_.page_elements() * 2);
+  };
+  if (!memory) {
+    try {
+      memory = std::make_unique<Buffer<uint16_t>>(static_cast<size_t>(layout_.page_elements()));
+    } catch (const std::bad_alloc&) {
+      const std::lock_guard lock(store_->mutex);
+      --store_->in_use;
+      return refused();
+    }
+  }
+  try {
+    return KvPage(memory.release(), [store = store_](Buffer<uint16_t>* page) {
+      const std::lock_guard lock(store->mutex);
+      store->free.emplace_back(page);
+      --store->in_use;
+    });
+  } catch (const std::bad_alloc&) {
+    return refused();  // the page has gone back through its deleter
+  }
+}
+
+int64_t KvPool::pages_in_use() const {
+  const std::lock_guard lock(store_->mutex);
+  return store_->in_use;
+}
+
+int64_t KvPool::memory_bytes() const {
+  const std::lock_guard lock(store_->mutex);
+  const auto pages = store_->in_use + static_cast<int64_t>(store_->free.size());
+  return pages * layout_.page_elements() * static_cast<int64_t>(sizeof(uint16_t));
+}
+
+namespace {
+
+int64_t pages_for(int64_t positions) {
+  return (positions + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions;
+}
+
+}  // namespace
+
+void Sequence::truncate(int64_t length) {
+  BITNETC_CHECK(length >= 0 && length <= length_, "truncate({}) of {} positions", length, length_);
+  length_ = length;
+  const auto kept = static_cast<size_t>(pages_for(length));
+  pages_.resize(kept);
+  table_.resize(kept);
+}
+
+Sequence Sequence::fork() const {
+  Sequence copy(pool_);
+  const auto shared = static_cast<size_t>(pages_for(length_));  // reserved pages are not shared
+  copy.pages_.assign(pages_.begin(), pages_.begin() + static_cast<ptrdiff_t>(shared));
+  copy.table_.assign(table_.begin(), table_.begin() + static_cast<ptrdiff_t>(shared));
+  copy.length_ = length_;
+  return copy;
+}
+
+Status Sequence::reserve(int64_t count) {
+  const int64_t first = length_ / KvLayout::kPagePositions;  // the first page that is written to
+  const int64_t end = pages_for(length_ + count);
+  for (int64_t i = first; i < end; ++i) {
+    const auto at = static_cast<size_t>(i);
+    if (at < pages_.size() && pages_[at].use_count() == 1) continue;
+    BITNETC_ASSIGN_OR_RETURN(KvPage page, pool_->take());
+    if (at < pages_.size()) {
+      std::copy(pages_[at]->begin(), pages_[at]->end(), page->begin());
+      table_[at] = page->data();
+      pages_[at] = std::move(page);
+    } else {
+      table_.push_back(page->data());
+      pages_.push_back(std::move(page));
+    }
+  }
+  return {};
+}
+
+void Sequence::commit(int64_t count) {
+  BITNETC_CHECK(pages_for(length_ + count) <= pages(), "commit({}) of unreserved positions", count);
+  length_ += count;
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,34 @@
+#include "runtime/steps/norm_steps.h"
+
+namespace bitnetc {
+
+void RmsNormStep::run(const Pass& pass, Range units, int /*worker*/) const {
+  for (int64_t row = units.begin; row < units.end; ++row)
+    kernel()(RmsNormArgs{.x = pass.at<float>(*this, operands_.x, row),
+                         .weight = operands_.weight,
+                         .y = pass.at<float>(*this, operands_.y, row)});
+}
+
+void NormQuantizeStep::run(const Pass& pass, Range units, int /*worker*/) const {
+  for (int64_t row = units.begin; row < units.end; ++row)
+    kernel()(NormQuantizeArgs{
+        .x = pass.at<float>(*this, operands_.x, row),
+        .weight = operands_.weight,
+        .q = pass.at<int8_t>(*this, operands_.out.q, row),
+        .scale = pass.at<float>(*this, operands_.out.scale, row),
+        .sum = pass.at<int32_t>(*this, operands_.out.sum, row),
+        .normed = pass.normed != nullptr ? pass.normed + row * pass.normed_stride : nullptr});
+}
+
+void QuantizeStep::run(const Pass& pass, Range units, int /*worker*/) const {
+  for (int64_t row = units.begin; row < units.end; ++row)
+    kernel()(QuantizeArgs{.x = pass.at<float>(*this, operands_.x, row),
+                          .absmax = pass.at<float>(*this, operands_.absmax, row),
+                          .absmax_count = pass.workers,
+                          .absmax_stride = pass.worker_stride(operands_.absmax),
+                          .q = pass.at<int8_t>(*this, operands_.out.q, row),
+                          .scale = pass.at<float>(*this, operands_.out.scale, row),
+                          .sum = pass.at<int32_t>(*this, operands_.out.sum, row)});
+}
+
+}  // namespace bitnetc

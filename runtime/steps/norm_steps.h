@@ -1,0 +1,75 @@
+// The steps that work on one row alone: RMS norm, RMS norm with quantisation, quantisation.
+#pragma once
+
+#include "runtime/steps/row_step.h"
+
+namespace bitnetc {
+
+// A quantised row: codes, their scale, their sum.
+struct BoundQuantized {
+  BoundSlice q;      // i8 [padded k]
+  BoundSlice scale;  // f32 [1]
+  BoundSlice sum;    // i32 [1]
+};
+
+class RmsNormStep final : public RowStep {
+ public:
+  struct Operands {
+    BoundSlice x, y;  // f32 [k]
+    const float* weight = nullptr;
+  };
+  RmsNormStep(StepBase base, Kernel kernel, const Operands& operands)
+      : RowStep(std::move(base), std::move(kernel)), operands_(operands) {}
+
+  std::string_view operation() const override { return "rmsnorm"; }
+  int64_t weight_bytes() const override { return operands_.x.columns * 4; }
+  std::vector<Output> outputs() const override { return {{"y", operands_.y}}; }
+  void run(const Pass& pass, Range units, int worker) const override;
+
+ private:
+  Operands operands_;
+};
+
+class NormQuantizeStep final : public RowStep {
+ public:
+  struct Operands {
+    BoundSlice x;  // f32 [k]
+    BoundQuantized out;
+    const float* weight = nullptr;
+  };
+  NormQuantizeStep(StepBase base, Kernel kernel, const Operands& operands)
+      : RowStep(std::move(base), std::move(kernel)), operands_(operands) {}
+
+  std::string_view operation() const override { return "normquant"; }
+  int64_t weight_bytes() const override { return operands_.x.columns * 4; }
+  std::vector<Output> outputs() const override {
+    return {{"q", operands_.out.q}, {"scale", operands_.out.scale}, {"sum", operands_.out.sum}};
+  }
+  const float* weight() const { return operands_.weight; }
+  void run(const Pass& pass, Range units, int worker) const override;
+
+ private:
+  Operands operands_;
+};
+
+class QuantizeStep final : public RowStep {
+ public:
+  struct Operands {
+    BoundSlice x;       // f32 [k]
+    BoundSlice absmax;  // f32 [1] per worker
+    BoundQuantized out;
+  };
+  QuantizeStep(StepBase base, Kernel kernel, const Operands& operands)
+      : RowStep(std::move(base), std::move(kernel)), operands_(operands) {}
+
+  std::string_view operation() const override { return "quant"; }
+  std::vector<Output> outputs() const override {
+    return {{"q", operands_.out.q}, {"scale", operands_.out.scale}, {"sum", operands_.out.sum}};
+  }
+  void run(const Pass& pass, Range units, int worker) const override;
+
+ private:
+  Operands operands_;
+};
+
+}  // namespace bitnetc

@@ -1,0 +1,84 @@
+// Ctrl-C, SIGTERM and SIGHUP end every command soon, with the exit code of the signal and nothing
+// left behind.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "tests/support/cli_fixture.h"
+
+namespace bitnetc::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// 200 ms are promised; a busy machine that runs the tests beside others gets more.
+constexpr int kSoonMs = 1000;
+
+class Signals : public CliFixture {
+ protected:
+  // Nothing of a command that was stopped in the middle of a file.
+  std::vector<std::string> temporaries() const {
+    std::vector<std::string> found;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_.path()))
+      if (entry.path().filename().string().find(".tmp-") != std::string::npos)
+        found.push_back(entry.path());
+    return found;
+  }
+};
+
+TEST_F(Signals, WorkThatPollsNothingEndsToo) {
+  const std::string fifo = folder_.file("fifo");
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  ASSERT_EQ(bitnetc({"run", "-p", "x", "-n", "1", "-q"}).exit_code, 0);
+  const std::vector<std::string> commands[] = {
+      {"kernel", "check", "--seeds", "100000"},
+      {"run", "-f", fifo},
+      {"doctor"},
+      {"autotune", "--shapes", "2560x6912", "--effort", "full"},
+  };
+  const std::pair<int, int> exit_codes[] = {{SIGINT, 130}, {SIGTERM, 143}, {SIGHUP, 129}};
+  for (const auto& command : commands) {
+    for (const auto& [signal, exit_code] : exit_codes) {
+      const auto result = bitnetc_with(command, {.interrupt_after_ms = 300, .signal = signal});
+      if (result.exit_code == 0 && command[0] == "doctor") continue;  // a quick machine
+      EXPECT_EQ(result.exit_code, exit_code) << command[0] << result.err;
+      EXPECT_LT(result.ended_after_ms, kSoonMs) << command[0];
+    }
+  }
+  EXPECT_TRUE(temporaries().empty()) << temporaries().front();
+}
+
+TEST_F(Signals, ALargeCompileLeavesNothingBehind) {
+  auto model = make_packed_model({.hidden = 1024, .intermediate = 4096, .layers = 24}, 1);
+  const std::string source = folder_.file("m");
+  write_model(model, source);
+  for (const int after_ms : {20, 60, 120, 200}) {
+    const std::string output = folder_.file("out.bnc");
+    const auto result = bitnetc_with({"compile", source, "-o", output},
+                                     {.interrupt_after_ms = after_ms, .signal = SIGTERM});
+    EXPECT_TRUE(result.exit_code == 143 || result.exit_code == 0) << result.exit_code << result.err;
+    EXPECT_EQ(fs::exists(output), result.exit_code == 0);
+    EXPECT_TRUE(temporaries().empty()) << temporaries().front();
+    fs::remove(output);
+  }
+}
+
+TEST_F(Signals, TheSecondCtrlCEndsAtOnce) {
+  const auto result = bitnetc_with({"kernel", "check", "--seeds", "100000"},
+                                   {.interrupt_after_ms = 500, .signal_twice = true});
+  EXPECT_EQ(result.exit_code, 130);
+  EXPECT_LT(result.ended_after_ms, kSoonMs);
+}
+
+TEST_F(Signals, WhatTheParentIgnoresStaysIgnored) {
+  ::signal(SIGINT, SIG_IGN);  // children inherit it
+  const auto result = bitnetc_with({"run", "-p", "Once", "-n", "900", "--ignore-eos", "-q"},
+                                   {.interrupt_after_ms = 5});
+  ::signal(SIGINT, SIG_DFL);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
+}  // namespace
+}  // namespace bitnetc::test

@@ -1,0 +1,28 @@
+// Ctrl-C, SIGTERM and SIGHUP.
+//
+// The first signal asks the command to stop: what polls interrupted() ends cleanly and still
+// reports. A command that is not back in main(), or has not called stop_gracefully(), within 150 ms
+// (800 ms where it has something to report) is ended there and then, with its temporary files
+// removed. A second signal ends the process at once.
+#pragma once
+
+#include <atomic>
+
+namespace bitnetc {
+
+// Once, before any thread is made. A signal that the parent ignores (nohup, background jobs) stays
+// ignored.
+void install_signal_handlers();
+
+const std::atomic<bool>& interrupted();
+// Stops the command as Ctrl-C would, without an end by force: nobody reads what it writes.
+void request_stop();
+// The command reports what it has done so far when it is stopped.
+void give_time_to_report();
+// The command has noticed that it should stop and now reports: it may take its time.
+void stop_gracefully();
+
+// 128 + the signal, as the shell would say it; 0 without a signal.
+int signal_exit_code();
+
+}  // namespace bitnetc
