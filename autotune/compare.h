@@ -1,5 +1,6 @@
-// Choices against each other, head to head: what several plan sources choose for the same matmuls is built as the linker
-// builds it and measured in turns. Two profiles, a profile and the heuristics, a quick tuning and an exhaustive one.
+// Choices against each other, head to head: what several plan sources choose for the same matmuls
+// is built as the linker builds it and measured in turns. Two profiles, a profile and the
+// heuristics, a quick tuning and an exhaustive one.
 #pragma once
 
 #include <functional>
@@ -54,8 +55,9 @@ struct CompareHooks {
   std::function<bool()> is_cancelled;  // asked between samples; the spec it falls into is left out
 };
 
-// Pins the calling thread while it runs. Error: kInvalidArgument (numbers no matmul can have, threads this process has
-// not, fewer than two sources), kDisqualified (a kernel does not agree with the reference), kOutOfMemory.
+// Pins the calling thread while it runs. Error: kInvalidArgument (numbers no matmul can have,
+// threads this process has not, fewer than two sources), kDisqualified (a kernel does not agree
+// with the reference), kOutOfMemory.
 Result<Comparison> compare_choices(const CompareRequest& request, const CompareHooks& hooks);
 
 }  // namespace bitnetc

@@ -13,7 +13,8 @@ namespace bitnetc {
 namespace {
 
 constexpr double kReported = 0.95;  // confidence of what is reported
-// Of what decides while measuring goes on: it is asked again and again, and each time is a chance to be wrong.
+// Of what decides while measuring goes on: it is asked again and again, and each time is a chance
+// to be wrong.
 constexpr double kDeciding = 0.99;
 constexpr double kNoSample = std::numeric_limits<double>::quiet_NaN();
 
@@ -86,7 +87,8 @@ class Contest {
   bool goes_on() { return !stopped() && watch_.elapsed_s() < options_.budget_s; }
   double stretched_s() const { return options_.budget_s * std::max(options_.stretch, 1.0); }
 
-  // Seconds of a call; kNoSample for times that cannot be. Several of those in succession put the racer out.
+  // Seconds of a call; kNoSample for times that cannot be. Several of those in succession put the
+  // racer out.
   double sample(Racer& racer) {
     constexpr int kMostRefusals = 3;
     const double seconds = entrants_[racer.entrant].run(racer.calls);
@@ -133,14 +135,15 @@ class Contest {
     return order;
   }
 
-  // Against the best's measured and predicted time: predictions that are all too long must not rule everybody out.
+  // Against the best's measured and predicted time: predictions that are all too long must not rule
+  // everybody out.
   bool is_hopeless(size_t entrant) const {
     return best_s_ > 0 && entrants_[entrant].predicted_s >
                               options_.hopeless_ratio * std::max(best_s_, best_predicted_s_);
   }
 
-  // Finds out how many calls make a sample. The first call also brings caches and clocks up; where one alone is long
-  // enough, that is lost in it.
+  // Finds out how many calls make a sample. The first call also brings caches and clocks up; where
+  // one alone is long enough, that is lost in it.
   void qualify(Racer racer) {
     constexpr int64_t kMostCalls = int64_t{1} << 20;
     for (;;) {
@@ -212,7 +215,8 @@ class Contest {
       if (is_surely_slower(field_[i], field_[0])) drop(i);
   }
 
-  // Best first: the leader by its own median, the others by how they did against it in the same rounds.
+  // Best first: the leader by its own median, the others by how they did against it in the same
+  // rounds.
   void rank_field() {
     const auto by = [&](const auto& figure) {
       std::vector<std::pair<double, size_t>> order;
@@ -230,7 +234,8 @@ class Contest {
     });
   }
 
-  // Few rounds must all say so, and loudly. Many leave out who cannot be faster by as much as matters.
+  // Few rounds must all say so, and loudly. Many leave out who cannot be faster by as much as
+  // matters.
   bool is_surely_slower(const Racer& racer, const Racer& leader) const {
     constexpr size_t kFew = 3, kMany = 8;
     constexpr double kLoudly = 1.1;
@@ -285,7 +290,8 @@ class Contest {
     conclude(second_over_first);
   }
 
-  // First second second first, then the other way round: what grows or shrinks steadily meets both alike.
+  // First second second first, then the other way round: what grows or shrinks steadily meets both
+  // alike.
   void block(Racer& a, Racer& b, std::vector<double>& second_over_first) {
     Racer* const order[] = {&a, &b, &b, &a};
     double sum_a = 0, sum_b = 0;

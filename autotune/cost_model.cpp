@@ -7,22 +7,24 @@ namespace {
 
 // ---- measured constants: AMD EPYC Zen 5, one thread, 3840 x 2560, 21 November 2026
 
-// Of the shorter of memory and work. A kernel that decodes into registers reads ahead while it multiplies; one that
-// decodes into a panel leaves the memory alone while it multiplies that.
+// Of the shorter of memory and work. A kernel that decodes into registers reads ahead while it
+// multiplies; one that decodes into a panel leaves the memory alone while it multiplies that.
 constexpr double kExposedDirect = 0.2, kExposedPanel = 1.0;
-// How much longer the weights take than at the read bandwidth: one stream prefetched by less than kFarPrefetchBytes, or
-// not at all; a stream a tile, each prefetched within its tile; the same prefetched beyond all of them, where the next
-// step's begin; look-ups without their prefetch in the order of memory.
+// How much longer the weights take than at the read bandwidth: one stream prefetched by less than
+// kFarPrefetchBytes, or not at all; a stream a tile, each prefetched within its tile; the same
+// prefetched beyond all of them, where the next step's begin; look-ups without their prefetch in
+// the order of memory.
 constexpr double kNearPrefetch = 1.15, kSeveralStreams = 1.5, kNextStreams = 1.15,
                  kStreamsOutOfOrder = 1.75;
 constexpr int kFarPrefetchBytes = 4096;
-// Tables are read and written from the second-level cache, beside the stream of weights: bytes in the time of a vector
-// operation, 80 GB/s.
+// Tables are read and written from the second-level cache, beside the stream of weights: bytes in
+// the time of a vector operation, 80 GB/s.
 constexpr double kTableBytesPerOperation = 6;
 // Work of compiled code against generated code of the tier.
 constexpr double kCompiled = 1.2;
 
-// A panel that takes more than this of L1 leaves too little for activations and sums: products take longer.
+// A panel that takes more than this of L1 leaves too little for activations and sums: products take
+// longer.
 constexpr int64_t kPanelBytesInL1 = 32 << 10;
 constexpr double kPanelOutOfL1 = 1.07;
 
@@ -62,7 +64,8 @@ double stream_factor(const MatmulWork& work, GeneratorKind kind, int64_t tile_by
   return work.prefetch_bytes > (work.streams - 1) * tile_bytes ? kNextStreams : kSeveralStreams;
 }
 
-// Products wait for sums that are too few to take turns, and for loads where they outnumber the products.
+// Products wait for sums that are too few to take turns, and for loads where they outnumber the
+// products.
 double wait_factor(const MatmulWork& work) {
   if (work.independent_sums == 0) return 1;
   return std::max({1.0, kBusySums / work.independent_sums, work.loads_per_product});

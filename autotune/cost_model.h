@@ -1,5 +1,6 @@
-// How long a matmul should take, from bytes and operations against the machine's measured limits. It prunes candidates
-// before anything is measured and answers where nothing was; docs/tuning.md says how far it is off.
+// How long a matmul should take, from bytes and operations against the machine's measured limits.
+// It prunes candidates before anything is measured and answers where nothing was; docs/tuning.md
+// says how far it is off.
 #pragma once
 
 #include "autotune/limits.h"
@@ -19,8 +20,9 @@ struct CostPrediction {
   const char* bound() const;  // "memory", "multiply", "decode": what takes longest
 };
 
-// `limits`: of as many threads as share the call. Limits that are unknown (0) are replaced by low ones, so that a
-// prediction is always above zero and finite; candidates of one machine can still be compared.
+// `limits`: of as many threads as share the call. Limits that are unknown (0) are replaced by low
+// ones, so that a prediction is always above zero and finite; candidates of one machine can still
+// be compared.
 CostPrediction predict(const Candidate& candidate, int64_t tokens, const MachineLimits& limits);
 
 }  // namespace bitnetc

@@ -1,5 +1,5 @@
-// What size of pages memory gets here. Weights are read once a token from end to end: with pages of 4 KiB the CPU has to
-// look up an address every 4 KiB, with huge pages every 2 MiB.
+// What size of pages memory gets here. Weights are read once a token from end to end: with pages of
+// 4 KiB the CPU has to look up an address every 4 KiB, with huge pages every 2 MiB.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,8 @@
 namespace bitnetc {
 
 struct HugePageState {
-  // Settings of the system: "always", "madvise", "never", ...; empty where it has no transparent huge pages.
+  // Settings of the system: "always", "madvise", "never", ...; empty where it has no transparent
+  // huge pages.
   std::string anonymous, defrag, shared_memory;
   int64_t page_bytes = 0;  // of a huge page; 0 when the system does not say
   int64_t reserved_pages = 0, free_reserved_pages = 0;  // set aside by the administrator
@@ -20,12 +21,12 @@ struct HugePageState {
 };
 HugePageState huge_page_state();
 
-// How much of an anonymous region of this size becomes huge pages where they are asked for; nothing where the system
-// does not tell. Takes the memory for a moment.
+// How much of an anonymous region of this size becomes huge pages where they are asked for; nothing
+// where the system does not tell. Takes the memory for a moment.
 std::optional<int64_t> advised_huge_bytes(int64_t bytes);
 
-// How much of the mappings that `mapped` lies in consists of huge pages, at most its size; nothing where the system does
-// not tell.
+// How much of the mappings that `mapped` lies in consists of huge pages, at most its size; nothing
+// where the system does not tell.
 std::optional<int64_t> huge_bytes_of(std::span<const uint8_t> mapped);
 
 // The readers of what the system says, for tests.
@@ -34,7 +35,8 @@ std::optional<int64_t> huge_bytes_of(std::span<const uint8_t> mapped);
 std::string chosen_word(std::string_view text);
 // The number of a line "HugePages_Free:    12" or "AnonHugePages:  2048 kB" of /proc/meminfo; 0 without it.
 int64_t number_after(std::string_view text, std::string_view key);
-// The sum of all kinds of huge pages in those mappings of /proc/self/smaps that overlap [begin, end).
+// The sum of all kinds of huge pages in those mappings of /proc/self/smaps that overlap [begin,
+// end).
 int64_t huge_bytes_in_smaps(std::string_view smaps, uint64_t begin, uint64_t end);
 
 }  // namespace bitnetc

@@ -1,5 +1,5 @@
-// What this machine is: its CPU as it really executes, how its CPUs hang together, and how much of it this process may
-// use. What it can reach is limits.h.
+// What this machine is: its CPU as it really executes, how its CPUs hang together, and how much of
+// it this process may use. What it can reach is limits.h.
 #pragma once
 
 #include <string>
@@ -23,9 +23,9 @@ struct Machine {
 // Found out once; the system is asked for AMX tiles where the CPU has them. Any thread may ask.
 const Machine& this_machine();
 
-// 16 hex digits that are equal where tuning results may be shared: the same CPU model, executed features, usable CPUs,
-// cores and memory nodes, and cache sizes. Nothing measured, no names of hosts: the same after a restart and on the
-// next instance of the same kind.
+// 16 hex digits that are equal where tuning results may be shared: the same CPU model, executed
+// features, usable CPUs, cores and memory nodes, and cache sizes. Nothing measured, no names of
+// hosts: the same after a restart and on the next instance of the same kind.
 std::string fingerprint(const Machine& machine);
 
 // One line: "AMD EPYC (Zen 5), 2 CPUs on 2 cores, avx512vnni, L1d 48 KiB, L2 1 MiB, L3 32 MiB".

@@ -1,5 +1,6 @@
-// What follows from what a machine is, a sentence each: which kernels it gets and why no better ones, which CPUs count,
-// what pages and neighbours do to speed. Pure functions, so that every sentence can be tested anywhere.
+// What follows from what a machine is, a sentence each: which kernels it gets and why no better
+// ones, which CPUs count, what pages and neighbours do to speed. Pure functions, so that every
+// sentence can be tested anywhere.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@
 
 namespace bitnetc {
 
-// Why there are no kernels of a tier here: "this CPU has no amx_int8". Empty where there are. `cap`: BITNETC_ISA.
+// Why there are no kernels of a tier here: "this CPU has no amx_int8". Empty where there are.
+// `cap`: BITNETC_ISA.
 std::string why_not(Isa isa, const Machine& machine, std::optional<Isa> cap);
 
 // Affinity and quota, SMT siblings, memory nodes.

@@ -210,7 +210,8 @@ Status MatmulWorkload::check(KernelBuilder& builder, const BuiltKernel& built, i
   return {};
 }
 
-// In a model the step before has just written them; here others' matrices went through the caches since.
+// In a model the step before has just written them; here others' matrices went through the caches
+// since.
 void MatmulWorkload::bring_inputs_in(TableForm form, int64_t tokens) const {
   bring_in(x_.data(), static_cast<size_t>(tokens * x_stride_));
   if (form == TableForm::kNone) return;

@@ -1,5 +1,6 @@
-// A ternary matmul to time kernels on: operands of one shape and layout, as many copies of the matrix as the
-// memory regime needs, and the two ways of running a kernel over them on the threads of a pool.
+// A ternary matmul to time kernels on: operands of one shape and layout, as many copies of the
+// matrix as the memory regime needs, and the two ways of running a kernel over them on the threads
+// of a pool.
 #pragma once
 
 #include <array>
@@ -28,8 +29,8 @@ struct CallWork {
   int64_t weight_bytes = 0;
 };
 
-// Memory for weights, which one workload after another may use: the system takes as long to hand out fresh pages as
-// filling them takes. What a workload filled is good until the next one does.
+// Memory for weights, which one workload after another may use: the system takes as long to hand
+// out fresh pages as filling them takes. What a workload filled is good until the next one does.
 class WeightMemory {
  public:
   enum class Pages {
@@ -47,29 +48,32 @@ class WeightMemory {
 
 class MatmulWorkload {
  public:
-  // `shape`: n, k, layout and epilogue; its m does not matter. Random weights and activations. Weights are copied
-  // until they take `weight_bytes`. `memory`: for the weights; none: large pages of its own. std::bad_alloc without
-  // the memory.
+  // `shape`: n, k, layout and epilogue; its m does not matter. Random weights and activations.
+  // Weights are copied until they take `weight_bytes`. `memory`: for the weights; none: large pages
+  // of its own. std::bad_alloc without the memory.
   MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int64_t weight_bytes,
                  std::shared_ptr<WeightMemory> memory = nullptr);
 
-  // Leaves the sums that kernels of `form` look up, for the first token, and returns the seconds that took: the
-  // least of several times, for interruptions only add. Error: as KernelBuilder::build.
+  // Leaves the sums that kernels of `form` look up, for the first token, and returns the seconds
+  // that took: the least of several times, for interruptions only add. Error: as
+  // KernelBuilder::build.
   Result<double> build_tables(KernelBuilder& builder, const Target& target, TableForm form);
 
   // Compares bits with the reference: the first, middle and last token on the first and last tiles.
   // Error: kDisqualified saying which output differed first.
   Status check(KernelBuilder& builder, const BuiltKernel& built, int64_t tokens);
 
-  // Runs the kernel `calls` times with that many tokens and returns the seconds. More tokens than a call takes
-  // are several calls.
+  // Runs the kernel `calls` times with that many tokens and returns the seconds. More tokens than a
+  // call takes are several calls.
   double run(const BuiltKernel& built, int64_t tokens, WeightRegime regime, ThreadPool& pool,
              int64_t calls);
-  // As run() from memory, but of the matrix each time the next of so many pieces, for calls that take longer than the
-  // system lets a thread run undisturbed. Returns the seconds of one whole call, by those of `runs` pieces.
+  // As run() from memory, but of the matrix each time the next of so many pieces, for calls that
+  // take longer than the system lets a thread run undisturbed. Returns the seconds of one whole
+  // call, by those of `runs` pieces.
   double run_pieces(const BuiltKernel& built, int64_t tokens, ThreadPool& pool, int64_t pieces,
                     int64_t runs);
-  // Pieces of at most so many multiply-accumulates, or of the fewest tiles that all kernels take at full speed.
+  // Pieces of at most so many multiply-accumulates, or of the fewest tiles that all kernels take at
+  // full speed.
   int64_t pieces(int64_t tokens, int threads, int64_t most_macs) const;
   CallWork work(WeightRegime regime, int threads) const;
 
@@ -80,7 +84,8 @@ class MatmulWorkload {
   Range cached_tiles(int member, int threads) const;
   Range shared_tiles(int member, int threads) const;
   Range piece_tiles(Range shared, int64_t piece, int64_t pieces) const;
-  // Seconds from the first member's start to the last one's end of work(member), which all begin together.
+  // Seconds from the first member's start to the last one's end of work(member), which all begin
+  // together.
   static double time_together(ThreadPool& pool, const std::function<void(int member)>& prepare,
                               const std::function<void(int member)>& work);
   void fill_weights();

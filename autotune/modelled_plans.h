@@ -6,9 +6,9 @@
 
 namespace bitnetc {
 
-// The candidate of a quick search that is predicted to be the fastest with tuned_tokens(m) tokens a call; nothing where
-// there is no candidate. Every spec is predicted once, however often it is asked for.
-// Thread-compatible: copies share what they know.
+// The candidate of a quick search that is predicted to be the fastest with tuned_tokens(m) tokens a
+// call; nothing where there is no candidate. Every spec is predicted once, however often it is
+// asked for. Thread-compatible: copies share what they know.
 PlanModel cheapest_by_model(const MachineLimits& limits);
 
 }  // namespace bitnetc

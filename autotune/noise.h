@@ -1,4 +1,5 @@
-// What makes the figures of a machine scatter: other programs, other guests of a host, a clock that moves.
+// What makes the figures of a machine scatter: other programs, other guests of a host, a clock that
+// moves.
 #pragma once
 
 #include <optional>

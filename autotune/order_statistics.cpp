@@ -7,9 +7,9 @@
 namespace bitnetc {
 namespace {
 
-// The rank, counted from either end, of the samples that enclose the median; 0 if none can. A sample lies below the
-// true median with probability 1/2, so the number that do is binomial, and the sample of rank r lies above it where
-// fewer than r do.
+// The rank, counted from either end, of the samples that enclose the median; 0 if none can. A
+// sample lies below the true median with probability 1/2, so the number that do is binomial, and
+// the sample of rank r lies above it where fewer than r do.
 int64_t enclosing_rank(int64_t samples, double confidence) {
   const double allowed = (1 - confidence) / 2;
   const auto n = static_cast<double>(samples);

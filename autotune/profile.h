@@ -1,6 +1,6 @@
-// What tuning found out on one machine: for every matmul spec that was tuned, each kernel that was measured, the best
-// first. A plain value with a readable text form (docs/tuning.md); where it is kept is profile_store.h, how it answers
-// the compiler's questions profile_plans.h.
+// What tuning found out on one machine: for every matmul spec that was tuned, each kernel that was
+// measured, the best first. A plain value with a readable text form (docs/tuning.md); where it is
+// kept is profile_store.h, how it answers the compiler's questions profile_plans.h.
 #pragma once
 
 #include <compare>
@@ -24,7 +24,8 @@ enum class Confidence {
 };
 std::string_view confidence_name(Confidence confidence);  // "sure", "tie", "noisy"
 
-// One kernel as it was measured. Times are seconds of one call with the entry's tokens, tables included.
+// One kernel as it was measured. Times are seconds of one call with the entry's tokens, tables
+// included.
 struct Measurement {
   std::string generator;  // as in codegen/kernels.inc
   int revision = 0;       // of the generator, then
@@ -54,8 +55,8 @@ struct ProfileEntry {
   Confidence confidence = Confidence::kSure;
   int64_t measured_at_s = 0;  // since the epoch
   double took_s = 0;
-  // Generators that could serve the spec when it was tuned, "name.revision", sorted: where these are not what this build
-  // has, the entry is stale.
+  // Generators that could serve the spec when it was tuned, "name.revision", sorted: where these
+  // are not what this build has, the entry is stale.
   std::vector<std::string> field;
   std::vector<Measurement> measurements;  // best first, at least one
 
@@ -63,13 +64,14 @@ struct ProfileEntry {
   bool operator==(const ProfileEntry&) const = default;
 };
 
-// Whether the entry says something that tuning can have found: a matmul and tier that exist, times of 0.1 ns to 10000 s
-// whose median lies in its interval, every measured generator in the field. Error: kInvalidArgument naming key, field and
-// value. Whether this build still has those generators is drop_unusable()'s question.
+// Whether the entry says something that tuning can have found: a matmul and tier that exist, times
+// of 0.1 ns to 10000 s whose median lies in its interval, every measured generator in the field.
+// Error: kInvalidArgument naming key, field and value. Whether this build still has those
+// generators is drop_unusable()'s question.
 Status validate(const ProfileEntry& entry);
 
-// "name.revision" of every generator of this build that can serve the spec on the target with some plan, sorted; the
-// reference does not count.
+// "name.revision" of every generator of this build that can serve the spec on the target with some
+// plan, sorted; the reference does not count.
 std::vector<std::string> current_field(const MatmulSpec& spec, const Target& target);
 
 struct Profile {
@@ -80,23 +82,26 @@ struct Profile {
   const ProfileEntry* find(const ProfileKey& key) const;
   // Takes the place of the entry with its key, if there is one.
   void put(ProfileEntry entry);
-  // Entries of `newer` replace those of the same key unless these were measured later. Returns how many came in.
+  // Entries of `newer` replace those of the same key unless these were measured later. Returns how
+  // many came in.
   int64_t merge(const Profile& newer);
 };
 
-// Takes out what this build cannot use on a machine with the tiers of `machine`: stale entries, unknown generators,
-// plans that their generators refuse, tiers that it lacks. Stale entries get one line together in `problems`, which
-// says how to get new ones; the others a line each. Returns how many went.
+// Takes out what this build cannot use on a machine with the tiers of `machine`: stale entries,
+// unknown generators, plans that their generators refuse, tiers that it lacks. Stale entries get
+// one line together in `problems`, which says how to get new ones; the others a line each. Returns
+// how many went.
 int64_t drop_unusable(Profile& profile, const Target& machine, std::vector<std::string>& problems);
 
 inline constexpr int kProfileVersion = 1;
-// Times are kept to 0.1 ns, the time of day to a second, how long an entry took to a millisecond; all else exactly.
-// Every entry has to be valid.
+// Times are kept to 0.1 ns, the time of day to a second, how long an entry took to a millisecond;
+// all else exactly. Every entry has to be valid.
 std::string print_profile(const Profile& profile);
-// Reads what print_profile() prints, and nothing else; only blank lines and the order of entries do not matter. An entry
-// that does not read, is not complete, was altered (each ends with a checksum) or repeats a key is left out, and
-// `problems` gets a line that names the place (`origin`, line number), the value and what was expected; after the first
-// twenty only their number. Error: kDataCorrupt if the text is no profile at all, kUnsupported for another version.
+// Reads what print_profile() prints, and nothing else; only blank lines and the order of entries do
+// not matter. An entry that does not read, is not complete, was altered (each ends with a checksum)
+// or repeats a key is left out, and `problems` gets a line that names the place (`origin`, line
+// number), the value and what was expected; after the first twenty only their number. Error:
+// kDataCorrupt if the text is no profile at all, kUnsupported for another version.
 Result<Profile> parse_profile(std::string_view text, const std::string& origin,
                               std::vector<std::string>& problems);
 

@@ -9,8 +9,8 @@
 namespace bitnetc {
 namespace {
 
-// A generator that serves a spec at all takes one of these: the least demanding plans, and steps of several tiles for
-// those that need them.
+// A generator that serves a spec at all takes one of these: the least demanding plans, and steps of
+// several tiles for those that need them.
 constexpr KernelPlan kProbes[] = {
     {.tiles_per_step = 1}, {.tiles_per_step = 2}, {.tiles_per_step = 4}, {.tiles_per_step = 8}};
 

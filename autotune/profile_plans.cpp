@@ -68,7 +68,8 @@ struct LayoutTime {
   bool is_noisy = false;
 };
 
-// Every layout of the shape that was measured for one token and for many, with the nearest number of threads.
+// Every layout of the shape that was measured for one token and for many, with the nearest number
+// of threads.
 Layouts measured_layouts(const Profile& profile, const MatmulSpec& spec, const Target& target,
                          int threads) {
   std::map<std::pair<double, int>, Layouts> by_threads;  // the nearest first

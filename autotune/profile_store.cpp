@@ -62,7 +62,8 @@ Result<std::string> read_text(const std::string& file) {
 ProfileStore::ProfileStore(std::string fingerprint, std::string machine)
     : fingerprint_(std::move(fingerprint)), machine_(one_line(std::move(machine))) {}
 
-// Error: kIoError, kUnsupported. A file that is no profile, or another machine's, is an empty one with a quarrel.
+// Error: kIoError, kUnsupported. A file that is no profile, or another machine's, is an empty one
+// with a quarrel.
 Result<ProfileStore::OnDisk> ProfileStore::read(const CacheDirectory& directory,
                                                 std::vector<std::string>& problems) const {
   OnDisk on_disk{.profile = empty_profile(), .quarrel = ""};

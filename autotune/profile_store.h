@@ -1,6 +1,6 @@
-// Profiles on disk: profiles/<fingerprint>.profile in the cache directory, one per machine. Written atomically, merged
-// under a lock with what another process wrote meanwhile. Without a usable cache directory everything works and nothing
-// is remembered.
+// Profiles on disk: profiles/<fingerprint>.profile in the cache directory, one per machine. Written
+// atomically, merged under a lock with what another process wrote meanwhile. Without a usable cache
+// directory everything works and nothing is remembered.
 #pragma once
 
 #include <functional>
@@ -24,22 +24,24 @@ class ProfileStore {
   // For the machine with this fingerprint. `machine` in words, for the head of the file.
   ProfileStore(std::string fingerprint, std::string machine);
 
-  // What this build can use on this machine (drop_unusable() with machine_target()). What it cannot stays in the file
-  // until the same spec is measured again: another build may have its kernels. Without a cache directory nothing, and
-  // no problem either.
+  // What this build can use on this machine (drop_unusable() with machine_target()). What it cannot
+  // stays in the file until the same spec is measured again: another build may have its kernels.
+  // Without a cache directory nothing, and no problem either.
   LoadedProfile load() const;
-  // Puts entries in place of those of their keys, or beside what is on disk now. What is on disk and does not read is
-  // given up. Error: kInvalidArgument (validate), kIoError, kNotFound (no cache directory), kUnsupported (a file of
-  // another version is there; it is left alone), with the remedy.
+  // Puts entries in place of those of their keys, or beside what is on disk now. What is on disk
+  // and does not read is given up. Error: kInvalidArgument (validate), kIoError, kNotFound (no
+  // cache directory), kUnsupported (a file of another version is there; it is left alone), with the
+  // remedy.
   Status add(const std::vector<ProfileEntry>& entries) const;
   // Path of the file, whether it is there or not; empty without a cache directory.
   std::string path() const;
 
-  // Writes the profile to a file of the user's choice, or reads one made on an equal machine and returns how many
-  // entries came in. Import refuses another fingerprint (kUnsupported, naming both machines), drops what does not
-  // read, is not usable here or was measured in the future (a line each in `problems`) and keeps what was measured here
-  // where it is newer. A profile names generators and plans and carries no code.
-  // Error: as add(); kNotFound where there is nothing to export or import, kIoError, kDataCorrupt.
+  // Writes the profile to a file of the user's choice, or reads one made on an equal machine and
+  // returns how many entries came in. Import refuses another fingerprint (kUnsupported, naming both
+  // machines), drops what does not read, is not usable here or was measured in the future (a line
+  // each in `problems`) and keeps what was measured here where it is newer. A profile names
+  // generators and plans and carries no code. Error: as add(); kNotFound where there is nothing to
+  // export or import, kIoError, kDataCorrupt.
   Status export_to(const std::string& file) const;
   Result<int64_t> import_from(const std::string& file, std::vector<std::string>& problems) const;
 

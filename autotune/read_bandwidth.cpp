@@ -176,8 +176,8 @@ class WorkingSet {
     pool.run([&](int member) {
       const uint8_t* part = slice(member) + offset;
       evict(part, part_bytes_);
-      // Neither evicting nor waking up is part of reading: who evicts faster falls asleep at the first
-      // barrier, and is awake at the second.
+      // Neither evicting nor waking up is part of reading: who evicts faster falls asleep at the
+      // first barrier, and is awake at the second.
       pool.barrier();
       pool.barrier();
       starts[static_cast<size_t>(member)] = Clock::now();

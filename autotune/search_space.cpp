@@ -35,8 +35,8 @@ int step_ahead_bytes(const Candidate& candidate) {
                           8);
 }
 
-// What a candidate has to meet beside its generator's consent. These cut the space down; none is needed for
-// correctness.
+// What a candidate has to meet beside its generator's consent. These cut the space down; none is
+// needed for correctness.
 struct Constraint {
   const char* rule;
   const char* reason;
@@ -124,9 +124,9 @@ void for_each_plan(const PlanGrid& grid, KernelPlan plan, size_t field, const Bo
   }
 }
 
-// Calls body(plan) with the plans that differ from the candidate's by one step of the grid in one field. Unrolling,
-// which hardly matters but for tl2, goes to both ends. More or fewer streams of weights want another distance: beyond
-// the tiles of a step (docs/tuning.md).
+// Calls body(plan) with the plans that differ from the candidate's by one step of the grid in one
+// field. Unrolling, which hardly matters but for tl2, goes to both ends. More or fewer streams of
+// weights want another distance: beyond the tiles of a step (docs/tuning.md).
 template <typename Body>
 void for_each_neighbour(const Candidate& candidate, const Body& body) {
   const PlanGrid grid = candidate.generator->plan_grid();
@@ -159,14 +159,15 @@ void for_each_neighbour(const Candidate& candidate, const Body& body) {
 
 constexpr Isa kTiers[] = {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx};
 
-// A generator of kernels for a spec; `guess` is the rule of thumb's plan on a CPU whose best tier is the
-// generator's: that is where its kernels would be used.
+// A generator of kernels for a spec; `guess` is the rule of thumb's plan on a CPU whose best tier
+// is the generator's: that is where its kernels would be used.
 struct Entrant {
   Candidate guess;
   Isa tier;
 };
 
-// What is used where nothing is known: the choice of KernelBuilder::build with the rule of thumb's plans.
+// What is used where nothing is known: the choice of KernelBuilder::build with the rule of thumb's
+// plans.
 std::optional<Candidate> rule_of_thumb(const MatmulSpec& spec, const Target& target) {
   MatmulSpec any = spec;
   any.m = kAnyM;
@@ -203,7 +204,8 @@ std::optional<Candidate> guess_for(const Generator& generator, const MatmulSpec&
   return std::nullopt;
 }
 
-// A generator enters with kernels for the M of the spec, or, where it makes none, with those for any M.
+// A generator enters with kernels for the M of the spec, or, where it makes none, with those for
+// any M.
 std::optional<Entrant> find_entrant(const Generator& generator, const MatmulSpec& spec,
                                     const Target& target) {
   MatmulSpec any = spec;
@@ -228,7 +230,8 @@ std::vector<Entrant> find_entrants(const MatmulSpec& spec, const Target& target)
   return entrants;
 }
 
-// Kernels of a lower tier than this do the same work in more instructions. AMX multiplies many tokens only.
+// Kernels of a lower tier than this do the same work in more instructions. AMX multiplies many
+// tokens only.
 Isa lowest_quick_tier(const std::vector<Entrant>& entrants) {
   Isa highest = Isa::kScalar;
   for (const Entrant& entrant : entrants) highest = std::max(highest, entrant.tier);

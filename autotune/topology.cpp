@@ -19,7 +19,8 @@ struct FreeBitmap {
 };
 using Bitmap = std::unique_ptr<hwloc_bitmap_s, FreeBitmap>;
 
-// hwloc's x86 component visits every CPU to ask it; the system's own tables say the same sooner, where it has them.
+// hwloc's x86 component visits every CPU to ask it; the system's own tables say the same sooner,
+// where it has them.
 Handle load(const std::string& synthetic, bool visit_cpus) {
   hwloc_topology* raw = nullptr;
   if (hwloc_topology_init(&raw) != 0) return nullptr;

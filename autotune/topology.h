@@ -1,5 +1,5 @@
-// How the machine's CPUs hang together: sockets, memory nodes, cores, siblings, caches; and which part of it this
-// process may use.
+// How the machine's CPUs hang together: sockets, memory nodes, cores, siblings, caches; and which
+// part of it this process may use.
 #pragma once
 
 #include <cstdint>
@@ -26,9 +26,9 @@ struct Topology {
   int usable_l3s = 0;  // separate L3 caches of the usable cores
 };
 
-// `allowed`: numbers of CPUs as the system counts them. `synthetic` describes a machine in hwloc's words
-// ("package:2 core:8 pu:2") instead of asking the system, for tests. Where nothing can be learnt, every allowed CPU
-// counts as a core of one socket.
+// `allowed`: numbers of CPUs as the system counts them. `synthetic` describes a machine in hwloc's
+// words ("package:2 core:8 pu:2") instead of asking the system, for tests. Where nothing can be
+// learnt, every allowed CPU counts as a core of one socket.
 Topology read_topology(const std::vector<int>& allowed, const std::string& synthetic = "");
 
 }  // namespace bitnetc

@@ -15,7 +15,8 @@
 namespace bitnetc {
 namespace {
 
-// An interval of the winner's time wider than so many times the time itself says nothing worth remembering.
+// An interval of the winner's time wider than so many times the time itself says nothing worth
+// remembering.
 constexpr double kHopelessWidth = 0.5;
 
 int64_t seconds_since_epoch() {
@@ -132,7 +133,8 @@ class Tuner {
     return trials;
   }
 
-  // A contest takes some samples of each candidate, and those of big matrices are worth taking more often.
+  // A contest takes some samples of each candidate, and those of big matrices are worth taking more
+  // often.
   std::vector<double> costs(const std::vector<TuneJob>& jobs) {
     std::vector<double> list;
     double all_bytes = 0;

@@ -1,6 +1,7 @@
-// Tunes matmuls: for every shape, layout and number of tokens a contest of the candidates, weights streamed from memory
-// as in a real token. Every entry is handed out as soon as it is known, so that nothing is lost when a run ends early, and
-// what the profile already has is not measured again. docs/tuning.md says how measuring is kept honest.
+// Tunes matmuls: for every shape, layout and number of tokens a contest of the candidates, weights
+// streamed from memory as in a real token. Every entry is handed out as soon as it is known, so
+// that nothing is lost when a run ends early, and what the profile already has is not measured
+// again. docs/tuning.md says how measuring is kept honest.
 #pragma once
 
 #include <functional>
@@ -53,9 +54,9 @@ struct TuneHooks {
   std::function<void(const std::string&)> log;  // predicted against measured, a line a contest
 };
 
-// `known`: what is in the profile. Pins the calling thread while it runs. Error: kInvalidArgument (numbers no matmul
-// can have, threads this process has not), kOutOfMemory, kUnsupported (the clock cannot be relied on); what was found
-// before has been handed out.
+// `known`: what is in the profile. Pins the calling thread while it runs. Error: kInvalidArgument
+// (numbers no matmul can have, threads this process has not), kOutOfMemory, kUnsupported (the clock
+// cannot be relied on); what was found before has been handed out.
 Result<TuneReport> tune(const TuneRequest& request, const Profile& known, const TuneHooks& hooks);
 
 }  // namespace bitnetc

@@ -1,5 +1,6 @@
-// What a machine is tuned for: of every 1000 tokens that pass through a matrix, how many are generated alone, generated
-// in small batches, or part of a prompt. One layout has to serve them all.
+// What a machine is tuned for: of every 1000 tokens that pass through a matrix, how many are
+// generated alone, generated in small batches, or part of a prompt. One layout has to serve them
+// all.
 #pragma once
 
 #include <optional>

@@ -1,10 +1,11 @@
 // The only door into code generation: spec + plan + target in, a proven Kernel out.
 //
-// Generators are tried in the order of codegen/kernels.inc, best first, reference last; one that was chosen for the
-// request goes before them. Each either declines with a reason, fails to build, fails its start-up proof, or is
-// taken; the Selection keeps what each one said. The start-up proof runs the fresh kernel on a small random problem
-// against codegen/reference and compares bits; SIGILL and SIGSEGV inside it are caught and disqualify the kernel.
-// Thread-safe; kernels are built once per name (runtime/kernel_cache.h).
+// Generators are tried in the order of codegen/kernels.inc, best first, reference last; one that
+// was chosen for the request goes before them. Each either declines with a reason, fails to build,
+// fails its start-up proof, or is taken; the Selection keeps what each one said. The start-up proof
+// runs the fresh kernel on a small random problem against codegen/reference and compares bits;
+// SIGILL and SIGSEGV inside it are caught and disqualify the kernel. Thread-safe; kernels are built
+// once per name (runtime/kernel_cache.h).
 #pragma once
 
 #include <memory>
@@ -28,10 +29,11 @@ struct KernelRequest {
   KernelSpec spec;
   KernelPlan plan;
   Target target;
-  // The plan of a kernel for any M that serves a matmul for one M; `plan` if not said. So that all numbers of
-  // tokens such a kernel serves share its code.
+  // The plan of a kernel for any M that serves a matmul for one M; `plan` if not said. So that all
+  // numbers of tokens such a kernel serves share its code.
   std::optional<KernelPlan> any_m_plan = std::nullopt;
-  // The generator that `plan` was chosen for: tried before all others, also for any M with that plan.
+  // The generator that `plan` was chosen for: tried before all others, also for any M with that
+  // plan.
   std::string generator = {};
 };
 
@@ -48,13 +50,13 @@ class Generator {
   virtual Status accepts(const KernelRequest& request) const = 0;
   // The sums that kernels of this spec look up (MatmulArgs::tables). kNone: they read x.
   virtual TableForm table_form(const MatmulSpec&) const { return TableForm::kNone; }
-  // For whoever searches the plans of a matmul: those worth trying, and the one plan that stands for all whose
-  // kernels do the same, because the code ignores a field or two values come to the same number. Code that is not
-  // generated ignores them all.
+  // For whoever searches the plans of a matmul: those worth trying, and the one plan that stands
+  // for all whose kernels do the same, because the code ignores a field or two values come to the
+  // same number. Code that is not generated ignores them all.
   virtual PlanGrid plan_grid() const { return {}; }
   virtual KernelPlan effective_plan(const MatmulSpec&, const KernelPlan&) const { return {}; }
-  // What its kernel for spec and plan, which it accepts, does in a call with `tokens` tokens. Nothing: it makes no
-  // matmuls, or does not count.
+  // What its kernel for spec and plan, which it accepts, does in a call with `tokens` tokens.
+  // Nothing: it makes no matmuls, or does not count.
   virtual std::optional<MatmulWork> work(const MatmulSpec&, const KernelPlan&,
                                          int64_t /*tokens*/) const {
     return std::nullopt;
@@ -92,7 +94,8 @@ class KernelBuilder {
   // A matmul for one M may be served by a kernel for any M, where that stands higher in the list.
   // Error: kUnsupported listing every candidate with its reason.
   Result<BuiltKernel> build(const KernelRequest& request);
-  // As build(), but only this generator (tests, `kernel check`). Error: kNotFound, or its own refusal.
+  // As build(), but only this generator (tests, `kernel check`). Error: kNotFound, or its own
+  // refusal.
   Result<BuiltKernel> build_with(std::string_view generator, const KernelRequest& request);
 
  private:
@@ -102,12 +105,12 @@ class KernelBuilder {
 // Of all generators of this build; null: there is none of that name.
 const Generator* find_generator(std::string_view name);
 
-// What the generator would build for the request: the request itself or, for a matmul for one M, that for any M.
-// Error: why it refuses the request.
+// What the generator would build for the request: the request itself or, for a matmul for one M,
+// that for any M. Error: why it refuses the request.
 Result<KernelRequest> accepted_request(const Generator& generator, const KernelRequest& request);
 
-// The first generator that accepts the request, in the order in which build() tries them, and what it would build.
-// Nothing: none accepts it.
+// The first generator that accepts the request, in the order in which build() tries them, and what
+// it would build. Nothing: none accepts it.
 struct Acceptance {
   const Generator* generator;
   KernelRequest request;
@@ -126,9 +129,9 @@ struct KernelIdentity {
 // Reads a full kernel name or a bare spec name. Error: kInvalidArgument, as parse_spec.
 Result<KernelIdentity> parse_kernel_name(std::string_view name);
 
-// Runs `kernel` on a small random problem of its spec against the reference and compares bits. `form`: the
-// tables a matmul kernel reads.
-// Error: kDisqualified saying which output differed first, or which signal was raised.
+// Runs `kernel` on a small random problem of its spec against the reference and compares bits.
+// `form`: the tables a matmul kernel reads. Error: kDisqualified saying which output differed
+// first, or which signal was raised.
 Status prove(const KernelSpec& spec, const Kernel& kernel, uint64_t seed,
              TableForm form = TableForm::kNone);
 

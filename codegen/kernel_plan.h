@@ -1,5 +1,5 @@
-// How a kernel computes: all that a tuner may change without changing a bit of the result. Every field has
-// a name in the kernel's full name, so a plan can be read off a log line.
+// How a kernel computes: all that a tuner may change without changing a bit of the result. Every
+// field has a name in the kernel's full name, so a plan can be read off a log line.
 #pragma once
 
 #include <compare>
@@ -22,7 +22,8 @@ struct KernelPlan {
   auto operator<=>(const KernelPlan&) const = default;
 };
 
-// The values of each field of a plan that are worth trying, ascending. None: the code does not depend on the field.
+// The values of each field of a plan that are worth trying, ascending. None: the code does not
+// depend on the field.
 struct PlanGrid {
   std::span<const int> tiles_per_step, k_unroll, prefetch_bytes, block_k, tokens;
 };

@@ -1,5 +1,5 @@
-// What a matmul kernel does in one call, counted by its generator beside the code it emits: what a cost model needs to
-// know of a kernel. Counts, not times; nothing here depends on the machine.
+// What a matmul kernel does in one call, counted by its generator beside the code it emits: what a
+// cost model needs to know of a kernel. Counts, not times; nothing here depends on the machine.
 #pragma once
 
 #include <cstdint>

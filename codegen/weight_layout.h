@@ -1,8 +1,8 @@
-// Which bit of which byte holds weight (n, k). A layout is a function of (N, K) and its own parameters
-// only, never of the CPU that packs or runs it. Each has a page in docs/layouts/.
+// Which bit of which byte holds weight (n, k). A layout is a function of (N, K) and its own
+// parameters only, never of the CPU that packs or runs it. Each has a page in docs/layouts/.
 //
-// Orientation everywhere: Y[M,N] = X[M,K] * W[N,K]^T. Rows are stored in tiles of kTileRows, tile after
-// tile, so a row tile is one contiguous run of `tile_bytes`.
+// Orientation everywhere: Y[M,N] = X[M,K] * W[N,K]^T. Rows are stored in tiles of kTileRows, tile
+// after tile, so a row tile is one contiguous run of `tile_bytes`.
 #pragma once
 
 #include <cstdint>
@@ -53,7 +53,8 @@ Status pack(const WeightLayout& layout, std::span<const int8_t> trits, std::span
 //          bits that no weights make
 Status unpack(const WeightLayout& layout, std::span<const uint8_t> packed, std::span<int8_t> trits);
 
-// Whether the packed bytes, pads included, are such as pack() makes: fast, for files that somebody else wrote.
+// Whether the packed bytes, pads included, are such as pack() makes: fast, for files that somebody
+// else wrote.
 //   Error  as unpack()
 Status check_packed(const WeightLayout& layout, std::span<const uint8_t> packed);
 

@@ -14,7 +14,8 @@
 namespace bitnetc {
 namespace {
 
-// Most bytes the buffers of one row may take together; the largest models need some hundred thousand.
+// Most bytes the buffers of one row may take together; the largest models need some hundred
+// thousand.
 constexpr int64_t kMostRowBytes = int64_t{1} << 28;
 
 // Which columns of a buffer hold something, as disjoint ranges that do not touch.
@@ -304,8 +305,8 @@ class ProgramChecker {
     return {};
   }
 
-  // Codes are followed by zeros up to a multiple of kQuantPad, which kernels rely on: a matmul must read as many columns
-  // as were quantised, not the leftovers of a wider row.
+  // Codes are followed by zeros up to a multiple of kQuantPad, which kernels rely on: a matmul must
+  // read as many columns as were quantised, not the leftovers of a wider row.
   Status check_code_width(const KernelSpec& spec) {
     if (const auto* norm = std::get_if<NormQuantizeSpec>(&spec))
       code_width_[step_->operand("q")->slice.buffer] = norm->k;

@@ -1,4 +1,5 @@
-// The values of a compiled model: that every float is finite and every packed code stands for trits.
+// The values of a compiled model: that every float is finite and every packed code stands for
+// trits.
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -11,8 +12,8 @@
 namespace bitnetc {
 namespace {
 
-// The first element that is infinite or NaN, which has all exponent bits set; -1: none. The inner loop has no branch,
-// so that the compiler checks a vector at once.
+// The first element that is infinite or NaN, which has all exponent bits set; -1: none. The inner
+// loop has no branch, so that the compiler checks a vector at once.
 template <typename Bits>
 int64_t first_not_finite(std::span<const uint8_t> bytes, Bits exponent) {
   constexpr size_t kBlock = 4096;

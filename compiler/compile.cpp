@@ -72,7 +72,8 @@ class Compilation {
     return {};
   }
 
-  // An operand is what the operation calls it: a part of the op's input or output, its residual, or scratch.
+  // An operand is what the operation calls it: a part of the op's input or output, its residual, or
+  // scratch.
   static int buffer_of(const FusedOp& op, const Operand& operand, const MemoryPlan& memory) {
     const auto value = [&](int id) -> const ValueBuffers& {
       BITNETC_CHECK(id >= 0, "{} has no value for operand {}", op.name, operand.name);

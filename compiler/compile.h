@@ -1,5 +1,5 @@
-// Graph in, .bnc out. Weights are packed and written matrix by matrix, so the peak memory is one matrix
-// and its packed form, whatever the size of the model.
+// Graph in, .bnc out. Weights are packed and written matrix by matrix, so the peak memory is one
+// matrix and its packed form, whatever the size of the model.
 #pragma once
 
 #include <functional>
@@ -29,8 +29,8 @@ struct CompileReport {
   int steps = 0;
 };
 
-// The matmuls that compile() makes of a graph, each shape and epilogue once: what a tuner has to measure. Layout and
-// number of tokens are left at their defaults. Error: as compile().
+// The matmuls that compile() makes of a graph, each shape and epilogue once: what a tuner has to
+// measure. Layout and number of tokens are left at their defaults. Error: as compile().
 Result<std::vector<MatmulSpec>> matmul_specs(const Graph& graph);
 
 // Writes `output_path` through a temporary file; a failure leaves what was there before.

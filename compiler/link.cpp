@@ -169,7 +169,8 @@ class Linker {
     return {};
   }
 
-  // Kernels for the layout that is stored or wanted, or for i2_s where that needs the reference less often.
+  // Kernels for the layout that is stored or wanted, or for i2_s where that needs the reference
+  // less often.
   Result<MatmulKernels> choose_kernels(const Step& step, const MatmulSpec& stored) {
     MatmulSpec wanted = stored;
     if (options_.choose_layouts)
@@ -200,8 +201,8 @@ class Linker {
     return kernels;
   }
 
-  // What was measured on this machine goes first; then the stronger of what the file says, if it was planned for
-  // this tier and layout, and of what is known here.
+  // What was measured on this machine goes first; then the stronger of what the file says, if it
+  // was planned for this tier and layout, and of what is known here.
   Result<KernelChoice> choose(const Step& step, LayoutId stored, const MatmulSpec& spec) const {
     const KernelChoice here = options_.plans->choose(spec, options_.target);
     const auto in_file = step.plans.find(spec.m);
@@ -237,7 +238,8 @@ class Linker {
         {.stored = stored, .wanted = wanted, .used = used, .matrices = 1});
   }
 
-  // The tables of a step's input, made before it unless those of an earlier step still stand in the buffer.
+  // The tables of a step's input, made before it unless those of an earlier step still stand in the
+  // buffer.
   Status link_tables(const Step& step, const MatmulSpec& matmul, TableForm form,
                      MatmulStep::Operands& operands) {
     const TablesSpec spec{.k = matmul.k, .layout = matmul.layout, .form = form};

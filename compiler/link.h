@@ -1,5 +1,5 @@
-// Compiled model + this machine -> Executable. Every step's spec gets a proven kernel; the sections a step
-// names are checked against the sizes its spec implies.
+// Compiled model + this machine -> Executable. Every step's spec gets a proven kernel; the sections
+// a step names are checked against the sizes its spec implies.
 #pragma once
 
 #include <memory>
@@ -34,8 +34,8 @@ struct LinkReport {
   std::vector<LayoutChange> layout_changes;
   int64_t build_ns = 0, proof_ns = 0;  // sums over kernels
 
-  // One line per operation that runs on the reference kernels although faster ones were wanted, with the
-  // reasons: what a user must be told.
+  // One line per operation that runs on the reference kernels although faster ones were wanted,
+  // with the reasons: what a user must be told.
   std::vector<std::string> fallbacks() const;
   // One line per entry of layout_changes: what was repacked, and why.
   std::vector<std::string> repacks() const;
@@ -47,8 +47,8 @@ struct LinkOptions {
   bool choose_layouts = false;        // matrices in the layouts that `plans` want, not as stored
 };
 
-// A matrix is repacked in memory where another layout is wanted, and into i2_s where its layout leaves more
-// numbers of tokens to the slow reference kernel than i2_s does.
+// A matrix is repacked in memory where another layout is wanted, and into i2_s where its layout
+// leaves more numbers of tokens to the slow reference kernel than i2_s does.
 Result<std::shared_ptr<const Executable>> link(std::shared_ptr<const CompiledModel> model,
                                                KernelBuilder& builder, const LinkOptions& options,
                                                LinkReport* report);

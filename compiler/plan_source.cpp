@@ -15,13 +15,15 @@ constexpr int64_t kCachedBytes = 256 << 10;
 
 // ---- kernels that decode into registers
 
-// From memory one stream beats several; a matrix that stays in L2 needs no prefetch, and four tiles share broadcasts.
+// From memory one stream beats several; a matrix that stays in L2 needs no prefetch, and four tiles
+// share broadcasts.
 constexpr KernelPlan kStreamedPlan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192};
 constexpr KernelPlan kCachedPlan{.tiles_per_step = 4, .k_unroll = 4};
 // Word layouts in 256-bit registers: long loops leave the cache of decoded instructions.
 constexpr KernelPlan kYmmWordsPlan{.tiles_per_step = 1, .k_unroll = 2, .prefetch_bytes = 8192};
 
-// A few tokens: a pair of tiles shares its broadcasts, and 7/8 of a pair ahead every line is prefetched once.
+// A few tokens: a pair of tiles shares its broadcasts, and 7/8 of a pair ahead every line is
+// prefetched once.
 KernelPlan pair_plan(const MatmulSpec& spec) {
   const int64_t ahead_bytes = 2 * spec.weight_layout().tile_bytes() * 7 / 8;
   return {.tiles_per_step = 2,
@@ -43,8 +45,8 @@ KernelPlan direct_plan(const MatmulSpec& spec, const Target& target) {
 
 // ---- LUT kernels
 
-// The tiles of a tile group share each lookup table; each line is prefetched every 2 KiB of the distance
-// (docs/decisions/0005-look-ups-share-their-tables.md).
+// The tiles of a tile group share each lookup table; each line is prefetched every 2 KiB of the
+// distance (docs/decisions/0005-look-ups-share-their-tables.md).
 KernelPlan lut_plan(LayoutId layout, const Target& target) {
   if (!target.supports(Isa::kAvx512Vnni))
     return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096};
@@ -55,8 +57,9 @@ KernelPlan lut_plan(LayoutId layout, const Target& target) {
 
 // ---- kernels for any number of tokens
 
-// 2 KiB ahead is about the next chunk of a tile. Short chunks keep the panel near, long ones write their sums less
-// often. AVX2 takes the 256 columns that its int16 sums hold; AMX is by calculation (codegen/x64/panel/panel_amx.cpp).
+// 2 KiB ahead is about the next chunk of a tile. Short chunks keep the panel near, long ones write
+// their sums less often. AVX2 takes the 256 columns that its int16 sums hold; AMX is by calculation
+// (codegen/x64/panel/panel_amx.cpp).
 KernelPlan panel_plan(Isa isa) {
   switch (isa) {
     case Isa::kScalar:
@@ -72,8 +75,8 @@ KernelPlan panel_plan(Isa isa) {
 
 // ---- which family
 
-// Whether the kernel for one token is a LUT kernel. Where a tier decodes tl1 and tl2 in registers that is faster; b3
-// is faster by lookup tables, unless the multiplier is that of AVX-VNNI.
+// Whether the kernel for one token is a LUT kernel. Where a tier decodes tl1 and tl2 in registers
+// that is faster; b3 is faster by lookup tables, unless the multiplier is that of AVX-VNNI.
 bool is_looked_up(const MatmulSpec& spec, const Target& target) {
   if (spec.m != 1) return false;
   const bool has_avx512 = target.supports(Isa::kAvx512Vnni);

@@ -1,5 +1,6 @@
-// "Which kernel and plan for this spec on this target, and which layout for this matrix?" The compiler asks; it
-// never measures. The default answers are fixed heuristics; a tuner can give better ones.
+// "Which kernel and plan for this spec on this target, and which layout for this matrix?" The
+// compiler asks; it never measures. The default answers are fixed heuristics; a tuner can give
+// better ones.
 #pragma once
 
 #include <optional>
@@ -33,8 +34,8 @@ struct KernelChoice {
 
   bool operator==(const KernelChoice&) const = default;
 };
-// "t1u8p8192 measured x64_matmul_i2s_avx512vnni": plan, origin, generator if there is one; a heuristic
-// without a generator is its plan alone.
+// "t1u8p8192 measured x64_matmul_i2s_avx512vnni": plan, origin, generator if there is one; a
+// heuristic without a generator is its plan alone.
 std::string print_choice(const KernelChoice& choice);
 // Error: kInvalidArgument naming the text and the form that was expected.
 Result<KernelChoice> parse_choice(std::string_view text);
@@ -47,11 +48,13 @@ class PlanSource {
   virtual LayoutId layout_for(const MatmulSpec& spec, const Target& target) const = 0;
 };
 
-// Rules of thumb from the benches: docs/decisions/0010 has the measurements. Where they prefer a generator to
-// one that stands higher in codegen/kernels.inc and can serve the spec too, the choice names it.
+// Rules of thumb from the benches: docs/decisions/0010 has the measurements. Where they prefer a
+// generator to one that stands higher in codegen/kernels.inc and can serve the spec too, the choice
+// names it.
 class HeuristicPlanSource final : public PlanSource {
  public:
-  // The plan that a kernel of `generator` should do well with, whether or not the generator is the one to choose.
+  // The plan that a kernel of `generator` should do well with, whether or not the generator is the
+  // one to choose.
   static KernelPlan plan_for(const Generator& generator, const MatmulSpec& spec,
                              const Target& target);
   KernelChoice choose(const KernelSpec& spec, const Target& target) const override;

@@ -1,5 +1,5 @@
-// Where a family finds its weights, whatever the file format spells them like: a family asks by name
-// and shape, the source checks both and converts to what a Graph holds.
+// Where a family finds its weights, whatever the file format spells them like: a family asks by
+// name and shape, the source checks both and converts to what a Graph holds.
 //
 // Names are those of a Hugging Face checkpoint without their ".weight":
 // "model.layers.3.mlp.up_proj".

@@ -1,6 +1,6 @@
-// The .bnc container: one file of named, checksummed sections behind a fixed header (docs/bnc-format.md).
-// It is written through a temporary file and renamed into place, so a reader never sees half of one, and
-// it is usable the moment it is mapped.
+// The .bnc container: one file of named, checksummed sections behind a fixed header
+// (docs/bnc-format.md). It is written through a temporary file and renamed into place, so a reader
+// never sees half of one, and it is usable the moment it is mapped.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ struct BncSection {
   uint64_t checksum = 0;  // XXH3-64 of the section and its zero padding up to the next multiple
 };
 
-// Writes sections one after another; nothing is kept in memory. Without finish() the temporary file is
-// removed and the destination stays as it was.
+// Writes sections one after another; nothing is kept in memory. Without finish() the temporary file
+// is removed and the destination stays as it was.
 class BncWriter {
  public:
   static Result<std::unique_ptr<BncWriter>> create(const std::string& path);
@@ -52,7 +52,8 @@ class BncReader {
   // Checks everything: magic, version, byte order, length, every checksum.
   // Error: kDataCorrupt / kUnsupported naming the path, the part and the values.
   static Result<std::shared_ptr<const BncReader>> open(const std::string& path);
-  // The same for bytes already in memory (`origin` is used in messages); `bytes` must outlive the reader.
+  // The same for bytes already in memory (`origin` is used in messages); `bytes` must outlive the
+  // reader.
   static Result<std::shared_ptr<const BncReader>> from_bytes(std::span<const uint8_t> bytes,
                                                              const std::string& origin);
 

@@ -1,4 +1,5 @@
-// A fixed-size array aligned to a cache line, zero-filled. Owned by one object; moves, never copies.
+// A fixed-size array aligned to a cache line, zero-filled. Owned by one object; moves, never
+// copies.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +28,8 @@ class Buffer {
 
  public:
   Buffer() = default;
-  // Fresh zero pages from the system are not touched, so a large buffer costs memory only where it is used.
+  // Fresh zero pages from the system are not touched, so a large buffer costs memory only where it
+  // is used.
   explicit Buffer(size_t count) : count_(count) {
     if (count == 0) return;
     base_.reset(std::calloc(count * sizeof(T) + kCacheLineBytes, 1));

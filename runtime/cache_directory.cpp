@@ -47,7 +47,8 @@ int64_t nanoseconds(const timespec& time) {
   return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
-// What is wrong with a file that nobody but this user should have been able to write; empty: nothing.
+// What is wrong with a file that nobody but this user should have been able to write; empty:
+// nothing.
 std::string file_problem(const struct stat& info) {
   if (S_ISLNK(info.st_mode)) return "is a symbolic link";
   if (!S_ISREG(info.st_mode)) return "is not a plain file";
@@ -200,7 +201,8 @@ Status CacheDirectory::publish(const std::string& name, std::span<const uint8_t>
     ::unlinkat(fd_.get(), temporary->name.c_str(), 0);
     return written;
   }
-  // The file is in place whatever this says; a folder that cannot be synced only loses it with the power.
+  // The file is in place whatever this says; a folder that cannot be synced only loses it with the
+  // power.
   if (durability == Durability::kSynced) (void)retried([&] { return ::fsync(fd_.get()); });
   return {};
 }

@@ -1,5 +1,5 @@
-// Asks work in progress to stop. Set from any thread or from a signal handler; long work polls it and returns
-// kCancelled. A null pointer is work that nobody can stop.
+// Asks work in progress to stop. Set from any thread or from a signal handler; long work polls it
+// and returns kCancelled. A null pointer is work that nobody can stop.
 #pragma once
 
 #include <atomic>

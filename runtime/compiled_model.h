@@ -1,5 +1,5 @@
-// A compiled model as it lies on disk: the description parsed and checked, the sections mapped. Immutable;
-// shared by every Executor that runs it.
+// A compiled model as it lies on disk: the description parsed and checked, the sections mapped.
+// Immutable; shared by every Executor that runs it.
 #pragma once
 
 #include <memory>
@@ -30,8 +30,9 @@ class CompiledModel {
   ModelDescription description_;
 };
 
-// The JSON form of a description, and back. parse_description checks types, ranges and that buffers exist; whether the
-// program makes sense is what check_program (compiler/check_program.h) says. Messages begin with `origin`.
+// The JSON form of a description, and back. parse_description checks types, ranges and that buffers
+// exist; whether the program makes sense is what check_program (compiler/check_program.h) says.
+// Messages begin with `origin`.
 std::string print_description(const ModelDescription& description);
 Result<ModelDescription> parse_description(const std::string& json, const std::string& origin);
 

@@ -1,6 +1,7 @@
-// What this machine's CPU can do: CPUID and XGETBV are read (a feature whose register state the operating
-// system does not save does not count), then an instruction of every feature is run, because a hypervisor may
-// refuse what CPUID promises. Detected once, in microseconds; any thread may ask.
+// What this machine's CPU can do: CPUID and XGETBV are read (a feature whose register state the
+// operating system does not save does not count), then an instruction of every feature is run,
+// because a hypervisor may refuse what CPUID promises. Detected once, in microseconds; any thread
+// may ask.
 #pragma once
 
 #include <optional>
@@ -39,14 +40,15 @@ const std::vector<NamedFeature>& named_features();
 // The names of those that are true.
 std::vector<std::string> feature_names(const CpuFeatures& features);
 
-// The tiers those features make up, before any cap. `tiles_allowed`: whether the operating system lets this
-// process use AMX tiles (runtime/amx.h); without it there is no AMX tier.
+// The tiers those features make up, before any cap. `tiles_allowed`: whether the operating system
+// lets this process use AMX tiles (runtime/amx.h); without it there is no AMX tier.
 Target target_of(const CpuFeatures& features, bool tiles_allowed);
 
 // This machine's tiers, before any cap. Where the CPU has AMX, the system is asked for the tiles.
 Target machine_target();
 
-// machine_target() with the BITNETC_ISA cap of runtime/options.h applied. A cap below AMX asks for nothing.
+// machine_target() with the BITNETC_ISA cap of runtime/options.h applied. A cap below AMX asks for
+// nothing.
 Target host_target();
 
 // Ok unless `cap` names a tier `machine` lacks; then what is used instead, for a warning (`bitnetc

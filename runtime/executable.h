@@ -1,5 +1,5 @@
-// A compiled model linked with kernels for this machine: everything an Executor needs, nothing it must search
-// for. Immutable and shared; made by compiler/link.h.
+// A compiled model linked with kernels for this machine: everything an Executor needs, nothing it
+// must search for. Immutable and shared; made by compiler/link.h.
 #pragma once
 
 #include <memory>
@@ -25,8 +25,9 @@ struct BoundSlice {
   bool bound() const { return buffer >= 0; }
 };
 
-// A step with its kernels and weights bound: one class per operation, in runtime/steps/. Its work falls into units that
-// may run on any worker in any order. Stateless: passes of several executors may run it at once.
+// A step with its kernels and weights bound: one class per operation, in runtime/steps/. Its work
+// falls into units that may run on any worker in any order. Stateless: passes of several executors
+// may run it at once.
 class LinkedStep {
  public:
   // A slice the step writes, by the name of the operand.

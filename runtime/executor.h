@@ -1,6 +1,7 @@
-// Runs batches of rows: each row is one token of one sequence. An Executor owns what a pass needs besides the
-// model: threads (or a device), buffers, the pool of KV pages. The bits of a row's logits depend on the tokens
-// of its own sequence alone, whatever else is in the batch, however many threads there are.
+// Runs batches of rows: each row is one token of one sequence. An Executor owns what a pass needs
+// besides the model: threads (or a device), buffers, the pool of KV pages. The bits of a row's
+// logits depend on the tokens of its own sequence alone, whatever else is in the batch, however
+// many threads there are.
 #pragma once
 
 #include <cstdint>
@@ -43,7 +44,8 @@ struct Scores {
   std::span<const float> logits;
 };
 
-// What a step wrote for one of its operands, for tests and debugging: `data` is [rows][stride] elements.
+// What a step wrote for one of its operands, for tests and debugging: `data` is [rows][stride]
+// elements.
 struct StepOutput {
   std::string_view operand;  // name of the operand, "y"
   ElementType type = ElementType::kF32;
@@ -63,10 +65,10 @@ class Executor {
 
   virtual const Executable& executable() const = 0;
   virtual std::shared_ptr<KvPool> pool() const = 0;
-  // Appends each row's token to its sequence. All rows go through the model together.
-  // Error: kInvalidArgument for an empty or too large batch, an id outside the vocabulary, a position that is not
-  // the next one or beyond the model's; kOutOfMemory; kCancelled. Then no sequence has changed. kDataCorrupt when
-  // logits are not finite; the tokens are appended then.
+  // Appends each row's token to its sequence. All rows go through the model together. Error:
+  // kInvalidArgument for an empty or too large batch, an id outside the vocabulary, a position that
+  // is not the next one or beyond the model's; kOutOfMemory; kCancelled. Then no sequence has
+  // changed. kDataCorrupt when logits are not finite; the tokens are appended then.
   virtual Status run(std::span<const BatchRow> rows, const CancelToken* cancel = nullptr) = 0;
   // Of row `row` of the last batch that ran, whose need was not kNone. Valid until the next run().
   virtual Scores scores(size_t row) const = 0;
@@ -75,8 +77,8 @@ class Executor {
 
 struct CpuExecutorOptions {
   int threads = 1;
-  // Binds worker i to the i-th CPU this process may use, the calling thread (worker 0) included. Its own binding
-  // comes back when the executor ends.
+  // Binds worker i to the i-th CPU this process may use, the calling thread (worker 0) included.
+  // Its own binding comes back when the executor ends.
   bool pin_threads = false;
   int64_t page_limit = 0;  // most KV pages in use at once, 0: as many as memory holds
 };

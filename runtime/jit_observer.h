@@ -25,7 +25,8 @@ class JitObserver {
  public:
   virtual ~JitObserver() = default;
   virtual void on_publish(const PublishedCode& published) = 0;
-  // Whether PublishedCode::assembly is looked at. Then no kernel comes from the disk, where only code is kept.
+  // Whether PublishedCode::assembly is looked at. Then no kernel comes from the disk, where only
+  // code is kept.
   virtual bool wants_assembly() const { return false; }
 };
 

@@ -101,7 +101,8 @@ struct RmsNormArgs {
   float* y;
 };
 
-// One token: rotates the q and k heads of a fused qkv row in place and appends k, v to a page of the cache.
+// One token: rotates the q and k heads of a fused qkv row in place and appends k, v to a page of
+// the cache.
 //   qkv        f32[q_heads*d + kv_heads*d + kv_heads*d], each part starting at a multiple of kTileRows
 //   cos, sin   f32[d/2], of the token's position in its sequence
 //   k_cache, v_cache   the layer's keys and values in the page, from its first kv head on (runtime/kv_cache.h)
@@ -116,8 +117,8 @@ struct RopeAppendArgs {
   int64_t head_stride;  // elements between kv heads, KvLayout::head_elements()
 };
 
-// `rows` tokens of one sequence, at positions from `position` on, and `heads` query heads that share a kv head:
-// out = softmax(q k^T * scale) v over the positions up to each token's own.
+// `rows` tokens of one sequence, at positions from `position` on, and `heads` query heads that
+// share a kv head: out = softmax(q k^T * scale) v over the positions up to each token's own.
 //   q, out     f32 [rows][stride], head h of a row at h * d
 //   pages      of the sequence, by position / KvLayout::kPagePositions
 //   k_offset, v_offset   elements from the start of a page to the keys and values of the layer and kv head
@@ -143,8 +144,8 @@ struct EmbedArgs {
   int64_t token;
 };
 
-// logits[r][n] = lanes64 dot of hidden[r] with row n of the table, for hidden rows r < rows and table rows
-// [row_begin, row_end).
+// logits[r][n] = lanes64 dot of hidden[r] with row n of the table, for hidden rows r < rows and
+// table rows [row_begin, row_end).
 //   hidden     f32 [rows][hidden_stride]
 //   logits     f32 [rows][logits_stride]
 struct HeadArgs {

@@ -1,8 +1,9 @@
-// Generated machine code on disk, for back-ends whose generation takes longer than reading a file: one entry a kernel in
-// the folder "kernels" of the cache directory (runtime/cache_directory.h), named by the digest of all that the code
-// depends on. Nothing fails because of it: what cannot be read is a miss, what cannot be written is not kept, and
-// either is said once on stderr. Code from here is as little trusted as fresh code: it passes the same start-up proof.
-// Thread-safe; several processes may use one folder.
+// Generated machine code on disk, for back-ends whose generation takes longer than reading a file:
+// one entry a kernel in the folder "kernels" of the cache directory (runtime/cache_directory.h),
+// named by the digest of all that the code depends on. Nothing fails because of it: what cannot be
+// read is a miss, what cannot be written is not kept, and either is said once on stderr. Code from
+// here is as little trusted as fresh code: it passes the same start-up proof. Thread-safe; several
+// processes may use one folder.
 #pragma once
 
 #include <cstdint>
@@ -52,8 +53,8 @@ class KernelStore {
   // What put() was given for this key, in this process or another.
   std::optional<std::vector<uint8_t>> find(const KernelStoreKey& key);
   void put(const KernelStoreKey& key, std::span<const uint8_t> code);
-  // Removes what this process found or put under a kernel name that then failed its proof. Whether anything of it was
-  // found, so that fresh code may be better.
+  // Removes what this process found or put under a kernel name that then failed its proof. Whether
+  // anything of it was found, so that fresh code may be better.
   bool disown(const std::string& kernel);
   int64_t hits() const;  // of find(), without those disowned
 

@@ -1,13 +1,15 @@
-// Where the keys and values of past positions live: pages of 64 positions, each holding the fp16 keys and
-// values of every layer. A Sequence lists the pages of its positions; sequences may share pages.
+// Where the keys and values of past positions live: pages of 64 positions, each holding the fp16
+// keys and values of every layer. A Sequence lists the pages of its positions; sequences may share
+// pages.
 //
-// Keys are stored in blocks of 16 positions with the head dimension outermost inside a block, so that one
-// SIMD load holds the same dimension of 16 keys and scores need no horizontal sum. Values are plain rows.
+// Keys are stored in blocks of 16 positions with the head dimension outermost inside a block, so
+// that one SIMD load holds the same dimension of 16 keys and scores need no horizontal sum. Values
+// are plain rows.
 //
 //   page   [layer]{ k [kv_head][position / 16][d][position % 16],  v [kv_head][position][d] }   u16 (fp16)
 //
-// A page is a multiple of a key block and divides a softmax chunk (256 positions), so where pages begin and
-// end changes no bit (docs/numerics.md).
+// A page is a multiple of a key block and divides a softmax chunk (256 positions), so where pages
+// begin and end changes no bit (docs/numerics.md).
 #pragma once
 
 #include <cstdint>
@@ -49,7 +51,8 @@ struct KvLayout {
 // The memory of one page; goes back to its pool with the last owner.
 using KvPage = std::shared_ptr<Buffer<uint16_t>>;
 
-// Makes pages and keeps those that are free for the next taker. Thread-safe. Pages may outlive the pool.
+// Makes pages and keeps those that are free for the next taker. Thread-safe. Pages may outlive the
+// pool.
 class KvPool {
  public:
   // `page_limit`: most pages in use at once, 0: as many as memory holds.

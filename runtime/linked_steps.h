@@ -1,5 +1,5 @@
-// The linked steps of all operations: what link() makes and an Executor runs. Each is in a file of its own in
-// runtime/steps/.
+// The linked steps of all operations: what link() makes and an Executor runs. Each is in a file of
+// its own in runtime/steps/.
 #pragma once
 
 #include "runtime/steps/attention_steps.h"

@@ -1,5 +1,5 @@
-// The plain facts of a model that survive compilation: its numbers, its defaults for generation and where
-// it came from. Written by a frontend, carried through the artifact, read by the runtime.
+// The plain facts of a model that survive compilation: its numbers, its defaults for generation and
+// where it came from. Written by a frontend, carried through the artifact, read by the runtime.
 #pragma once
 
 #include <cstdint>

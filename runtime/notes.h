@@ -1,6 +1,6 @@
-// Where the library tells its user what happened on the way: what was repacked, measured again, ignored. Nothing
-// in the library prints; whoever calls it passes a sink, and the command's sink writes to stderr. A failure is not
-// a note: it is the Status that is returned.
+// Where the library tells its user what happened on the way: what was repacked, measured again,
+// ignored. Nothing in the library prints; whoever calls it passes a sink, and the command's sink
+// writes to stderr. A failure is not a note: it is the Status that is returned.
 #pragma once
 
 #include <string>

@@ -1,8 +1,9 @@
-// A file that a user named as the output of something. A regular file, or a name that is free, is written beside its
-// place under a temporary name and renamed at the end: what was there before survives a failure, and a reader never
-// sees half of it. A symbolic link stays, the file that it leads to is replaced. A device, a pipe or a socket is never
-// replaced but written to. Without finish() the temporary file is removed; one that a killed process left beside the
-// same output is removed by the next create(). Used by one thread at a time.
+// A file that a user named as the output of something. A regular file, or a name that is free, is
+// written beside its place under a temporary name and renamed at the end: what was there before
+// survives a failure, and a reader never sees half of it. A symbolic link stays, the file that it
+// leads to is replaced. A device, a pipe or a socket is never replaced but written to. Without
+// finish() the temporary file is removed; one that a killed process left beside the same output is
+// removed by the next create(). Used by one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -24,10 +25,9 @@ class OutputFile {
   // What the caller can write to: anything, or only what can be written out of order and replaced.
   enum class Accepts { kAnything, kRegularFile };
 
-  // Opens `path` before the work for it begins. `mode`: permissions of a new file, before the umask; one that is
-  // replaced keeps its own.
-  // Error: kIoError naming `path` with the system's reason; kInvalidArgument where it is a folder, or no regular file
-  // and only those are accepted.
+  // Opens `path` before the work for it begins. `mode`: permissions of a new file, before the
+  // umask; one that is replaced keeps its own. Error: kIoError naming `path` with the system's
+  // reason; kInvalidArgument where it is a folder, or no regular file and only those are accepted.
   static Result<std::unique_ptr<OutputFile>> create(const std::string& path,
                                                     Accepts accepts = Accepts::kAnything,
                                                     int mode = 0644);
@@ -58,8 +58,8 @@ class OutputFile {
 // Writes the whole of `text` to `path`, as OutputFile does.
 Status write_output(const std::string& path, std::string_view text);
 
-// Error: kInvalidArgument where `output` is one of `inputs`, under whatever name or link. `option`: that named it,
-// for the message ("-o").
+// Error: kInvalidArgument where `output` is one of `inputs`, under whatever name or link. `option`:
+// that named it, for the message ("-o").
 Status check_not_an_input(const char* option, const std::string& output,
                           const std::vector<std::string>& inputs);
 

@@ -1,6 +1,7 @@
-// The compiled model's steps: what runs, in order, for the rows of a pass (one row is one token of one sequence).
-// Steps read and write slices of buffers. A step names its kernel by spec (shapes and epilogue baked in); which
-// machine code serves the spec is decided when the program is linked on a machine.
+// The compiled model's steps: what runs, in order, for the rows of a pass (one row is one token of
+// one sequence). Steps read and write slices of buffers. A step names its kernel by spec (shapes
+// and epilogue baked in); which machine code serves the spec is decided when the program is linked
+// on a machine.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,8 @@ struct Slice {
   bool operator==(const Slice&) const = default;
 };
 
-// What a step binds to one declared operand of its operation: a slice of a buffer, or a section of the file.
+// What a step binds to one declared operand of its operation: a slice of a buffer, or a section of
+// the file.
 struct StepOperand {
   std::string name;  // as the operation declares it: "x", "tile_scale"
   Slice slice = {};

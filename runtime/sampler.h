@@ -1,5 +1,5 @@
-// Chooses the next token from logits, on one thread, in double and with math::exp_f64; the generator is
-// PCG-XSH-RR 64/32. So a seed gives the same text on every machine. In this order:
+// Chooses the next token from logits, on one thread, in double and with math::exp_f64; the
+// generator is PCG-XSH-RR 64/32. So a seed gives the same text on every machine. In this order:
 //
 //   penalty    each distinct id of the last `repeat_last_n` tokens: score > 0 ? score / p : score * p
 //   top-k      the k first by (score descending, id ascending), the order of everything below
@@ -9,8 +9,8 @@
 //   min-p      of that, the prefix with w >= min_p
 //   draw       one u a token; the first whose running sum exceeds u * (sum of what is left)
 //
-// A NaN logit counts as minus infinity. Temperature 0 takes the greatest score (the lowest id of equals)
-// and draws nothing.
+// A NaN logit counts as minus infinity. Temperature 0 takes the greatest score (the lowest id of
+// equals) and draws nothing.
 #pragma once
 
 #include <cstdint>

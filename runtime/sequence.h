@@ -1,6 +1,7 @@
-// One sequence of tokens as the model has seen it: the keys and values of its positions. An Executor appends to
-// it; its owner may shorten it, or fork it. A fork shares the pages both have; the first to write to a shared
-// page gets a copy. Used by one thread at a time; sequences of one pool may live on different threads.
+// One sequence of tokens as the model has seen it: the keys and values of its positions. An
+// Executor appends to it; its owner may shorten it, or fork it. A fork shares the pages both have;
+// the first to write to a shared page gets a copy. Used by one thread at a time; sequences of one
+// pool may live on different threads.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +25,13 @@ class Sequence {
   Sequence fork() const;
   int64_t pages() const { return static_cast<int64_t>(pages_.size()); }
 
-  // For executors. Makes the positions [length(), length() + count) writable: takes missing pages and copies
-  // shared ones. Changes no position that is there. Error: as KvPool::take().
+  // For executors. Makes the positions [length(), length() + count) writable: takes missing pages
+  // and copies shared ones. Changes no position that is there. Error: as KvPool::take().
   Status reserve(int64_t count);
   // Says that `count` reserved positions now hold keys and values.
   void commit(int64_t count);
-  // The memory of each page, by position / KvLayout::kPagePositions; valid until the next call of a member.
+  // The memory of each page, by position / KvLayout::kPagePositions; valid until the next call of a
+  // member.
   std::span<uint16_t* const> page_table() const { return table_; }
   const KvPool* pool() const { return pool_.get(); }
 

@@ -1,6 +1,6 @@
-// One running conversation: a CpuExecutor of its own and one Sequence. Feed it tokens, read logits. The bits of the
-// logits depend on the tokens alone, not on the number of threads nor on how the tokens were cut into calls.
-// Used by one thread at a time.
+// One running conversation: a CpuExecutor of its own and one Sequence. Feed it tokens, read logits.
+// The bits of the logits depend on the tokens alone, not on the number of threads nor on how the
+// tokens were cut into calls. Used by one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +28,9 @@ class Session {
   static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Executable> executable,
                                                  const SessionOptions& options);
 
-  // Appends `tokens` and computes the logits of the last one.
-  // Error: kInvalidArgument when an id is outside the vocabulary or the context is full (nothing is appended then);
-  // kDataCorrupt when logits are not finite; kOutOfMemory; kCancelled. After the last three the tokens of finished
+  // Appends `tokens` and computes the logits of the last one. Error: kInvalidArgument when an id is
+  // outside the vocabulary or the context is full (nothing is appended then); kDataCorrupt when
+  // logits are not finite; kOutOfMemory; kCancelled. After the last three the tokens of finished
   // passes stay appended: position() says how many, and a further append() goes on from there.
   Status append(std::span<const int32_t> tokens, const CancelToken* cancel = nullptr);
   // The same, calling `visit(position, logits)` for every appended position in order.

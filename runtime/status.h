@@ -1,9 +1,9 @@
 // What went wrong, said once and carried by value.
 //
-// `Status` is for what the world can do to us: a bad file, no memory, an unsupported target. It holds a
-// code a program can branch on and one sentence for a person: file, field, value, what was expected.
-// `Result<T>` is a T or such a Status. BITNETC_CHECK is for what only we can do wrong; it prints the
-// values and aborts. All three are plain values; any thread may use its own.
+// `Status` is for what the world can do to us: a bad file, no memory, an unsupported target. It
+// holds a code a program can branch on and one sentence for a person: file, field, value, what was
+// expected. `Result<T>` is a T or such a Status. BITNETC_CHECK is for what only we can do wrong; it
+// prints the values and aborts. All three are plain values; any thread may use its own.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,6 +1,7 @@
-// Files that are being written under a name of their own until they are whole. Their writer holds a lock (flock) that
-// the system releases when it dies, however it dies: a temporary file that nobody has locked is abandoned and may be
-// removed. Process numbers say nothing here, containers use them again within seconds.
+// Files that are being written under a name of their own until they are whole. Their writer holds a
+// lock (flock) that the system releases when it dies, however it dies: a temporary file that nobody
+// has locked is abandoned and may be removed. Process numbers say nothing here, containers use them
+// again within seconds.
 #pragma once
 
 #include <string>
@@ -23,7 +24,8 @@ Result<TemporaryFile> create_temporary(int folder, const std::string& name, int 
 bool is_temporary_name(std::string_view name);
 // Whether `name` in the open folder is a temporary file of this user whose writer is gone.
 bool is_abandoned(int folder, const std::string& name);
-// Removes the abandoned temporary files of an open folder that were to become `name`. What cannot be removed stays.
+// Removes the abandoned temporary files of an open folder that were to become `name`. What cannot
+// be removed stays.
 void remove_abandoned(int folder, std::string_view name);
 
 }  // namespace bitnetc

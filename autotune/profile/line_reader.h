@@ -13,7 +13,8 @@
 
 namespace bitnetc {
 
-// The first part that does not fit stops it: from then on nothing is read, and failure() says what was expected.
+// The first part that does not fit stops it: from then on nothing is read, and failure() says what
+// was expected.
 class LineReader {
  public:
   explicit LineReader(std::string_view line) : rest_(line) {}

@@ -1,5 +1,5 @@
-// Reading a profile is strict: an entry ends with the checksum of its text, and what was read must print to that text
-// again.
+// Reading a profile is strict: an entry ends with the checksum of its text, and what was read must
+// print to that text again.
 #include <algorithm>
 #include <chrono>
 #include <map>

@@ -5,7 +5,8 @@ namespace bitnetc {
 Result<Contestant> Trials::enter(const BuiltKernel& built) {
   BITNETC_ASSIGN_OR_RETURN(const double tables_s, this->tables_s(built.table_form));
   BITNETC_RETURN_IF_ERROR(workload_.check(builder_, built, tokens_));
-  // A fifth to a few milliseconds: a call with many tokens would be disturbed each time on a busy machine.
+  // A fifth to a few milliseconds: a call with many tokens would be disturbed each time on a busy
+  // machine.
   constexpr int64_t kMostMacs = int64_t{1} << 28;
   const int64_t pieces = workload_.pieces(tokens_, pool_.size(), kMostMacs);
   if (pieces > 1)

@@ -1,5 +1,5 @@
-// Kernels of one matmul made ready to be timed against each other: held against the reference on the very operands
-// that will be timed, and with the tables that they look up.
+// Kernels of one matmul made ready to be timed against each other: held against the reference on
+// the very operands that will be timed, and with the tables that they look up.
 #pragma once
 
 #include <map>
@@ -11,14 +11,15 @@ namespace bitnetc {
 
 class Trials {
  public:
-  // Calls with `tokens` tokens, weights from memory, on the threads of the pool. What is passed must outlive the
-  // contestants; `builder` makes tables and the reference.
+  // Calls with `tokens` tokens, weights from memory, on the threads of the pool. What is passed
+  // must outlive the contestants; `builder` makes tables and the reference.
   Trials(MatmulWorkload& workload, KernelBuilder& builder, ThreadPool& pool, const Target& target,
          int64_t tokens)
       : workload_(workload), builder_(builder), pool_(pool), target_(target), tokens_(tokens) {}
 
-  // A call of a kernel that looks sums up includes the making of its tables, which all threads share.
-  // Error: kDisqualified where it does not agree with the reference; why its tables cannot be made.
+  // A call of a kernel that looks sums up includes the making of its tables, which all threads
+  // share. Error: kDisqualified where it does not agree with the reference; why its tables cannot
+  // be made.
   Result<Contestant> enter(const BuiltKernel& built);
 
  private:

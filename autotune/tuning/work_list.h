@@ -1,5 +1,6 @@
-// What a tuning run has to do, in the order it is worth most: where a run is cut short, one token and many tokens of
-// the biggest matrices are known first, for they decide layouts and most of the time.
+// What a tuning run has to do, in the order it is worth most: where a run is cut short, one token
+// and many tokens of the biggest matrices are known first, for they decide layouts and most of the
+// time.
 #pragma once
 
 #include <string>
@@ -17,10 +18,12 @@ struct TuneJob {
   std::string text() const;  // "2560x6912:residual b3, 8 tokens"
 };
 
-// Numbers of tokens that are tuned, in waves: a wave is done for all matrices before the next begins.
+// Numbers of tokens that are tuned, in waves: a wave is done for all matrices before the next
+// begins.
 std::vector<std::vector<int>> token_waves(Effort effort);
 
-// Each job once. By wave, then number of threads as given, then size of the matrix, then layout as given.
+// Each job once. By wave, then number of threads as given, then size of the matrix, then layout as
+// given.
 std::vector<TuneJob> make_work_list(const TuneRequest& request);
 
 }  // namespace bitnetc

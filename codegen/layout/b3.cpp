@@ -11,17 +11,17 @@ struct B3 {
   static constexpr int kBias[kFields] = {13, 13, 13, 1};
   static constexpr unsigned kValues = 59049;  // 3^10
 
-  // Fields 0 and 1 of the two words hold the columns 0..11. Field 2 and the lone trit of field 3 share the
-  // columns 12..15, and the two further trits of field 2 hold 16..19.
+  // Fields 0 and 1 of the two words hold the columns 0..11. Field 2 and the lone trit of field 3
+  // share the columns 12..15, and the two further trits of field 2 hold 16..19.
   static constexpr int column(int w, int f, int t) {
     if (f < 2) return 4 * t + 2 * w + f;
     if (f == 3) return 14 + w;
     return t == 0 ? 12 + w : 14 + 2 * t + w;
   }
 
-  // The fraction v / 3^10, rounded up to 2^-16: then floor(27 * fraction) is the first field, and so on with
-  // the remainder. The error starts below 2^-16 and grows to 19683 * 2^-16 = 0.3003 before the last digit,
-  // 3 times that is below one: every digit comes out exactly.
+  // The fraction v / 3^10, rounded up to 2^-16: then floor(27 * fraction) is the first field, and
+  // so on with the remainder. The error starts below 2^-16 and grows to 19683 * 2^-16 = 0.3003
+  // before the last digit, 3 times that is below one: every digit comes out exactly.
   static uint16_t encode(const int* fields) {
     unsigned value = 0;
     for (int f = 0; f < kFields; ++f)

@@ -20,7 +20,8 @@ inline constexpr int64_t kCellBytes = 64;
 inline constexpr int kPlanes = 4;        // two-bit fields of a byte
 inline constexpr int kPlaneColumns = 4;  // neighbouring columns that share a plane
 
-// As pack() and unpack() of codegen/weight_layout.h; sizes and trits have been checked by the caller.
+// As pack() and unpack() of codegen/weight_layout.h; sizes and trits have been checked by the
+// caller.
 void pack(const WeightLayout& layout, std::span<const int8_t> trits, std::span<uint8_t> out);
 Status unpack(const WeightLayout& layout, std::span<const uint8_t> packed, std::span<int8_t> trits);
 // Whether no code is 3.

@@ -8,8 +8,8 @@ struct Tl1 {
   static constexpr int kWords = 2, kColumns = 16, kFields = 4;
   static constexpr int kTrits[kFields] = {2, 2, 2, 2};
 
-  // Bytes 0..3 of the dword (word 0, word 1) have columns 0..3 of a group of four; low nibbles the groups
-  // 0 and 1, high nibbles the groups 2 and 3.
+  // Bytes 0..3 of the dword (word 0, word 1) have columns 0..3 of a group of four; low nibbles the
+  // groups 0 and 1, high nibbles the groups 2 and 3.
   static constexpr int column(int w, int f, int t) { return 8 * (f % 2) + 4 * t + 2 * w + f / 2; }
 
   // Two's complement in a nibble: 0 for two zero weights.

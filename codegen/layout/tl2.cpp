@@ -9,8 +9,8 @@ struct Tl2 {
   static constexpr int kTrits[kFields] = {3, 3, 3};
   static constexpr int kSign = 16, kMagnitude = 15;  // bits of a field
 
-  // Twelve columns to a group: words 0, 1 hold group 0 and words 2, 3 group 1 in their fields 0 and 1, and
-  // the third fields of all four words hold group 2.
+  // Twelve columns to a group: words 0, 1 hold group 0 and words 2, 3 group 1 in their fields 0 and
+  // 1, and the third fields of all four words hold group 2.
   static constexpr int column(int w, int f, int t) {
     const int group = f == 2 ? 2 : w / 2;
     const int byte = f == 2 ? w : 2 * (w % 2) + f;

@@ -5,7 +5,8 @@
 namespace bitnetc {
 namespace {
 
-// Where the words of row n begin: of tile n / kTileRows, little-endian word n % kTileRows of every cell.
+// Where the words of row n begin: of tile n / kTileRows, little-endian word n % kTileRows of every
+// cell.
 int64_t row_offset(const WeightLayout& layout, int64_t n) {
   return n / kTileRows * layout.tile_bytes() + n % kTileRows * 2;
 }

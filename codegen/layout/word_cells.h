@@ -1,13 +1,15 @@
-// What tl1, tl2 and b3 share: 16-bit words, each holding several columns of one row, in the order that
-// both a table look-up (one word a lane) and a decoder (four neighbouring columns of a row to a dword) like.
+// What tl1, tl2 and b3 share: 16-bit words, each holding several columns of one row, in the order
+// that both a table look-up (one word a lane) and a decoder (four neighbouring columns of a row to
+// a dword) like.
 //
 //   tile      kTileRows rows, all columns; tiles follow each other
 //   block     kColumns columns of a tile; the blocks of a tile follow each other
 //   block     kWords cells of 32 bytes, word w of every row: cell w, little-endian word r of it
 //   word      Format::encode of the columns that Format::column() names
 //
-// A field of a word is an index: the value of one to three trits, whose columns are four apart, so that four
-// fields yield four neighbouring columns. Rows and columns beyond the matrix hold weight 0.
+// A field of a word is an index: the value of one to three trits, whose columns are four apart, so
+// that four fields yield four neighbouring columns. Rows and columns beyond the matrix hold weight
+// 0.
 #pragma once
 
 #include <cstdint>
@@ -34,9 +36,11 @@ struct WordFormat {
   uint16_t (*encode)(const int* fields);
   // The inverse; false for bits that encode() never makes.
   bool (*decode)(uint16_t word, int* fields);
-  // One row of k columns; its words are kCellBytes apart, the first at `words`. Pad columns become 0.
+  // One row of k columns; its words are kCellBytes apart, the first at `words`. Pad columns become
+  // 0.
   void (*pack_row)(const int8_t* trits, int64_t k, uint8_t* words);
-  // The inverse, pads dropped. Returns the first block with a word that encode() never makes, or -1.
+  // The inverse, pads dropped. Returns the first block with a word that encode() never makes, or
+  // -1.
   int64_t (*unpack_row)(const uint8_t* words, int64_t k, int8_t* trits);
   // Whether encode() makes each of `count` words.
   bool (*all_valid)(const uint16_t* words, int64_t count);
@@ -51,7 +55,8 @@ const WordFormat& b3_format();   // docs/layouts/b3.md
 // Of a layout that is made of words. Not i2_s.
 const WordFormat& word_format(LayoutId id);
 
-// As pack() and unpack() of codegen/weight_layout.h; sizes and trits have been checked by the caller.
+// As pack() and unpack() of codegen/weight_layout.h; sizes and trits have been checked by the
+// caller.
 void pack_words(const WeightLayout& layout, std::span<const int8_t> trits, std::span<uint8_t> out);
 Status unpack_words(const WeightLayout& layout, std::span<const uint8_t> packed,
                     std::span<int8_t> trits);

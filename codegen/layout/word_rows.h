@@ -1,6 +1,7 @@
-// Packing and unpacking of one row, written once for all layouts of words. Format is a struct of constants
-// that says what WordFormat says (codegen/layout/word_cells.h): its column table and its arithmetic are known to the
-// compiler, so the loops over fields and trits unroll into loads, adds and stores.
+// Packing and unpacking of one row, written once for all layouts of words. Format is a struct of
+// constants that says what WordFormat says (codegen/layout/word_cells.h): its column table and its
+// arithmetic are known to the compiler, so the loops over fields and trits unroll into loads, adds
+// and stores.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +11,8 @@
 
 namespace bitnetc {
 
-// The balanced base-3 digits of a field's value, most significant first; a field of fewer than three trits
-// has the last ones.
+// The balanced base-3 digits of a field's value, most significant first; a field of fewer than
+// three trits has the last ones.
 using FieldDigits = std::array<int8_t, kMaxFieldTrits>;
 inline constexpr int kMaxFieldValue = 13;  // + 3 + 9
 inline constexpr auto kFieldDigits = [] {
@@ -90,8 +91,8 @@ int64_t unpack_row(const uint8_t* words, int64_t k, int8_t* trits) {
   return -1;
 }
 
-// WordFormat::all_valid. Format::invalid_bits is zero for the words that decode() accepts, without a branch, so that the
-// compiler checks a vector of them at once.
+// WordFormat::all_valid. Format::invalid_bits is zero for the words that decode() accepts, without
+// a branch, so that the compiler checks a vector of them at once.
 template <typename Format>
 bool all_valid(const uint16_t* words, int64_t count) {
   uint16_t invalid = 0;

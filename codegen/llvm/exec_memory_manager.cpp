@@ -28,7 +28,8 @@ class Allocation final : public llvm::jitlink::JITLinkMemoryManager::InFlightAll
     memory_.reset();
     on_abandoned(llvm::Error::success());
   }
-  // From here on the block belongs to the FinalizedAlloc, whose address is that of the ExecMemory object.
+  // From here on the block belongs to the FinalizedAlloc, whose address is that of the ExecMemory
+  // object.
   void finalize(OnFinalizedFunction on_finalized) override {
     memory_->publish();
     on_finalized(llvm::jitlink::JITLinkMemoryManager::FinalizedAlloc(
@@ -43,8 +44,9 @@ bool holds_instructions(const llvm::orc::AllocGroup& group) {
   return (group.getMemProt() & MemProt::Exec) != MemProt::None;
 }
 
-// Whether nothing in `graph` depends on where it is placed: all references are distances within it. Elsewhere than on
-// x86-64 nothing is said to be: AArch64 reaches constants by pages, which copying to another place breaks.
+// Whether nothing in `graph` depends on where it is placed: all references are distances within it.
+// Elsewhere than on x86-64 nothing is said to be: AArch64 reaches constants by pages, which copying
+// to another place breaks.
 bool has_distances_only(llvm::jitlink::LinkGraph& graph) {
   using namespace llvm::jitlink;
   if (graph.getTargetTriple().getArch() != llvm::Triple::x86_64) return false;

@@ -1,6 +1,7 @@
-// Where JITLink puts a kernel: into one block of runtime/exec_memory.h, written through its `rw` address
-// and linked for its `rx` address. So ORC code obeys the same W^X rule as every other back-end: no page is
-// ever writable and executable at one address, and none changes from one to the other.
+// Where JITLink puts a kernel: into one block of runtime/exec_memory.h, written through its `rw`
+// address and linked for its `rx` address. So ORC code obeys the same W^X rule as every other
+// back-end: no page is ever writable and executable at one address, and none changes from one to
+// the other.
 #pragma once
 
 #include <llvm/ExecutionEngine/JITLink/JITLinkMemoryManager.h>

@@ -1,6 +1,7 @@
-// The seam between the generators, which are ordinary C++, and what includes LLVM and is therefore compiled
-// without RTTI, as LLVM is. Nothing with a vtable crosses it, not even inside a std::shared_ptr: checkers
-// such as UBSan's look for the type information that is missing on the other side.
+// The seam between the generators, which are ordinary C++, and what includes LLVM and is therefore
+// compiled without RTTI, as LLVM is. Nothing with a vtable crosses it, not even inside a
+// std::shared_ptr: checkers such as UBSan's look for the type information that is missing on the
+// other side.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +12,12 @@
 
 namespace bitnetc {
 
-// Whether kernels for `target` are worth making and may run on this machine, with the reason if not.
+// Whether kernels for `target` are worth making and may run on this machine, with the reason if
+// not.
 Status llvm_accepts(const Target& target);
 
-// What code for `target` depends on beside the kernel: "x86_64-pc-linux-gnu x86-64 +avx2,... 256 bits". The same for
-// targets that get the same code.
+// What code for `target` depends on beside the kernel: "x86_64-pc-linux-gnu x86-64 +avx2,... 256
+// bits". The same for targets that get the same code.
 std::string llvm_target_text(const Target& target);
 std::string llvm_toolchain();  // "LLVM 19.1.7"
 

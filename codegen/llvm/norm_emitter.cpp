@@ -108,8 +108,8 @@ Value* NormEmitter::load(Value* row, Columns columns, const char* name) {
   return group;
 }
 
-// `group` with `piece` (a scalar when count is 1) at its elements [at, at + count). Shuffles, because the
-// code generator cannot widen llvm.vector.insert of every length.
+// `group` with `piece` (a scalar when count is 1) at its elements [at, at + count). Shuffles,
+// because the code generator cannot widen llvm.vector.insert of every length.
 Value* NormEmitter::insert(Value* group, Value* piece, int at, int count) {
   if (count == 1) return ir_.CreateInsertElement(group, piece, at);
   const int width =

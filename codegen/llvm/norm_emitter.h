@@ -1,11 +1,11 @@
-// The IR that norm_quantize and rms_norm share: walking a row in groups of columns, and the RMS norm
-// itself. One emitter writes one function; every phase is a basic block (or a loop of one block) that is
-// named after it.
+// The IR that norm_quantize and rms_norm share: walking a row in groups of columns, and the RMS
+// norm itself. One emitter writes one function; every phase is a basic block (or a loop of one
+// block) that is named after it.
 //
-// A group is one vector value, which the code generator cuts into the registers of the tier. The sum of
-// squares takes 64 columns at a time, so that lane l of the specification is element l (8 ymm, 4 zmm, 16
-// NEON); the element-wise phases take kGroup. The ragged rest of a row runs through the same step as a
-// group whose missing elements were never loaded and are +0.
+// A group is one vector value, which the code generator cuts into the registers of the tier. The
+// sum of squares takes 64 columns at a time, so that lane l of the specification is element l (8
+// ymm, 4 zmm, 16 NEON); the element-wise phases take kGroup. The ragged rest of a row runs through
+// the same step as a group whose missing elements were never loaded and are +0.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,8 @@
 
 namespace bitnetc {
 
-// Columns [first, first + count) of a row as a vector of `width` elements; count < width in the rest.
+// Columns [first, first + count) of a row as a vector of `width` elements; count < width in the
+// rest.
 struct Columns {
   llvm::Value* first = nullptr;
   int count = 0;
@@ -40,11 +41,13 @@ class NormEmitter {
   // Ends the current block; what follows is written into the new one.
   void begin_phase(const char* name);
 
-  // `body` runs only where `pointer` is not null; its phases come between the current one and the next.
+  // `body` runs only where `pointer` is not null; its phases come between the current one and the
+  // next.
   void when_not_null(llvm::Value* pointer, const char* phase, const std::function<void()>& body);
 
-  // Writes `step` as the loop body over all groups of `width` columns, and once more for the rest of the
-  // row. `carried` (may be null) is the value each step takes from the one before; returns the last one.
+  // Writes `step` as the loop body over all groups of `width` columns, and once more for the rest
+  // of the row. `carried` (may be null) is the value each step takes from the one before; returns
+  // the last one.
   using Step = std::function<llvm::Value*(Columns columns, llvm::Value* carried)>;
   llvm::Value* for_each(const char* phase, int width, llvm::Value* carried, const Step& step);
 

@@ -23,8 +23,8 @@ using llvm::orc::JITDylib;
 
 namespace {
 
-// What one tier means to LLVM. Features are named one by one, not through a CPU name: a tier promises
-// exactly these, and machines exist that have AVX2 but hide the rest of x86-64-v3.
+// What one tier means to LLVM. Features are named one by one, not through a CPU name: a tier
+// promises exactly these, and machines exist that have AVX2 but hide the rest of x86-64-v3.
 struct TierAttributes {
   const char* cpu;
   const char* tune_cpu;

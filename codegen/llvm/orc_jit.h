@@ -1,10 +1,11 @@
-// LLVM ORC behind two steps: begin() opens an empty function for one kernel on one target, finish() turns
-// the IR written into it into code. One OrcJit serves the whole process and every target: the tier is an
-// attribute of the function, so it is printed with the IR. Any thread may call, several may generate code
-// at once; only linking is one at a time. A kernel calls nothing outside itself.
+// LLVM ORC behind two steps: begin() opens an empty function for one kernel on one target, finish()
+// turns the IR written into it into code. One OrcJit serves the whole process and every target: the
+// tier is an attribute of the function, so it is printed with the IR. Any thread may call, several
+// may generate code at once; only linking is one at a time. A kernel calls nothing outside itself.
 //
-// The IR is already the vector code that is wanted, so no IR optimisation pipeline runs: only instruction
-// selection, scheduling and register allocation (docs/decisions/0002-llvm-without-ir-passes.md).
+// The IR is already the vector code that is wanted, so no IR optimisation pipeline runs: only
+// instruction selection, scheduling and register allocation
+// (docs/decisions/0002-llvm-without-ir-passes.md).
 #pragma once
 
 #include <llvm/IR/IRBuilder.h>

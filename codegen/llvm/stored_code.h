@@ -1,5 +1,5 @@
-// A kernel that LLVM made, as it lies in the kernel store: the linked block, which runs wherever it is copied to, and
-// where in it the instructions and the entry are. Loading it needs no LLVM.
+// A kernel that LLVM made, as it lies in the kernel store: the linked block, which runs wherever it
+// is copied to, and where in it the instructions and the entry are. Loading it needs no LLVM.
 #pragma once
 
 #include <cstdint>

@@ -73,7 +73,8 @@ std::vector<AttentionSpec> Attention::samples() {
   return specs;
 }
 
-// One key, the edges of a block of keys, of a page and of a chunk of 256 positions; one row and several.
+// One key, the edges of a block of keys, of a page and of a chunk of 256 positions; one row and
+// several.
 std::vector<proof::CallCase> Attention::cases(const AttentionSpec&) {
   std::vector<proof::CallCase> cases;
   for (const int64_t position : {0, 15, 16, 63, 64, 255, 300}) {

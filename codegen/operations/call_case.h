@@ -47,7 +47,8 @@ class OperandBuffers {
     const std::span<std::byte> bytes = find(name);
     return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
   }
-  // The addresses of the pages of `page_bytes` that the operand `name` consists of; they live as long as this object.
+  // The addresses of the pages of `page_bytes` that the operand `name` consists of; they live as
+  // long as this object.
   const void* const* pages(std::string_view name, int64_t page_bytes);
   // Compares what a kernel may write, outputs, in-place operands and caches, bit by bit. Empty, or
   // what differs first: "q: element 3 is 4, the reference says 5".

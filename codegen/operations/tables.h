@@ -21,8 +21,8 @@ enum class TableForm {
   kNone,  // none: the kernel reads x
   // i16 by the field's bits: 16 (tl1) or 32 (tl2, b3) per field; codes that do not occur hold 0.
   kWords,
-  // Low bytes of 16 sums, then their high bytes: tl1 by the field's bits; tl2 and b3 by the magnitude
-  // of the field's value, for positive values (b3's lone trit: 0 and 1).
+  // Low bytes of 16 sums, then their high bytes: tl1 by the field's bits; tl2 and b3 by the
+  // magnitude of the field's value, for positive values (b3's lone trit: 0 and 1).
   kBytes,
 };
 std::string_view table_form_name(TableForm form);  // "none", "words", "bytes"

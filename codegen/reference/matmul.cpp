@@ -9,7 +9,8 @@
 namespace bitnetc::reference {
 namespace {
 
-// All rows of one tile as trits: trits[r * k + column], as the layout's page defines them (docs/layouts/).
+// All rows of one tile as trits: trits[r * k + column], as the layout's page defines them
+// (docs/layouts/).
 std::vector<int8_t> unpack_tile(const MatmulSpec& spec, const uint8_t* w, int64_t tile) {
   const WeightLayout layout{.id = spec.layout, .n = kTileRows, .k = spec.k};
   const auto bytes = static_cast<size_t>(layout.tile_bytes());

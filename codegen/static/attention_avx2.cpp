@@ -80,7 +80,8 @@ void exponentiate(float* scores, int64_t count, float max) {
                      exp_each<Ymm>(_mm256_sub_ps(_mm256_loadu_ps(scores + p), max_each)));
 }
 
-// kVectors vectors of out, at columns `column`, `column` + 8, ... and the last one at `last_column`.
+// kVectors vectors of out, at columns `column`, `column` + 8, ... and the last one at
+// `last_column`.
 template <int kVectors>
 void weigh_values(int64_t head_dim, const AttentionArgs& args, float* out, int64_t count,
                   int64_t column, int64_t last_column) {

@@ -1,5 +1,5 @@
-// exp of a vector of floats, bit for bit that of docs/numerics.md section 4, for the vectors of any tier
-// (codegen/static/vectors_ymm.h). Internal linkage: see vectors_avx2.h.
+// exp of a vector of floats, bit for bit that of docs/numerics.md section 4, for the vectors of any
+// tier (codegen/static/vectors_ymm.h). Internal linkage: see vectors_avx2.h.
 #pragma once
 
 #include <initializer_list>

@@ -32,8 +32,8 @@ struct Ymm {
   static Int shift_right(Int a) {
     return _mm256_srai_epi32(a, kBits);
   }
-  // Rows of a part, natural order, from the sums of a tile. Interleaved: what unpacking words leaves,
-  // rows 0-3 and 8-11 in the first vector, 4-7 and 12-15 in the second.
+  // Rows of a part, natural order, from the sums of a tile. Interleaved: what unpacking words
+  // leaves, rows 0-3 and 8-11 in the first vector, 4-7 and 12-15 in the second.
   template <bool kInterleaved>
   static Int rows(const int32_t* sums, int part) {
     if constexpr (!kInterleaved) return load(sums + part * kLanes);

@@ -1,5 +1,6 @@
-// What every matmul program shares that decodes into registers for a fixed number of tokens: registers, the walk
-// over tiles, rows and K, and the epilogue. A layout and tier adds the microkernel: decode and accumulate.
+// What every matmul program shares that decodes into registers for a fixed number of tokens:
+// registers, the walk over tiles, rows and K, and the epilogue. A layout and tier adds the
+// microkernel: decode and accumulate.
 //
 //   Y[M,N] = epilogue( float( sum_k x[m][k] * code[n,k] - x_sum[m] ) * (x_scale[m] * tile_scale) )
 //
@@ -10,13 +11,15 @@
 //       end                                leaves sum_k x * code as i32 in the scratch
 //     epilogue for all tokens of the step
 //
-// With a gated epilogue a step is a whole number of (gate tile, up tile) pairs; when T = 1 the same passes run for the
-// gate tile, then for the up tile. The same, because prefetchers follow a stream by the instruction that reads it: with
-// a loop for each, one token from memory took 1.15 (AVX-512) to 1.5 times as long (AVX-VNNI, AMD EPYC Zen 5).
+// With a gated epilogue a step is a whole number of (gate tile, up tile) pairs; when T = 1 the same
+// passes run for the gate tile, then for the up tile. The same, because prefetchers follow a stream
+// by the instruction that reads it: with a loop for each, one token from memory took 1.15 (AVX-512)
+// to 1.5 times as long (AVX-VNNI, AMD EPYC Zen 5).
 //
-// A cell is what the layout packs together: 16 rows x 16 columns in 64 bytes for i2_s, a block for the others.
-// Each int32 lane of an accumulator is one output row, so there are no horizontal sums: activations are broadcast
-// four columns at a time. A last cell that reaches beyond the readable activations is cut short.
+// A cell is what the layout packs together: 16 rows x 16 columns in 64 bytes for i2_s, a block for
+// the others. Each int32 lane of an accumulator is one output row, so there are no horizontal sums:
+// activations are broadcast four columns at a time. A last cell that reaches beyond the readable
+// activations is cut short.
 //
 // The tier keeps nothing in the last kEpilogueVectors registers from tile to tile.
 //
@@ -57,8 +60,8 @@ struct MatmulRegs {
   Reg64 scratch = Xbyak::util::rsp;  // i32 [tile of the step][token][16], then the tier's own bytes
 };
 
-// MatmulFamily::work of a direct kernel. `independent_sums`: accumulators that take turns in the multiplier; 0: more
-// than it can use.
+// MatmulFamily::work of a direct kernel. `independent_sums`: accumulators that take turns in the
+// multiplier; 0: more than it can use.
 MatmulWork direct_work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens,
                        double decode_operations_per_weight, int independent_sums);
 
@@ -69,8 +72,8 @@ inline double i2s_operations_per_weight(VectorFile vectors, I2sPlanes planes) {
 
 class MatmulDirect : public MatmulProgram {
  protected:
-  // What one run over K computes, for all tokens. A tile is one part, or two: groups of rows that one vector
-  // covers.
+  // What one run over K computes, for all tokens. A tile is one part, or two: groups of rows that
+  // one vector covers.
   struct Pass {
     int tiles, parts;
     int first_part;  // within the tile
@@ -87,8 +90,8 @@ class MatmulDirect : public MatmulProgram {
   virtual void begin(const Pass& pass) = 0;
   // The next `count` cells of every tile of the pass.
   virtual void cells(const Pass& pass, int count) = 0;
-  // Cell number `cell` from the current position, of which only the first `groups` groups of four columns count.
-  // Layouts whose cells divide kQuantPad need none.
+  // Cell number `cell` from the current position, of which only the first `groups` groups of four
+  // columns count. Layouts whose cells divide kQuantPad need none.
   virtual void cut_cell(const Pass& pass, int cell, int groups);
   virtual void end(const Pass& pass) = 0;
 
@@ -116,7 +119,8 @@ class MatmulDirect : public MatmulProgram {
 
   int tiles_per_step(int tiles_per_pass) const;
   int64_t tile_bytes() const { return spec_.weight_layout().tile_bytes(); }
-  // Of a tile of the pass. Where a gate and an up tile take turns, tile 1 is the gate when both are done.
+  // Of a tile of the pass. Where a gate and an up tile take turns, tile 1 is the gate when both are
+  // done.
   Xbyak::Address pass_sums(int tile, int token, int part) const;
   bool takes_turns() const { return pass_tiles_ != step_tiles_; }
 

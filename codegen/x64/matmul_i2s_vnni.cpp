@@ -6,7 +6,8 @@ using Xbyak::Xmm;
 
 namespace {
 
-// vpdpbusd takes four or five cycles and two start in a cycle: fewer sums than this wait for each other.
+// vpdpbusd takes four or five cycles and two start in a cycle: fewer sums than this wait for each
+// other.
 constexpr int kBusyChains = 8;
 
 }  // namespace

@@ -32,8 +32,8 @@ struct VnniRegisters {
   int count() const { return kept() + std::max(codes() + planes() + 1, kEpilogueVectors); }
 };
 
-// Whole tiles if they fit, else half tiles; most scales first; two chains where one would leave vpdpbusd waiting
-// for itself. `scales` is 0 if nothing fits.
+// Whole tiles if they fit, else half tiles; most scales first; two chains where one would leave
+// vpdpbusd waiting for itself. `scales` is 0 if nothing fits.
 VnniRegisters choose_vnni_registers(VectorFile vectors, const MatmulSpec& spec,
                                     const KernelPlan& plan);
 // The refusal, with its numbers, when nothing fits.

@@ -96,8 +96,8 @@ void MatmulLut::load_arguments() {
   add(y_, rax);
 }
 
-// The first step's weights, which nobody prefetched: loads alone read at the limit of memory, look-ups that wait for
-// each line of several tiles at a fifth of it.
+// The first step's weights, which nobody prefetched: loads alone read at the limit of memory,
+// look-ups that wait for each line of several tiles at a fifth of it.
 void MatmulLut::read_up_to_prefetch() {
   const Xbyak::Reg64 line = tables_, end = iterations_;
   imul(end, tiles_left_, static_cast<int>(tile_bytes()));
@@ -167,9 +167,9 @@ void MatmulLut::iteration(int tiles, int blocks) {
   if (plan_.prefetch_bytes > 0) add(ahead_, blocks * tiles * bytes);
 }
 
-// As many bytes as the word takes, in the order of memory whatever the number of tiles read at a time. Some
-// prefetches are dropped while the tables' lines come from L2 (decision 0005), so each line is asked for at
-// prefetch_bytes, at kAskAgainBytes less, and so on down to its tile.
+// As many bytes as the word takes, in the order of memory whatever the number of tiles read at a
+// time. Some prefetches are dropped while the tables' lines come from L2 (decision 0005), so each
+// line is asked for at prefetch_bytes, at kAskAgainBytes less, and so on down to its tile.
 void MatmulLut::prefetch(int tiles, int block, int w) {
   if (plan_.prefetch_bytes == 0) return;
   const int bytes = tiles * static_cast<int>(kCellBytes);

@@ -1,5 +1,6 @@
-// What the look-up matmuls share, for layouts of 16-bit words (tl1, tl2, b3) and one token: the walk over
-// tiles and K, the blocks between two flushes, and the epilogue. A tier adds the look-ups.
+// What the look-up matmuls share, for layouts of 16-bit words (tl1, tl2, b3) and one token: the
+// walk over tiles and K, the blocks between two flushes, and the epilogue. A tier adds the
+// look-ups.
 //
 //   Y[N] = epilogue( float( sum of looked-up sums ) * (x_scale * tile_scale) )
 //
@@ -37,7 +38,8 @@ inline constexpr int64_t kLutKLimit = int64_t{1} << 24;
 // MatmulFamily::effective_plan: a gated step of one tile is one of two.
 KernelPlan effective_lut_plan(const MatmulSpec& spec, const KernelPlan& plan);
 
-// MatmulFamily::work of a LUT kernel: `operations` vector instructions find and add the sums of `weights` weights.
+// MatmulFamily::work of a LUT kernel: `operations` vector instructions find and add the sums of
+// `weights` weights.
 MatmulWork lut_work(const MatmulSpec& spec, const KernelPlan& plan, TableForm form,
                     double operations, double weights);
 
@@ -47,8 +49,8 @@ class MatmulLut : public MatmulProgram {
   MatmulLut(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan, TableForm form,
             int accumulators);
 
-  // The tier's. It may use all vector registers, and keeps nothing in the last kEpilogueVectors from step to
-  // step.
+  // The tier's. It may use all vector registers, and keeps nothing in the last kEpilogueVectors
+  // from step to step.
   virtual void load_constants() = 0;
   virtual void zero_accumulators(int tiles) = 0;
   // Looks up word `w` of block number `block` from the current position, for all tiles of the step.

@@ -1,5 +1,5 @@
-// What every matmul program shares, whatever its layout and strategy: where the arguments are, and the
-// epilogue that turns int32 sums into outputs, sixteen rows (or one vector of them) at a time.
+// What every matmul program shares, whatever its layout and strategy: where the arguments are, and
+// the epilogue that turns int32 sums into outputs, sixteen rows (or one vector of them) at a time.
 #pragma once
 
 #include <functional>
@@ -45,8 +45,9 @@ class MatmulProgram : public X64Code {
   int output_bytes_per_tile() const { return gated() ? kTileOutputBytes / 2 : kTileOutputBytes; }
   int vectors_per_tile() const { return kTileOutputBytes / vectors_.bytes; }
 
-  // Stores one vector of outputs. `output` counts tiles of outputs within the step, `part` the vectors of a
-  // tile. `token` counts from where x_scale, x_sum and row_absmax point; y points at the token's own row.
+  // Stores one vector of outputs. `output` counts tiles of outputs within the step, `part` the
+  // vectors of a tile. `token` counts from where x_scale, x_sum and row_absmax point; y points at
+  // the token's own row.
   void store_output(const OutputRegs& regs, const Sums& sums, int output, int token, int part);
 
   void emit_data() override { gate_functions_.emit_data(*this); }
@@ -58,7 +59,8 @@ class MatmulProgram : public X64Code {
   void scaled_sums(const OutputRegs& regs, const Xbyak::Xmm& to, const Xbyak::Address& sums,
                    int tile, int token);
 
-  // row_absmax[token] = the largest of it and the |value|s; changes the vectors of the epilogue but `value`.
+  // row_absmax[token] = the largest of it and the |value|s; changes the vectors of the epilogue but
+  // `value`.
   void fold_row_absmax(const OutputRegs& regs, const Xbyak::Xmm& value, int token);
 
   // value = the gate's function of value; changes all vectors of the epilogue.

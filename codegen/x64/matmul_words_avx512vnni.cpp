@@ -71,7 +71,8 @@ class MatmulWordsAvx512Vnni final : public MatmulDirect {
     multiply_cells(pass, cell, 1, groups);
   }
 
-  // What is prepared together: a stage of a cell, for the tiles from `tile` on that have a lane each.
+  // What is prepared together: a stage of a cell, for the tiles from `tile` on that have a lane
+  // each.
   struct Piece {
     int cell, tile, lanes, stage, turn;
   };

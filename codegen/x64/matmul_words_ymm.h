@@ -1,6 +1,6 @@
-// What the matmul programs of the word layouts share that decode into 256-bit registers: one tile, whose codes come
-// group by group and are multiplied while they are in registers. A tier says in which order it wants them, and
-// adds its dot product and its accumulators.
+// What the matmul programs of the word layouts share that decode into 256-bit registers: one tile,
+// whose codes come group by group and are multiplied while they are in registers. A tier says in
+// which order it wants them, and adds its dot product and its accumulators.
 //
 // Registers  ymm: accumulators from 0 up, what else the tier wants, then the decoder's. General registers as in
 //            MatmulRegs; eax is free between begin() and end().
@@ -21,8 +21,8 @@ class MatmulWordsYmm : public MatmulDirect {
 
   // An epilogue changes the registers of some constants: they are loaded for each tile.
   void begin(const Pass&) override { decoder_->load_constants(*this); }
-  // All sums += codes · activations, of group `group` of cell `cell` from the current position. Codes are not
-  // needed afterwards.
+  // All sums += codes · activations, of group `group` of cell `cell` from the current position.
+  // Codes are not needed afterwards.
   virtual void multiply(int cell, int group, const Xbyak::Ymm& part0, const Xbyak::Ymm& part1) = 0;
   // After cells_per_iteration() cells, or less.
   virtual void end_iteration(const Pass&) {}

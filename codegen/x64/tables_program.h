@@ -1,12 +1,13 @@
-// What the programs that build look-up tables share: the walk over blocks of columns, the end of the
-// row, and the gathering of each field's activations.
+// What the programs that build look-up tables share: the walk over blocks of columns, the end of
+// the row, and the gathering of each field's activations.
 //
 //   for each block
 //     gather    the columns of every field into a dword of the scratch: (x0, x1, x2, 0) + 128
 //     per field (or pair of fields): table  the tier's: dot products of that dword with Digits
 //
 // A sum is a dot product with the digits of its code. The multiply instructions take unsigned times
-// signed bytes, so activations are raised by 128 and the fourth byte, 128 itself, takes that off again:
+// signed bytes, so activations are raised by 128 and the fourth byte, 128 itself, takes that off
+// again:
 //
 //   sum_t d[t] * x[t]  =  sum_t d[t] * (x[t] + 128)  +  128 * -(d[0] + d[1] + d[2])
 //

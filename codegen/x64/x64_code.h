@@ -32,8 +32,8 @@ class X64Code : protected Xbyak::CodeGenerator {
   explicit X64Code(VectorFile vectors);
 
   virtual void generate() = 0;
-  // Constants in memory, from a cache line on, after the program's ret. An override also calls the one it
-  // overrides.
+  // Constants in memory, from a cache line on, after the program's ret. An override also calls the
+  // one it overrides.
   virtual void emit_data() {}
 
   // Vector register `i` at the width this program uses.
@@ -41,10 +41,10 @@ class X64Code : protected Xbyak::CodeGenerator {
     return Xbyak::Xmm(vectors_.bytes == 64 ? Xbyak::Operand::ZMM : Xbyak::Operand::YMM, i);
   }
 
-  // Saves every callee-saved register and leaves `scratch_bytes` at rsp, aligned to a cache line. Every page
-  // of a large frame is touched in order, so that a stack without room for it meets its guard page.
-  // rbp holds the frame and is not to be touched. With BITNETC_POISON=1 all vector registers get a
-  // pattern, so that reading one before writing it is loud.
+  // Saves every callee-saved register and leaves `scratch_bytes` at rsp, aligned to a cache line.
+  // Every page of a large frame is touched in order, so that a stack without room for it meets its
+  // guard page. rbp holds the frame and is not to be touched. With BITNETC_POISON=1 all vector
+  // registers get a pattern, so that reading one before writing it is loud.
   void prologue(int scratch_bytes);
   // Undoes prologue(), cleans the upper vector halves and returns to the caller.
   void finish();

@@ -1,6 +1,6 @@
-// The Generator of every matmul program in this folder, and of every program that builds tables: checks
-// a request against the family's limits, has the program written, publishes it. A family is a row of
-// numbers and one or two functions.
+// The Generator of every matmul program in this folder, and of every program that builds tables:
+// checks a request against the family's limits, has the program written, publishes it. A family is
+// a row of numbers and one or two functions.
 #pragma once
 
 #include <initializer_list>

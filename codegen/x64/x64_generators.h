@@ -1,7 +1,7 @@
-// The hand-scheduled x86-64 generators, one per tier; codegen/kernels.inc lists them. Each makes
-// i8 x ternary matrix products over the i2_s layout for 1 to 8 tokens: one token is bound by memory or by
-// decoding, more tokens share each decoded weight. Present only in builds for x86-64. Their code is
-// generated on any x86-64 machine; running it needs the tier.
+// The hand-scheduled x86-64 generators, one per tier; codegen/kernels.inc lists them. Each makes i8
+// x ternary matrix products over the i2_s layout for 1 to 8 tokens: one token is bound by memory or
+// by decoding, more tokens share each decoded weight. Present only in builds for x86-64. Their code
+// is generated on any x86-64 machine; running it needs the tier.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,8 @@ std::unique_ptr<Generator> make_x64_tables_avx512();
 std::unique_ptr<Generator> make_x64_lut_avx2();
 std::unique_ptr<Generator> make_x64_lut_avx512();
 
-// Any number of tokens, in every layout: weights are decoded into a panel, and the panel is multiplied.
+// Any number of tokens, in every layout: weights are decoded into a panel, and the panel is
+// multiplied.
 std::unique_ptr<Generator> make_x64_panel_avx2();
 std::unique_ptr<Generator> make_x64_panel_avxvnni();
 std::unique_ptr<Generator> make_x64_panel_avx512vnni();

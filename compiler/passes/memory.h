@@ -8,7 +8,8 @@
 
 namespace bitnetc {
 
-// The buffers that hold one fused value. A quantised value has three: codes, their scale and their sum.
+// The buffers that hold one fused value. A quantised value has three: codes, their scale and their
+// sum.
 struct ValueBuffers {
   int values = -1;           // f32, or i8 codes
   int scale = -1, sum = -1;  // -1: the value is not quantised

@@ -1,5 +1,5 @@
-// Which tables of sums stand in a session's one table buffer as the steps of a program run in order: a step whose
-// input's tables are still there need not make them again.
+// Which tables of sums stand in a session's one table buffer as the steps of a program run in
+// order: a step whose input's tables are still there need not make them again.
 #pragma once
 
 #include "codegen/kernel_spec.h"
@@ -8,7 +8,8 @@ namespace bitnetc {
 
 class TablesInPlace {
  public:
-  // A step wants the tables `spec` of buffer `input`: whether it has to make them. They stand there afterwards.
+  // A step wants the tables `spec` of buffer `input`: whether it has to make them. They stand there
+  // afterwards.
   bool must_build(int input, const TablesSpec& spec) {
     if (buffer_ == input && spec_ == spec) return false;
     buffer_ = input;

@@ -21,8 +21,8 @@ BpeMergeTable::BpeMergeTable(size_t pair_count)
     : slots_(std::bit_ceil(std::max<size_t>(2, pair_count + pair_count / 2))),
       shift_(64 - std::countr_zero(slots_.size())) {}
 
-// The slot of `pair`, or the free one where it belongs. The multiplier is 2^64 divided by the golden ratio;
-// the high bits of the product choose the slot.
+// The slot of `pair`, or the free one where it belongs. The multiplier is 2^64 divided by the
+// golden ratio; the high bits of the product choose the slot.
 size_t BpeMergeTable::slot_of(uint64_t pair) const {
   size_t at = (pair * 0x9E3779B97F4A7C15u) >> shift_;
   while (slots_[at].pair != pair && slots_[at].pair != UINT64_MAX) {
@@ -103,8 +103,8 @@ Status BpeModel::no_token(uint32_t code_point) const {
                     code_point);
 }
 
-// An unknown token waits until the next known character, because the unknown characters behind it may join
-// it; byte tokens do not end the wait, which is what Hugging Face's implementation does.
+// An unknown token waits until the next known character, because the unknown characters behind it
+// may join it; byte tokens do not end the wait, which is what Hugging Face's implementation does.
 Status BpeModel::split_characters(std::string_view piece, std::vector<int32_t>& ids) const {
   bool has_waiting_unk = false;
   for (size_t at = 0; at < piece.size();) {
@@ -177,8 +177,8 @@ void BpeModel::push_candidate(BpeScratch& scratch, int32_t position) const {
   });
 }
 
-// Candidates are not taken out of the heap when a merge makes them stale; they are recognised when their
-// turn comes, because their pair no longer merges into the same token.
+// Candidates are not taken out of the heap when a merge makes them stale; they are recognised when
+// their turn comes, because their pair no longer merges into the same token.
 void BpeModel::merge_long(BpeScratch& scratch) const {
   auto& symbols = scratch.symbols_;
   auto& heap = scratch.heap_;

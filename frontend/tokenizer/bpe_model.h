@@ -1,5 +1,6 @@
-// Byte-pair encoding: a piece becomes characters, then the neighbouring pair with the lowest rank is merged
-// (the leftmost among equals) until none is left. Immutable once made; a BpeScratch belongs to one thread.
+// Byte-pair encoding: a piece becomes characters, then the neighbouring pair with the lowest rank
+// is merged (the leftmost among equals) until none is left. Immutable once made; a BpeScratch
+// belongs to one thread.
 #pragma once
 
 #include <array>
@@ -68,8 +69,8 @@ class BpeScratch {
 
 class BpeModel {
  public:
-  // `vocabulary` outlives the model.
-  // Error: kDataCorrupt naming the first merge of which a part or the result is not in the vocabulary.
+  // `vocabulary` outlives the model. Error: kDataCorrupt naming the first merge of which a part or
+  // the result is not in the vocabulary.
   static Result<BpeModel> create(const Vocabulary& vocabulary, const MergeList& merges,
                                  const BpeOptions& options);
 

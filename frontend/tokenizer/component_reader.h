@@ -1,5 +1,5 @@
-// Reads the members of one JSON object strictly: what is missing, of the wrong type or left unread is an
-// error that names its path and value.
+// Reads the members of one JSON object strictly: what is missing, of the wrong type or left unread
+// is an error that names its path and value.
 #pragma once
 
 #include <cstdint>

@@ -37,7 +37,8 @@ struct TokenFrame {
 // null, Sequence, ByteLevel (which only concerns offsets), TemplateProcessing.
 Result<TokenFrame> read_post_processor(const JsonValue* json);
 
-// null, Sequence, ByteLevel, ByteFallback, Fuse, Replace, Strip, in an order that works on a stream.
+// null, Sequence, ByteLevel, ByteFallback, Fuse, Replace, Strip, in an order that works on a
+// stream.
 Result<DecoderPlan> read_decoder(const JsonValue* json);
 
 Result<std::vector<AddedToken>> read_added_tokens(const JsonValue* json);

@@ -29,8 +29,8 @@ void find_stretches(const std::vector<TextRange>& matches, size_t text_bytes, bo
   if (covered != text_bytes) stretches.push_back({{covered, text_bytes}, invert});
 }
 
-// Joins neighbours in place. `joins` says whether a stretch joins the piece before it, given whether the
-// stretch right before it was a match; before the first one there was none.
+// Joins neighbours in place. `joins` says whether a stretch joins the piece before it, given
+// whether the stretch right before it was a match; before the first one there was none.
 template <typename Joins>
 void join_stretches(std::vector<Stretch>& stretches, Joins joins) {
   size_t kept = 0;

@@ -1,5 +1,5 @@
-// The pre-tokenizer: one step after another cuts pieces into smaller ones. Steps are immutable; any thread
-// may apply them.
+// The pre-tokenizer: one step after another cuts pieces into smaller ones. Steps are immutable; any
+// thread may apply them.
 #pragma once
 
 #include <memory>

@@ -136,8 +136,8 @@ class Translator {
     return quantifier();
   }
 
-  // *, + and ? take a lazy ? or a possessive + in both dialects; {..} only has common forms without one,
-  // and {n,m} with a lazy ?. A second quantifier behind the first is refused by element().
+  // *, + and ? take a lazy ? or a possessive + in both dialects; {..} only has common forms without
+  // one, and {n,m} with a lazy ?. A second quantifier behind the first is refused by element().
   Status quantifier() {
     const size_t begin = at_;
     if (peek() == '*' || peek() == '+' || peek() == '?') {

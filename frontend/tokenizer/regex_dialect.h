@@ -1,5 +1,6 @@
-// The regexes of a tokenizer.json are written for Oniguruma; we run PCRE2. The two agree on a large common
-// part and differ silently outside it, so a pattern is rewritten or refused, never passed on blindly.
+// The regexes of a tokenizer.json are written for Oniguruma; we run PCRE2. The two agree on a large
+// common part and differ silently outside it, so a pattern is rewritten or refused, never passed on
+// blindly.
 #pragma once
 
 #include <string>

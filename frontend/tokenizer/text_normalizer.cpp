@@ -3,7 +3,8 @@
 namespace bitnetc {
 namespace {
 
-// A few steps that each double the text would exhaust the memory; no published tokenizer comes near this.
+// A few steps that each double the text would exhaust the memory; no published tokenizer comes near
+// this.
 constexpr size_t kMaxGrowth = 64;
 constexpr size_t kGrowthFreeBytes = 1 << 20;
 

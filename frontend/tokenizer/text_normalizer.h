@@ -1,5 +1,5 @@
-// The normalizer of a tokenizer: rewrites a text before it is split. Also carries the Replace and Strip
-// steps of a decoder that act on one token at a time.
+// The normalizer of a tokenizer: rewrites a text before it is split. Also carries the Replace and
+// Strip steps of a decoder that act on one token at a time.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// A text on its way to becoming ids: pieces that are already a token, and pieces still to be split further.
-// Splitting only moves views; a step that rewrites text keeps the new text in `owned`.
+// A text on its way to becoming ids: pieces that are already a token, and pieces still to be split
+// further. Splitting only moves views; a step that rewrites text keeps the new text in `owned`.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// How ids become text: what each token stands for, and how neighbours are put together. Immutable; the
-// state of one decoded stream is a DecodeState.
+// How ids become text: what each token stands for, and how neighbours are put together. Immutable;
+// the state of one decoded stream is a DecodeState.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace bitnetc {
 
-// The decoder of a tokenizer.json, brought into the order it must have to work on a stream: steps that see
-// one token, then the joining, then a Strip of the whole text.
+// The decoder of a tokenizer.json, brought into the order it must have to work on a stream: steps
+// that see one token, then the joining, then a Strip of the whole text.
 struct DecoderPlan {
   enum class Join {
     kSpaces,  // no decoder: token texts with a space between them

@@ -12,8 +12,8 @@ namespace bitnetc {
 namespace {
 
 constexpr size_t kMaxPatternBytes = 1 << 16;
-// Backtracking steps of one search. A run of spaces is walked back once per alternative, so the limit grows
-// with the text; what exceeds it is exponential, not long.
+// Backtracking steps of one search. A run of spaces is walked back once per alternative, so the
+// limit grows with the text; what exceeds it is exponential, not long.
 constexpr size_t kMatchLimitBase = 10'000'000;
 constexpr size_t kMatchLimitPerByte = 64;
 constexpr size_t kJitStackBytes = 32 << 10;

@@ -1,5 +1,5 @@
-// A regex of a tokenizer.json, compiled with PCRE2 and its JIT. Immutable, any thread may use one; a
-// RegexSearch is the scratch space of one thread.
+// A regex of a tokenizer.json, compiled with PCRE2 and its JIT. Immutable, any thread may use one;
+// a RegexSearch is the scratch space of one thread.
 #pragma once
 
 #include <memory>
@@ -17,7 +17,8 @@ namespace bitnetc {
 
 class TokenizerRegex {
  public:
-  // Error: kUnsupported for a pattern outside the common dialect (regex_dialect.h) or one PCRE2 refuses.
+  // Error: kUnsupported for a pattern outside the common dialect (regex_dialect.h) or one PCRE2
+  // refuses.
   static Result<TokenizerRegex> compile(std::string_view pattern);
 
  private:
@@ -40,8 +41,8 @@ class RegexSearch {
   RegexSearch(const RegexSearch&) = delete;
   RegexSearch& operator=(const RegexSearch&) = delete;
 
-  // Replaces `matches` by all matches in `text` (valid UTF-8), leftmost first, none overlapping. An empty
-  // match right behind another match does not count.
+  // Replaces `matches` by all matches in `text` (valid UTF-8), leftmost first, none overlapping. An
+  // empty match right behind another match does not count.
   //   Error  kUnsupported if PCRE2 gives up (its match, depth or stack limit): never a partial answer
   Status find_all(std::string_view text, std::vector<TextRange>& matches);
 

@@ -11,8 +11,8 @@ uint64_t hash_text(std::string_view text) {
 
 }  // namespace
 
-// The slot that holds `text`, or the free slot where it belongs. The low bits of the hash choose the slot,
-// the high bits are compared before the text is.
+// The slot that holds `text`, or the free slot where it belongs. The low bits of the hash choose
+// the slot, the high bits are compared before the text is.
 size_t Vocabulary::slot_of(std::string_view text, uint64_t hash) const {
   const size_t mask = slots_.size() - 1;
   const auto tag = static_cast<uint32_t>(hash >> 32);

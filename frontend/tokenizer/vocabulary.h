@@ -1,5 +1,5 @@
-// The tokens of a model: text to id and id to text. Filled once by the reader, then only read, from any
-// thread.
+// The tokens of a model: text to id and id to text. Filled once by the reader, then only read, from
+// any thread.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// The probes are assembly, so that no compiler flag is needed and no compiler moves an instruction to where it is not
-// guarded. What they compute does not matter. A probe of 512-bit registers uses the low sixteen, whose upper halves
-// vzeroupper clears again.
+// The probes are assembly, so that no compiler flag is needed and no compiler moves an instruction
+// to where it is not guarded. What they compute does not matter. A probe of 512-bit registers uses
+// the low sixteen, whose upper halves vzeroupper clears again.
 #include "runtime/cpu/feature_probes.h"
 
 #include <string.h>

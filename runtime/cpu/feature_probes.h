@@ -1,5 +1,6 @@
-// One instruction of every feature this project uses, to be run with faults caught: what CPUID says is a promise,
-// what runs is a fact. The table is an argument, so that a test can put in an instruction that faults.
+// One instruction of every feature this project uses, to be run with faults caught: what CPUID says
+// is a promise, what runs is a fact. The table is an argument, so that a test can put in an
+// instruction that faults.
 #pragma once
 
 #include <span>
@@ -15,11 +16,12 @@ struct FeatureProbe {
   GuardedFunction run;  // takes no state
 };
 
-// All features but AMX, whose instructions fault until the system was asked (runtime/amx.h). Empty on other CPUs
-// than x86-64.
+// All features but AMX, whose instructions fault until the system was asked (runtime/amx.h). Empty
+// on other CPUs than x86-64.
 std::span<const FeatureProbe> feature_probes();
 
-// Runs the probes of the features that are claimed. One that faults becomes false and is named in `refused`.
+// Runs the probes of the features that are claimed. One that faults becomes false and is named in
+// `refused`.
 void drop_refused(CpuFeatures& features, std::span<const FeatureProbe> probes);
 
 // Configures tiles, multiplies and releases them; null on other CPUs than x86-64.

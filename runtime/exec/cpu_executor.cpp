@@ -50,8 +50,8 @@ class BufferMemory {
   int64_t elements_ = 0;  // of one worker's copy
 };
 
-// Worker 0 decides after every step whether all stop before the next one, so that all meet at the same barriers.
-// Two slots: while one is read, only the other may be written.
+// Worker 0 decides after every step whether all stop before the next one, so that all meet at the
+// same barriers. Two slots: while one is read, only the other may be written.
 class StopSign {
  public:
   void decide(int64_t step, bool stop) { slots_[step % 2] = stop; }
@@ -201,7 +201,8 @@ bool CpuExecutor::Impl::walk(const CancelToken* cancel) {
       if (units == 0) continue;
       step->begin(pass, worker);
       claims.each_piece(units, step->least_units(), worker, [&](Range piece) {
-        // What is skipped here is never looked at: a token once cancelled stays so, and the pass ends below.
+        // What is skipped here is never looked at: a token once cancelled stays so, and the pass
+        // ends below.
         if (is_cancelled(cancel)) return skipped.store(true, std::memory_order_relaxed);
         step->run(pass, piece, worker);
       });

@@ -1,5 +1,6 @@
-// What steps see of the rows that go through the model together: where each buffer's rows are, and of each row its
-// token, its position and its sequence's pages. Made by CpuExecutor for one run; steps only read it.
+// What steps see of the rows that go through the model together: where each buffer's rows are, and
+// of each row its token, its position and its sequence's pages. Made by CpuExecutor for one run;
+// steps only read it.
 #pragma once
 
 #include <cstdint>

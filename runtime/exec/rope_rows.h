@@ -1,5 +1,6 @@
-// Cosines and sines of the positions seen so far, made when a position is first used: memory and time follow the
-// context in use, not the longest one a model allows. The numbers are those of math::rope_row on every machine.
+// Cosines and sines of the positions seen so far, made when a position is first used: memory and
+// time follow the context in use, not the longest one a model allows. The numbers are those of
+// math::rope_row on every machine.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,7 @@
-// Work stealing among the workers of a pool. Every worker has a contiguous share of the units, which it takes piece by
-// piece; when its own share is done it takes pieces of the others' shares. A worker that the system interrupts, or that
-// runs on a slower core, then delays nobody, and without such delays the shares are those of share().
+// Work stealing among the workers of a pool. Every worker has a contiguous share of the units,
+// which it takes piece by piece; when its own share is done it takes pieces of the others' shares.
+// A worker that the system interrupts, or that runs on a slower core, then delays nobody, and
+// without such delays the shares are those of share().
 #pragma once
 
 #include <algorithm>
@@ -18,15 +19,17 @@ class WorkClaims {
   explicit WorkClaims(int workers)
       : workers_(workers), lines_(new Line[static_cast<size_t>(workers)]) {}
 
-  // Calls work(Range) for pieces of [0, units), each of `least_units` or more but for the last of a share, until all are
-  // claimed; the pieces of all workers together are the whole. Each worker calls it once per turn, in the same order of
-  // turns, with a barrier of the pool between two turns.
+  // Calls work(Range) for pieces of [0, units), each of `least_units` or more but for the last of a
+  // share, until all are claimed; the pieces of all workers together are the whole. Each worker
+  // calls it once per turn, in the same order of turns, with a barrier of the pool between two
+  // turns.
   template <typename Work>
   void each_piece(int64_t units, int64_t least_units, int worker, const Work& work) {
     Line& own = lines_[static_cast<size_t>(worker)];
     const int turn = own.turn;
     own.turn = (turn + 1) % kTurns;
-    // Of the three turns this one is in use, a late worker may still read the last one, nobody uses the next one.
+    // Of the three turns this one is in use, a late worker may still read the last one, nobody uses
+    // the next one.
     own.claimed[static_cast<size_t>(own.turn)].store(0, std::memory_order_relaxed);
     const int64_t piece = piece_units(units, least_units);
     for (int i = 0; i < workers_; ++i) {

@@ -18,14 +18,14 @@ namespace {
 
 using nlohmann::json;
 
-// The first bytes of the file. A byte above 127, a CR-LF pair and a Ctrl-Z make transfers that mangle text
-// or strip bits show at once.
+// The first bytes of the file. A byte above 127, a CR-LF pair and a Ctrl-Z make transfers that
+// mangle text or strip bits show at once.
 constexpr uint8_t kMagic[8] = {0x89, 'B', 'N', 'C', '\r', '\n', 0x1a, '\n'};
 constexpr uint32_t kByteOrderMark = 0x01020304;
 constexpr uint64_t kMaxDescriptionBytes = uint64_t{1} << 28;
 
-// docs/bnc-format.md. Fills the first page together with zeros; `header_checksum` is XXH3-64 of that page
-// with this field zero.
+// docs/bnc-format.md. Fills the first page together with zeros; `header_checksum` is XXH3-64 of
+// that page with this field zero.
 struct Header {
   uint8_t magic[8];
   uint32_t version;

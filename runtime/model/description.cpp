@@ -1,5 +1,5 @@
-// The JSON form of a ModelDescription. Reading trusts nothing: every field is checked for presence, type
-// and range, because a description may come from a file that somebody edited.
+// The JSON form of a ModelDescription. Reading trusts nothing: every field is checked for presence,
+// type and range, because a description may come from a file that somebody edited.
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>

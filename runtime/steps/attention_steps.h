@@ -24,7 +24,8 @@ class RopeAppendStep final : public RowStep {
   Operands operands_;
 };
 
-// A unit is one row and the query heads of one kv head, or one query head where those would be too few.
+// A unit is one row and the query heads of one kv head, or one query head where those would be too
+// few.
 class AttentionStep final : public RowStep {
  public:
   struct Operands {

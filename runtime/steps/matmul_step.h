@@ -49,7 +49,8 @@ class MatmulStep final : public LinkedStep {
   Operands operands_;
 };
 
-// Makes the tables of the one row of a pass; passes of more rows need none. A unit is a block of columns.
+// Makes the tables of the one row of a pass; passes of more rows need none. A unit is a block of
+// columns.
 class TablesStep final : public LinkedStep {
  public:
   struct Operands {

@@ -1,4 +1,5 @@
-// Choices head to head, on small shapes. Which of two kernels is faster differs from run to run; nothing here asks.
+// Choices head to head, on small shapes. Which of two kernels is faster differs from run to run;
+// nothing here asks.
 #include "autotune/compare.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// Contests without measuring: entrants whose times are scripted, and a clock that only they advance.
+// Contests without measuring: entrants whose times are scripted, and a clock that only they
+// advance.
 #include "autotune/contest.h"
 
 #include <gtest/gtest.h>

@@ -9,7 +9,8 @@
 namespace bitnetc {
 namespace {
 
-// A machine of round numbers: 40 GB/s, and as many AVX2 instructions a second as 320 G operations are: 10 G.
+// A machine of round numbers: 40 GB/s, and as many AVX2 instructions a second as 320 G operations
+// are: 10 G.
 const MachineLimits kLimits{.threads = 1,
                             .read_bytes_per_second = 40e9,
                             .int8_operations_per_second = {{Isa::kAvx2, 320e9},

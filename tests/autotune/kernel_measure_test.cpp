@@ -1,4 +1,5 @@
-// The measuring engine without measuring: contestants that say how long they took, and a clock that is told.
+// The measuring engine without measuring: contestants that say how long they took, and a clock that
+// is told.
 #include "autotune/kernel_measure.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// What this build can serve a spec with, and that it finds out which entries of a profile it cannot use.
+// What this build can serve a spec with, and that it finds out which entries of a profile it cannot
+// use.
 #include <gtest/gtest.h>
 
 #include <algorithm>

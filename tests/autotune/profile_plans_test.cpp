@@ -108,8 +108,8 @@ TEST_F(ProfilePlans, APlanThatIsRefusedIsNotTransferred) {
   EXPECT_EQ(choose(with_m(words, 2)), heuristic(with_m(words, 2)));
 }
 
-// A plan that an entry claims and its generator refuses is not used even where the key is the very one asked for, nor a
-// generator that this build lacks.
+// A plan that an entry claims and its generator refuses is not used even where the key is the very
+// one asked for, nor a generator that this build lacks.
 TEST_F(ProfilePlans, AnImpossibleEntryIsPassedOver) {
   add(spec_, kDirect, {.tiles_per_step = 8});
   EXPECT_EQ(choose(spec_), heuristic(spec_));
@@ -216,7 +216,8 @@ TEST_F(ProfileLayouts, TheLeastTimeForTheUsage) {
   EXPECT_NEAR(us(LayoutId::kTl2, Usage::kGeneration), 67, 1e-9);
   EXPECT_NEAR(us(LayoutId::kI2S, Usage::kPrefill), 14.3, 1e-9);
   EXPECT_EQ(us(LayoutId::kB3, Usage::kPrefill), 0);
-  // 0.70 * 100 + 0.20 * 10 = 72 against 0.70 * 90 + 0.20 * 20 = 67; 0.05 * 100 + 0.93 * 10 = 14.3 against 23.1.
+  // 0.70 * 100 + 0.20 * 10 = 72 against 0.70 * 90 + 0.20 * 20 = 67; 0.05 * 100 + 0.93 * 10 = 14.3
+  // against 23.1.
   EXPECT_EQ(layout(Usage::kGeneration), LayoutId::kTl2);
   EXPECT_EQ(layout(Usage::kPrefill), LayoutId::kI2S);
 }
@@ -342,7 +343,8 @@ TEST_F(ProfileInModel, LinkingPrefersWhatIsMeasuredHere) {
   profile_here.put(scripted_entry(qkv, kAvx2Target, 2, {{kStatic, kPlanB}}));
   const ProfilePlanSource here(profile_here, 2, Usage::kGeneration);
   EXPECT_EQ(linked(model, here, qkv), std::vector{spec_name(qkv) + "_t1u16p512_static_avx2"});
-  // For another number of threads it is only transferred: the file's own measurement stands above it.
+  // For another number of threads it is only transferred: the file's own measurement stands above
+  // it.
   const ProfilePlanSource other_threads(profile_here, 4, Usage::kGeneration);
   EXPECT_EQ(linked(model, other_threads, qkv), std::vector{spec_name(qkv) + "_t1u2p1024_avx2"});
 }

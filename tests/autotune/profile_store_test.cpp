@@ -1,5 +1,5 @@
-// Profiles on disk, and all that can happen to them there: never a failure of the caller, never an entry that nobody
-// measured, and a message where something is lost.
+// Profiles on disk, and all that can happen to them there: never a failure of the caller, never an
+// entry that nobody measured, and a message where something is lost.
 #include "autotune/profile_store.h"
 
 #include <gtest/gtest.h>

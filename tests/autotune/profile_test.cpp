@@ -1,4 +1,5 @@
-// The text form of a profile: what is printed reads back, anything else is refused with its place and reason.
+// The text form of a profile: what is printed reads back, anything else is refused with its place
+// and reason.
 #include "autotune/profile.h"
 
 #include <gtest/gtest.h>

@@ -28,7 +28,8 @@ struct Case {
   }
 };
 
-// Shapes of models and odd ones, every layout, M and tier, and AVX-512 as it began: without VBMI and AVX-VNNI.
+// Shapes of models and odd ones, every layout, M and tier, and AVX-512 as it began: without VBMI
+// and AVX-VNNI.
 std::vector<Case> cases(std::initializer_list<MatmulSpec> shapes) {
   std::vector<Target> targets;
   for (const Isa isa : kTiers) targets.push_back(target_for(isa));
@@ -116,7 +117,8 @@ TEST(SearchSpace, TheRuleOfThumbComesFirst) {
   }
 }
 
-// No two candidates differ only in fields that their generator ignores, and none is there for one M and for any.
+// No two candidates differ only in fields that their generator ignores, and none is there for one M
+// and for any.
 TEST(SearchSpace, NoTwoCandidatesDoTheSame) {
   for (const Case& c : cases(kShapes)) {
     std::set<std::pair<const Generator*, KernelPlan>> seen;
@@ -147,7 +149,8 @@ TEST(SearchSpace, EverybodyCompetes) {
   EXPECT_EQ(std::count(amx.begin(), amx.end(), "x64_panel_amx"), 1);
 }
 
-// A preference of the rule of thumb is no refusal: the kernel that it passes over competes, in a quick search, too.
+// A preference of the rule of thumb is no refusal: the kernel that it passes over competes, in a
+// quick search, too.
 TEST(SearchSpace, WhatTheRuleOfThumbPassesOverCompetes) {
   struct PassedOver {
     LayoutId layout;

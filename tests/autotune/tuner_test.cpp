@@ -1,4 +1,5 @@
-// Tuning of small shapes in little time. What is measured differs from run to run, so nothing here depends on it.
+// Tuning of small shapes in little time. What is measured differs from run to run, so nothing here
+// depends on it.
 #include "autotune/tuner.h"
 
 #include <gtest/gtest.h>

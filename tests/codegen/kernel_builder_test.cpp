@@ -1,4 +1,5 @@
-// Selection: for any target, on any machine, which generator is asked first, and what the others said.
+// Selection: for any target, on any machine, which generator is asked first, and what the others
+// said.
 #include "codegen/kernel_builder.h"
 
 #include <gtest/gtest.h>
@@ -100,8 +101,8 @@ TEST(Selection, TablesByName) {
 }
 #endif
 
-// Whatever the layout and the number of tokens: someone serves it on every target, no tier is asked for
-// that the target lacks, and a better target never gets a generator further down the list.
+// Whatever the layout and the number of tokens: someone serves it on every target, no tier is asked
+// for that the target lacks, and a better target never gets a generator further down the list.
 TEST(Selection, EveryLayoutTierAndTokenCount) {
   constexpr Isa kIsas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx};
   const auto& generators = KernelBuilder::generators();
@@ -142,7 +143,8 @@ TEST(Selection, EveryRefusalIsKept) {
 #endif
 }
 
-// Where executable memory is refused a kernel compiled ahead of time serves, and the reason is on record.
+// Where executable memory is refused a kernel compiled ahead of time serves, and the reason is on
+// record.
 TEST(Selection, WithoutExecutableMemoryItSaysSo) {
   const Options before = options();
   Options without_jit = before;
@@ -159,7 +161,8 @@ TEST(Selection, WithoutExecutableMemoryItSaysSo) {
   }
 }
 
-// A request for one M may be answered with a kernel for any M; the answer says so, and so does the name.
+// A request for one M may be answered with a kernel for any M; the answer says so, and so does the
+// name.
 TEST(Selection, NamesTellWhetherAKernelIsForAnyM) {
   KernelBuilder builder;
   for (const LayoutId layout : kLayouts) {
@@ -181,7 +184,8 @@ TEST(Selection, NamesTellWhetherAKernelIsForAnyM) {
 TEST(Selection, AKernelForAnyMIsTakenWhereItStandsHigher) {
   const Target here = host_target();
   if (!here.supports(Isa::kAvx2)) GTEST_SKIP() << "this CPU lacks avx2: nothing but the reference";
-  // The sums of K this long may overflow an accumulator of the kernels for few tokens, not those of a panel.
+  // The sums of K this long may overflow an accumulator of the kernels for few tokens, not those of
+  // a panel.
   const MatmulSpec five{.n = 16, .k = int64_t{1} << 21, .m = 5};
   const auto built = KernelBuilder().build({five, {}, here});
   ASSERT_TRUE(built.ok()) << built.status().message();
@@ -218,8 +222,8 @@ std::vector<KernelSpec> one_of_each_operation() {
   return specs;
 }
 
-// The name of every kernel that any generator makes leads back to its spec, its plan and a generator of
-// the same suffix that makes it. (LLVM's tiers and the static kernels share suffixes.)
+// The name of every kernel that any generator makes leads back to its spec, its plan and a
+// generator of the same suffix that makes it. (LLVM's tiers and the static kernels share suffixes.)
 TEST(KernelNames, LeadBackForEveryGenerator) {
   const KernelPlan plans[] = {{},
                               {.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 2048},

@@ -1,5 +1,6 @@
-// Compiled models that somebody changed, with right checksums. Whatever was changed, a file is either
-// refused with a message or runs, and then gives the same logits on every tier; nothing ends the process.
+// Compiled models that somebody changed, with right checksums. Whatever was changed, a file is
+// either refused with a message or runs, and then gives the same logits on every tier; nothing ends
+// the process.
 #include <gtest/gtest.h>
 
 #include <cstring>

@@ -114,7 +114,8 @@ constexpr const char* kUntuned =
     "amx b3 m3: x64_matmul_words_avx512vnni t2u4p14336\n"
     "amx b3 m5: x64_matmul_words_avx512vnni t2u4p14336\n";
 
-// The kernel that runs where nothing was measured, by generator and plan, for a matrix that does not fit in L2.
+// The kernel that runs where nothing was measured, by generator and plan, for a matrix that does
+// not fit in L2.
 TEST(HeuristicPlanSource, TheUntunedKernelsAreThese) {
   Target without_vbmi = target_for(Isa::kAvx512Vnni);
   without_vbmi.has_vbmi = false;

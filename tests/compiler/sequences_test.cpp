@@ -1,5 +1,5 @@
-// Sequences in one executor: whatever shares a pass, however often a sequence is forked or shortened, every row's
-// logits are those of its tokens run alone, bit by bit.
+// Sequences in one executor: whatever shares a pass, however often a sequence is forked or
+// shortened, every row's logits are those of its tokens run alone, bit by bit.
 #include <gtest/gtest.h>
 
 #include <cstring>

@@ -1,8 +1,8 @@
 // Every matmul generator of the build, over every layout it reads, against a plain loop and
-// codegen/reference, bit by bit: model shapes, ragged K, pad rows, extreme operands, every number of
-// tokens, a grid of plans, sub-ranges of tiles, gaps between rows, guard pages around every buffer, ABI.
-// And all of them against each other. Kernels whose tier this CPU lacks are generated all the same; running
-// them is skipped, loudly.
+// codegen/reference, bit by bit: model shapes, ragged K, pad rows, extreme operands, every number
+// of tokens, a grid of plans, sub-ranges of tiles, gaps between rows, guard pages around every
+// buffer, ABI. And all of them against each other. Kernels whose tier this CPU lacks are generated
+// all the same; running them is skipped, loudly.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -31,8 +31,8 @@ struct TileRange {
 };
 using TileRanges = std::vector<TileRange>;
 
-// Numbers of tokens of one call: all small ones that differ in how a kernel cuts them, and the edges of
-// groups of 8, 16 and 32.
+// Numbers of tokens of one call: all small ones that differ in how a kernel cuts them, and the
+// edges of groups of 8, 16 and 32.
 constexpr int64_t kTokenCounts[] = {1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 64, 100, 256};
 constexpr int64_t kFewTokenCounts[] = {1, 2, 3, 5, 8, 17, 33};
 
@@ -49,8 +49,8 @@ class MatmulConformance : public testing::TestWithParam<MatmulEngine> {
     return test::lowest_target(generator(), in_layout(spec), plan).has_value();
   }
 
-  // The kernel, without its start-up proof: the tests are to find the error themselves. Null where it
-  // is declined or may not run here.
+  // The kernel, without its start-up proof: the tests are to find the error themselves. Null where
+  // it is declined or may not run here.
   Kernel build(const MatmulSpec& spec, const KernelPlan& plan) {
     const auto target = test::lowest_target(generator(), spec, plan);
     if (!target) return {};
@@ -67,7 +67,8 @@ class MatmulConformance : public testing::TestWithParam<MatmulEngine> {
     return *std::move(kernel);
   }
 
-  // A problem for these kernels: as many tokens as they may be called with, tables as they want them.
+  // A problem for these kernels: as many tokens as they may be called with, tables as they want
+  // them.
   MatmulProblem problem_for(const MatmulSpec& spec, ProblemOptions options) const {
     options.table_form = generator().table_form(in_layout(spec));
     return MatmulProblem(in_layout(spec), options);
@@ -85,8 +86,8 @@ class MatmulConformance : public testing::TestWithParam<MatmulEngine> {
     }
   }
 
-  // Every kernel for this spec, whatever its m: those for one number of tokens that occurs in `counts`,
-  // and the one for any number with each of them.
+  // Every kernel for this spec, whatever its m: those for one number of tokens that occurs in
+  // `counts`, and the one for any number with each of them.
   template <typename Counts>
   void expect_all_exact(MatmulSpec spec, const KernelPlan& plan, const Counts& counts,
                         ProblemOptions options = {}, TileRanges ranges = {}) {

@@ -1,5 +1,5 @@
-// Every generator of kernels.inc that takes a norm step on this machine gives the bits of the reference,
-// inside its buffers.
+// Every generator of kernels.inc that takes a norm step on this machine gives the bits of the
+// reference, inside its buffers.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -14,8 +14,9 @@ namespace {
 constexpr int64_t kWidths[] = {1,   7,   63,   64,   65,   100,  128,  256,
                                512, 640, 1536, 2560, 3200, 5460, 6912, 8640};
 
-// Calls `check(kernel)` for every generator but the reference that accepts the spec. The reference accepts
-// everything and is what the others are compared with: where it is alone nothing is tested, loudly.
+// Calls `check(kernel)` for every generator but the reference that accepts the spec. The reference
+// accepts everything and is what the others are compared with: where it is alone nothing is tested,
+// loudly.
 template <typename Check>
 void for_every_kernel(const KernelSpec& spec, const Check& check) {
   const KernelRequest request{.spec = spec, .plan = {}, .target = host_target()};

@@ -1,6 +1,6 @@
-// Every generator of lookup tables against codegen/reference, bit by bit: every layout and form, widths of
-// models and ragged ones, extreme activations, sub-ranges of blocks, guard pages, ABI. Kernels whose tier
-// this CPU lacks are generated all the same; running them is skipped, loudly.
+// Every generator of lookup tables against codegen/reference, bit by bit: every layout and form,
+// widths of models and ragged ones, extreme activations, sub-ranges of blocks, guard pages, ABI.
+// Kernels whose tier this CPU lacks are generated all the same; running them is skipped, loudly.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Folders that load_model() may not read, and paths that are not text: the message names the path and
-// says what the system said.
+// Folders that load_model() may not read, and paths that are not text: the message names the path
+// and says what the system said.
 #include <gtest/gtest.h>
 #include <unistd.h>
 

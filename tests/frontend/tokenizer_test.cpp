@@ -194,7 +194,8 @@ TEST(Tokenizer, TemplatesNestFromTheInside) {
   EXPECT_EQ(encode(*make_tokenizer(tree), "a"), Ids({1, 262, 259, 260}));
 }
 
-// Streams against whole decodes, and whole decodes against the definition applied to all bytes at once.
+// Streams against whole decodes, and whole decodes against the definition applied to all bytes at
+// once.
 class TokenizerStream : public testing::TestWithParam<const char*> {
  protected:
   static json tree(std::string_view name) {

@@ -1,6 +1,7 @@
-// The .bnc reader and everything that trusts it. The input is either a whole file, or (first byte 0xff) a description,
-// which is put into a well-formed container with sections of the sizes that its steps imply, because random bytes
-// never get past the checksums. What is accepted is linked and runs one token.
+// The .bnc reader and everything that trusts it. The input is either a whole file, or (first byte
+// 0xff) a description, which is put into a well-formed container with sections of the sizes that
+// its steps imply, because random bytes never get past the checksums. What is accepted is linked
+// and runs one token.
 #include <unistd.h>
 
 #include <cstdlib>

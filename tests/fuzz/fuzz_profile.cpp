@@ -1,6 +1,6 @@
-// Any bytes as a profile of tuning. After a first byte 0xff the checksums of entries are made good, because random
-// changes never get past them. What is read prints and reads back, and whatever it claims, choices made by it are
-// kernels that exist and take their plans.
+// Any bytes as a profile of tuning. After a first byte 0xff the checksums of entries are made good,
+// because random changes never get past them. What is read prints and reads back, and whatever it
+// claims, choices made by it are kernels that exist and take their plans.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

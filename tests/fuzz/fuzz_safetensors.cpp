@@ -1,5 +1,5 @@
-// Any bytes as a .safetensors file. What the reader accepts is read to the last byte and must cover the data
-// exactly.
+// Any bytes as a .safetensors file. What the reader accepts is read to the last byte and must cover
+// the data exactly.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,5 +1,5 @@
-// Reads the input as a tokenizer.json. What is accepted must encode and decode without crashing, and a stream
-// must give the text of the whole decode.
+// Reads the input as a tokenizer.json. What is accepted must encode and decode without crashing,
+// and a stream must give the text of the whole decode.
 
 #include <algorithm>
 #include <string>

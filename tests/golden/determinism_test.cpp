@@ -1,5 +1,5 @@
-// The promise of the house: the same bits whatever the thread count, the tier, the layout of the weights, and the
-// way a prompt is cut into chunks. Everything here is compared with memcmp.
+// The promise of the house: the same bits whatever the thread count, the tier, the layout of the
+// weights, and the way a prompt is cut into chunks. Everything here is compared with memcmp.
 #include <gtest/gtest.h>
 
 #include <cstring>

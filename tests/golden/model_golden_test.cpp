@@ -1,6 +1,6 @@
-// The bundled model against goldens made by an independent implementation. Agreement with it is numeric: a
-// different order of float operations flips single int8 roundings, so the tolerances are those that the
-// golden files state, and the largest difference seen is printed.
+// The bundled model against goldens made by an independent implementation. Agreement with it is
+// numeric: a different order of float operations flips single int8 roundings, so the tolerances are
+// those that the golden files state, and the largest difference seen is printed.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -175,8 +175,9 @@ double relative_max(std::span<const float> actual, std::span<const float> expect
   return difference(actual, expected).max_abs / double{largest};
 }
 
-// Each norm and each linear layer of the program, run by the kernels that were linked for this machine on
-// the inputs that the goldens recorded: nothing can accumulate, so agreement is to float rounding.
+// Each norm and each linear layer of the program, run by the kernels that were linked for this
+// machine on the inputs that the goldens recorded: nothing can accumulate, so agreement is to float
+// rounding.
 class OperatorGolden : public ActivationGolden {
  protected:
   // Codes on a rounding boundary may fall to either side.
@@ -287,9 +288,9 @@ TEST_F(OperatorGolden, EveryNormAndLinearLayer) {
   EXPECT_LE(flips_ * 500, codes_);
 }
 
-// The prompt as a whole, layer by layer. Our keys and values are rounded to fp16, the goldens' are not; that
-// alone moves attention by 3e-4 in the first layer and flips int8 codes from there on, so the layers are held
-// to a root mean square, and the tight comparison is the one above.
+// The prompt as a whole, layer by layer. Our keys and values are rounded to fp16, the goldens' are
+// not; that alone moves attention by 3e-4 in the first layer and flips int8 codes from there on, so
+// the layers are held to a root mean square, and the tight comparison is the one above.
 std::vector<float> rows_of(const StepOutput& output, int64_t rows) {
   std::vector<float> values;
   for (int64_t row = 0; row < rows; ++row) {

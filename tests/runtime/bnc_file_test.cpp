@@ -1,4 +1,5 @@
-// The .bnc container: what is written comes back; whatever is cut, flipped or newer is one clear error.
+// The .bnc container: what is written comes back; whatever is cut, flipped or newer is one clear
+// error.
 #include "runtime/bnc_file.h"
 
 #include <gtest/gtest.h>

@@ -221,7 +221,8 @@ TEST(FeatureProbes, EveryFeatureButAmxHasOne) {
   }
 }
 
-// The instructions exist: an assembler that wrote something else would make a feature that runs look refused.
+// The instructions exist: an assembler that wrote something else would make a feature that runs
+// look refused.
 TEST(FeatureProbes, NothingIsRefusedWhereTheCompilerSeesTheFeatureToo) {
   CpuFeatures f = cpu_features();
   drop_refused(f, feature_probes());

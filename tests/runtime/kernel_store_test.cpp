@@ -1,4 +1,5 @@
-// The store under everything that can happen to files: never a wrong kernel, never a failure, a word where it matters.
+// The store under everything that can happen to files: never a wrong kernel, never a failure, a
+// word where it matters.
 #include "runtime/kernel_store.h"
 
 #include <fcntl.h>

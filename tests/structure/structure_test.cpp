@@ -164,8 +164,8 @@ void check_environment(const SourceFile& file, Violations& found) {
   }
 }
 
-// Below the command nothing prints: notes go to a sink (runtime/notes.h), failures are returned. The files named
-// here say so once per process, where no sink reaches.
+// Below the command nothing prints: notes go to a sink (runtime/notes.h), failures are returned.
+// The files named here say so once per process, where no sink reaches.
 bool may_print(std::string_view path) {
   static constexpr std::string_view kAllowed[] = {
       "tests/",

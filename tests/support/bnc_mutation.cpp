@@ -96,7 +96,8 @@ class Mutator {
     }
   }
 
-  // Most strings are names of kernels, sections and plans: numbers in them count, and other names exist.
+  // Most strings are names of kernels, sections and plans: numbers in them count, and other names
+  // exist.
   std::string changed(std::string text) {
     const auto is_digit = [](unsigned char c) { return std::isdigit(c) != 0; };
     const auto digits = std::ranges::count_if(text, is_digit);

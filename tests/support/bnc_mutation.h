@@ -23,8 +23,8 @@ BncParts read_bnc_parts(const std::filesystem::path& path);
 // Error: the writer's, for what cannot even be written (two sections of one name).
 Status write_bnc_parts(const BncParts& parts, const std::filesystem::path& path);
 
-// Makes one change drawn from `seed`: a value, a name, an element or a key of the description, or the
-// bytes, size, name or presence of a section. Returns what it did, for messages.
+// Makes one change drawn from `seed`: a value, a name, an element or a key of the description, or
+// the bytes, size, name or presence of a section. Returns what it did, for messages.
 std::string mutate(BncParts* parts, uint64_t seed);
 
 }  // namespace bitnetc::test

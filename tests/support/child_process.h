@@ -1,5 +1,5 @@
-// Work done in a forked copy of the test: to be killed, to be two processes at once, or to live with other rights and
-// mounts than the test itself.
+// Work done in a forked copy of the test: to be killed, to be two processes at once, or to live
+// with other rights and mounts than the test itself.
 #pragma once
 
 #include <sys/types.h>
@@ -31,7 +31,8 @@ inline std::string in_child(const ChildWork& work) {
   return ChildProcess(work).wait();
 }
 
-// For use inside a child: mounts that only this process sees. Empty, or why it is not permitted here.
+// For use inside a child: mounts that only this process sees. Empty, or why it is not permitted
+// here.
 std::string own_mounts();
 std::string mount_small_disk(const std::string& folder, int64_t size_bytes);
 std::string make_read_only(const std::string& folder);

@@ -1,4 +1,5 @@
-// Tests of the `bitnetc` program, with a cache of their own: nothing of the machine's is read or written.
+// Tests of the `bitnetc` program, with a cache of their own: nothing of the machine's is read or
+// written.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -15,8 +15,8 @@ std::optional<Target> lowest_target(const Generator& generator, const KernelSpec
 // Whether its kernel of this request may be called on this CPU, whatever caps are set.
 bool runs_here(const Generator& generator, const KernelSpec& spec, const KernelPlan& plan = {});
 
-// A generator of matmuls and one of the layouts it reads. The reference is none: it is what they are
-// compared with.
+// A generator of matmuls and one of the layouts it reads. The reference is none: it is what they
+// are compared with.
 struct MatmulEngine {
   const Generator* generator;
   LayoutId layout;

@@ -34,8 +34,8 @@ void append_u16(std::vector<uint8_t>* out, uint16_t value) {
   out->push_back(static_cast<uint8_t>(value >> 8));
 }
 
-// Draws floats from the raw 64-bit generator, whose sequence the standard fixes (distributions are free to
-// differ between libraries).
+// Draws floats from the raw 64-bit generator, whose sequence the standard fixes (distributions are
+// free to differ between libraries).
 class Random {
  public:
   explicit Random(uint64_t seed) : engine_(seed) {}
@@ -101,7 +101,8 @@ struct Quantised {
   TensorData packed, scale;
 };
 
-// Four rows a byte, a quarter of the rows apart: bits 2i+1..2i of byte (r, c) hold trit (i*R + r, c) + 1.
+// Four rows a byte, a quarter of the rows apart: bits 2i+1..2i of byte (r, c) hold trit (i*R + r,
+// c) + 1.
 Quantised quantise(const TensorData& master) {
   const size_t n = static_cast<size_t>(master.shape[0]), k = static_cast<size_t>(master.shape[1]);
   std::vector<float> weights(n * k);
@@ -168,8 +169,8 @@ std::string utf8(uint32_t code_point) {
           static_cast<char>(0x80 | (code_point & 0x3f))};
 }
 
-// The character that stands for a byte in byte-level BPE: printable bytes for themselves, the others in
-// order from U+0100 on.
+// The character that stands for a byte in byte-level BPE: printable bytes for themselves, the
+// others in order from U+0100 on.
 std::vector<std::string> byte_characters() {
   std::vector<std::string> characters;
   uint32_t next = 0x100;

@@ -1,5 +1,6 @@
-// Small random models for tests, as Hugging Face folders of any shape. A model here is plain data: change a
-// config key, drop a tensor or flip a byte, then write it. Everything is drawn from a seed.
+// Small random models for tests, as Hugging Face folders of any shape. A model here is plain data:
+// change a config key, drop a tensor or flip a byte, then write it. Everything is drawn from a
+// seed.
 #pragma once
 
 #include <cstdint>
@@ -55,8 +56,8 @@ struct ModelFiles {
 
 // A random model whose projections are bf16 masters (quantization_mode online).
 ModelFiles make_master_model(const ModelShape& shape, uint64_t seed);
-// The same model as packed weights: quantised by code of its own, so that loading both folders compares two
-// implementations. The trits and scales of both must be equal, bit for bit.
+// The same model as packed weights: quantised by code of its own, so that loading both folders
+// compares two implementations. The trits and scales of both must be equal, bit for bit.
 ModelFiles make_packed_model(const ModelShape& shape, uint64_t seed);
 
 // Writes the folder with one model.safetensors, or with `shards` files and an index.

@@ -81,8 +81,8 @@ std::vector<NormRow> norm_rows(int64_t k) {
   return rows;
 }
 
-// x = +-1/2, so the mean square is 1/4 and r = 1 / sqrt(1/4 + 3/4); y = x * w = +-(j + 1/2), except the
-// first, which is 127 and makes the factor 1.
+// x = +-1/2, so the mean square is 1/4 and r = 1 / sqrt(1/4 + 3/4); y = x * w = +-(j + 1/2), except
+// the first, which is 127 and makes the factor 1.
 NormRow tie_row(int64_t k) {
   NormRow row{"ties", {}, {}};
   for (int64_t i = 0; i < k; ++i) {

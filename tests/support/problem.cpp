@@ -14,7 +14,8 @@ namespace {
 
 constexpr float kUntouched = -7.25e30f;
 
-// What stands in row_absmax before a call: nothing yet, or outputs of other tiles that are less or more than any.
+// What stands in row_absmax before a call: nothing yet, or outputs of other tiles that are less or
+// more than any.
 float row_absmax_before(int64_t token) {
   constexpr float kBefore[] = {0.0f, 1e-3f, 1e30f};
   return kBefore[token % 3];

@@ -1,9 +1,9 @@
 // Matrix products to test kernels on: random or extreme operands in guarded memory, exactly as
-// large as the contract of MatmulArgs says, with the answer computed two ways: by a plain loop over the
-// trits, and on a sample by codegen/reference, which shares no code with it.
+// large as the contract of MatmulArgs says, with the answer computed two ways: by a plain loop over
+// the trits, and on a sample by codegen/reference, which shares no code with it.
 //
-// Tiles are made when they are first asked for, each from the seed and its own number: a test of a few
-// tiles of a large matrix pays for those only, and finds the same numbers whatever else it ran.
+// Tiles are made when they are first asked for, each from the seed and its own number: a test of a
+// few tiles of a large matrix pays for those only, and finds the same numbers whatever else it ran.
 #pragma once
 
 #include <cstdint>
@@ -42,15 +42,16 @@ class MatmulProblem {
   const MatmulSpec& spec() const { return spec_; }
   int64_t tiles() const { return spec_.weight_layout().tiles(); }
 
-  // For tiles [begin, end), writing to this problem's y. `tokens`: how many of the problem's, those next
-  // to the unreadable page; 0: all.
+  // For tiles [begin, end), writing to this problem's y. `tokens`: how many of the problem's, those
+  // next to the unreadable page; 0: all.
   MatmulArgs args(int64_t tile_begin, int64_t tile_end, int64_t tokens = 0);
 
   // Fills y with a pattern no kernel writes.
   void reset_output();
-  // After a kernel ran with args(tile_begin, tile_end, tokens): compares y there, and the maxima that specs with
-  // row_absmax leave, with the plain loop and the reference bit by bit, checks that nothing else of y changed and that no buffer's slack was
-  // touched. Returns the first difference, or an empty string; y is as after reset_output() then.
+  // After a kernel ran with args(tile_begin, tile_end, tokens): compares y there, and the maxima
+  // that specs with row_absmax leave, with the plain loop and the reference bit by bit, checks that
+  // nothing else of y changed and that no buffer's slack was touched. Returns the first difference,
+  // or an empty string; y is as after reset_output() then.
   std::string check(int64_t tile_begin, int64_t tile_end, int64_t tokens = 0);
 
  private:

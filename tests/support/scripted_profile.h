@@ -15,8 +15,8 @@ struct ScriptedKernel {
   double median_s = 50e-6;
 };
 
-// Measured by the best first; the field is what this build has for the spec on `target`, so that the entry is not stale.
-// Kernels that this build lacks have revision 1.
+// Measured by the best first; the field is what this build has for the spec on `target`, so that
+// the entry is not stale. Kernels that this build lacks have revision 1.
 ProfileEntry scripted_entry(const MatmulSpec& spec, const Target& target, int threads,
                             const std::vector<ScriptedKernel>& kernels);
 

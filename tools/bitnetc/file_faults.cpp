@@ -11,7 +11,8 @@
 namespace bitnetc {
 namespace {
 
-// Only what a signal handler may call. A start-up proof that is running has a handler of its own before this one.
+// Only what a signal handler may call. A start-up proof that is running has a handler of its own
+// before this one.
 void on_bus_error(int) {
   constexpr std::string_view kMessage =
       "bitnetc: a model file was cut short, or its disk failed, while it was read\n";

@@ -1,6 +1,7 @@
-// From the name of a model to something that runs: compiles a source model into the cache once, links kernels for
-// this machine, makes the tokenizer. The commands, and whoever else runs models, stand on it. It prints nothing:
-// what happens on the way goes to EngineOptions::notes. Functions may be called from any thread.
+// From the name of a model to something that runs: compiles a source model into the cache once,
+// links kernels for this machine, makes the tokenizer. The commands, and whoever else runs models,
+// stand on it. It prints nothing: what happens on the way goes to EngineOptions::notes. Functions
+// may be called from any thread.
 #pragma once
 
 #include <memory>
@@ -23,8 +24,8 @@ namespace bitnetc {
 
 // What a model is planned for.
 struct PlanRequest {
-  // A layout's name, "auto" (chosen for every matrix), or empty: as a compiled model has it, "auto" for a source
-  // model.
+  // A layout's name, "auto" (chosen for every matrix), or empty: as a compiled model has it, "auto"
+  // for a source model.
   std::string layout = {};
   int threads = 0;  // 0: every CPU this process may use
   Usage usage = Usage::kGeneration;
@@ -44,8 +45,9 @@ struct CompileRequest {
   std::optional<Effort> tune =
       {};  // measured before; none: as far as this machine is tuned already
 };
-// Compiles a source model into one .bnc file. Error: kInvalidArgument where the output is one of the files that are
-// read, or a device; else as OutputFile::create() (before anything is read), load_model(), compile() and tune().
+// Compiles a source model into one .bnc file. Error: kInvalidArgument where the output is one of
+// the files that are read, or a device; else as OutputFile::create() (before anything is read),
+// load_model(), compile() and tune().
 Status compile_model(const CompileRequest& request, const EngineOptions& options);
 
 // Opens a compiled model; a source model is compiled into the cache first, or found there.
@@ -60,8 +62,8 @@ struct Engine {
   std::unique_ptr<const Tokenizer> tokenizer;
   LinkReport link_report;
 };
-// open_model(), and all that it needs to run. Notes name what was repacked and every operation that fell back to
-// slower kernels.
+// open_model(), and all that it needs to run. Notes name what was repacked and every operation that
+// fell back to slower kernels.
 Result<Engine> make_engine(const std::string& model_name, const EngineOptions& options);
 // Only the tokenizer of a model; no weights are compiled or linked.
 Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model_name);

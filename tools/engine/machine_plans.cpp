@@ -37,8 +37,8 @@ MachineLimits limits_with(int threads, Notes& notes) {
                            [&](const std::string& text) { notes.note(NoteKind::kTuning, text); });
 }
 
-// A machine that was never tuned has no limits to predict from, and measuring them takes longer than
-// most runs.
+// A machine that was never tuned has no limits to predict from, and measuring them takes longer
+// than most runs.
 PlanModel model_of(const Profile& profile, int threads, Notes& notes) {
   return profile.entries.empty() ? PlanModel() : cheapest_by_model(limits_with(threads, notes));
 }

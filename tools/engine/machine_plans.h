@@ -37,9 +37,9 @@ class MachinePlans {
   const ProfilePlanSource plans_;
 };
 
-// Tunes and keeps every entry as it is found; notes say what was done, what is left, and predicted against measured
-// times, a line per contest. Error: as tune(); where generated code cannot run, because what would be kept is used by
-// runs in which it can.
+// Tunes and keeps every entry as it is found; notes say what was done, what is left, and predicted
+// against measured times, a line per contest. Error: as tune(); where generated code cannot run,
+// because what would be kept is used by runs in which it can.
 Result<TuneReport> tune_this_machine(TuneRequest request, Notes& notes, const CancelToken* cancel);
 
 }  // namespace bitnetc

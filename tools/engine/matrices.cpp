@@ -25,7 +25,8 @@ std::string name_for_some_tokens(const std::string& name, size_t m) {
                                  : name.substr(0, at) + "_m*_" + name.substr(at + word.size());
 }
 
-// One line per run of token counts whose kernels differ in nothing but that count; the last run goes on for ever.
+// One line per run of token counts whose kernels differ in nothing but that count; the last run
+// goes on for ever.
 std::string kernel_lines(const MatmulStep& step) {
   std::vector<std::string> names;  // for 1, 2, ... kMaxBakedM tokens, and for more
   for (size_t m = 1; m <= kMaxBakedM; ++m)

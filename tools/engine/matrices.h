@@ -20,7 +20,8 @@ struct MatrixGroup {
 std::string matrix_role(const std::string& step_name);
 std::vector<MatrixGroup> matrix_groups(const Program& program);
 
-// What runs: layout, bits per weight and the kernels by number of tokens, for every role. Lines of text.
+// What runs: layout, bits per weight and the kernels by number of tokens, for every role. Lines of
+// text.
 std::string matmul_table(const Executable& executable);
 
 }  // namespace bitnetc

@@ -26,8 +26,8 @@ std::string digest_text(const std::string& text) {
   return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
 }
 
-// What the names of all entries of one source folder begin with: "fairytale-6m-<digest of its path>-". A folder's name
-// that cannot begin a cache file's is left out.
+// What the names of all entries of one source folder begin with: "fairytale-6m-<digest of its
+// path>-". A folder's name that cannot begin a cache file's is left out.
 std::string name_prefix(const std::string& folder) {
   std::error_code error;
   const fs::path path = fs::canonical(folder, error);
@@ -45,7 +45,8 @@ Result<std::string> entry_key(const CachedModelRequest& request, const CancelTok
       fmt::format("{} {} {}\n{}", BITNETC_VERSION, kBncVersion, request.plan, sources));
 }
 
-// Entries of the same folder beyond those that are kept. Best effort: what cannot be removed is shown by `cache ls`.
+// Entries of the same folder beyond those that are kept. Best effort: what cannot be removed is
+// shown by `cache ls`.
 void trim(const CacheDirectory& directory, const std::string& prefix, const std::string& newest) {
   auto files = directory.list();
   if (!files.ok()) return;
@@ -72,7 +73,8 @@ Result<Model> open_cached(const CacheDirectory& directory, const std::string& na
   return model;
 }
 
-// The name is drawn by the system: in a folder that others write to, nobody can have put a link there.
+// The name is drawn by the system: in a folder that others write to, nobody can have put a link
+// there.
 Result<Model> compile_to_temporary(const CompileTo& compile) {
   std::error_code error;
   const fs::path folder = fs::temp_directory_path(error);

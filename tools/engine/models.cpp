@@ -18,8 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Folders that may hold bundled models: next to an installed binary, and in the source tree the binary was
-// built in.
+// Folders that may hold bundled models: next to an installed binary, and in the source tree the
+// binary was built in.
 std::vector<std::string> bundled_model_folders() {
   const fs::path program_dir = options().program_dir;
   return {(program_dir / "../share/bitnetc/models").lexically_normal(),

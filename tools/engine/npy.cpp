@@ -6,7 +6,8 @@
 namespace bitnetc {
 
 Status write_npy(OutputFile& file, std::span<const float> values) {
-  // The dictionary ends with a newline and is padded so that the data starts at a multiple of 64 bytes.
+  // The dictionary ends with a newline and is padded so that the data starts at a multiple of 64
+  // bytes.
   constexpr char kMagic[] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0};
   constexpr size_t kPreambleBytes = sizeof kMagic + 2;
   std::string dictionary =

@@ -60,7 +60,8 @@ std::optional<std::string> remembered(const CacheDirectory& records, const struc
 void remember(const CacheDirectory& records, const struct stat& info, const std::string& digest) {
   const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(digest.data()),
                                        digest.size());
-  // Without a record the file is read again next time; the model's own cache says what is wrong with the disk.
+  // Without a record the file is read again next time; the model's own cache says what is wrong
+  // with the disk.
   if (!records.publish(record_name(info), bytes, Durability::kUnsynced).ok()) return;
   auto files = records.list();
   if (!files.ok() || files->size() <= kMostRecords) return;

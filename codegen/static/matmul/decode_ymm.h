@@ -1,9 +1,11 @@
-// Blocks of every layout as vectors of codes, AVX2: dword r of vector 2g + part holds the codes w + 1 of a
-// row, columns 4g .. 4g + 3 of the block. i2_s: part p has the rows 8p .. 8p + 7. The layouts made of words
-// come out of the unpacking instructions as Ymm::rows<true> undoes it. Layouts: docs/layouts/.
+// Blocks of every layout as vectors of codes, AVX2: dword r of vector 2g + part holds the codes w +
+// 1 of a row, columns 4g .. 4g + 3 of the block. i2_s: part p has the rows 8p .. 8p + 7. The
+// layouts made of words come out of the unpacking instructions as Ymm::rows<true> undoes it.
+// Layouts: docs/layouts/.
 //
-// Decoders as in decode_zmm.h. A shuffle looks at four bits only: the fields of three weights (32 values)
-// take two shuffles, whose tables hold all three codes, two bits each; then they are planes as in i2_s.
+// Decoders as in decode_zmm.h. A shuffle looks at four bits only: the fields of three weights (32
+// values) take two shuffles, whose tables hold all three codes, two bits each; then they are planes
+// as in i2_s.
 #pragma once
 
 #include "codegen/static/matmul/trit_tables.h"

@@ -1,9 +1,9 @@
-// Blocks of every layout as vectors of codes, AVX-512: dword r of vector g holds the codes w + 1 of row r,
-// columns 4g .. 4g + 3 of the block. tl2 and b3 need VBMI. Layouts: docs/layouts/.
+// Blocks of every layout as vectors of codes, AVX-512: dword r of vector g holds the codes w + 1 of
+// row r, columns 4g .. 4g + 3 of the block. tl2 and b3 need VBMI. Layouts: docs/layouts/.
 //
-// A decoder names its block (bytes, columns), and decode<kKeep> calls take(Constant<g>, codes) for every
-// group as soon as its codes are there. Codes of group g may be left at bit shift(g) % (kKeep + 2) of their
-// byte, for sums that are shifted down at the end; kKeep = 0 leaves none.
+// A decoder names its block (bytes, columns), and decode<kKeep> calls take(Constant<g>, codes) for
+// every group as soon as its codes are there. Codes of group g may be left at bit shift(g) % (kKeep
+// + 2) of their byte, for sums that are shifted down at the end; kKeep = 0 leaves none.
 #pragma once
 
 #include "codegen/static/matmul/trit_tables.h"
@@ -57,14 +57,16 @@ struct Tl1Zmm {
 
 #ifdef __AVX512VBMI__
 
-// A byte shuffle looks at six bits; a field has five, so that the tables are repeated and nothing is masked.
+// A byte shuffle looks at six bits; a field has five, so that the tables are repeated and nothing
+// is masked.
 struct Tl2Zmm {
   static constexpr int kBlockBytes = 128, kColumns = 36, kGroups = 9;
   static constexpr bool kInterleaved = false, kHasPlanes = false;
 
   template <int kKeep, typename Take>
   static void decode(const uint8_t* block, const Take& take) {
-    // Where the fields begin in a pair of rows' dwords: fields 0 and 1 of both words; field 2 twice.
+    // Where the fields begin in a pair of rows' dwords: fields 0 and 1 of both words; field 2
+    // twice.
     const __m512i first_fields = _mm512_set1_epi64(0x3530252015100500);
     const __m512i third_fields = _mm512_set1_epi64(0x3a2a3a2a1a0a1a0a);
     constexpr __mmask64 kUpperWords = 0xcccccccccccccccc;
@@ -92,8 +94,8 @@ struct Tl2Zmm {
   }
 };
 
-// A word is a fraction; times the radix, its whole part is a field and its fraction the rest. Times 256
-// more, the field stands in the upper byte, above bits that the selection drops.
+// A word is a fraction; times the radix, its whole part is a field and its fraction the rest. Times
+// 256 more, the field stands in the upper byte, above bits that the selection drops.
 struct B3Zmm {
   static constexpr int kBlockBytes = 64, kColumns = 20, kGroups = 5;
   static constexpr bool kInterleaved = false, kHasPlanes = false;

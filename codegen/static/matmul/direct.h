@@ -1,9 +1,10 @@
 // Products with few tokens: every block is decoded into registers and met by all tokens at once.
 //
-// A tier says how many tiles go side by side (direct_tiles), how many bits of shifts are put off to the end
-// for one token (kKeptBits: sums of codes left at bit b are multiples of 2^b and have an accumulator of
-// their own), how many accumulators it has for sums that are split only to hide latency (kMostChains), and
-// how often an accumulator can be added to before it must be widened (kMostAdds).
+// A tier says how many tiles go side by side (direct_tiles), how many bits of shifts are put off to
+// the end for one token (kKeptBits: sums of codes left at bit b are multiples of 2^b and have an
+// accumulator of their own), how many accumulators it has for sums that are split only to hide
+// latency (kMostChains), and how often an accumulator can be added to before it must be widened
+// (kMostAdds).
 #pragma once
 
 #include "codegen/static/matmul/finish.h"
@@ -80,7 +81,8 @@ struct Pass {
   }
 };
 
-// `count` blocks, one at least; the totals grow. A function of its own: its loop is to have the registers alone.
+// `count` blocks, one at least; the totals grow. A function of its own: its loop is to have the
+// registers alone.
 template <class Tier, class Decoder, int kTokens, int kTiles>
 [[gnu::noinline, gnu::flatten]] void add_blocks(const uint8_t* w, int64_t tile_bytes,
                                                 const int8_t* x, int64_t x_stride, int64_t count,

@@ -1,5 +1,5 @@
-// From the sums of codes w + 1 to outputs (docs/numerics.md, section 8): the epilogue of the static matmul
-// kernels, for the vectors of any tier.
+// From the sums of codes w + 1 to outputs (docs/numerics.md, section 8): the epilogue of the static
+// matmul kernels, for the vectors of any tier.
 #pragma once
 
 #include "codegen/kernel_spec.h"
@@ -9,7 +9,8 @@
 namespace bitnetc {
 namespace {  // NOLINT(google-build-namespaces)
 
-// Sums of some tokens and some neighbouring tiles: sums[token * token_stride + tile * kTileRows + row].
+// Sums of some tokens and some neighbouring tiles: sums[token * token_stride + tile * kTileRows +
+// row].
 struct TileSums {
   const int32_t* sums;
   int64_t token_stride;

@@ -18,8 +18,8 @@ struct Tier {
   Isa isa;
   bool decodes_by_vbmi;  // tl2 and b3
   int vector_bytes;
-  // Vector instructions that decode 128 weights, by LayoutId: those that the head of the tier's file counts for one
-  // token, without its dot products.
+  // Vector instructions that decode 128 weights, by LayoutId: those that the head of the tier's
+  // file counts for one token, without its dot products.
   std::array<double, std::size(kLayouts)> decode_operations;
   std::array<MakeKernel, std::size(kLayouts)> make;  // by LayoutId
 };

@@ -1,5 +1,5 @@
-// Products with many tokens: a stretch of columns of a few tiles is decoded once into a panel of codes on
-// the stack, and register tiles of kMicroTokens x kMicroTiles walk over it.
+// Products with many tokens: a stretch of columns of a few tiles is decoded once into a panel of
+// codes on the stack, and register tiles of kMicroTokens x kMicroTiles walk over it.
 //
 //   panel   [tiles / kMicroTiles][group of 4 columns][kMicroTiles][16 rows][4 columns], codes w + 1
 //   sums    [token][tile of the step][row], grown stretch by stretch

@@ -46,8 +46,9 @@ inline int32_t load_dword(const int8_t* from) {
   return value;
 }
 
-// step(Constant<count>(), tile) over the tiles of the call, kTiles at a time and the rest in halves.
-// Gated epilogues have an even number of tiles, so that with an even kTiles pairs stay together.
+// step(Constant<count>(), tile) over the tiles of the call, kTiles at a time and the rest in
+// halves. Gated epilogues have an even number of tiles, so that with an even kTiles pairs stay
+// together.
 template <int kTiles, typename Step>
 void for_each_step(int64_t tile, int64_t tile_end, const Step& step) {
   for (; tile + kTiles <= tile_end; tile += kTiles) step(Constant<kTiles>(), tile);

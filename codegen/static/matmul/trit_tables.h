@@ -6,8 +6,8 @@
 namespace bitnetc {
 namespace {  // NOLINT(google-build-namespaces)
 
-// Code of the weight that is the `digit`-th base-3 digit (0: the last) of value, when all digits are -1..1
-// and the value is shifted to be non-negative.
+// Code of the weight that is the `digit`-th base-3 digit (0: the last) of value, when all digits
+// are -1..1 and the value is shifted to be non-negative.
 constexpr int digit_code(int shifted_value, int digit) {
   for (; digit > 0; --digit) shifted_value /= 3;
   return shifted_value % 3;

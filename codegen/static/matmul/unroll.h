@@ -1,5 +1,5 @@
-// Loops that the compiler must unroll: arrays of vectors live in registers only where every index is a
-// constant.
+// Loops that the compiler must unroll: arrays of vectors live in registers only where every index
+// is a constant.
 #pragma once
 
 #include <utility>

@@ -1,5 +1,6 @@
-// Constants of a program, in memory behind its code: each a whole vector of copies, so that instructions
-// of every encoding take them as operands. A constant that is asked for twice is stored once.
+// Constants of a program, in memory behind its code: each a whole vector of copies, so that
+// instructions of every encoding take them as operands. A constant that is asked for twice is
+// stored once.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,6 @@
-// silu and gelu of a vector of floats, bit for bit those of docs/numerics.md section 4. Constants are
-// operands in memory, so that four vector registers are enough and nothing is kept between calls.
+// silu and gelu of a vector of floats, bit for bit those of docs/numerics.md section 4. Constants
+// are operands in memory, so that four vector registers are enough and nothing is kept between
+// calls.
 //
 //   exp(x)    clamp 2, n 2, r 2, polynomial 7, powers of two 9    22 instructions
 //   silu(x)   sign, exp, addition, division                       25

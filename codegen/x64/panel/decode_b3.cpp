@@ -1,8 +1,9 @@
 // decode_b3.cpp     b3 blocks to panels: windows of digits by multiplication, then look-ups
 //
-// A word is the fraction 0.d0 d1 .. d9 to base 3. Multiplied by 3^j modulo 2^16 it starts with digit j;
-// the high half of its product with 3^n is then the number that the digits j .. j+n-1 make, a "window". With
-// 3^n * 256 that number comes in the high byte, so two windows join in a word.
+// A word is the fraction 0.d0 d1 .. d9 to base 3. Multiplied by 3^j modulo 2^16 it starts with
+// digit j; the high half of its product with 3^n is then the number that the digits j .. j+n-1
+// make, a "window". With 3^n * 256 that number comes in the high byte, so two windows join in a
+// word.
 //
 //   group      0        1        2        3        4             digits of words A and B in a dword
 //   bytes     0 3      1 4      2 5      6 6      7 7            for 0..2: A A B B

@@ -9,8 +9,8 @@
 
 namespace bitnetc::x64 {
 
-// What the code is called as: `blocks` >= 1 consecutive blocks to consecutive groups at `panel`, which is
-// 64-byte aligned.
+// What the code is called as: `blocks` >= 1 consecutive blocks to consecutive groups at `panel`,
+// which is 64-byte aligned.
 using DecodeEntry = void (*)(const uint8_t* w, uint8_t* panel, int64_t blocks);
 
 // `vector_bytes`: 32 (AVX2) or 64 (AVX-512), as VectorFile.

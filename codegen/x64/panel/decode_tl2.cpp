@@ -208,7 +208,8 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
     sink(group + 2, fields(0), fields(1));
   }
 
-  // The halves and, in place of the fields, the pairs of a part's `bytes`: its fields' register or another one.
+  // The halves and, in place of the fields, the pairs of a part's `bytes`: its fields' register or
+  // another one.
   void split_fields(Xbyak::CodeGenerator& code, const Ymm& bytes, int part) {
     const bool in_place = bytes == fields(part);
     if (!in_place) code.vpshufb(fields(part), *pairs_.in_register, bytes);

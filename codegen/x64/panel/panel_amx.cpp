@@ -157,8 +157,8 @@ class PanelAmx final : public PanelMatmul {
     L(done);
   }
 
-  // For a last batch of fewer tokens than the others, and back. With fewer than 16 tokens there are no
-  // others: load_constants() has done it.
+  // For a last batch of fewer tokens than the others, and back. With fewer than 16 tokens there are
+  // no others: load_constants() has done it.
   void reconfigure() {
     Xbyak::Label done;
     cmp(qword[regs_.args + offsetof(MatmulArgs, m)], kBatchTokens);
@@ -167,7 +167,8 @@ class PanelAmx final : public PanelMatmul {
     L(done);
   }
 
-  // Leaves the flags of the tokens that are left: zero, or negative after a batch that was not full.
+  // Leaves the flags of the tokens that are left: zero, or negative after a batch that was not
+  // full.
   void multiply_batches(int batches) {
     const int tiles = std::min(step_tiles(), 2);
     for (int tile = 0; tile < step_tiles(); tile += tiles)

@@ -4,8 +4,8 @@
 //   group   16 rows x 4 columns: byte 4r + j belongs to row r of the tile, column 4g + j
 //   byte    the code w + 1: 0, 1 or 2; columns beyond the matrix hold code 1
 //
-// A panel is decoded once and multiplied with many tokens. There is a decoder per layout; it emits its
-// instructions into the program of the kernel that uses it.
+// A panel is decoded once and multiplied with many tokens. There is a decoder per layout; it emits
+// its instructions into the program of the kernel that uses it.
 #pragma once
 
 #include <memory>
@@ -34,21 +34,22 @@ class PanelDecoder {
            (block_columns() * static_cast<int>(kTileRows));
   }
 
-  // Loads what decode_block() keeps in vector registers. May use every vector register and rax. Emitted at the start
-  // of every panel.
+  // Loads what decode_block() keeps in vector registers. May use every vector register and rax.
+  // Emitted at the start of every panel.
   virtual void load_constants(Xbyak::CodeGenerator& code) = 0;
-  // One block at [w] -> block_columns() / 4 groups at [panel], which is 64-byte aligned. Changes vector
-  // registers and rax only.
+  // One block at [w] -> block_columns() / 4 groups at [panel], which is 64-byte aligned. Changes
+  // vector registers and rax only.
   virtual void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
                             const Xbyak::RegExp& panel) = 0;
   // Constants in memory, emitted once, after the program's ret; may emit nothing.
   virtual void emit_data(Xbyak::CodeGenerator& code) = 0;
 };
 
-// A decoder whose vectors are whole groups, so that they need not go through memory. It decodes in two steps, so that
-// a caller can put the first one of later groups among what it does with earlier ones. Blocks of several tiles may be
-// decoded side by side, each in a lane of registers. It uses no more than the first kRegisters vector registers, and
-// none of the general ones after load_constants().
+// A decoder whose vectors are whole groups, so that they need not go through memory. It decodes in
+// two steps, so that a caller can put the first one of later groups among what it does with earlier
+// ones. Blocks of several tiles may be decoded side by side, each in a lane of registers. It uses
+// no more than the first kRegisters vector registers, and none of the general ones after
+// load_constants().
 class GroupDecoder : public PanelDecoder {
  public:
   static constexpr int kLanes = 2;
@@ -60,12 +61,13 @@ class GroupDecoder : public PanelDecoder {
   };
   virtual std::span<const Stage> stages() const = 0;
 
-  // Emits what the look-ups of a stage of the block at [w] need. What a lane needs for the stage before, which had
-  // the other turn (0 or 1), stays as it is. The stages of a block follow each other.
+  // Emits what the look-ups of a stage of the block at [w] need. What a lane needs for the stage
+  // before, which had the other turn (0 or 1), stays as it is. The stages of a block follow each
+  // other.
   virtual void prepare(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int lane, int stage,
                        int turn) = 0;
-  // Emits what brings a group that was prepared with `turn` into the register that it returns, where the codes are
-  // until the lane's next look-up or preparation.
+  // Emits what brings a group that was prepared with `turn` into the register that it returns,
+  // where the codes are until the lane's next look-up or preparation.
   virtual Xbyak::Zmm look_up(Xbyak::CodeGenerator& code, int lane, int group, int turn) = 0;
 
   void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
@@ -74,8 +76,8 @@ class GroupDecoder : public PanelDecoder {
 // For tl1, tl2 and b3: AVX-512 F, BW and VL, and for tl2 and b3 VBMI too.
 std::unique_ptr<GroupDecoder> make_group_decoder(LayoutId layout);
 
-// A decoder that writes vectors of `vectors`: 32 bytes means AVX2 only, 64 bytes AVX-512 F, BW and VL, and
-// for tl2 and b3 VBMI too.
+// A decoder that writes vectors of `vectors`: 32 bytes means AVX2 only, 64 bytes AVX-512 F, BW and
+// VL, and for tl2 and b3 VBMI too.
 std::unique_ptr<PanelDecoder> make_panel_decoder(LayoutId layout, VectorFile vectors);
 
 // One per layout, each in its own file.

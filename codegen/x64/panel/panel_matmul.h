@@ -1,5 +1,6 @@
-// What every matmul program for any number of tokens shares: the walk over row tiles and columns, the panel
-// that weights are decoded into, and the epilogue. A tier adds the product of a panel with the tokens.
+// What every matmul program for any number of tokens shares: the walk over row tiles and columns,
+// the panel that weights are decoded into, and the epilogue. A tier adds the product of a panel
+// with the tokens.
 //
 //   for each step of T row tiles            T = tiles_per_step; what remains in steps of T/2, T/4 ...
 //     for each chunk of columns             K in parts of at most block_k columns
@@ -66,7 +67,8 @@ struct PanelLimits {
 };
 Status check_panel_plan(const KernelPlan& plan, const PanelLimits& limits);
 PanelChunks panel_chunks(const MatmulSpec& spec, const KernelPlan& plan, const PanelLimits& limits);
-// MatmulFamily::effective_plan: block_k is what the chunks come to; a gated step of one tile is one of two.
+// MatmulFamily::effective_plan: block_k is what the chunks come to; a gated step of one tile is one
+// of two.
 KernelPlan effective_panel_plan(const MatmulSpec& spec, const KernelPlan& plan,
                                 const PanelLimits& limits);
 
@@ -89,7 +91,8 @@ inline constexpr PlanGrid kPanelGrid{.tiles_per_step = kPanelTiles,
 // Sums of K products of a code, at most 2, and an i8 stay within int32.
 inline constexpr int64_t kPanelKLimit = int64_t{1} << 23;
 
-// The family of a panel program: every layout, any number of tokens. Program::kLimits and kGrid are its plans'.
+// The family of a panel program: every layout, any number of tokens. Program::kLimits and kGrid are
+// its plans'.
 template <class Program>
 constexpr MatmulFamily panel_family(std::string_view name, std::string_view suffix, Isa isa,
                                     LayoutSet vbmi_layouts = {}) {
@@ -121,8 +124,8 @@ class PanelMatmul : public MatmulProgram {
 
   // Loads what multiply() keeps outside the general registers, before the first step.
   virtual void load_constants() {}
-  // Adds the products of the panel with the columns of the chunk to the sums of all tokens; the first chunk
-  // of a step sets them. May use all vector registers.
+  // Adds the products of the panel with the columns of the chunk to the sums of all tokens; the
+  // first chunk of a step sets them. May use all vector registers.
   virtual void multiply() = 0;
   // After the last step, before the frame goes.
   virtual void release() {}

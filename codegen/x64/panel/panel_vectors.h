@@ -1,5 +1,5 @@
-// The product of a panel with tokens in vector registers, one int32 lane per output row: what the AVX2, VNNI
-// and AVX-512 tiers share. A tier adds the dot product of its instructions.
+// The product of a panel with tokens in vector registers, one int32 lane per output row: what the
+// AVX2, VNNI and AVX-512 tiers share. A tier adds the dot product of its instructions.
 //
 //   for each batch of tokens               at most most_tokens(); the last batches share what is left
 //     for each pass of row tiles           as many as the registers hold for that many tokens
@@ -7,8 +7,9 @@
 //       for each k_unroll groups           an emitted loop, then one group at a time
 //       finish                             accumulators -> sums
 //
-// There is a microkernel per number of tokens, so none is multiplied in vain. In a group, vectors of codes
-// and broadcast activations meet each with each; the fewer of the two stay in registers, the others pass.
+// There is a microkernel per number of tokens, so none is multiplied in vain. In a group, vectors
+// of codes and broadcast activations meet each with each; the fewer of the two stay in registers,
+// the others pass.
 //
 // Registers  accumulators from 0 up, then the operands that stay, then the one that passes; a tier's
 //            temporaries are the last
@@ -32,11 +33,14 @@ struct PanelPass {
   int registers() const { return accumulators() + kept() + 1; }
 };
 
-// As many tiles of a tile group of `step_tiles` as the registers hold for that many tokens; `tiles` is 0 if not even one.
+// As many tiles of a tile group of `step_tiles` as the registers hold for that many tokens; `tiles`
+// is 0 if not even one.
 PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int step_tiles, int tokens);
-// The batch that keeps most accumulators busy; among equals the one with fewest tokens, whose pass has most tiles.
+// The batch that keeps most accumulators busy; among equals the one with fewest tokens, whose pass
+// has most tiles.
 int most_batch_tokens(VectorFile vectors, int temporaries, int step_tiles, const KernelPlan& plan);
-// MatmulFamily::work where products of `tokens` tokens take turns on accumulators as PanelVectorMatmul has them do.
+// MatmulFamily::work where products of `tokens` tokens take turns on accumulators as
+// PanelVectorMatmul has them do.
 MatmulWork panel_vector_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                              const PanelLimits& limits, int temporaries, int64_t tokens);
 

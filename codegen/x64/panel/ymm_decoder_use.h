@@ -1,10 +1,11 @@
-// How a decoder of a word layout is to use 256-bit registers, as plain values: programs, tests and decoders say it.
+// How a decoder of a word layout is to use 256-bit registers, as plain values: programs, tests and
+// decoders say it.
 #pragma once
 
 namespace bitnetc::x64 {
 
-// What the two parts of a group of four columns hold. Cells hold a word for each row; the instructions that bring
-// the words of two cells together work in 128-bit lanes.
+// What the two parts of a group of four columns hold. Cells hold a word for each row; the
+// instructions that bring the words of two cells together work in 128-bit lanes.
 enum class YmmRows {
   kInOrder,  // a dword for each row, rows 0..7 and 8..15
   kAsUnpacked,  // the same, rows 0..3 8..11 and 4..7 12..15: saves a permutation for each cell that is loaded

@@ -1,5 +1,6 @@
-// Decoders of the word layouts for AVX2. A group of four columns comes as two vectors, so that a dot product can take
-// them while they are in registers; the panel decoders of 32-byte vectors are the same ones and store what they get.
+// Decoders of the word layouts for AVX2. A group of four columns comes as two vectors, so that a
+// dot product can take them while they are in registers; the panel decoders of 32-byte vectors are
+// the same ones and store what they get.
 #pragma once
 
 #include <functional>

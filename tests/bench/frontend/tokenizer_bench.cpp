@@ -1,4 +1,5 @@
-// Encoding and decoding speed in bytes of text, and the time to load a tokenizer.json the size of Llama-3's.
+// Encoding and decoding speed in bytes of text, and the time to load a tokenizer.json the size of
+// Llama-3's.
 
 #include <benchmark/benchmark.h>
 
@@ -34,8 +35,8 @@ const Tokenizer& bundled() {
   return *tokenizer;
 }
 
-// About the size of Llama-3's: 256 byte symbols, all words of two and three letters and 105,456 of four make
-// 123,964 tokens; 280,147 of their splits into two tokens are merges.
+// About the size of Llama-3's: 256 byte symbols, all words of two and three letters and 105,456 of
+// four make 123,964 tokens; 280,147 of their splits into two tokens are merges.
 std::string llama3_sized_json() {
   std::string vocab;
   int32_t token_count = 0;

@@ -1,5 +1,5 @@
-// Helpers of the layout tests: packing that fails the test instead of returning a Status, and the check that a
-// layout of words uses no bit pattern twice and refuses the rest.
+// Helpers of the layout tests: packing that fails the test instead of returning a Status, and the
+// check that a layout of words uses no bit pattern twice and refuses the rest.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -33,8 +33,8 @@ inline std::vector<int8_t> unpacked(const WeightLayout& layout, const std::vecto
   return trits;
 }
 
-// All 65536 words: those that decode do so into fields in range that encode to the same word, and there are
-// as many as there are weights to tell apart. So every value has exactly one word.
+// All 65536 words: those that decode do so into fields in range that encode to the same word, and
+// there are as many as there are weights to tell apart. So every value has exactly one word.
 inline void expect_one_word_per_value(const WordFormat& format) {
   int64_t values = 1;
   for (int f = 0; f < format.fields; ++f)

@@ -1,5 +1,5 @@
-// What every layout promises, whatever its bits: pack and unpack are inverse, pads hold weight 0, bad input is
-// refused with its place, and the weights survive any walk from layout to layout.
+// What every layout promises, whatever its bits: pack and unpack are inverse, pads hold weight 0,
+// bad input is refused with its place, and the weights survive any walk from layout to layout.
 #include "codegen/weight_layout.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// What the tests of the LLVM generators share: finding one, building with it for a tier, and seeing what it
-// published.
+// What the tests of the LLVM generators share: finding one, building with it for a tier, and seeing
+// what it published.
 #pragma once
 
 #include <gtest/gtest.h>

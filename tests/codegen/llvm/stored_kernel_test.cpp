@@ -1,4 +1,5 @@
-// Kernels that LLVM made, from the disk: loaded without generating, and as little trusted as fresh ones.
+// Kernels that LLVM made, from the disk: loaded without generating, and as little trusted as fresh
+// ones.
 #include <cstdio>
 #include <filesystem>
 

@@ -1,4 +1,5 @@
-// The static matmul kernels of every tier and layout against the reference and a plain loop, bit by bit.
+// The static matmul kernels of every tier and layout against the reference and a plain loop, bit by
+// bit.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// silu and gelu as the matmul programs emit them, against runtime/math.cpp bit by bit, over the whole range
-// of finite floats.
+// silu and gelu as the matmul programs emit them, against runtime/math.cpp bit by bit, over the
+// whole range of finite floats.
 #include <gtest/gtest.h>
 
 #include <bit>

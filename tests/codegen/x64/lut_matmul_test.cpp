@@ -1,5 +1,5 @@
-// The look-up matmuls against codegen/reference and a plain loop, between guard pages, and what their hot
-// loops consist of. Code is generated on any x86-64 machine; running it needs the tier.
+// The look-up matmuls against codegen/reference and a plain loop, between guard pages, and what
+// their hot loops consist of. Code is generated on any x86-64 machine; running it needs the tier.
 #include <Zydis/Zydis.h>
 #include <gtest/gtest.h>
 

@@ -1,5 +1,6 @@
-// What the x86-64 matmul generators emit and what they refuse. The code of every tier is generated and
-// disassembled on any x86-64 machine; running it is tests/conformance/matmul_conformance_test.cpp.
+// What the x86-64 matmul generators emit and what they refuse. The code of every tier is generated
+// and disassembled on any x86-64 machine; running it is
+// tests/conformance/matmul_conformance_test.cpp.
 #include <Zydis/Zydis.h>
 #include <gtest/gtest.h>
 

@@ -1,5 +1,6 @@
-// What the kernel of the word layouts for a few tokens emits and what it refuses. Its code is generated and
-// disassembled on any x86-64 machine; running it is tests/conformance/matmul_conformance_test.cpp.
+// What the kernel of the word layouts for a few tokens emits and what it refuses. Its code is
+// generated and disassembled on any x86-64 machine; running it is
+// tests/conformance/matmul_conformance_test.cpp.
 #include <Zydis/Zydis.h>
 #include <gtest/gtest.h>
 
@@ -91,7 +92,8 @@ int groups_of(LayoutId layout) {
   return static_cast<int>(matrix.block_columns()) / kGroupColumns;
 }
 
-// As the header of the kernel and those of the decoders state. An iteration of k_unroll = 1 is one block.
+// As the header of the kernel and those of the decoders state. An iteration of k_unroll = 1 is one
+// block.
 TEST(MatmulWordsAvx512Vnni, APairOfTilesSharesEachBroadcast) {
   const std::map<LayoutId, std::map<std::string, int>> kDecoding = {
       {LayoutId::kTl1, {{"vpermw", 1}, {"vpsrlw", 1}, {"vpandd", 2}, {"vpshufb", 4}}},

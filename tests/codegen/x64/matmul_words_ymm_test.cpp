@@ -1,5 +1,6 @@
-// The matmuls that decode words into 256-bit registers: sums as far as they ever get, what the loops consist of,
-// and what is refused. Shapes, plans and ranges are tests/conformance/matmul_conformance_test.cpp.
+// The matmuls that decode words into 256-bit registers: sums as far as they ever get, what the
+// loops consist of, and what is refused. Shapes, plans and ranges are
+// tests/conformance/matmul_conformance_test.cpp.
 #include <Zydis/Zydis.h>
 #include <gtest/gtest.h>
 

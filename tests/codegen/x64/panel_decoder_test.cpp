@@ -1,6 +1,6 @@
 // Panel decoders against unpack(): every byte of the panel, for every layout and vector width, with
-// unreadable pages around what is read and written. And what they are made of: the instruction sets and
-// counts that their headers state.
+// unreadable pages around what is read and written. And what they are made of: the instruction sets
+// and counts that their headers state.
 #include <Zydis/Zydis.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
-// The panel kernels, which take any number of tokens: bit by bit against the reference over tokens, ragged
-// shapes, epilogues, plans and guard pages; what their inner loops are made of; what they refuse. Tiers this
-// CPU lacks are generated and disassembled only.
+// The panel kernels, which take any number of tokens: bit by bit against the reference over tokens,
+// ragged shapes, epilogues, plans and guard pages; what their inner loops are made of; what they
+// refuse. Tiers this CPU lacks are generated and disassembled only.
 #include <Zydis/Zydis.h>
 #include <gtest/gtest.h>
 

@@ -1,4 +1,5 @@
-// What generators say about plans (Generator::plan_grid, effective_plan), held against the code they make.
+// What generators say about plans (Generator::plan_grid, effective_plan), held against the code
+// they make.
 #include <gtest/gtest.h>
 
 #include <algorithm>

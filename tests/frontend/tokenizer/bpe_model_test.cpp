@@ -10,7 +10,8 @@ namespace {
 
 using Ids = std::vector<int32_t>;
 
-// A random vocabulary over a, b, c, built the way BPE training would: each merge joins two known tokens.
+// A random vocabulary over a, b, c, built the way BPE training would: each merge joins two known
+// tokens.
 struct RandomModel {
   Vocabulary vocabulary;
   MergeList merges;

@@ -43,7 +43,8 @@ TEST(Utf8, FindsWhatIsInvalid) {
   EXPECT_EQ(find_invalid_utf8("ab\xE2\x82"), 2u);        // unfinished
 }
 
-// One replacement for each maximal part, the way Rust's from_utf8_lossy and Python's "replace" do it.
+// One replacement for each maximal part, the way Rust's from_utf8_lossy and Python's "replace" do
+// it.
 TEST(Utf8, RepairsMaximalParts) {
   EXPECT_EQ(repaired("\xF0\x9F\x98"), "?");
   EXPECT_EQ(repaired("\xF0\x9F\x98x"), "?x");

@@ -1,5 +1,5 @@
-// The LLVM norm kernels beside the reference: time per call (k = 2560 fits L1, 6912 needs L2) and time per
-// build. Bytes are those of x, weight and the output, counted once.
+// The LLVM norm kernels beside the reference: time per call (k = 2560 fits L1, 6912 needs L2) and
+// time per build. Bytes are those of x, weight and the output, counted once.
 #include <benchmark/benchmark.h>
 
 #include "codegen/kernel_builder.h"

@@ -1,7 +1,7 @@
 // Speed of the static matmul kernels of every tier this CPU has, on the down projection of
-// BitNet-b1.58-2B-4T: tiles that stay in the second-level cache, over and over, from one token to a prompt.
-// Counters: Gweights/s (of one token) and Gop/s (two for every weight and token). Each kernel comes through
-// the start-up proof. Run on a quiet machine, for example
+// BitNet-b1.58-2B-4T: tiles that stay in the second-level cache, over and over, from one token to a
+// prompt. Counters: Gweights/s (of one token) and Gop/s (two for every weight and token). Each
+// kernel comes through the start-up proof. Run on a quiet machine, for example
 //   bitnetc_bench --benchmark_filter=static_matmul.*tl2 --benchmark_repetitions=5
 #include <benchmark/benchmark.h>
 

@@ -5,9 +5,10 @@
 //   tables/...  one token's tables
 //   memory/...  copies of the matrix far larger than the last-level cache: what a token costs
 //
-// Counters: GB/s of weights, Gweights/s (times tokens), and for memory the percentage of this machine's
-// pure read bandwidth with the same number of threads, measured in this process. Each kernel's output is
-// compared with the reference before it is timed. Run on a quiet machine, for example
+// Counters: GB/s of weights, Gweights/s (times tokens), and for memory the percentage of this
+// machine's pure read bandwidth with the same number of threads, measured in this process. Each
+// kernel's output is compared with the reference before it is timed. Run on a quiet machine, for
+// example
 //   bitnetc_bench --benchmark_filter=memory --benchmark_repetitions=5
 #include <benchmark/benchmark.h>
 

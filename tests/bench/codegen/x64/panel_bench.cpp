@@ -1,9 +1,9 @@
 // Speed of the panel kernels, which take any number of tokens, on the shapes of BitNet-b1.58-2B-4T.
 //
-// Counters: Gop/s (two operations a weight and token) and the percentage of what the tier's dot product reaches
-// on registers alone, measured between the runs of the kernel: vpdpbusd, or vpmaddubsw with vpaddw. Times are
-// CPU times of this thread and both figures take the lower quartile, so a busy machine disturbs them little.
-// Building a kernel proves it. For example
+// Counters: Gop/s (two operations a weight and token) and the percentage of what the tier's dot
+// product reaches on registers alone, measured between the runs of the kernel: vpdpbusd, or
+// vpmaddubsw with vpaddw. Times are CPU times of this thread and both figures take the lower
+// quartile, so a busy machine disturbs them little. Building a kernel proves it. For example
 //   bitnetc_bench --benchmark_filter='panel_avx512vnni/.*tl2.*/tokens:64/'
 #include <benchmark/benchmark.h>
 

@@ -3,9 +3,9 @@
 //   L1/...   a few kilobytes of packed blocks, over and over: what the instructions allow
 //   L2/...   a quarter megabyte of packed blocks, chunk after chunk to the same panel, as matrix products do
 //
-// Counters: Gweights/s, and weights per core cycle; a weight is a byte of the panel. What that should be
-// follows from the operations that the decoders' headers count. Each decoder is compared with unpack()
-// before it is timed. Run on a quiet machine, for example
+// Counters: Gweights/s, and weights per core cycle; a weight is a byte of the panel. What that
+// should be follows from the operations that the decoders' headers count. Each decoder is compared
+// with unpack() before it is timed. Run on a quiet machine, for example
 //   bitnetc_bench --benchmark_filter=panel_decoder --benchmark_repetitions=9
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -85,8 +85,8 @@ class Tile {
   Buffer<uint8_t> panel_ = Buffer<uint8_t>(bytes(kTileRows * kChunkColumns));
 };
 
-// Core cycles a second at this moment: a multiplication of two registers takes three on every CPU that has
-// AVX2.
+// Core cycles a second at this moment: a multiplication of two registers takes three on every CPU
+// that has AVX2.
 double clock_hz() {
   constexpr int kMultiplications = 100000, kCyclesEach = 3;
   double best = 0;
