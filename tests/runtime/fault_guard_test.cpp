@@ -27,9 +27,10 @@ TEST(FaultGuard, CatchesACrashAndPutsTheHandlersBack) {
   struct sigaction own = {}, before = {};
   own.sa_handler = [](int) {};
   ::sigaction(SIGILL, &own, &before);
+  const auto bus_before = handler_of(SIGBUS).sa_handler;
   EXPECT_EQ(run_guarded(crash, nullptr), SIGILL);
   EXPECT_EQ(handler_of(SIGILL).sa_handler, own.sa_handler);
-  EXPECT_EQ(handler_of(SIGBUS).sa_handler, SIG_DFL);
+  EXPECT_EQ(handler_of(SIGBUS).sa_handler, bus_before);
   ::sigaction(SIGILL, &before, nullptr);
 }
 
