@@ -10,7 +10,7 @@
 namespace bitnetc {
 namespace {
 
-constexpr long kGraceNs = 150'000'000, kReportGraceNs = 800'000'000;
+constexpr long kGraceNs = 150'000'000, kReportGraceNs = 5'000'000'000;
 
 std::atomic<bool> g_interrupted{false};
 std::atomic<int> g_signal{0};
@@ -21,7 +21,7 @@ static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_alw
 
 void set_grace_timer(long nanoseconds) {
   itimerspec grace = {};
-  grace.it_value.tv_nsec = nanoseconds;
+  grace.it_value = {.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000};
   ::timer_settime(g_grace_timer, 0, &grace, nullptr);
 }
 

@@ -2,7 +2,7 @@
 //
 // The first signal asks the command to stop: what polls interrupted() ends cleanly and still
 // reports. A command that is not back in main(), or has not called stop_gracefully(), within 150 ms
-// (800 ms where it has something to report) is ended there and then, with its temporary files
+// (5 s where it has something to report) is ended there and then, with its temporary files
 // removed. A second signal ends the process at once.
 #pragma once
 
