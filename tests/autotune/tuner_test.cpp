@@ -25,7 +25,7 @@ TuneRequest small_request() {
           .layouts = {LayoutId::kI2S, LayoutId::kB3},
           .threads = {1},
           .target = machine_target(),
-          .budget_s = 1,
+          .budget_s = 3,
           .limits = {{.threads = 1,
                       .read_bytes_per_second = 20e9,
                       .int8_operations_per_second = {{Isa::kAvx2, 300e9},

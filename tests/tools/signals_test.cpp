@@ -15,6 +15,8 @@ namespace fs = std::filesystem;
 
 // 200 ms are promised; a busy machine that runs the tests beside others gets more.
 constexpr int kSoonMs = 1000;
+// What has something to report may take its time for it (5 s, tools/bitnetc/signals.h).
+constexpr int kReportedMs = 6000;
 
 class Signals : public CliFixture {
  protected:
@@ -44,7 +46,8 @@ TEST_F(Signals, WorkThatPollsNothingEndsToo) {
       const auto result = bitnetc_with(command, {.interrupt_after_ms = 300, .signal = signal});
       if (result.exit_code == 0 && command[0] == "doctor") continue;  // a quick machine
       EXPECT_EQ(result.exit_code, exit_code) << command[0] << result.err;
-      EXPECT_LT(result.ended_after_ms, kSoonMs) << command[0];
+      EXPECT_LT(result.ended_after_ms, command[0] == "autotune" ? kReportedMs : kSoonMs)
+          << command[0];
     }
   }
   EXPECT_TRUE(temporaries().empty()) << temporaries().front();
