@@ -16,7 +16,6 @@ class Pass {
     int32_t token = 0;
     int64_t position = 0;
     uint16_t* const* pages = nullptr;  // of its sequence, by position / KvLayout::kPagePositions
-    int64_t run = 1;  // this row and those behind it that continue its sequence in this pass
   };
   struct Storage {  // of one buffer
     uint8_t* base = nullptr;
