@@ -3,7 +3,7 @@
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^23
 // Tile       one; a ymm has two columns of all 16 rows, a word each (YmmRows::kAsCells), so that a sum is one
 //            register and rows stay in order. ymm: up to 8 accumulators + activations + decoder = 16
-// Work       a group of 4 columns: its share of decoding (panel/decode_*.cpp) and, for each token, 2 broadcasts of
+// Work       a group of 4 columns: its share of decoding (decode/*.cpp) and, for each token, 2 broadcasts of
 //            a word, 2 vpmaddubsw, 2 vpaddw. vpbroadcastw from memory is a load and nothing else on AMD's cores;
 //            on Intel's it shuffles too.
 // Exactness  A pair of products is in [2*2*(-128), 2*2*127] = [-512, 508], so vpmaddubsw does not saturate. All

@@ -2,7 +2,7 @@
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^19
 // Tile       one zmm; 1, 2, 4 or 8 tiles with tiles * M <= 16 accumulators
-//            zmm: 15 of the decoder's (panel/panel_decoder.h, GroupDecoder) + activations + 16 accumulators = 32.
+//            zmm: 15 of the decoder's (decode/panel_decoder.h, GroupDecoder) + activations + 16 accumulators = 32.
 //            Accumulators left over make up to 4 chains of a sum, so that vpdpbusd, which takes 4 or 5 cycles and
 //            starts twice in one, does not wait for itself.
 // Work       a group of 4 columns of 16 rows: its share of decoding (vector operations: tl1 2, tl2 2.1, b3 3.6) and
@@ -19,8 +19,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "codegen/x64/decode/panel_decoder.h"
 #include "codegen/x64/matmul_direct.h"
-#include "codegen/x64/panel/panel_decoder.h"
 #include "codegen/x64/x64_generator.h"
 #include "codegen/x64/x64_generators.h"
 

@@ -4,7 +4,7 @@
 // Tile       one: two ymm of a dword for each row (YmmRows::kAsUnpacked), which share each broadcast of activations;
 //            sums come in order when they are stored. A sum has as many accumulators as keep vpdpbusd from
 //            waiting for itself. ymm: up to 8 accumulators + activations + decoder = 16
-// Work       a group of 4 columns: its share of decoding (panel/decode_*.cpp) and, for each token, 1 broadcast and
+// Work       a group of 4 columns: its share of decoding (decode/*.cpp) and, for each token, 1 broadcast and
 //            2 vpdpbusd. From five tokens on there are not the registers; panels serve them.
 // Exactness  vpdpbusd does not saturate; a product of four columns is within 4 * 2 * 128 = 2^10, and K / 4 of them
 //            join a lane: 2^8 * K < 2^31 for K < 2^19

@@ -8,8 +8,8 @@
 
 #include <memory>
 
+#include "codegen/x64/decode/ymm_group_decoder.h"
 #include "codegen/x64/matmul_direct.h"
-#include "codegen/x64/panel/ymm_group_decoder.h"
 
 namespace bitnetc::x64 {
 

@@ -13,14 +13,14 @@
 // The scratch is on the stack:
 //   locals   what the inner loops have no registers for
 //   sums     i32 [kMaxTokensPerCall][tile of the step][16], of codes w + 1 times x
-//   panel    [tile of the step][chunk columns / 4][64 bytes] (panel_decoder.h)
+//   panel    [tile of the step][chunk columns / 4][64 bytes] (decode/panel_decoder.h)
 //
 // Reads    x up to K rounded up to whole groups; w of the tile range; x_scale, x_sum, tile_scale, residual
 // Writes   y inside the tile range's columns; row_absmax, if wanted
 #pragma once
 
+#include "codegen/x64/decode/panel_decoder.h"
 #include "codegen/x64/matmul_program.h"
-#include "codegen/x64/panel/panel_decoder.h"
 #include "codegen/x64/x64_generator.h"
 
 namespace bitnetc::x64 {

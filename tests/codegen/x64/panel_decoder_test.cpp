@@ -10,9 +10,9 @@
 #include <string>
 
 #include "codegen/layout/word_cells.h"
-#include "codegen/x64/panel/decode_program.h"
 #include "runtime/cpu_features.h"
 #include "runtime/exec_memory.h"
+#include "tests/support/decode_program.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/random_values.h"
 
@@ -43,7 +43,7 @@ class PanelDecoder : public testing::TestWithParam<Case> {
       if (needs_vbmi && !cpu.avx512_vbmi) GTEST_SKIP() << "NOT TESTED: this CPU has no VBMI";
     }
     Result<std::shared_ptr<const ExecMemory>> published =
-        publish_code(decode_program(GetParam().layout, GetParam().vector_bytes));
+        publish_code(test::decode_program(GetParam().layout, GetParam().vector_bytes));
     ASSERT_TRUE(published.ok()) << published.status().message();
     code_ = *std::move(published);
   }
@@ -60,7 +60,7 @@ class PanelDecoder : public testing::TestWithParam<Case> {
     test::GuardedBuffer<uint8_t> w(packed.size(), edge), panel(trits.size(), edge);
     std::memcpy(w.data(), packed.data(), packed.size());
     std::memset(panel.data(), 0xee, panel.size());
-    reinterpret_cast<DecodeEntry>(reinterpret_cast<uintptr_t>(code_->span().rx))(
+    reinterpret_cast<test::DecodeEntry>(reinterpret_cast<uintptr_t>(code_->span().rx))(
         w.data(), panel.data(), layout.k / layout.block_columns());
     for (int64_t k = 0; k < layout.k; ++k) {
       for (int64_t row = 0; row < kTileRows; ++row) {
@@ -184,7 +184,7 @@ class YmmGroups : public testing::TestWithParam<UseCase> {};
 TEST_P(YmmGroups, HoldTheCodesOfTheirRowsAndColumns) {
   if (!cpu_features().avx2) GTEST_SKIP() << "NOT TESTED: this CPU has no AVX2";
   const auto [layout, use] = GetParam();
-  const auto code = publish_code(ymm_decode_program(layout, use));
+  const auto code = publish_code(test::ymm_decode_program(layout, use));
   ASSERT_TRUE(code.ok()) << code.status().message();
   const WeightLayout tile{.id = layout, .n = kTileRows, .k = 720};
   ASSERT_EQ(tile.padded_k(), tile.k);
@@ -194,7 +194,7 @@ TEST_P(YmmGroups, HoldTheCodesOfTheirRowsAndColumns) {
   test::GuardedBuffer<uint8_t> w(static_cast<size_t>(tile.total_bytes()), test::Edge::kEnd);
   test::GuardedBuffer<uint8_t> groups(trits.size(), test::Edge::kEnd);
   ASSERT_TRUE(pack(tile, trits, {w.data(), static_cast<size_t>(tile.total_bytes())}).ok());
-  reinterpret_cast<DecodeEntry>(reinterpret_cast<uintptr_t>((*code)->span().rx))(
+  reinterpret_cast<test::DecodeEntry>(reinterpret_cast<uintptr_t>((*code)->span().rx))(
       w.data(), groups.data(), tile.k / tile.block_columns());
   for (int64_t k = 0; k < tile.k; ++k) {
     for (int64_t row = 0; row < kTileRows; ++row) {
@@ -207,7 +207,7 @@ TEST_P(YmmGroups, HoldTheCodesOfTheirRowsAndColumns) {
 }
 
 TEST_P(YmmGroups, LeaveTheLowerRegistersAlone) {
-  const std::vector<uint8_t> code = ymm_decode_program(GetParam().layout, GetParam().use);
+  const std::vector<uint8_t> code = test::ymm_decode_program(GetParam().layout, GetParam().use);
   ZydisDecoder decoder;
   ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
   int registers = 0;
@@ -280,7 +280,7 @@ TEST(PanelDecoderInstructions, AreAsManyAsStated) {
       {"i2s_ymm", {14, 8}},  {"i2s_zmm", {7, 4}},  {"tl1_ymm", {18, 8}}, {"tl1_zmm", {8, 4}},
       {"tl2_ymm", {70, 18}}, {"tl2_zmm", {19, 9}}, {"b3_ymm", {50, 10}}, {"b3_zmm", {18, 5}}};
   for (const Case& c : kCases) {
-    const Loop loop = loop_of(decode_program(c.layout, c.vector_bytes));
+    const Loop loop = loop_of(test::decode_program(c.layout, c.vector_bytes));
     EXPECT_EQ(loop.operations, stated.at(c.name()).first) << c.name();
     EXPECT_EQ(loop.stores, stated.at(c.name()).second) << c.name();
   }
@@ -289,7 +289,8 @@ TEST(PanelDecoderInstructions, AreAsManyAsStated) {
 // With enough registers.
 TEST(PanelDecoderInstructions, OfGroupsAreAsManyAsStated) {
   const auto operations = [](LayoutId layout, YmmRows rows) {
-    return loop_of(ymm_decode_program(layout, {.first_register = 0, .rows = rows})).operations;
+    return loop_of(test::ymm_decode_program(layout, {.first_register = 0, .rows = rows}))
+        .operations;
   };
   EXPECT_EQ(operations(LayoutId::kTl1, YmmRows::kAsUnpacked), 16);
   EXPECT_EQ(operations(LayoutId::kTl1, YmmRows::kAsCells), 14);
@@ -301,7 +302,7 @@ TEST(PanelDecoderInstructions, OfGroupsAreAsManyAsStated) {
 TEST(PanelDecoderInstructions, OfYmmAreAvx2) {
   for (const Case& c : kCases) {
     if (c.vector_bytes == kZmmBytes) continue;
-    for (const auto& [set, count] : loop_of(decode_program(c.layout, c.vector_bytes)).sets)
+    for (const auto& [set, count] : loop_of(test::decode_program(c.layout, c.vector_bytes)).sets)
       EXPECT_TRUE(set == "AVX" || set == "AVX2") << c.name() << ": " << count << " of " << set;
   }
 }

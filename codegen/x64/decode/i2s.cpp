@@ -1,10 +1,10 @@
-// decode_i2s.cpp     i2_s cells to panels: two-bit codes to bytes
+// decode/i2s.cpp     i2_s cells to panels: two-bit codes to bytes
 //
 // Work       vector ALU operations per vector of packed bytes, four vectors of the panel: 3 shifts + 4 and
 // Layout     docs/layouts/i2_s.md: plane p of a cell is group p of the block, byte by byte
 #include "codegen/layout/i2_s.h"
+#include "codegen/x64/decode/panel_decoder.h"
 #include "codegen/x64/emit/i2s_planes.h"
-#include "codegen/x64/panel/panel_decoder.h"
 
 namespace bitnetc::x64 {
 namespace {

@@ -1,4 +1,4 @@
-// decode_tl2.cpp     tl2 blocks to panels: a look-up per index of three trits
+// decode/tl2.cpp     tl2 blocks to panels: a look-up per index of three trits
 //
 //   cells A, B    --fields 0 and 1 of a word to its two bytes-->  [A.0 A.1 B.0 B.1] of each row
 //   cells C, D    the same                                        [C.0 C.1 D.0 D.1]
@@ -24,8 +24,8 @@
 //            AMD EPYC Zen 5: 9.1 and 21.7 cycles a block, from L2 245 and 107 Gweights/s
 // Exactness  The tables have an entry for each of the 27 values of a field, or for each value of a part.
 // Layout     docs/layouts/tl2.md
-#include "codegen/x64/panel/decoder_parts.h"
-#include "codegen/x64/panel/ymm_group_decoder.h"
+#include "codegen/x64/decode/decoder_parts.h"
+#include "codegen/x64/decode/ymm_group_decoder.h"
 
 namespace bitnetc::x64 {
 namespace {

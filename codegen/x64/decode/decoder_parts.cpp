@@ -1,4 +1,4 @@
-#include "codegen/x64/panel/decoder_parts.h"
+#include "codegen/x64/decode/decoder_parts.h"
 
 namespace bitnetc::x64 {
 

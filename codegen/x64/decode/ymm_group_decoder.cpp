@@ -1,4 +1,4 @@
-#include "codegen/x64/panel/ymm_group_decoder.h"
+#include "codegen/x64/decode/ymm_group_decoder.h"
 
 #include "runtime/status.h"
 

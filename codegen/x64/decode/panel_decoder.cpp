@@ -1,4 +1,4 @@
-#include "codegen/x64/panel/panel_decoder.h"
+#include "codegen/x64/decode/panel_decoder.h"
 
 #include "runtime/status.h"
 

@@ -1,4 +1,4 @@
-// decode_b3.cpp     b3 blocks to panels: windows of digits by multiplication, then look-ups
+// decode/b3.cpp     b3 blocks to panels: windows of digits by multiplication, then look-ups
 //
 // A word is the fraction 0.d0 d1 .. d9 to base 3. Multiplied by 3^j modulo 2^16 it starts with
 // digit j; the high half of its product with 3^n is then the number that the digits j .. j+n-1
@@ -27,8 +27,8 @@
 //            exceeds the digits from j on by less than 3^j * 2^-16. They are a multiple of 3^(j-10), so the
 //            next value of a window, and 1 itself, is at least 3^(j-10) away, which is more: 2^16 > 3^10.
 // Layout     docs/layouts/b3.md
-#include "codegen/x64/panel/decoder_parts.h"
-#include "codegen/x64/panel/ymm_group_decoder.h"
+#include "codegen/x64/decode/decoder_parts.h"
+#include "codegen/x64/decode/ymm_group_decoder.h"
 #include "runtime/status.h"
 
 namespace bitnetc::x64 {

@@ -7,8 +7,8 @@
 #include <memory>
 #include <optional>
 
-#include "codegen/x64/panel/decoder_parts.h"
-#include "codegen/x64/panel/ymm_decoder_use.h"
+#include "codegen/x64/decode/decoder_parts.h"
+#include "codegen/x64/decode/ymm_decoder_use.h"
 
 namespace bitnetc::x64 {
 

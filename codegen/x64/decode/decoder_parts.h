@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "codegen/layout/word_cells.h"
-#include "codegen/x64/panel/panel_decoder.h"
+#include "codegen/x64/decode/panel_decoder.h"
 
 namespace bitnetc::x64 {
 

@@ -1,4 +1,4 @@
-// decode_tl1.cpp     tl1 blocks to panels: a look-up per nibble and trit
+// decode/tl1.cpp     tl1 blocks to panels: a look-up per nibble and trit
 //
 //   cells A, B     --interleave words-->  (A_r, B_r) of each row  --split-->  low nibbles, high nibbles
 //   low nibbles    look up trit 0: columns 0..3,  trit 1: columns 4..7
@@ -14,8 +14,8 @@
 //            AMD EPYC Zen 5: 4.0 and 6.2 cycles a block, from L2 252 and 165 Gweights/s
 // Exactness  The tables have an entry for each of the nine values of a nibble.
 // Layout     docs/layouts/tl1.md
-#include "codegen/x64/panel/decoder_parts.h"
-#include "codegen/x64/panel/ymm_group_decoder.h"
+#include "codegen/x64/decode/decoder_parts.h"
+#include "codegen/x64/decode/ymm_group_decoder.h"
 
 namespace bitnetc::x64 {
 namespace {
