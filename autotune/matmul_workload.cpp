@@ -73,7 +73,7 @@ MatmulWorkload::MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int6
       copies_(
           std::max<int64_t>(1, (weight_bytes + layout_.total_bytes() - 1) / layout_.total_bytes())),
       x_stride_(static_cast<int64_t>(round_up(static_cast<size_t>(shape.k), kQuantPad))),
-      unit_tiles_(is_gated(shape.epilogue) ? 2 : 1),
+      unit_tiles_(shape.tiles_per_unit()),
       memory_(memory ? std::move(memory)
                      : std::make_shared<WeightMemory>(WeightMemory::Pages::kLarge)),
       w_(memory_->reserve(copies_ * layout_.total_bytes())),

@@ -21,17 +21,15 @@ namespace {
 constexpr int64_t kMostPanelBytes = 64 << 10;
 // Dot products in an iteration of the innermost loop.
 constexpr int kMostProducts = 512;
-constexpr int kColumnsPerUnroll = 16;  // as k_unroll counts
-constexpr int kColumnsPerProduct = 4;
 
-int step_tiles(const Candidate& candidate) {
-  return std::max(candidate.plan.tiles_per_step, is_gated(candidate.spec.epilogue) ? 2 : 1);
+int tile_group(const Candidate& candidate) {
+  return group_tiles(candidate.spec, candidate.plan);
 }
 
 // The distance at which a step's weights are asked for while the step before it is worked on
 // (docs/decisions/0008-few-tokens-go-in-pairs-of-tiles.md).
 int step_ahead_bytes(const Candidate& candidate) {
-  return static_cast<int>(step_tiles(candidate) * candidate.spec.weight_layout().tile_bytes() * 7 /
+  return static_cast<int>(tile_group(candidate) * candidate.spec.weight_layout().tile_bytes() * 7 /
                           8);
 }
 
@@ -47,7 +45,7 @@ constexpr Constraint kConstraints[] = {
     {"tiles_per_step * 16 <= N, or the fewest tiles that a step can have",
      "the code for wider steps would never run",
      [](const Candidate& c) {
-       return c.plan.tiles_per_step == 1 || step_tiles(c) == 2 ||
+       return c.plan.tiles_per_step == 1 || tile_group(c) == 2 ||
               c.plan.tiles_per_step <= c.spec.weight_layout().tiles();
      }},
     {"prefetch_bytes < bytes of the packed matrix", "beyond its end nothing is read",
@@ -60,20 +58,18 @@ constexpr Constraint kConstraints[] = {
      "beside "
      "activations and sums",
      [](const Candidate& c) {
-       return step_tiles(c) * kTileRows * c.plan.block_k <= kMostPanelBytes;
+       return tile_group(c) * kTileRows * c.plan.block_k <= kMostPanelBytes;
      }},
     {"k_unroll * tiles_per_step * tokens <= 128",
      "512 dot products are 4 KiB of code and hide every loop; more would leave the cache of "
      "decoded instructions",
      [](const Candidate& c) {
-       return c.spec.m == kAnyM || c.plan.k_unroll * (kColumnsPerUnroll / kColumnsPerProduct) *
+       return c.spec.m == kAnyM || c.plan.k_unroll * (kUnrollColumns / kDotGroupColumns) *
                                            c.plan.tiles_per_step * c.spec.m <=
                                        kMostProducts;
      }},
     {"(k_unroll - 1) * 16 < K", "no iteration is longer than K; shorter ones make the same code",
-     [](const Candidate& c) {
-       return (c.plan.k_unroll - 1) * int64_t{kColumnsPerUnroll} < c.spec.k;
-     }},
+     [](const Candidate& c) { return (c.plan.k_unroll - 1) * int64_t{kUnrollColumns} < c.spec.k; }},
 };
 
 bool meets_constraints(const Candidate& candidate) {

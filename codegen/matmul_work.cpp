@@ -1,5 +1,7 @@
 #include "codegen/matmul_work.h"
 
+#include <algorithm>
+
 #include "runtime/kernel_args.h"
 
 namespace bitnetc {
@@ -11,6 +13,10 @@ std::string_view kind_name(GeneratorKind kind) {
     case GeneratorKind::kReference: return "reference";
   }
   return "?";
+}
+
+int group_tiles(const MatmulSpec& spec, const KernelPlan& plan) {
+  return std::max(plan.tiles_per_step, spec.tiles_per_unit());
 }
 
 double padded_weights(const MatmulSpec& spec) {

@@ -15,6 +15,10 @@
 
 namespace bitnetc {
 
+// A dot group: neighbouring columns whose codes fill one dword of a dot product.
+inline constexpr int kDotGroupColumns = 4;
+inline constexpr int kDotGroupBytes = kTileRows * kDotGroupColumns;  // of a tile, a byte per code
+
 enum class LayoutId {
   kI2S,  // two-bit codes, 16 columns of 16 rows in 64 bytes: docs/layouts/i2_s.md
   kTl1,  // pairs in four bits, 16 columns of 16 rows in 64 bytes: docs/layouts/tl1.md

@@ -9,14 +9,14 @@ namespace {
 constexpr uint8_t kZeroWeights = 0b01010101;
 
 int64_t row_offset(const WeightLayout& layout, int64_t n) {
-  return n / kTileRows * layout.tile_bytes() + n % kTileRows * kPlaneColumns;
+  return n / kTileRows * layout.tile_bytes() + n % kTileRows * kDotGroupColumns;
 }
 
 // The four bytes of a row of a cell, from its 16 columns.
 void pack_cell(const int8_t* columns, uint8_t* bytes) {
-  for (int j = 0; j < kPlaneColumns; ++j) {
+  for (int j = 0; j < kDotGroupColumns; ++j) {
     int byte = 0;
-    for (int p = 0; p < kPlanes; ++p) byte |= (columns[kPlaneColumns * p + j] + 1) << (2 * p);
+    for (int p = 0; p < kPlanes; ++p) byte |= (columns[kDotGroupColumns * p + j] + 1) << (2 * p);
     bytes[j] = static_cast<uint8_t>(byte);
   }
 }
@@ -24,11 +24,11 @@ void pack_cell(const int8_t* columns, uint8_t* bytes) {
 // Returns the bits of the codes that are 3, which no weight has.
 unsigned unpack_cell(const uint8_t* bytes, int8_t* columns) {
   unsigned invalid = 0;
-  for (int j = 0; j < kPlaneColumns; ++j) {
+  for (int j = 0; j < kDotGroupColumns; ++j) {
     const unsigned byte = bytes[j];
     invalid |= byte & byte >> 1 & kZeroWeights;
     for (int p = 0; p < kPlanes; ++p)
-      columns[kPlaneColumns * p + j] =
+      columns[kDotGroupColumns * p + j] =
           static_cast<int8_t>(static_cast<int>(byte >> (2 * p) & 3U) - 1);
   }
   return invalid;

@@ -17,8 +17,7 @@ namespace bitnetc::i2s {
 
 inline constexpr int64_t kCellColumns = 16;
 inline constexpr int64_t kCellBytes = 64;
-inline constexpr int kPlanes = 4;        // two-bit fields of a byte
-inline constexpr int kPlaneColumns = 4;  // neighbouring columns that share a plane
+inline constexpr int kPlanes = 4;  // two-bit fields of a byte, each a dot group
 
 // As pack() and unpack() of codegen/weight_layout.h; sizes and trits have been checked by the
 // caller.

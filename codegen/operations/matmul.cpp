@@ -84,7 +84,7 @@ std::vector<Operand> Matmul::operands(const MatmulSpec& spec) {
 Status Matmul::validate(const MatmulSpec& spec) {
   BITNETC_RETURN_IF_ERROR(check_dimension(name(spec), "n", spec.n));
   BITNETC_RETURN_IF_ERROR(check_dimension(name(spec), "k", spec.k));
-  const int64_t multiple = is_gated(spec.epilogue) ? 2 * kTileRows : kTileRows;
+  const int64_t multiple = spec.tiles_per_unit() * kTileRows;
   if (spec.n % multiple != 0) {
     return make_error(StatusCode::kInvalidArgument, "{}: n = {} is not a multiple of {}",
                       name(spec), spec.n, multiple);

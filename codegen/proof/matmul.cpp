@@ -22,7 +22,7 @@ class MatmulProof {
         layout_(spec.weight_layout()),
         tokens_(spec.m == kAnyM ? kManyTokens : spec.m),
         sample_stride_(spec.m == kAnyM ? 3 : 1),
-        unit_tiles_(is_gated(spec.epilogue) ? 2 : 1),
+        unit_tiles_(spec.tiles_per_unit()),
         x_stride_(static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad))),
         x_(tokens_ * x_stride_),
         w_(layout_.total_bytes()),

@@ -9,7 +9,6 @@ namespace bitnetc::x64 {
 namespace {
 
 constexpr int kLineBytes = 64;
-constexpr int kUnrollColumns = 16;  // KernelPlan::k_unroll counts these
 
 }  // namespace
 
@@ -39,14 +38,14 @@ void MatmulDirect::generate() {
   load_arguments();
   load_constants();
   run_steps(plan_.tiles_per_step);
-  const int remainder_tiles = gated() ? std::min(plan_.tiles_per_step, 2) : 1;
+  const int remainder_tiles = std::min(plan_.tiles_per_step, spec_.tiles_per_unit());
   if (remainder_tiles != plan_.tiles_per_step) run_steps(remainder_tiles);
   finish();
 }
 
 // With a gated epilogue the gate and the up tile of a pair are always in the same step.
 int MatmulDirect::tiles_per_step(int tiles_per_pass) const {
-  return gated() ? std::max(tiles_per_pass, 2) : tiles_per_pass;
+  return std::max(tiles_per_pass, spec_.tiles_per_unit());
 }
 
 void MatmulDirect::load_arguments() {
@@ -140,7 +139,7 @@ void MatmulDirect::accumulate_k(const Pass& pass, int64_t w_advance_bytes) {
   if (remainder > 0) cells(pass, remainder);
   const auto columns_left = static_cast<int>(spec_.k - whole_cells * cell_columns_);
   if (columns_left > 0)
-    cut_cell(pass, remainder, (columns_left + kGroupColumns - 1) / kGroupColumns);
+    cut_cell(pass, remainder, (columns_left + kDotGroupColumns - 1) / kDotGroupColumns);
   end(pass);
   const int64_t advanced_bytes = iterations * unroll * cell_bytes_;
   if (w_advance_bytes != advanced_bytes)
@@ -148,7 +147,7 @@ void MatmulDirect::accumulate_k(const Pass& pass, int64_t w_advance_bytes) {
 }
 
 int MatmulDirect::cells_per_iteration() const {
-  return std::max(1, plan_.k_unroll * kUnrollColumns / cell_columns_);
+  return blocks_per_iteration(cell_columns_, plan_.k_unroll);
 }
 
 void MatmulDirect::cut_cell(const Pass&, int, int) {
@@ -163,7 +162,7 @@ Xbyak::RegExp MatmulDirect::codes(const Pass& pass, int tile, int part, int cell
 }
 
 Xbyak::RegExp MatmulDirect::activations(int token, int cell, int group) const {
-  const int column = cell * cell_columns_ + group * kGroupColumns;
+  const int column = cell * cell_columns_ + group * kDotGroupColumns;
   const Xbyak::RegExp base = (token < 4 ? regs_.x : regs_.x_token4) + column;
   switch (token % 4) {
     case 0: return base;
@@ -197,7 +196,7 @@ void MatmulDirect::prefetch(const Pass& pass, int cell) {
 // ---- epilogue
 
 void MatmulDirect::epilogue() {
-  const int outputs = gated() ? step_tiles_ / 2 : step_tiles_;
+  const int outputs = step_tiles_ / spec_.tiles_per_unit();
   const OutputRegs output_regs{.y = regs_.y_token,
                                .residual_delta = regs_.residual_delta,
                                .x_scale = regs_.x_scale,

@@ -99,7 +99,7 @@ class MatmulDirect : public MatmulProgram {
   // the pass, `group` within the cell.
   Xbyak::RegExp codes(const Pass& pass, int tile, int part, int cell) const;
   Xbyak::RegExp activations(int token, int cell, int group) const;
-  int groups_per_cell() const { return cell_columns_ / kGroupColumns; }
+  int groups_per_cell() const { return cell_columns_ / kDotGroupColumns; }
   int cells_per_iteration() const;
   Xbyak::Address sums(const Pass& pass, int tile, int token, int part) const;
   Xbyak::RegExp tier_scratch() const;
@@ -124,7 +124,6 @@ class MatmulDirect : public MatmulProgram {
   Xbyak::Address pass_sums(int tile, int token, int part) const;
   bool takes_turns() const { return pass_tiles_ != step_tiles_; }
 
-  static constexpr int kGroupColumns = 4;
   const int cell_columns_, cell_bytes_;
   const int parts_per_pass_;
   const int tier_scratch_bytes_;

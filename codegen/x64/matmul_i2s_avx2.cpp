@@ -29,7 +29,6 @@ namespace {
 
 using Xbyak::Xmm;
 
-constexpr VectorFile kYmm{.count = 16, .bytes = 32};
 constexpr int kParts = 2;  // ymm halves of a cell: rows 0-7 and 8-15
 constexpr int kMaxTiles = 2;
 constexpr int64_t kKLimit = int64_t{1} << 21;
@@ -50,7 +49,7 @@ int scales(const MatmulSpec& spec) {
 class MatmulI2sAvx2 final : public MatmulDirect {
  public:
   MatmulI2sAvx2(const MatmulSpec& spec, const KernelPlan& plan)
-      : MatmulDirect(kYmm, spec, plan, parts_per_pass(spec), kTierScratchBytes),
+      : MatmulDirect(kYmmFile, spec, plan, parts_per_pass(spec), kTierScratchBytes),
         planes_(scales(spec)),
         cells_per_run_(planes_.scales() == 2 ? 8 : 16) {}
 
@@ -67,7 +66,7 @@ class MatmulI2sAvx2 final : public MatmulDirect {
 
   // i16x16 of 4^(top scale - scale), in the scratch: brings sums of all scales to the top scale's.
   Xbyak::Address widening_factors(int scale) const {
-    return ptr[tier_scratch() + (planes_.scales() - 1 - scale) * kYmm.bytes];
+    return ptr[tier_scratch() + (planes_.scales() - 1 - scale) * kYmmFile.bytes];
   }
 
   void load_constants() override {
@@ -75,7 +74,7 @@ class MatmulI2sAvx2 final : public MatmulDirect {
       broadcast(mask(scale), I2sPlanes::mask(scale));
     for (int power = 0; power < kWidenedScales; ++power) {
       broadcast(product(), 0x00010001U << (2 * power));
-      vmovdqa(ptr[tier_scratch() + power * kYmm.bytes], product());
+      vmovdqa(ptr[tier_scratch() + power * kYmmFile.bytes], product());
     }
   }
 
@@ -195,8 +194,8 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
 
 MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
   // vpaddw takes one cycle: sums need not take turns.
-  return direct_work(spec, plan, tokens, i2s_operations_per_weight(kYmm, I2sPlanes(scales(spec))),
-                     0);
+  return direct_work(spec, plan, tokens,
+                     i2s_operations_per_weight(kYmmFile, I2sPlanes(scales(spec))), 0);
 }
 
 constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx2",

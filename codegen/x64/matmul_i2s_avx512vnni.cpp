@@ -20,12 +20,10 @@ namespace {
 using Xbyak::Operand;
 using Xbyak::Xmm;
 
-constexpr VectorFile kZmm{.count = 32, .bytes = 64};
-
 class MatmulI2sAvx512Vnni final : public MatmulI2sVnni {
  public:
   MatmulI2sAvx512Vnni(const MatmulSpec& spec, const KernelPlan& plan)
-      : MatmulI2sVnni(kZmm, spec, plan) {}
+      : MatmulI2sVnni(kZmmFile, spec, plan) {}
 
  private:
   void zero(const Xmm& to) override { vpxord(to, to, to); }
@@ -39,11 +37,11 @@ class MatmulI2sAvx512Vnni final : public MatmulI2sVnni {
 };
 
 Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
-  return check_vnni_registers(kZmm, spec, plan);
+  return check_vnni_registers(kZmmFile, spec, plan);
 }
 
 MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
-  return vnni_work(kZmm, spec, plan, tokens);
+  return vnni_work(kZmmFile, spec, plan, tokens);
 }
 
 constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx512vnni",

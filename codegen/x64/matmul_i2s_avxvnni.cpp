@@ -19,12 +19,10 @@ namespace {
 using Xbyak::Operand;
 using Xbyak::Xmm;
 
-constexpr VectorFile kYmm{.count = 16, .bytes = 32};
-
 class MatmulI2sAvxVnni final : public MatmulI2sVnni {
  public:
   MatmulI2sAvxVnni(const MatmulSpec& spec, const KernelPlan& plan)
-      : MatmulI2sVnni(kYmm, spec, plan) {}
+      : MatmulI2sVnni(kYmmFile, spec, plan) {}
 
  private:
   void zero(const Xmm& to) override { vpxor(to, to, to); }
@@ -38,11 +36,11 @@ class MatmulI2sAvxVnni final : public MatmulI2sVnni {
 };
 
 Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
-  return check_vnni_registers(kYmm, spec, plan);
+  return check_vnni_registers(kYmmFile, spec, plan);
 }
 
 MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
-  return vnni_work(kYmm, spec, plan, tokens);
+  return vnni_work(kYmmFile, spec, plan, tokens);
 }
 
 constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avxvnni",

@@ -9,7 +9,6 @@
 namespace bitnetc::x64 {
 namespace {
 
-constexpr int kGroupColumns = 16;  // KernelPlan::k_unroll counts these
 constexpr int kLineBytes = 64;
 constexpr int kAskAgainBytes = 2048;
 constexpr int kMaxLaneSum = 32767;
@@ -22,29 +21,24 @@ int blocks_per_flush(const WordFormat& format, int accumulators) {
 }
 
 int unrolled_blocks(const WordFormat& format, const KernelPlan& plan, int accumulators) {
-  return std::clamp(plan.k_unroll * kGroupColumns / format.columns, 1,
-                    blocks_per_flush(format, accumulators));
-}
-
-int step_tiles_of(const MatmulSpec& spec, const KernelPlan& plan) {
-  return is_gated(spec.epilogue) ? std::max(plan.tiles_per_step, 2) : plan.tiles_per_step;
+  return std::min(blocks_per_iteration(format.columns, plan.k_unroll),
+                  blocks_per_flush(format, accumulators));
 }
 
 }  // namespace
 
 KernelPlan effective_lut_plan(const MatmulSpec& spec, const KernelPlan& plan) {
   KernelPlan effective = with_least_unroll(spec, plan);
-  effective.tiles_per_step = step_tiles_of(spec, plan);
+  effective.tiles_per_step = group_tiles(spec, plan);
   return effective;
 }
 
 MatmulWork lut_work(const MatmulSpec& spec, const KernelPlan& plan, TableForm form,
                     double operations, double weights) {
   const TablesSpec tables{.k = spec.k, .layout = spec.layout, .form = form};
-  const double groups =
-      static_cast<double>(spec.weight_layout().tiles()) / step_tiles_of(spec, plan);
+  const double groups = static_cast<double>(spec.weight_layout().tiles()) / group_tiles(spec, plan);
   return {.strategy = MatmulWork::Strategy::kLookUp,
-          .streams = step_tiles_of(spec, plan),
+          .streams = group_tiles(spec, plan),
           .prefetch_bytes = plan.prefetch_bytes,
           .decode_operations = operations / weights,
           .tables_read = static_cast<double>(tables.table_bytes()) * std::max(groups, 1.0),
@@ -62,7 +56,7 @@ MatmulLut::MatmulLut(VectorFile vectors, const MatmulSpec& spec, const KernelPla
 // ---- tile loop
 
 int MatmulLut::step_tiles() const {
-  return step_tiles_of(spec_, plan_);
+  return group_tiles(spec_, plan_);
 }
 
 void MatmulLut::generate() {
@@ -70,7 +64,7 @@ void MatmulLut::generate() {
   load_arguments();
   load_constants();
   if (plan_.prefetch_bytes > 0) read_up_to_prefetch();
-  for (int tiles = step_tiles(); tiles >= (gated() ? 2 : 1); tiles /= 2) run_steps(tiles);
+  for (int tiles = step_tiles(); tiles >= spec_.tiles_per_unit(); tiles /= 2) run_steps(tiles);
   finish();
 }
 
@@ -199,7 +193,7 @@ Xbyak::Address MatmulLut::sums(int tile, int part) const {
 }
 
 void MatmulLut::epilogue(int tiles) {
-  const int outputs = gated() ? tiles / 2 : tiles;
+  const int outputs = tiles / spec_.tiles_per_unit();
   // There is one token, and sums of weights need no x_sum.
   const OutputRegs output_regs{.y = y_,
                                .residual_delta = residual_delta_,

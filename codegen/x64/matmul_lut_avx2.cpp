@@ -25,14 +25,13 @@ namespace {
 using Xbyak::Xmm;
 using Xbyak::Ymm;
 
-constexpr VectorFile kYmm{.count = 16, .bytes = 32};
 constexpr int kAccumulators = 1;
 constexpr int kMaxTiles = 2;
 
 class MatmulLutAvx2 final : public MatmulLut {
  public:
   MatmulLutAvx2(const MatmulSpec& spec, const KernelPlan& plan)
-      : MatmulLut(kYmm, spec, plan, TableForm::kBytes, kAccumulators) {}
+      : MatmulLut(kYmmFile, spec, plan, TableForm::kBytes, kAccumulators) {}
 
  private:
   // Register map.

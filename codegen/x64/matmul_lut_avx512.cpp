@@ -26,14 +26,13 @@ namespace {
 using Xbyak::Ymm;
 using Xbyak::Zmm;
 
-constexpr VectorFile kZmm{.count = 32, .bytes = 64};
 constexpr int kAccumulators = 2;
 constexpr int kMaxVectors = 4;  // of two tiles
 
 class MatmulLutAvx512 final : public MatmulLut {
  public:
   MatmulLutAvx512(const MatmulSpec& spec, const KernelPlan& plan)
-      : MatmulLut(kZmm, spec, plan, TableForm::kWords, kAccumulators) {}
+      : MatmulLut(kZmmFile, spec, plan, TableForm::kWords, kAccumulators) {}
 
  private:
   // Register map. `v` counts vectors: pairs of tiles.

@@ -1,6 +1,12 @@
 #include "codegen/x64/matmul_program.h"
 
+#include <algorithm>
+
 namespace bitnetc::x64 {
+
+int blocks_per_iteration(int64_t block_columns, int k_unroll) {
+  return std::max(1, k_unroll * kUnrollColumns / static_cast<int>(block_columns));
+}
 
 void MatmulProgram::store_output(const OutputRegs& regs, const Sums& sums, int output, int token,
                                  int part) {

@@ -6,12 +6,16 @@
 
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
+#include "codegen/matmul_work.h"
 #include "codegen/x64/emit/gate_functions.h"
 #include "codegen/x64/x64_code.h"
 
 namespace bitnetc::x64 {
 
 inline constexpr int kTileOutputBytes = kTileRows * static_cast<int>(sizeof(float));
+
+// Blocks of `block_columns` columns that an iteration over K takes: one at least.
+int blocks_per_iteration(int64_t block_columns, int k_unroll);
 
 // The epilogue takes the last vector registers.
 inline constexpr int kEpilogueVectors = 4;
@@ -42,7 +46,7 @@ class MatmulProgram : public X64Code {
 
   bool gated() const { return is_gated(spec_.epilogue); }
   // Bytes of outputs that one tile of a step makes, per token.
-  int output_bytes_per_tile() const { return gated() ? kTileOutputBytes / 2 : kTileOutputBytes; }
+  int output_bytes_per_tile() const { return kTileOutputBytes / spec_.tiles_per_unit(); }
   int vectors_per_tile() const { return kTileOutputBytes / vectors_.bytes; }
 
   // Stores one vector of outputs. `output` counts tiles of outputs within the step, `part` the

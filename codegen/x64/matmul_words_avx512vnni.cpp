@@ -30,7 +30,6 @@ namespace {
 
 using Xbyak::Zmm;
 
-constexpr VectorFile kZmm{.count = 32, .bytes = 64};
 constexpr int kAccumulators = 16;
 constexpr int kMostChains = 4;
 constexpr int64_t kKLimit = int64_t{1} << 19;
@@ -43,7 +42,7 @@ int chains(int tiles, int tokens) {
 class MatmulWordsAvx512Vnni final : public MatmulDirect {
  public:
   MatmulWordsAvx512Vnni(const MatmulSpec& spec, const KernelPlan& plan)
-      : MatmulDirect(kZmm, spec, plan, 1, 0), decoder_(make_group_decoder(spec.layout)) {}
+      : MatmulDirect(kZmmFile, spec, plan, 1, 0), decoder_(make_group_decoder(spec.layout)) {}
 
  private:
   int chains(const Pass& pass) const { return x64::chains(pass.tiles, spec_.m); }

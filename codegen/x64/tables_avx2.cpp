@@ -18,12 +18,11 @@ namespace {
 
 using Xbyak::Ymm;
 
-constexpr VectorFile kYmm{.count = 16, .bytes = 32};
 constexpr int kCodes = 16;
 
 class TablesAvx2 final : public TablesProgram {
  public:
-  explicit TablesAvx2(const TablesSpec& spec) : TablesProgram(kYmm, spec) {}
+  explicit TablesAvx2(const TablesSpec& spec) : TablesProgram(kYmmFile, spec) {}
 
  private:
   // Register map.
@@ -39,7 +38,7 @@ class TablesAvx2 final : public TablesProgram {
     for (const bool lone : {false, true}) {
       if (lone && !has_lone_trits()) continue;
       vmovdqu(first_digits(lone), ptr[rip + digits_[lone ? 1 : 0]]);
-      vmovdqu(last_digits(lone), ptr[rip + digits_[lone ? 1 : 0] + kYmm.bytes]);
+      vmovdqu(last_digits(lone), ptr[rip + digits_[lone ? 1 : 0] + kYmmFile.bytes]);
     }
   }
 

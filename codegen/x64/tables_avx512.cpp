@@ -17,13 +17,12 @@ namespace {
 
 using Xbyak::Zmm;
 
-constexpr VectorFile kZmm{.count = 32, .bytes = 64};
 constexpr int kCodes = 32;  // of a zmm of words
 
 class TablesAvx512 final : public TablesProgram {
  public:
   explicit TablesAvx512(const TablesSpec& spec)
-      : TablesProgram(kZmm, spec), pairs_(spec.layout == LayoutId::kTl1) {}
+      : TablesProgram(kZmmFile, spec), pairs_(spec.layout == LayoutId::kTl1) {}
 
  private:
   // Register map.
@@ -39,7 +38,7 @@ class TablesAvx512 final : public TablesProgram {
     for (const bool lone : {false, true}) {
       if (lone && !has_lone_trits()) continue;
       vmovdqu64(digits_low(lone), ptr[rip + digits_[lone ? 1 : 0]]);
-      vmovdqu64(digits_high(lone), ptr[rip + digits_[lone ? 1 : 0] + kZmm.bytes]);
+      vmovdqu64(digits_high(lone), ptr[rip + digits_[lone ? 1 : 0] + kZmmFile.bytes]);
     }
     mov(eax, 0xff00);
     kmovw(upper_half(), eax);

@@ -19,6 +19,8 @@ struct VectorFile {
   int count;  // 16 or 32
   int bytes;  // 32: ymm, 64: zmm
 };
+inline constexpr VectorFile kYmmFile{.count = 16, .bytes = 32};
+inline constexpr VectorFile kZmmFile{.count = 32, .bytes = 64};
 
 class X64Code : protected Xbyak::CodeGenerator {
  public:

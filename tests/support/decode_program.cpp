@@ -22,7 +22,7 @@ class DecodeProgram final : public X64Code {
     L(top);
     decoder_->decode_block(*this, w, panel);
     add(w, decoder_->block_bytes());
-    add(panel, decoder_->block_columns() / kPanelGroupColumns * kPanelGroupBytes);
+    add(panel, decoder_->block_columns() / kDotGroupColumns * kDotGroupBytes);
     dec(blocks_left);
     jnz(top, T_NEAR);
     finish();

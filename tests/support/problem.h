@@ -65,7 +65,7 @@ class MatmulProblem {
 
   void reset_row_absmax();
   int64_t first_token(int64_t tokens) const;
-  int64_t unit_tiles() const { return is_gated(spec_.epilogue) ? 2 : 1; }
+  int64_t unit_tiles() const { return spec_.tiles_per_unit(); }
   float product(int64_t token, int64_t tile, int64_t row) const;
   float output(int64_t token, int64_t unit, int64_t row) const;
   std::string check_against_reference(int64_t unit);

@@ -97,7 +97,7 @@ template <class Tier, class Decoder, int kTokens, int kTiles>
       const auto multiply = [&](auto g, auto... codes) {
         const Int parts[] = {codes...};
         unroll<kTokens>([&](auto token) {
-          const Int x4 = Tier::broadcast(load_dword(x + token * x_stride + g * kGroupColumns));
+          const Int x4 = Tier::broadcast(load_dword(x + token * x_stride + g * kDotGroupColumns));
           unroll<Tier::kParts>([&](auto part) {
             Int& sum = sums[Numbers::index(tile, token, part, Numbers::Slot::of(g.value))];
             sum = in_one_place(Tier::dot(sum, parts[part], x4));

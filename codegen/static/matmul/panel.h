@@ -17,7 +17,7 @@ template <class Decoder, int kTiles, int kMicroTiles, int kMostGroups>
 struct PanelShape {
   static constexpr int kBlocks = kMostGroups / Decoder::kGroups;  // of a stretch
   static constexpr int kGroups = kBlocks * Decoder::kGroups;
-  static constexpr int kGroupStride = kMicroTiles * kGroupBytes;
+  static constexpr int kGroupStride = kMicroTiles * kDotGroupBytes;
   static constexpr int kMicroBytes = kGroups * kGroupStride;
   static constexpr int kBytes = kTiles / kMicroTiles * kMicroBytes;
 };
@@ -29,7 +29,7 @@ template <class V, class Decoder, class Shape, int kTiles, int kMicroTiles>
   for (int t = 0; t < kTiles; ++t) {
     const uint8_t* from =
         problem.args.w + (tile + t) * problem.tile_bytes + block * Decoder::kBlockBytes;
-    uint8_t* to = panel + t / kMicroTiles * Shape::kMicroBytes + t % kMicroTiles * kGroupBytes;
+    uint8_t* to = panel + t / kMicroTiles * Shape::kMicroBytes + t % kMicroTiles * kDotGroupBytes;
     for (int64_t i = 0; i < count; ++i) {
       Decoder::template decode<0>(from, [&](auto g, auto... codes) {
         uint8_t* part = to + g * Shape::kGroupStride;
@@ -54,7 +54,7 @@ struct MicroArgs {
 template <class Tier, int kTokens, int kTiles>
 [[gnu::flatten]] void micro(const MicroArgs& args) {
   using Int = typename Tier::Int;
-  constexpr int kVectors = kTiles * Tier::kParts, kVectorBytes = kGroupBytes / Tier::kParts;
+  constexpr int kVectors = kTiles * Tier::kParts, kVectorBytes = kDotGroupBytes / Tier::kParts;
   Int sum[kTokens * kVectors];
   unroll<kTokens * kVectors>([&](auto i) { sum[i] = Tier::zero(); });
   const uint8_t* codes = args.panel;
@@ -70,8 +70,8 @@ template <class Tier, int kTokens, int kTiles>
         acc = in_one_place(Tier::dot(acc, rows, x4[token]));
       });
     });
-    codes += kTiles * kGroupBytes;
-    x += kGroupColumns;
+    codes += kTiles * kDotGroupBytes;
+    x += kDotGroupColumns;
   }
   unroll<kTokens>([&](auto token) {
     unroll<kVectors>([&](auto v) {
@@ -120,7 +120,7 @@ void panel_step(const Problem<Decoder>& problem, int64_t tile) {
       multiply_panel<Tier, kMicroTiles>(
           problem.tokens, {.panel = panel + t / kMicroTiles * Shape::kMicroBytes,
                            .groups = lesser(count * Decoder::kGroups, problem.groups - first_group),
-                           .x = problem.args.x + first_group * kGroupColumns,
+                           .x = problem.args.x + first_group * kDotGroupColumns,
                            .x_stride = problem.args.x_stride,
                            .sums = sums + t * kTileRows,
                            .sums_stride = kRows,

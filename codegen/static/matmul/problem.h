@@ -15,9 +15,6 @@ constexpr int64_t lesser(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
-constexpr int kGroupColumns = 4;
-constexpr int kGroupBytes = kTileRows * kGroupColumns;  // codes of a tile, a byte each
-
 template <class Decoder>
 struct Problem {
   const MatmulArgs& args;
@@ -34,7 +31,7 @@ struct Problem {
         epilogue(spec.epilogue),
         row_absmax(spec.row_absmax ? call.row_absmax : nullptr),
         tokens(spec.m == kAnyM ? call.m : spec.m),
-        groups(ceiling_quotient(spec.k, kGroupColumns)),
+        groups(ceiling_quotient(spec.k, kDotGroupColumns)),
         blocks(ceiling_quotient(spec.k, Decoder::kColumns)),
         tile_bytes(blocks * Decoder::kBlockBytes),
         x_columns(ceiling_quotient(spec.k, kQuantPad) * kQuantPad) {}

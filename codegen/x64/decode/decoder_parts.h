@@ -11,9 +11,6 @@
 
 namespace bitnetc::x64 {
 
-inline constexpr VectorFile kYmmFile{.count = 16, .bytes = 32};
-inline constexpr VectorFile kZmmFile{.count = 32, .bytes = 64};
-
 // Constants that stand behind the program, most of which are loaded into registers by their whole
 // width.
 class VectorConstants {
@@ -76,7 +73,7 @@ class WordDecoder : public Base {
 
 // Group `index` of a panel.
 inline Xbyak::RegExp group_at(const Xbyak::RegExp& panel, int index) {
-  return panel + index * kPanelGroupBytes;
+  return panel + index * kDotGroupBytes;
 }
 
 // The code (0, 1, 2) of trit t of a field of `trits` trits whose value is `value`, and 0 for what

@@ -38,7 +38,7 @@ class I2sDecoder final : public PanelDecoder {
         code.vpsrlw(plane(part, p), plane(part, 0), static_cast<uint8_t>(2 * p));
       for (int p = 0; p < I2sPlanes::kCount; ++p) {
         mask_codes(code, plane(part, p));
-        code.vmovups(code.ptr[panel + (p * kPanelGroupBytes + offset)], plane(part, p));
+        code.vmovups(code.ptr[panel + (p * kDotGroupBytes + offset)], plane(part, p));
       }
     }
   }

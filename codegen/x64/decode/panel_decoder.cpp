@@ -10,7 +10,7 @@ void GroupDecoder::decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp&
   for (const auto [begin, end] : stages()) {
     prepare(code, w, 0, stage, stage % 2);
     for (int group = begin; group < end; ++group)
-      code.vmovups(code.ptr[panel + group * kPanelGroupBytes], look_up(code, 0, group, stage % 2));
+      code.vmovups(code.ptr[panel + group * kDotGroupBytes], look_up(code, 0, group, stage % 2));
     ++stage;
   }
 }

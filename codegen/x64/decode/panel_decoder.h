@@ -16,9 +16,6 @@
 
 namespace bitnetc::x64 {
 
-inline constexpr int kPanelGroupColumns = 4;
-inline constexpr int kPanelGroupBytes = kTileRows * kPanelGroupColumns;
-
 // Emits code that turns packed blocks of one row tile into a panel. One decoder serves one program.
 class PanelDecoder {
  public:

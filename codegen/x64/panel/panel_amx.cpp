@@ -31,8 +31,6 @@ namespace {
 using Xbyak::Reg64;
 using Xbyak::Tmm;
 
-constexpr VectorFile kZmm{.count = 32, .bytes = 64};
-
 constexpr int kTileRegisters = 8;
 constexpr int kFirstB = 6;
 constexpr int kRowBytes = 64;  // of every tile register
@@ -40,8 +38,8 @@ constexpr int kLog2BatchTokens = 4;
 constexpr int kBatchTokens = 1 << kLog2BatchTokens;  // rows of a tile register: the most
 constexpr int kLog2StepGroups = 4;
 constexpr int kStepGroups = 1 << kLog2StepGroups;  // rows of B
-constexpr int kStepColumns = kStepGroups * kPanelGroupColumns;
-constexpr int kStepPanelBytes = kStepGroups * kPanelGroupBytes;
+constexpr int kStepColumns = kStepGroups * kDotGroupColumns;
+constexpr int kStepPanelBytes = kStepGroups * kDotGroupBytes;
 static_assert(kStepColumns == kQuantPad);
 
 // The operand of ldtilecfg.
@@ -65,11 +63,11 @@ class PanelAmx final : public PanelMatmul {
                                   .tokens = {}};
 
   static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
-    return panel_work(kZmm, spec, plan, kLimits, tokens);
+    return panel_work(kZmmFile, spec, plan, kLimits, tokens);
   }
 
   PanelAmx(const MatmulSpec& spec, const KernelPlan& plan)
-      : PanelMatmul(kZmm, spec, plan, kLimits) {}
+      : PanelMatmul(kZmmFile, spec, plan, kLimits) {}
 
  private:
   // One run over the columns of a chunk: `batches` of up to 16 tokens times `tiles` row tiles.
@@ -133,7 +131,7 @@ class PanelAmx final : public PanelMatmul {
     Xbyak::Label two, one, full, done;
     mov(r_.x_stride, argument(offsetof(MatmulArgs, x_stride)));
     mov(r_.sums_stride.cvt32(), sums_stride());
-    mov(r_.b_stride.cvt32(), kPanelGroupBytes);
+    mov(r_.b_stride.cvt32(), kDotGroupBytes);
     mov(r_.tokens_left, argument(offsetof(MatmulArgs, m)));
     mov(r_.x_batch, regs_.x_chunk);
     lea(r_.sums, ptr[sums(0)]);
@@ -229,7 +227,7 @@ class PanelAmx final : public PanelMatmul {
     for (int batch = 0; batch < pass.batches; ++batch) {
       for (int tile = 0; tile < pass.tiles; ++tile) {
         const int offset =
-            batch * kBatchTokens * sums_stride() + (pass.first_tile + tile) * kPanelGroupBytes;
+            batch * kBatchTokens * sums_stride() + (pass.first_tile + tile) * kDotGroupBytes;
         body(c(batch, tile), ptr[r_.sums + r_.sums_stride + offset]);
       }
     }

@@ -19,7 +19,6 @@ namespace {
 
 using Xbyak::Xmm;
 
-constexpr VectorFile kYmm{.count = 16, .bytes = 32};
 constexpr int kWidenedColumns = 256;  // what int16 lanes hold
 constexpr int kBlocks[] = {128, kWidenedColumns};
 
@@ -38,11 +37,11 @@ class PanelAvx2 final : public PanelVectorMatmul {
 
   static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
     // vpaddw takes one cycle, and two instructions per product leave time to load.
-    return panel_work(kYmm, spec, plan, kLimits, tokens);
+    return panel_work(kYmmFile, spec, plan, kLimits, tokens);
   }
 
   PanelAvx2(const MatmulSpec& spec, const KernelPlan& plan)
-      : PanelVectorMatmul(kYmm, spec, plan, kLimits, 1) {}
+      : PanelVectorMatmul(kYmmFile, spec, plan, kLimits, 1) {}
 
  private:
   Xmm product() const { return vec(15); }

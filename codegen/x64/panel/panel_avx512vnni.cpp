@@ -19,8 +19,6 @@ namespace {
 
 using Xbyak::Xmm;
 
-constexpr VectorFile kZmm{.count = 32, .bytes = 64};
-
 class PanelAvx512Vnni final : public PanelVectorMatmul {
  public:
   static constexpr PanelLimits kLimits{
@@ -28,11 +26,11 @@ class PanelAvx512Vnni final : public PanelVectorMatmul {
   static constexpr PlanGrid kGrid = kPanelGrid;
 
   static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
-    return panel_vector_work(kZmm, spec, plan, kLimits, 0, tokens);
+    return panel_vector_work(kZmmFile, spec, plan, kLimits, 0, tokens);
   }
 
   PanelAvx512Vnni(const MatmulSpec& spec, const KernelPlan& plan)
-      : PanelVectorMatmul(kZmm, spec, plan, kLimits, 0) {}
+      : PanelVectorMatmul(kZmmFile, spec, plan, kLimits, 0) {}
 
  private:
   void dot(const Xmm& sum, const Xmm& codes, const Xmm& x) override {

@@ -16,7 +16,6 @@ namespace {
 
 using Xbyak::Xmm;
 
-constexpr VectorFile kYmm{.count = 16, .bytes = 32};
 constexpr int kBatches[] = {0, 2};  // two tiles take 3 tokens at most
 
 class PanelAvxVnni final : public PanelVectorMatmul {
@@ -29,11 +28,11 @@ class PanelAvxVnni final : public PanelVectorMatmul {
                                   .tokens = kBatches};
 
   static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
-    return panel_vector_work(kYmm, spec, plan, kLimits, 0, tokens);
+    return panel_vector_work(kYmmFile, spec, plan, kLimits, 0, tokens);
   }
 
   PanelAvxVnni(const MatmulSpec& spec, const KernelPlan& plan)
-      : PanelVectorMatmul(kYmm, spec, plan, kLimits, 0) {}
+      : PanelVectorMatmul(kYmmFile, spec, plan, kLimits, 0) {}
 
  private:
   void dot(const Xmm& sum, const Xmm& codes, const Xmm& x) override {

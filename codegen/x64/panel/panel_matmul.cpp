@@ -21,10 +21,6 @@ int as_int(int64_t value) {
   return static_cast<int>(value);
 }
 
-int step_tiles_of(const MatmulSpec& spec, const KernelPlan& plan) {
-  return is_gated(spec.epilogue) ? std::max(plan.tiles_per_step, 2) : plan.tiles_per_step;
-}
-
 }  // namespace
 
 PanelChunks::PanelChunks(int64_t k, int64_t unit, int64_t most_columns) {
@@ -61,7 +57,7 @@ PanelChunks panel_chunks(const MatmulSpec& spec, const KernelPlan& plan,
 KernelPlan effective_panel_plan(const MatmulSpec& spec, const KernelPlan& plan,
                                 const PanelLimits& limits) {
   KernelPlan effective = plan;
-  effective.tiles_per_step = step_tiles_of(spec, plan);
+  effective.tiles_per_step = group_tiles(spec, plan);
   effective.block_k = as_int(panel_chunks(spec, plan, limits).columns);
   return effective;
 }
@@ -73,13 +69,13 @@ MatmulWork panel_work(VectorFile vectors, const MatmulSpec& spec, const KernelPl
   const auto decoder = make_panel_decoder(spec.layout, vectors);
   // Every byte of a panel is the code of a weight.
   return {.strategy = MatmulWork::Strategy::kPanel,
-          .streams = step_tiles_of(spec, plan),
+          .streams = group_tiles(spec, plan),
           .prefetch_bytes = plan.prefetch_bytes,
           .decode_operations = decoder->operations_per_weight(),
           .decode_stores = 1.0 / vectors.bytes,
           .multiply_operations = int8_operations(spec, tokens),
           .panel_bytes =
-              step_tiles_of(spec, plan) * kTileRows * std::min<int64_t>(chunks.columns, spec.k),
+              group_tiles(spec, plan) * kTileRows * std::min<int64_t>(chunks.columns, spec.k),
           .sums_bytes = 2.0 * sizeof(int32_t) * outputs * static_cast<double>(chunks.count)};
 }
 
@@ -92,16 +88,16 @@ PanelMatmul::PanelMatmul(VectorFile vectors, const MatmulSpec& spec, const Kerne
 // ---- scratch
 
 int PanelMatmul::most_step_tiles() const {
-  return step_tiles_of(spec_, plan_);
+  return group_tiles(spec_, plan_);
 }
 
 int PanelMatmul::panel_tile_bytes() const {
-  return as_int(chunks_.columns) / kPanelGroupColumns * kPanelGroupBytes;
+  return as_int(chunks_.columns) / kDotGroupColumns * kDotGroupBytes;
 }
 
 Xbyak::RegExp PanelMatmul::sums(int tile) const {
   static_assert(8 * kLocals <= kCacheLine);
-  return regs_.scratch + (kCacheLine + tile * kPanelGroupBytes);
+  return regs_.scratch + (kCacheLine + tile * kDotGroupBytes);
 }
 
 Xbyak::RegExp PanelMatmul::panel(int tile) const {
@@ -109,8 +105,7 @@ Xbyak::RegExp PanelMatmul::panel(int tile) const {
 }
 
 int PanelMatmul::scratch_bytes() const {
-  return kCacheLine +
-         most_step_tiles() * (kMaxTokensPerCall * kPanelGroupBytes + panel_tile_bytes());
+  return kCacheLine + most_step_tiles() * (kMaxTokensPerCall * kDotGroupBytes + panel_tile_bytes());
 }
 
 // ---- walk
@@ -119,8 +114,7 @@ void PanelMatmul::generate() {
   prologue(scratch_bytes());
   load_arguments();
   load_constants();
-  const int fewest = gated() ? 2 : 1;
-  for (int tiles = most_step_tiles(); tiles >= fewest; tiles /= 2) run_steps(tiles);
+  for (int tiles = most_step_tiles(); tiles >= spec_.tiles_per_unit(); tiles /= 2) run_steps(tiles);
   release();
   finish();
 }
@@ -186,11 +180,11 @@ void PanelMatmul::run_chunks() {
 
 void PanelMatmul::set_chunk(int64_t columns) {
   mov(local(kChunkBlocks), as_int(ceil_div(columns, decoder_->block_columns())));
-  mov(local(kChunkGroups), as_int(ceil_div(columns, kPanelGroupColumns)));
+  mov(local(kChunkGroups), as_int(ceil_div(columns, kDotGroupColumns)));
 }
 
 void PanelMatmul::decode() {
-  const int panel_block_bytes = decoder_->block_columns() / kPanelGroupColumns * kPanelGroupBytes;
+  const int panel_block_bytes = decoder_->block_columns() / kDotGroupColumns * kDotGroupBytes;
   decoder_->load_constants(*this);
   mov(regs_.w_block, regs_.w);
   lea(regs_.panel_block, ptr[panel(0)]);
@@ -213,7 +207,7 @@ void PanelMatmul::decode() {
 // ---- epilogue
 
 void PanelMatmul::epilogue() {
-  const int outputs = gated() ? step_tiles_ / 2 : step_tiles_;
+  const int outputs = step_tiles_ / spec_.tiles_per_unit();
   const OutputRegs output_regs{.y = regs_.y,
                                .residual_delta = regs_.residual_delta,
                                .x_scale = regs_.x_scale,
@@ -238,7 +232,7 @@ void PanelMatmul::epilogue() {
   for (int output = 0; output < outputs; ++output) {
     for (int part = 0; part < vectors_per_tile(); ++part) {
       const auto tile_sums = [&](int tile) {
-        return ptr[regs_.sums + (tile * kPanelGroupBytes + part * vectors_.bytes)];
+        return ptr[regs_.sums + (tile * kDotGroupBytes + part * vectors_.bytes)];
       };
       store_output(output_regs, tile_sums, output, 0, part);
     }

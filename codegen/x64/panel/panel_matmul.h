@@ -60,10 +60,10 @@ struct PanelChunks {
 // What a plan may ask of a panel kernel of a tier.
 struct PanelLimits {
   int max_block_k;
-  int max_tokens;                        // 0: the tier takes no choice
-  int own_block_k;                       // where the plan leaves the choice
-  int most_columns = max_block_k;        // of a chunk, whatever the plan asks
-  int column_unit = kPanelGroupColumns;  // chunks but the last are multiples
+  int max_tokens;                      // 0: the tier takes no choice
+  int own_block_k;                     // where the plan leaves the choice
+  int most_columns = max_block_k;      // of a chunk, whatever the plan asks
+  int column_unit = kDotGroupColumns;  // chunks but the last are multiples
 };
 Status check_panel_plan(const KernelPlan& plan, const PanelLimits& limits);
 PanelChunks panel_chunks(const MatmulSpec& spec, const KernelPlan& plan, const PanelLimits& limits);
@@ -133,8 +133,8 @@ class PanelMatmul : public MatmulProgram {
 
   // The scratch, while a step is being emitted.
   int step_tiles() const { return step_tiles_; }
-  int sums_stride() const { return step_tiles_ * kPanelGroupBytes; }  // from token to token
-  Xbyak::RegExp sums(int tile) const;                                 // of token 0
+  int sums_stride() const { return step_tiles_ * kDotGroupBytes; }  // from token to token
+  Xbyak::RegExp sums(int tile) const;                               // of token 0
   Xbyak::RegExp panel(int tile) const;
   int panel_tile_bytes() const;
 

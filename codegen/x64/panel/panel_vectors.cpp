@@ -35,8 +35,7 @@ int most_batch_tokens(VectorFile vectors, int temporaries, int step_tiles, const
 
 MatmulWork panel_vector_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                              const PanelLimits& limits, int temporaries, int64_t tokens) {
-  const int step_tiles =
-      is_gated(spec.epilogue) ? std::max(plan.tiles_per_step, 2) : plan.tiles_per_step;
+  const int step_tiles = group_tiles(spec, plan);
   const int most = most_batch_tokens(vectors, temporaries, step_tiles, plan);
   const PanelPass pass = choose_panel_pass(vectors, temporaries, step_tiles,
                                            static_cast<int>(std::min<int64_t>(most, tokens)));
@@ -56,11 +55,11 @@ PanelVectorMatmul::PanelVectorMatmul(VectorFile vectors, const MatmulSpec& spec,
 Xbyak::Address PanelVectorMatmul::codes(int vector, int group) const {
   const int tile = vector / vectors_per_tile(), part = vector % vectors_per_tile();
   return ptr[r_.panel +
-             (tile * panel_tile_bytes() + group * kPanelGroupBytes + part * vectors_.bytes)];
+             (tile * panel_tile_bytes() + group * kDotGroupBytes + part * vectors_.bytes)];
 }
 
 Xbyak::Address PanelVectorMatmul::activations(int token, int group) const {
-  const Xbyak::RegExp base = r_.x[token / kTokensPerBase] + group * kPanelGroupColumns;
+  const Xbyak::RegExp base = r_.x[token / kTokensPerBase] + group * kDotGroupColumns;
   switch (token % kTokensPerBase) {
     case 0: return ptr[base];
     case 1: return ptr[base + r_.x_stride];
@@ -70,8 +69,8 @@ Xbyak::Address PanelVectorMatmul::activations(int token, int group) const {
 }
 
 Xbyak::Address PanelVectorMatmul::sums_of(const PanelPass& pass, int token, int vector) const {
-  return ptr[r_.sums + (token * sums_stride() + pass.first_tile * kPanelGroupBytes +
-                        vector * vectors_.bytes)];
+  return ptr[r_.sums +
+             (token * sums_stride() + pass.first_tile * kDotGroupBytes + vector * vectors_.bytes)];
 }
 
 // ---- tokens
@@ -155,9 +154,9 @@ void PanelVectorMatmul::multiply_pass(const PanelPass& pass) {
 
 void PanelVectorMatmul::groups(const PanelPass& pass, int count) {
   for (int i = 0; i < count; ++i) group(pass, i);
-  add(r_.panel, count * kPanelGroupBytes);
+  add(r_.panel, count * kDotGroupBytes);
   for (int base = 0; base * kTokensPerBase < pass.tokens; ++base)
-    add(r_.x[base], count * kPanelGroupColumns);
+    add(r_.x[base], count * kDotGroupColumns);
 }
 
 void PanelVectorMatmul::group(const PanelPass& pass, int index) {

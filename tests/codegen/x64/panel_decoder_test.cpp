@@ -19,7 +19,6 @@
 namespace bitnetc::x64 {
 namespace {
 
-constexpr int kGroupColumns = 4;
 constexpr int kZmmBytes = 64;
 
 struct Case {
@@ -65,7 +64,7 @@ class PanelDecoder : public testing::TestWithParam<Case> {
     for (int64_t k = 0; k < layout.k; ++k) {
       for (int64_t row = 0; row < kTileRows; ++row) {
         const int64_t at =
-            (k / kGroupColumns * kTileRows + row) * kGroupColumns + k % kGroupColumns;
+            (k / kDotGroupColumns * kTileRows + row) * kDotGroupColumns + k % kDotGroupColumns;
         const int expected = trits[static_cast<size_t>(row * layout.k + k)] + 1;
         ASSERT_EQ(panel[static_cast<size_t>(at)], expected) << "row " << row << " column " << k;
       }
@@ -171,9 +170,9 @@ std::vector<UseCase> use_cases() {
 int64_t place_in_group(YmmRows rows, int64_t row, int64_t column) {
   constexpr int64_t kPartBytes = 32;
   switch (rows) {
-    case YmmRows::kInOrder: return row * kGroupColumns + column;
+    case YmmRows::kInOrder: return row * kDotGroupColumns + column;
     case YmmRows::kAsUnpacked:
-      return row / 4 % 2 * kPartBytes + (row / 8 * 4 + row % 4) * kGroupColumns + column;
+      return row / 4 % 2 * kPartBytes + (row / 8 * 4 + row % 4) * kDotGroupColumns + column;
     case YmmRows::kAsCells: break;
   }
   return column / 2 * kPartBytes + row * 2 + column % 2;
@@ -198,8 +197,8 @@ TEST_P(YmmGroups, HoldTheCodesOfTheirRowsAndColumns) {
       w.data(), groups.data(), tile.k / tile.block_columns());
   for (int64_t k = 0; k < tile.k; ++k) {
     for (int64_t row = 0; row < kTileRows; ++row) {
-      const int64_t at = k / kGroupColumns * kGroupColumns * kTileRows +
-                         place_in_group(use.rows, row, k % kGroupColumns);
+      const int64_t at = k / kDotGroupColumns * kDotGroupColumns * kTileRows +
+                         place_in_group(use.rows, row, k % kDotGroupColumns);
       ASSERT_EQ(groups.data()[at], trits[static_cast<size_t>(row * tile.k + k)] + 1)
           << "row " << row << " column " << k;
     }
