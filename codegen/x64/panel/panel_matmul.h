@@ -82,11 +82,6 @@ inline constexpr int kPanelUnrolls[] = {1, 4};
 inline constexpr int kPanelPrefetches[] = {0, 2048, 4096};
 inline constexpr int kPanelBlocks[] = {256, 384, 512, 1024, 2048};
 inline constexpr int kPanelTokens[] = {0, 4};
-inline constexpr PlanGrid kPanelGrid{.tiles_per_step = kPanelTiles,
-                                     .k_unroll = kPanelUnrolls,
-                                     .prefetch_bytes = kPanelPrefetches,
-                                     .block_k = kPanelBlocks,
-                                     .tokens = kPanelTokens};
 
 // Sums of K products of a code, at most 2, and an i8 stay within int32.
 inline constexpr int64_t kPanelKLimit = int64_t{1} << 23;
