@@ -70,9 +70,8 @@ MatmulWorkload::MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int6
     : shape_(shape),
       layout_(shape.weight_layout()),
       max_tokens_(max_tokens),
-      copies_(
-          std::max<int64_t>(1, (weight_bytes + layout_.total_bytes() - 1) / layout_.total_bytes())),
-      x_stride_(static_cast<int64_t>(round_up(static_cast<size_t>(shape.k), kQuantPad))),
+      copies_(std::max<int64_t>(1, ceil_div(weight_bytes, layout_.total_bytes()))),
+      x_stride_(shape.padded_k()),
       unit_tiles_(shape.tiles_per_unit()),
       memory_(memory ? std::move(memory)
                      : std::make_shared<WeightMemory>(WeightMemory::Pages::kLarge)),
@@ -300,7 +299,7 @@ int64_t MatmulWorkload::pieces(int64_t tokens, int threads, int64_t most_macs) c
 // Whole steps of tiles, but for what is left over at the end.
 Range MatmulWorkload::piece_tiles(Range shared, int64_t piece, int64_t pieces) const {
   const int64_t tiles = shared.end - shared.begin;
-  const int64_t steps = (tiles + kStepTiles - 1) / kStepTiles;
+  const int64_t steps = ceil_div(tiles, kStepTiles);
   return {shared.begin + std::min(tiles, steps * piece / pieces * kStepTiles),
           shared.begin + std::min(tiles, steps * (piece + 1) / pieces * kStepTiles)};
 }

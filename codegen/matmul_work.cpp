@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/kernel_args.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
@@ -30,7 +31,7 @@ double int8_operations(const MatmulSpec& spec, int64_t tokens) {
 
 int64_t weight_passes(const MatmulSpec& spec, int64_t tokens) {
   const int64_t most = spec.m == kAnyM ? kMaxTokensPerCall : spec.m;
-  return (tokens + most - 1) / most;
+  return ceil_div(tokens, most);
 }
 
 }  // namespace bitnetc

@@ -5,7 +5,7 @@
 
 #include "codegen/layout/i2_s.h"
 #include "codegen/layout/word_cells.h"
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {
@@ -64,12 +64,11 @@ std::optional<LayoutId> parse_layout(std::string_view name) {
 }
 
 int64_t WeightLayout::padded_n() const {
-  return static_cast<int64_t>(round_up(static_cast<size_t>(n), kTileRows));
+  return round_up(n, kTileRows);
 }
 
 int64_t WeightLayout::padded_k() const {
-  return static_cast<int64_t>(
-      round_up(static_cast<size_t>(k), static_cast<size_t>(block_columns())));
+  return round_up(k, block_columns());
 }
 
 int64_t WeightLayout::block_columns() const {

@@ -16,6 +16,7 @@
 #include <span>
 
 #include "codegen/weight_layout.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
@@ -45,7 +46,7 @@ struct WordFormat {
   // Whether encode() makes each of `count` words.
   bool (*all_valid)(const uint16_t* words, int64_t count);
 
-  int64_t blocks(int64_t k) const { return (k + columns - 1) / columns; }
+  int64_t blocks(int64_t k) const { return ceil_div(k, columns); }
   int64_t block_bytes() const { return words * kCellBytes; }
 };
 

@@ -3,8 +3,8 @@
 #include <llvm/ExecutionEngine/JITLink/JITLink.h>
 #include <llvm/ExecutionEngine/JITLink/x86_64.h>
 
-#include "runtime/buffer.h"
 #include "runtime/exec_memory.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {

@@ -13,7 +13,7 @@
 
 #include "codegen/llvm/llvm_kernels.h"
 #include "codegen/llvm/norm_emitter.h"
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {
@@ -83,7 +83,7 @@ Value* emit_quantise(NormEmitter& emit, const NormQuantizeSpec& spec, Value* x, 
         return ir.CreateAdd(sum, part, "sum");
       });
   emit.begin_phase("finish");
-  const auto written = static_cast<int64_t>(round_up(spec.k, kGroup));
+  const int64_t written = round_up(spec.k, kGroup);
   if (written < spec.padded_k()) {
     emit_store_codes(emit, llvm::Constant::getNullValue(emit.i32s(kGroup)), q,
                      {ir.getInt64(written), kGroup, kGroup});

@@ -1,7 +1,7 @@
 #include "codegen/operations/matmul.h"
 
 #include "codegen/operations/spec_name.h"
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
@@ -17,7 +17,7 @@ std::string_view epilogue_name(Epilogue epilogue) {
 }
 
 int64_t MatmulSpec::padded_k() const {
-  return static_cast<int64_t>(round_up(static_cast<size_t>(k), kQuantPad));
+  return round_up(k, kQuantPad);
 }
 
 using Matmul = Operation<MatmulSpec>;

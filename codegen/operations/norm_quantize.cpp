@@ -2,12 +2,12 @@
 
 #include "codegen/operations/spec_name.h"
 #include "codegen/proof/random.h"
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
 int64_t NormQuantizeSpec::padded_k() const {
-  return static_cast<int64_t>(round_up(static_cast<size_t>(k), kQuantPad));
+  return round_up(k, kQuantPad);
 }
 
 using NormQuantize = Operation<NormQuantizeSpec>;

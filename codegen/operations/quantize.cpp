@@ -5,12 +5,12 @@
 
 #include "codegen/operations/spec_name.h"
 #include "codegen/proof/random.h"
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
 int64_t QuantizeSpec::padded_k() const {
-  return static_cast<int64_t>(round_up(static_cast<size_t>(k), kQuantPad));
+  return round_up(k, kQuantPad);
 }
 
 using Quantize = Operation<QuantizeSpec>;

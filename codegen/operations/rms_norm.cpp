@@ -2,7 +2,6 @@
 
 #include "codegen/operations/spec_name.h"
 #include "codegen/proof/random.h"
-#include "runtime/buffer.h"
 
 namespace bitnetc {
 

@@ -5,7 +5,7 @@
 #include "codegen/layout/word_cells.h"
 #include "codegen/operations/spec_name.h"
 #include "codegen/proof/random.h"
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
@@ -38,7 +38,7 @@ std::vector<Operand> Tables::operands(const TablesSpec& spec) {
   return {{.name = "x",
            .role = Role::kInput,
            .type = ElementType::kI8,
-           .per_row = static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad)),
+           .per_row = round_up(spec.k, kQuantPad),
            .args_offset = offsetof(BuildTablesArgs, x)},
           {.name = "tables",
            .role = Role::kOutput,

@@ -23,7 +23,7 @@ class MatmulProof {
         tokens_(spec.m == kAnyM ? kManyTokens : spec.m),
         sample_stride_(spec.m == kAnyM ? 3 : 1),
         unit_tiles_(spec.tiles_per_unit()),
-        x_stride_(static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad))),
+        x_stride_(spec.padded_k()),
         x_(tokens_ * x_stride_),
         w_(layout_.total_bytes()),
         y_(tokens_ * spec.output_columns()),

@@ -12,6 +12,7 @@
 #include "codegen/static/vectors_avx2.h"
 #include "codegen/static/vectors_ymm.h"
 #include "runtime/kv_cache.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
@@ -131,7 +132,7 @@ void attend(const AttentionSpec& spec, const AttentionArgs& args, const float* q
 
   const int64_t d = spec.head_dim;
   for (int64_t column = 0; column < d; column += kMostVectors * kVector) {
-    const int64_t left = (d - column + kVector - 1) / kVector;
+    const int64_t left = ceil_div(d - column, kVector);
     const int64_t vectors = left < kMostVectors ? left : kMostVectors;
     const int64_t last = column + (vectors - 1) * kVector;
     kWeighValues[vectors - 1](d, args, out, count, column,

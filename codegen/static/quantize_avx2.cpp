@@ -59,8 +59,7 @@ void quantize_avx2(const QuantizeSpec& spec, const QuantizeArgs& args) {
     sums = _mm256_add_epi32(sums, quantize_group(rest, factor, args.q + i));
     i += kGroup;
   }
-  const int64_t padded_k = (spec.k + kQuantPad - 1) / kQuantPad * kQuantPad;
-  if (i < padded_k)
+  if (i < spec.padded_k())
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(args.q + i), _mm256_setzero_si256());
   *args.scale = absmax / 127.0f;
   *args.sum = sum_of(sums);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -120,7 +120,7 @@ void MatmulDirect::run_passes(int tiles_per_pass) {
 // ---- K loop
 
 void MatmulDirect::accumulate_k(const Pass& pass, int64_t w_advance_bytes) {
-  const int64_t readable_columns = round_up(static_cast<size_t>(spec_.k), kQuantPad);
+  const int64_t readable_columns = spec_.padded_k();
   const int64_t whole_cells =
       std::min(spec_.weight_layout().padded_k(), readable_columns) / cell_columns_;
   const int unroll = cells_per_iteration();
@@ -138,8 +138,7 @@ void MatmulDirect::accumulate_k(const Pass& pass, int64_t w_advance_bytes) {
   const int remainder = static_cast<int>(whole_cells % unroll);
   if (remainder > 0) cells(pass, remainder);
   const auto columns_left = static_cast<int>(spec_.k - whole_cells * cell_columns_);
-  if (columns_left > 0)
-    cut_cell(pass, remainder, (columns_left + kDotGroupColumns - 1) / kDotGroupColumns);
+  if (columns_left > 0) cut_cell(pass, remainder, ceil_div(columns_left, kDotGroupColumns));
   end(pass);
   const int64_t advanced_bytes = iterations * unroll * cell_bytes_;
   if (w_advance_bytes != advanced_bytes)

@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include "codegen/x64/x64_generator.h"
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -168,8 +168,7 @@ void MatmulLut::prefetch(int tiles, int block, int w) {
   if (plan_.prefetch_bytes == 0) return;
   const int bytes = tiles * static_cast<int>(kCellBytes);
   const int begin = (block * format_.words + w) * bytes;
-  for (int at = static_cast<int>(round_up(static_cast<size_t>(begin), kLineBytes));
-       at < begin + bytes; at += kLineBytes) {
+  for (int at = round_up(begin, kLineBytes); at < begin + bytes; at += kLineBytes) {
     for (int nearer = 0; nearer <= plan_.prefetch_bytes; nearer += kAskAgainBytes)
       prefetcht0(ptr[ahead_ + (at - nearer)]);
   }

@@ -93,7 +93,7 @@ void run_micro(int64_t tokens, const MicroArgs& args, std::integer_sequence<int,
 // All tokens, in passes as even as can be.
 template <class Tier, int kTiles>
 void multiply_panel(int64_t tokens, const MicroArgs& all) {
-  const int64_t passes = ceiling_quotient(tokens, Tier::kMicroTokens);
+  const int64_t passes = ceil_div(tokens, Tier::kMicroTokens);
   for (int64_t pass = 0; pass < passes; ++pass) {
     const int64_t begin = tokens * pass / passes, end = tokens * (pass + 1) / passes;
     MicroArgs args = all;

@@ -4,13 +4,11 @@
 #include "codegen/kernel_spec.h"
 #include "codegen/static/matmul/unroll.h"
 #include "runtime/kernel_args.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {  // NOLINT(google-build-namespaces)
 
-constexpr int64_t ceiling_quotient(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 constexpr int64_t lesser(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
@@ -31,10 +29,10 @@ struct Problem {
         epilogue(spec.epilogue),
         row_absmax(spec.row_absmax ? call.row_absmax : nullptr),
         tokens(spec.m == kAnyM ? call.m : spec.m),
-        groups(ceiling_quotient(spec.k, kDotGroupColumns)),
-        blocks(ceiling_quotient(spec.k, Decoder::kColumns)),
+        groups(ceil_div(spec.k, kDotGroupColumns)),
+        blocks(ceil_div(spec.k, Decoder::kColumns)),
         tile_bytes(blocks * Decoder::kBlockBytes),
-        x_columns(ceiling_quotient(spec.k, kQuantPad) * kQuantPad) {}
+        x_columns(round_up(spec.k, kQuantPad)) {}
 };
 
 inline int32_t load_dword(const int8_t* from) {

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "codegen/layout/word_cells.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -12,10 +13,6 @@ namespace {
 constexpr int kCacheLine = 64;
 // With 2048 columns a scratch of 192 KiB.
 constexpr int kMaxStepTiles = 4;
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 int as_int(int64_t value) {
   return static_cast<int>(value);
@@ -26,7 +23,7 @@ int as_int(int64_t value) {
 PanelChunks::PanelChunks(int64_t k, int64_t unit, int64_t most_columns) {
   const int64_t most = std::max(most_columns / unit, int64_t{1}) * unit;
   const int64_t fair_share = ceil_div(k, ceil_div(k, most));
-  columns = ceil_div(fair_share, unit) * unit;
+  columns = round_up(fair_share, unit);
   count = ceil_div(k, columns);
   last_columns = k - (count - 1) * columns;
 }

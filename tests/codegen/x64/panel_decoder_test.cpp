@@ -115,7 +115,7 @@ TEST_P(PanelDecoderOfWords, DecodesEveryWordInEveryPlaceOfABlock) {
   ASSERT_EQ(static_cast<int64_t>(words.size()), expected_words);
 
   const size_t per_block = static_cast<size_t>(format.words * kTileRows);
-  const size_t blocks = (words.size() + per_block - 1) / per_block;
+  const size_t blocks = ceil_div(words.size(), per_block);
   const WeightLayout layout = tile(static_cast<int64_t>(blocks) * format.columns);
   for (size_t shift = 0; shift < per_block; ++shift) {
     std::vector<uint8_t> packed(static_cast<size_t>(layout.total_bytes()));

@@ -7,8 +7,8 @@
 
 #include "codegen/reference/reference.h"
 #include "codegen/x64/x64_generators.h"
-#include "runtime/buffer.h"
 #include "runtime/cpu_features.h"
+#include "runtime/rounding.h"
 #include "tests/support/abi_trampoline.h"
 #include "tests/support/guarded_buffer.h"
 

@@ -24,7 +24,7 @@ void run(benchmark::State& state, const std::string& generator, const MatmulSpec
   if (!built.ok()) return state.SkipWithError(built.status().message().c_str());
   const WeightLayout layout = spec.weight_layout();
   const int64_t tiles = std::min(kL2Bytes / layout.tile_bytes() / 4 * 4, layout.tiles());
-  const auto x_stride = static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad));
+  const auto x_stride = spec.padded_k();
   // Operands that need not mean anything: only their addresses matter for time.
   const Buffer<int8_t> x(static_cast<size_t>(tokens * x_stride));
   Buffer<float> y(static_cast<size_t>(tokens * spec.n)), x_scale(static_cast<size_t>(tokens)),

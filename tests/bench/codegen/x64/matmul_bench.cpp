@@ -78,7 +78,7 @@ struct Operands {
             .x_sum = x_sum.data(),
             .tile_scale = tile_scale.data(),
             .residual = nullptr,
-            .x_stride = static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad)),
+            .x_stride = spec.padded_k(),
             .y_stride = spec.n,
             .tile_begin = tiles.begin,
             .tile_end = tiles.end};

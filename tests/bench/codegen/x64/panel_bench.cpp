@@ -84,7 +84,7 @@ struct Operands {
   Operands(const MatmulSpec& shape, int64_t token_count)
       : spec(shape),
         tokens(token_count),
-        x_stride(static_cast<int64_t>(round_up(static_cast<size_t>(shape.k), kQuantPad))),
+        x_stride(shape.padded_k()),
         x(static_cast<size_t>(tokens * x_stride)),
         y(static_cast<size_t>(tokens * shape.output_columns())),
         residual(y.size()),
