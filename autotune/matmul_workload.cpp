@@ -6,9 +6,9 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
-#include <random>
 
 #include "autotune/machine.h"
+#include "codegen/matmul_operands.h"
 
 namespace bitnetc {
 namespace {
@@ -86,39 +86,31 @@ MatmulWorkload::MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int6
   fill_activations();
 }
 
-// A few random tiles, over and over: packing is slow, and no kernel's speed depends on values.
+// A few random tiles, over and over: no kernel's speed depends on values.
 void MatmulWorkload::fill_weights() {
   constexpr int64_t kPatternTiles = 8;
-  const WeightLayout pattern{.id = shape_.layout, .n = kPatternTiles * kTileRows, .k = shape_.k};
-  std::mt19937_64 random(1);
-  std::vector<int8_t> trits(static_cast<size_t>(pattern.n * pattern.k));
-  for (int8_t& trit : trits) trit = static_cast<int8_t>(static_cast<int>(random() % 3) - 1);
-  std::vector<uint8_t> packed(static_cast<size_t>(pattern.total_bytes()));
-  const Status status = pack(pattern, trits, packed);
-  BITNETC_CHECK(status.ok(), "{}", status.message());
-  const auto tile_bytes = static_cast<size_t>(layout_.tile_bytes());
-  const auto tiles = static_cast<size_t>(copies_ * layout_.tiles());
-  for (size_t tile = 0; tile < tiles; ++tile)
-    std::memcpy(w_ + tile * tile_bytes, packed.data() + tile % kPatternTiles * tile_bytes,
-                tile_bytes);
-  std::uniform_real_distribution<float> around_one(0.5f, 2.0f);
-  for (float& scale : tile_scale_) scale = around_one(random);
+  Random random(1);
+  const int64_t tile_bytes = layout_.tile_bytes(), tiles = copies_ * layout_.tiles();
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    uint8_t* const bytes = w_ + tile * tile_bytes;
+    if (tile < kPatternTiles) {
+      fill_tile(layout_, bytes, random);
+    } else {
+      std::memcpy(bytes, bytes - kPatternTiles * tile_bytes, static_cast<size_t>(tile_bytes));
+    }
+  }
+  for (float& scale : tile_scale_) scale = random.uniform(0.5f, 2.0f);
 }
 
 void MatmulWorkload::fill_activations() {
-  std::mt19937 random(2);
-  std::uniform_real_distribution<float> small(0.005f, 0.02f);
-  for (int64_t m = 0; m < max_tokens_; ++m) {
-    int32_t sum = 0;
-    for (int64_t k = 0; k < shape_.k; ++k) {
-      const int value = static_cast<int>(random() % 255) - 127;
-      x_[static_cast<size_t>(m * x_stride_ + k)] = static_cast<int8_t>(value);
-      sum += value;
-    }
-    x_sum_[static_cast<size_t>(m)] = sum;
-    x_scale_[static_cast<size_t>(m)] = small(random);
-  }
-  for (float& value : residual_) value = small(random);
+  Random random(2);
+  fill_rows({.x = x_.data(),
+             .stride = x_stride_,
+             .scale = x_scale_.data(),
+             .sum = x_sum_.data(),
+             .count = max_tokens_},
+            shape_.k, random);
+  for (float& value : residual_) value = random.uniform(0.005f, 0.02f);
 }
 
 Result<double> MatmulWorkload::build_tables(KernelBuilder& builder, const Target& target,

@@ -1,7 +1,7 @@
 #include "codegen/operations/norm_quantize.h"
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/proof/random.h"
+#include "codegen/random.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {
@@ -86,7 +86,7 @@ std::vector<proof::CallCase> NormQuantize::cases(const NormQuantizeSpec&) {
   return cases;
 }
 
-void NormQuantize::prepare(const NormQuantizeSpec&, const proof::CallCase&, proof::Random&,
+void NormQuantize::prepare(const NormQuantizeSpec&, const proof::CallCase&, Random&,
                            proof::OperandBuffers&, Args&) {}
 
 }  // namespace bitnetc

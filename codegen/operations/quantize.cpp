@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/proof/random.h"
+#include "codegen/random.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {
@@ -81,7 +81,7 @@ std::vector<proof::CallCase> Quantize::cases(const QuantizeSpec&) {
 }
 
 // Every worker has seen its share of the row.
-void Quantize::prepare(const QuantizeSpec& spec, const proof::CallCase& call_case, proof::Random&,
+void Quantize::prepare(const QuantizeSpec& spec, const proof::CallCase& call_case, Random&,
                        proof::OperandBuffers& buffers, Args& args) {
   const auto x = buffers.get<float>("x"), absmax = buffers.get<float>("absmax");
   std::fill(absmax.begin(), absmax.end(), 0.0f);

@@ -1,7 +1,7 @@
 #include "codegen/operations/rope_append.h"
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/proof/random.h"
+#include "codegen/random.h"
 #include "runtime/kv_cache.h"
 #include "runtime/rounding.h"
 
@@ -104,7 +104,7 @@ std::vector<proof::CallCase> RopeAppend::cases(const RopeAppendSpec&) {
 }
 
 void RopeAppend::prepare(const RopeAppendSpec& spec, const proof::CallCase& call_case,
-                         proof::Random& random, proof::OperandBuffers& buffers, Args& args) {
+                         Random& random, proof::OperandBuffers& buffers, Args& args) {
   for (const char* name : {"cos", "sin"})
     for (float& value : buffers.get<float>(name)) value = random.uniform(-1, 1);
   args.position = call_case.first;

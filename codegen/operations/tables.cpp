@@ -4,7 +4,7 @@
 
 #include "codegen/layout/word_cells.h"
 #include "codegen/operations/spec_name.h"
-#include "codegen/proof/random.h"
+#include "codegen/random.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {
@@ -95,7 +95,7 @@ std::vector<proof::CallCase> Tables::cases(const TablesSpec& spec) {
 }
 
 // A quarter of the row is at the extreme, where sums of 16 bits are largest.
-void Tables::prepare(const TablesSpec& spec, const proof::CallCase& call_case, proof::Random&,
+void Tables::prepare(const TablesSpec& spec, const proof::CallCase& call_case, Random&,
                      proof::OperandBuffers& buffers, Args& args) {
   const auto x = buffers.get<int8_t>("x");
   std::fill(x.begin() + spec.k, x.end(), int8_t{0});

@@ -55,8 +55,8 @@ struct Operation<TablesSpec> {
   static Work work(const TablesSpec& spec, int64_t rows, int64_t positions);
   static std::vector<TablesSpec> samples();
   static std::vector<proof::CallCase> cases(const TablesSpec& spec);
-  static void prepare(const TablesSpec& spec, const proof::CallCase& call_case,
-                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
+  static void prepare(const TablesSpec& spec, const proof::CallCase& call_case, Random& random,
+                      proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc
