@@ -12,7 +12,7 @@ struct CostPrediction {
   double memory_s = 0;    // packed weights at the read bandwidth
   double multiply_s = 0;  // products at the peak of the tier's unit
   double decode_s = 0;    // unpacking or looking up, at the vector units' speed
-  double tables_s = 0;    // building what is looked up
+  double tables_s = 0;    // building lookup tables
   // Of the shorter of memory and work, the share that the longer one does not hide.
   double exposed = 1;
 

@@ -13,7 +13,7 @@
 namespace bitnetc {
 namespace {
 
-constexpr int64_t kStepTiles = 8;  // the most that kernels take at a time
+constexpr int64_t kGroupTiles = 8;  // the most that kernels take at a time
 
 using Clock = std::chrono::steady_clock;
 
@@ -210,14 +210,14 @@ void MatmulWorkload::bring_inputs_in(TableForm form, int64_t tokens) const {
   bring_in(tables.data(), tables.bytes());
 }
 
-// Half of the second-level cache, the other half is for x and y; whole steps of four tiles.
+// Half of the second-level cache, the other half is for x and y; whole tile groups of four.
 Range MatmulWorkload::cached_tiles(int member, int threads) const {
   constexpr int64_t kUnknownL2 = int64_t{512} << 10;
-  constexpr int64_t kCachedStepTiles = 4;
+  constexpr int64_t kCachedGroupTiles = 4;
   const int64_t l2 = cache_sizes().l2_bytes;
   const int64_t fitting = (l2 > 0 ? l2 : kUnknownL2) / 2 / layout_.tile_bytes();
   int64_t count = std::min(fitting, layout_.tiles() / threads);
-  count = count >= kCachedStepTiles ? count / kCachedStepTiles * kCachedStepTiles : unit_tiles_;
+  count = count >= kCachedGroupTiles ? count / kCachedGroupTiles * kCachedGroupTiles : unit_tiles_;
   return {std::min(member * count, layout_.tiles()),
           std::min((member + 1) * count, layout_.tiles())};
 }
@@ -284,16 +284,16 @@ double MatmulWorkload::run(const BuiltKernel& built, int64_t tokens, WeightRegim
 
 int64_t MatmulWorkload::pieces(int64_t tokens, int threads, int64_t most_macs) const {
   const int64_t macs = tokens * layout_.padded_n() * shape_.k;
-  const int64_t steps = std::max<int64_t>(1, layout_.tiles() / threads / kStepTiles);
-  return std::clamp<int64_t>(macs / most_macs, 1, steps);
+  const int64_t groups = std::max<int64_t>(1, layout_.tiles() / threads / kGroupTiles);
+  return std::clamp<int64_t>(macs / most_macs, 1, groups);
 }
 
-// Whole steps of tiles, but for what is left over at the end.
+// Whole tile groups, but for what is left over at the end.
 Range MatmulWorkload::piece_tiles(Range shared, int64_t piece, int64_t pieces) const {
   const int64_t tiles = shared.end - shared.begin;
-  const int64_t steps = ceil_div(tiles, kStepTiles);
-  return {shared.begin + std::min(tiles, steps * piece / pieces * kStepTiles),
-          shared.begin + std::min(tiles, steps * (piece + 1) / pieces * kStepTiles)};
+  const int64_t groups = ceil_div(tiles, kGroupTiles);
+  return {shared.begin + std::min(tiles, groups * piece / pieces * kGroupTiles),
+          shared.begin + std::min(tiles, groups * (piece + 1) / pieces * kGroupTiles)};
 }
 
 double MatmulWorkload::run_pieces(const BuiltKernel& built, int64_t tokens, ThreadPool& pool,

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "codegen/layout/i2_s.h"
-#include "codegen/layout/word_cells.h"
+#include "codegen/layout/word_columns.h"
 
 namespace bitnetc {
 namespace {
@@ -19,7 +19,7 @@ void fill_codes(const WeightLayout& layout, uint8_t* tile, Random& random) {
     uint64_t codes = random.next();
     codes &= ~(codes << 1 & 0xaaaaaaaaaaaaaaaa);  // 3 becomes 1
     std::memcpy(tile + i, &codes, sizeof codes);
-    if (i % i2s::kCellBytes != 0) continue;
+    if (i % i2s::kBlockBytes != 0) continue;
     std::memset(tile + i, 0b10101010, kDotGroupColumns);
     std::memset(tile + i + kDotGroupColumns, 0b00000000, kDotGroupColumns);
   }
@@ -50,7 +50,7 @@ void fill_words(const WeightLayout& layout, uint8_t* tile, Random& random) {
   const WordFormat& format = word_format(layout.id);
   uint16_t palette[kPalette];
   for (uint16_t& word : palette) word = random_word(format, random.next());
-  for (int64_t at = 0; at < layout.tile_bytes(); at += kCellBytes) {
+  for (int64_t at = 0; at < layout.tile_bytes(); at += kWordColumnBytes) {
     uint16_t words[kTileRows] = {extreme_word(format, 1), extreme_word(format, -1)};
     uint64_t choice = random.next(), more = random.next();
     for (int r = 2; r < kTileRows; ++r, choice = choice >> 6 | more << 58, more >>= 6)

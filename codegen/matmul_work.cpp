@@ -16,7 +16,7 @@ std::string_view kind_name(GeneratorKind kind) {
   return "?";
 }
 
-int group_tiles(const MatmulSpec& spec, const KernelPlan& plan) {
+int tile_group_size(const MatmulSpec& spec, const KernelPlan& plan) {
   return std::max(plan.tiles_per_step, spec.tiles_per_unit());
 }
 

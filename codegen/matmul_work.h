@@ -51,7 +51,7 @@ struct MatmulWork {
 // An unroll unit: the columns that KernelPlan::k_unroll counts in kernels that walk over blocks.
 inline constexpr int kUnrollColumns = 16;
 // Tiles of a tile group: as many as the plan says, but at least a unit.
-int group_tiles(const MatmulSpec& spec, const KernelPlan& plan);
+int tile_group_size(const MatmulSpec& spec, const KernelPlan& plan);
 
 // Of the packed matrix, pads included.
 double padded_weights(const MatmulSpec& spec);

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "codegen/layout/i2_s.h"
-#include "codegen/layout/word_cells.h"
+#include "codegen/layout/word_columns.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {
@@ -72,11 +72,11 @@ int64_t WeightLayout::padded_k() const {
 }
 
 int64_t WeightLayout::block_columns() const {
-  return id == LayoutId::kI2S ? i2s::kCellColumns : word_format(id).columns;
+  return id == LayoutId::kI2S ? i2s::kBlockColumns : word_format(id).columns;
 }
 
 int64_t WeightLayout::block_bytes() const {
-  return id == LayoutId::kI2S ? i2s::kCellBytes : word_format(id).block_bytes();
+  return id == LayoutId::kI2S ? i2s::kBlockBytes : word_format(id).block_bytes();
 }
 
 double WeightLayout::bits_per_weight() const {

@@ -17,7 +17,7 @@ class Trials {
          int64_t tokens)
       : workload_(workload), builder_(builder), pool_(pool), target_(target), tokens_(tokens) {}
 
-  // A call of a kernel that looks sums up includes the making of its tables, which all threads
+  // A call of a LUT kernel includes the making of its tables, which all threads
   // share. Error: kDisqualified where it does not agree with the reference; why its tables cannot
   // be made.
   Result<Contestant> enter(const BuiltKernel& built);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "codegen/layout/word_cells.h"
+#include "codegen/layout/word_columns.h"
 #include "codegen/operations/spec_name.h"
 #include "codegen/random.h"
 #include "runtime/rounding.h"

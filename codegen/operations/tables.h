@@ -15,7 +15,7 @@
 namespace bitnetc {
 
 // How a LUT matmul wants its tables: for every field of every word of a block of columns
-// (codegen/layout/word_cells.h), in the order block, word, field, the sum x·w for each code c of
+// (codegen/layout/word_columns.h), in the order block, word, field, the sum x·w for each code c of
 // the field.
 enum class TableForm {
   kNone,  // none: the kernel reads x

@@ -56,7 +56,7 @@ class MatmulProof {
 
  private:
   static constexpr int64_t kTailUnits =
-      9;  // a step of eight tiles, the most a plan has, and one left over
+      9;  // a tile group of eight, the most a plan has, and one left over
   // Two AMX tiles of 16 and a rest. Every third is held against the reference: the first, the last,
   // and every place in the groups of four and eight that kernels take at a time.
   static constexpr int kManyTokens = 37;
@@ -78,7 +78,7 @@ class MatmulProof {
             .row_absmax = row_absmax_};
   }
 
-  // Runs the kernel, and holds the maxima it leaves, if it is to leave any, against the y it
+  // Runs the kernel, and compares the row absmax it leaves, where the spec wants it, with the y it
   // stored.
   Status run_units(SparseArray<float>& y, int64_t unit_begin, int64_t unit_end) {
     std::fill_n(row_absmax_, tokens_, 0.0f);

@@ -1,4 +1,4 @@
-// quantize_avx2     q = clamp(rint(x * 127 / a)),  a = the greatest of the maxima, at least 1e-5
+// quantize_avx2     q = clamp(rint(x * 127 / a)),  a = the greatest absmax, at least 1e-5
 //
 // Shapes     x f32[k]   q i8[round_up(k, 64)], pad zero   any k
 // Work       32 columns an iteration: 4 each of multiply, max, min, convert, add; 3 packs and a permutation;

@@ -14,7 +14,7 @@
 //            M = 1, 4 tiles, 4 scales: 16 accumulators + 4 masks + 4 codes + plane + x = 26
 //            One tile lets the dot products broadcast the activations; more tiles share a load of
 //            them. One tile at M = 1 has 4 sums, which would wait for vpdpbusd's 4 or 5 cycles:
-//            cells take turns on 8. Then its 5 loads per cell are the limit, 2.5 cycles; four tiles
+//            blocks take turns on 8. Then its 5 loads per block are the limit, 2.5 cycles; four tiles
 //            need 1.5.
 //            Zen 5, weights in L2: 269 G weights/s with 4 sums, 410 with 8; four tiles 507.
 // Work       vector ALU operations per vector of bytes: 4 and + M * 4 vpdpbusd, and no shift while
@@ -49,7 +49,7 @@ constexpr int kBusyChains = 8;
 struct Registers {
   int tiles, tokens, parts;  // one pass
   int scales;                // accumulators per sum
-  int chains = 1;            // of each of those: cells take turns
+  int chains = 1;            // of each of those: blocks take turns
 
   int codes() const { return tiles * parts; }
   // One token uses a plane once; more tokens need the planes of all codes at the same time.
@@ -104,15 +104,15 @@ class MatmulI2sVnni final : public MatmulDirect {
 
   void load_constants() override;
   void begin(const Pass& pass) override;
-  void cells(const Pass& pass, int count) override;
+  void blocks(const Pass& pass, int count) override;
   void end(const Pass& pass) override;
 
-  void cell(const Pass& pass, int cell);
-  void decode_and_dot(const Pass& pass, int cell, int p);
-  void decode_then_dot(const Pass& pass, int cell, int p);
+  void block(const Pass& pass, int block);
+  void decode_and_dot(const Pass& pass, int block, int p);
+  void decode_then_dot(const Pass& pass, int block, int p);
   void decode(int tile, int part, int p);
-  void dot_token(const Pass& pass, int tile, int part, int token, int cell, int p);
-  int chain_of(int cell) const { return cell % registers_.chains; }
+  void dot_token(const Pass& pass, int tile, int part, int token, int block, int p);
+  int chain_of(int block) const { return block % registers_.chains; }
   // An activation that only one vector needs is broadcast by the dot product itself.
   bool dots_from_memory(const Pass& pass) const {
     return tier_.dot_broadcasts() && pass.tiles * pass.parts == 1;
@@ -164,14 +164,14 @@ void MatmulI2sVnni::begin(const Pass& pass) {
   });
 }
 
-void MatmulI2sVnni::cells(const Pass& pass, int count) {
-  for (int i = 0; i < count; ++i) cell(pass, i);
+void MatmulI2sVnni::blocks(const Pass& pass, int count) {
+  for (int i = 0; i < count; ++i) block(pass, i);
 }
 
-void MatmulI2sVnni::cell(const Pass& pass, int cell) {
-  prefetch(pass, cell);
+void MatmulI2sVnni::block(const Pass& pass, int block) {
+  prefetch(pass, block);
   for_each_vector(pass, [&](int tile, int part) {
-    vmovups(bytes(tile, part), ptr[codes(pass, tile, part, cell)]);
+    vmovups(bytes(tile, part), ptr[codes(pass, tile, part, block)]);
   });
   for (int p = 0; p < I2sPlanes::kCount; ++p) {
     if (const int bits = planes_.shift_before(p); bits > 0) {
@@ -180,28 +180,29 @@ void MatmulI2sVnni::cell(const Pass& pass, int cell) {
       });
     }
     if (spec_.m == 1) {
-      decode_and_dot(pass, cell, p);
+      decode_and_dot(pass, block, p);
     } else {
-      decode_then_dot(pass, cell, p);
+      decode_then_dot(pass, block, p);
     }
   }
 }
 
 // One token: each plane is used at once and its register is free again.
-void MatmulI2sVnni::decode_and_dot(const Pass& pass, int cell, int p) {
-  if (!dots_from_memory(pass)) vpbroadcastd(x(), ptr[activations(0, cell, p)]);
+void MatmulI2sVnni::decode_and_dot(const Pass& pass, int block, int p) {
+  if (!dots_from_memory(pass)) vpbroadcastd(x(), ptr[activations(0, block, p)]);
   for_each_vector(pass, [&](int tile, int part) {
     decode(tile, part, p);
-    dot_token(pass, tile, part, 0, cell, p);
+    dot_token(pass, tile, part, 0, block, p);
   });
 }
 
 // Several tokens: the planes of all vectors stay while the tokens go by.
-void MatmulI2sVnni::decode_then_dot(const Pass& pass, int cell, int p) {
+void MatmulI2sVnni::decode_then_dot(const Pass& pass, int block, int p) {
   for_each_vector(pass, [&](int tile, int part) { decode(tile, part, p); });
   for (int token = 0; token < spec_.m; ++token) {
-    if (!dots_from_memory(pass)) vpbroadcastd(x(), ptr[activations(token, cell, p)]);
-    for_each_vector(pass, [&](int tile, int part) { dot_token(pass, tile, part, token, cell, p); });
+    if (!dots_from_memory(pass)) vpbroadcastd(x(), ptr[activations(token, block, p)]);
+    for_each_vector(pass,
+                    [&](int tile, int part) { dot_token(pass, tile, part, token, block, p); });
   }
 }
 
@@ -209,10 +210,10 @@ void MatmulI2sVnni::decode(int tile, int part, int p) {
   bitwise_and(*this, plane(tile, part), bytes(tile, part), mask(planes_.scale_of(p)));
 }
 
-void MatmulI2sVnni::dot_token(const Pass& pass, int tile, int part, int token, int cell, int p) {
-  const Xmm sum = acc(tile, part, token, planes_.scale_of(p), chain_of(cell));
+void MatmulI2sVnni::dot_token(const Pass& pass, int tile, int part, int token, int block, int p) {
+  const Xmm sum = acc(tile, part, token, planes_.scale_of(p), chain_of(block));
   if (dots_from_memory(pass)) {
-    vpdpbusd(sum, plane(tile, part), ptr_b[activations(token, cell, p)], tier_.encoding);
+    vpdpbusd(sum, plane(tile, part), ptr_b[activations(token, block, p)], tier_.encoding);
   } else {
     vpdpbusd(sum, plane(tile, part), x(), tier_.encoding);
   }

@@ -1,9 +1,9 @@
-// matmul_lut_avx2.cpp     look-up matrix products, M = 1, AVX2: vpshufb over tables of bytes
+// matmul_lut_avx2.cpp     ternary LUT kernels, M = 1, AVX2: vpshufb over tables of bytes
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^24; layouts tl1, tl2, b3
-// Tile       a ymm holds one word of each of 16 rows; 1 or 2 tiles a step, which share the tables
+// Tile       a ymm holds one word of each of 16 rows; 1 or 2 tiles per group, which share the tables
 //            ymm: 2 accumulators + 4 constants + 2 words + 2 tables + signs + 2 indices = 13
-// Decoding   A look-up takes an index in the low byte of a word and one in the high byte, in tables of low and of
+// Decoding   A lookup takes an index in the low byte of a word and one in the high byte, in tables of low and of
 //            high bytes; the byte that has no index finds entry 0, which is zero in every table. Signed fields
 //            (tl2, b3) are looked up by magnitude, and vpsignw gives the sum the field's sign:
 //              tl2  the field shifted to the word's top has its sign in bit 15, and is zero only with the sum
@@ -66,7 +66,7 @@ class MatmulLutAvx2 final : public MatmulLut {
   }
 
   void word(int tiles, int block, int w) override {
-    for (int tile = 0; tile < tiles; ++tile) vmovdqu(words(tile), ptr[word_cell(tile, block, w)]);
+    for (int tile = 0; tile < tiles; ++tile) vmovdqu(words(tile), ptr[word_column(tile, block, w)]);
     for (int f = 0; f < fields(); ++f) {
       load_tables(block, w, f);
       for (int tile = 0; tile < tiles; ++tile) {
@@ -148,7 +148,7 @@ class MatmulLutAvx2 final : public MatmulLut {
   }
 };
 
-// Gated epilogues take two tiles a step in any case.
+// Gated epilogues take two tiles per group in any case.
 Status accepts(const MatmulSpec&, const KernelPlan& plan) {
   if (plan.tiles_per_step <= kMaxTiles) return {};
   return make_error(StatusCode::kUnsupported, "tiles_per_step = {}, 16 ymm registers are for {}",

@@ -1,7 +1,7 @@
-// matmul_lut_avx512.cpp     look-up matrix products, M = 1, AVX-512BW: vpermw over tables of words
+// matmul_lut_avx512.cpp     ternary LUT kernels, M = 1, AVX-512BW: vpermw over tables of words
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^24; layouts tl1, tl2, b3
-// Tile       a zmm holds the words of the same columns of two row tiles, 32 rows; 1, 2, 4 or 8 tiles a step. A
+// Tile       a zmm holds the words of the same columns of two row tiles, 32 rows; 1, 2, 4 or 8 tiles per group. A
 //            lone tile leaves the upper half of its vector to whatever code 0 means; nobody reads it.
 //            zmm: 8 accumulators + 4 words + 4 constants + 4 indices + 4 sums + table = 25
 // Decoding   vpermw takes an index's low five bits, so shifting a field down is all
@@ -73,8 +73,9 @@ class MatmulLutAvx512 final : public MatmulLut {
   }
 
   void load_words(int tiles, int v, int block, int w) {
-    vmovdqu(Ymm(words(v).getIdx()), ptr[word_cell(2 * v, block, w)]);
-    if (2 * v + 1 < tiles) vinserti64x4(words(v), words(v), ptr[word_cell(2 * v + 1, block, w)], 1);
+    vmovdqu(Ymm(words(v).getIdx()), ptr[word_column(2 * v, block, w)]);
+    if (2 * v + 1 < tiles)
+      vinserti64x4(words(v), words(v), ptr[word_column(2 * v + 1, block, w)], 1);
   }
 
   void load_table(int block, int w, int f) {

@@ -22,10 +22,10 @@ inline constexpr int kEpilogueVectors = 4;
 
 // The general registers an epilogue reads; it changes none.
 struct OutputRegs {
-  Xbyak::Reg64 y;               // first output column of the step, of the token at hand
+  Xbyak::Reg64 y;               // first output column of the group, of the token at hand
   Xbyak::Reg64 residual_delta;  // residual - y, bytes; only with Epilogue::kResidual
   Xbyak::Reg64 x_scale, x_sum;  // of token 0
-  Xbyak::Reg64 tile_scale;      // of the step's first tile
+  Xbyak::Reg64 tile_scale;      // of the group's first tile
   Xbyak::Reg64 row_absmax;      // of token 0; only with MatmulSpec::row_absmax
 };
 
@@ -33,7 +33,7 @@ class MatmulProgram : public X64Code {
  protected:
   // Whether sums are of codes w+1, so that x_sum must be taken off, or of the weights themselves.
   enum class SumsOf { kCodes, kWeights };
-  // Address of the sums of a tile of the step: one vector of i32.
+  // Address of the sums of a tile of the group: one vector of i32.
   using Sums = std::function<Xbyak::Address(int tile)>;
 
   MatmulProgram(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan, SumsOf sums_of)
@@ -45,11 +45,11 @@ class MatmulProgram : public X64Code {
   }
 
   bool gated() const { return is_gated(spec_.epilogue); }
-  // Bytes of outputs that one tile of a step makes, per token.
+  // Bytes of outputs that one tile of a tile group makes, per token.
   int output_bytes_per_tile() const { return kTileOutputBytes / spec_.tiles_per_unit(); }
   int vectors_per_tile() const { return kTileOutputBytes / vectors_.bytes; }
 
-  // Stores one vector of outputs. `output` counts tiles of outputs within the step, `part` the
+  // Stores one vector of outputs. `output` counts tiles of outputs within the group, `part` the
   // vectors of a tile. `token` counts from where x_scale, x_sum and row_absmax point; y points at
   // the token's own row.
   void store_output(const OutputRegs& regs, const Sums& sums, int output, int token, int part);

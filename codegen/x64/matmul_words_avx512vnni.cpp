@@ -62,41 +62,41 @@ class MatmulWordsAvx512Vnni final : public MatmulDirect {
       vpxord(Zmm(kFirstAccumulator + i), Zmm(kFirstAccumulator + i), Zmm(kFirstAccumulator + i));
   }
 
-  void cells(const Pass& pass, int count) override {
-    multiply_cells(pass, 0, count, groups_per_cell());
+  void blocks(const Pass& pass, int count) override {
+    multiply_blocks(pass, 0, count, groups_per_block());
   }
 
-  void cut_cell(const Pass& pass, int cell, int groups) override {
-    multiply_cells(pass, cell, 1, groups);
+  void cut_block(const Pass& pass, int block, int groups) override {
+    multiply_blocks(pass, block, 1, groups);
   }
 
-  // What is prepared together: a stage of a cell, for the tiles from `tile` on that have a lane
+  // What is prepared together: a stage of a block, for the tiles from `tile` on that have a lane
   // each.
   struct Piece {
-    int cell, tile, lanes, stage, turn;
+    int block, tile, lanes, stage, turn;
   };
 
-  std::vector<Piece> pieces(const Pass& pass, int first_cell, int cells, int groups) const {
+  std::vector<Piece> pieces(const Pass& pass, int first_block, int blocks, int groups) const {
     std::vector<Piece> pieces;
     const auto stages = static_cast<int>(decoder_->stages().size());
-    for (int cell = first_cell; cell < first_cell + cells; ++cell) {
+    for (int block = first_block; block < first_block + blocks; ++block) {
       for (int tile = 0; tile < pass.tiles; tile += kLanes) {
         const int lanes = std::min(kLanes, pass.tiles - tile);
         for (int stage = 0; stage < stages; ++stage) {
           if (decoder_->stages()[static_cast<size_t>(stage)].begin >= groups) continue;
-          pieces.push_back({cell, tile, lanes, stage, static_cast<int>(pieces.size() % 2)});
+          pieces.push_back({block, tile, lanes, stage, static_cast<int>(pieces.size() % 2)});
         }
       }
     }
     return pieces;
   }
 
-  // The first `groups` groups of every cell.
-  void multiply_cells(const Pass& pass, int first_cell, int cells, int groups) {
-    const std::vector<Piece> all = pieces(pass, first_cell, cells, groups);
+  // The first `groups` groups of every block.
+  void multiply_blocks(const Pass& pass, int first_block, int blocks, int groups) {
+    const std::vector<Piece> all = pieces(pass, first_block, blocks, groups);
     prepare(pass, all.front());
     for (size_t i = 0; i < all.size(); ++i) {
-      if (all[i].tile == 0 && all[i].stage == 0) prefetch(pass, all[i].cell);
+      if (all[i].tile == 0 && all[i].stage == 0) prefetch(pass, all[i].block);
       if (i + 1 < all.size()) prepare(pass, all[i + 1]);
       multiply(pass, all[i], groups);
     }
@@ -104,7 +104,7 @@ class MatmulWordsAvx512Vnni final : public MatmulDirect {
 
   void prepare(const Pass& pass, const Piece& piece) {
     for (int lane = 0; lane < piece.lanes; ++lane)
-      decoder_->prepare(*this, codes(pass, piece.tile + lane, 0, piece.cell), lane, piece.stage,
+      decoder_->prepare(*this, codes(pass, piece.tile + lane, 0, piece.block), lane, piece.stage,
                         piece.turn);
   }
 
@@ -120,8 +120,8 @@ class MatmulWordsAvx512Vnni final : public MatmulDirect {
 
   void dot(const Pass& pass, const Piece& piece, int group, const std::vector<Zmm>& codes,
            int token) {
-    const int chain = (piece.cell * groups_per_cell() + group) % chains(pass);
-    const Xbyak::RegExp x = activations(token, piece.cell, group);
+    const int chain = (piece.block * groups_per_block() + group) % chains(pass);
+    const Xbyak::RegExp x = activations(token, piece.block, group);
     const bool is_shared = codes.size() > 1;
     if (is_shared) vpbroadcastd(x_, ptr[x]);
     for (size_t lane = 0; lane < codes.size(); ++lane) {

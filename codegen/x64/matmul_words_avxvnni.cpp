@@ -54,10 +54,10 @@ class MatmulWordsAvxVnni final : public MatmulWordsYmm {
     for (int i = 0; i < accumulators(spec_); ++i) vpxor(Ymm(i), Ymm(i), Ymm(i));
   }
 
-  void multiply(int cell, int group, const Ymm& part0, const Ymm& part1) override {
-    const int chain = (cell * groups_per_cell() + group) % chains_;
+  void multiply(int block, int group, const Ymm& part0, const Ymm& part1) override {
+    const int chain = (block * groups_per_block() + group) % chains_;
     for (int token = 0; token < spec_.m; ++token) {
-      vpbroadcastd(x(), ptr[activations(token, cell, group)]);
+      vpbroadcastd(x(), ptr[activations(token, block, group)]);
       vpdpbusd(acc(token, 0, chain), part0, x(), Xbyak::VexEncoding);
       vpdpbusd(acc(token, 1, chain), part1, x(), Xbyak::VexEncoding);
     }

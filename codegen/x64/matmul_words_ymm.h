@@ -21,22 +21,22 @@ class MatmulWordsYmm : public MatmulDirect {
 
   // An epilogue changes the registers of some constants: they are loaded for each tile.
   void begin(const Pass&) override { decoder_->load_constants(*this); }
-  // All sums += codes · activations, of group `group` of cell `cell` from the current position.
+  // All sums += codes · activations, of group `group` of block `block` from the current position.
   // Codes are not needed afterwards.
-  virtual void multiply(int cell, int group, const Xbyak::Ymm& part0, const Xbyak::Ymm& part1) = 0;
-  // After cells_per_iteration() cells, or less.
+  virtual void multiply(int block, int group, const Xbyak::Ymm& part0, const Xbyak::Ymm& part1) = 0;
+  // After blocks_per_iteration() blocks, or less.
   virtual void end_iteration(const Pass&) {}
 
  private:
   void load_constants() final {}
   void emit_data() final;
-  void cells(const Pass& pass, int count) final;
-  void cut_cell(const Pass& pass, int cell, int groups) final;
+  void blocks(const Pass& pass, int count) final;
+  void cut_block(const Pass& pass, int block, int groups) final;
 
   const std::unique_ptr<YmmGroupDecoder> decoder_;
 };
 
-// The refusal of plans with more than one tile a step.
+// The refusal of plans with more than one tile per group.
 Status accept_one_tile(const KernelPlan& plan);
 
 }  // namespace bitnetc::x64

@@ -1,4 +1,4 @@
-// tables_avx2.cpp     tables of bytes for the look-up matmuls, AVX2
+// tables_avx2.cpp     tables of bytes for the LUT kernels, AVX2
 //
 // Shapes     BuildTablesArgs; layouts tl1, tl2, b3; any K
 // Tile       one ymm: the 16 sums of a field as words, then as 16 low and 16 high bytes

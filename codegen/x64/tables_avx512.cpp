@@ -1,4 +1,4 @@
-// tables_avx512.cpp     tables of words for the look-up matmuls, AVX-512 VNNI
+// tables_avx512.cpp     tables of words for the LUT kernels, AVX-512 VNNI
 //
 // Shapes     BuildTablesArgs; layouts tl1, tl2, b3; any K
 // Tile       one zmm of 32 sums: a table of tl2 or b3, two tables of tl1

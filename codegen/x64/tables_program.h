@@ -1,4 +1,4 @@
-// What the programs that build look-up tables share: the walk over blocks of columns, the end of
+// What the programs that build lookup tables share: the walk over blocks of columns, the end of
 // the row, and the gathering of each field's activations.
 //
 //   for each block
@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "codegen/kernel_spec.h"
-#include "codegen/layout/word_cells.h"
+#include "codegen/layout/word_columns.h"
 #include "codegen/x64/x64_code.h"
 
 namespace bitnetc::x64 {

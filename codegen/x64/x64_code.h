@@ -1,5 +1,5 @@
 // One program of x86-64 machine code while it is being written: Xbyak's assembler plus the few
-// steps that every generator here shares (frame, counted loops, constants). A program is written
+// routines that every generator here shares (frame, counted loops, constants). A program is written
 // once, by one thread, into an ordinary heap buffer; it must be position-independent, because it
 // runs elsewhere.
 //

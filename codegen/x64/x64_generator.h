@@ -67,7 +67,7 @@ std::unique_ptr<X64Code> make_program(const MatmulSpec& spec, const KernelPlan& 
 
 std::unique_ptr<Generator> make_matmul_generator(const MatmulFamily& family);
 
-// The same for programs that build the tables of look-up matmuls.
+// The same for programs that build the tables of LUT kernels.
 struct TablesFamily {
   std::string_view name;    // "x64_tables_avx2"
   std::string_view suffix;  // "avx2"

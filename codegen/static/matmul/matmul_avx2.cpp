@@ -27,7 +27,7 @@ struct Avx2Tier : Ymm {
   static constexpr int kDirectTokens = 4;
   static constexpr int direct_tiles(int) { return 1; }
   // 8 accumulators, 4 activations, codes, product.
-  static constexpr int kMicroTokens = 4, kMicroTiles = 1, kStepTiles = 2;
+  static constexpr int kMicroTokens = 4, kMicroTiles = 1, kGroupTiles = 2;
   static constexpr int kPanelGroups = kMostAdds;
 
   static Int dot(Int sum, Int codes, Int x4) {

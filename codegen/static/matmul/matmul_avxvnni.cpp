@@ -23,7 +23,7 @@ struct AvxVnniTier : Ymm {
   static constexpr int kDirectTokens = 4;
   static constexpr int direct_tiles(int) { return 1; }
   // 12 accumulators, 3 activations, codes.
-  static constexpr int kMicroTokens = 3, kMicroTiles = 2, kStepTiles = 2;
+  static constexpr int kMicroTokens = 3, kMicroTiles = 2, kGroupTiles = 2;
   static constexpr int kPanelGroups = 128;  // 16 KiB with 2 tiles
 
   static Int dot(Int sum, Int codes, Int x4) { return _mm256_dpbusd_avx_epi32(sum, codes, x4); }

@@ -2,7 +2,7 @@
 // codes on the stack, and register tiles of kMicroTokens x kMicroTiles walk over it.
 //
 //   panel   [tiles / kMicroTiles][group of 4 columns][kMicroTiles][16 rows][4 columns], codes w + 1
-//   sums    [token][tile of the step][row], grown stretch by stretch
+//   sums    [token][tile of the tile group][row], grown stretch by stretch
 #pragma once
 
 #include "codegen/static/matmul/finish.h"
@@ -12,7 +12,7 @@
 namespace bitnetc {
 namespace {  // NOLINT(google-build-namespaces)
 
-// How a step of kTiles tiles is cut into panels.
+// How a group of kTiles tiles is cut into panels.
 template <class Decoder, int kTiles, int kMicroTiles, int kMostGroups>
 struct PanelShape {
   static constexpr int kBlocks = kMostGroups / Decoder::kGroups;  // of a stretch
@@ -105,7 +105,7 @@ void multiply_panel(int64_t tokens, const MicroArgs& all) {
 }
 
 template <class Tier, class Decoder, int kTiles>
-void panel_step(const Problem<Decoder>& problem, int64_t tile) {
+void panel_tile_group(const Problem<Decoder>& problem, int64_t tile) {
   constexpr int kMicroTiles = kTiles < Tier::kMicroTiles ? kTiles : Tier::kMicroTiles;
   using Shape = PanelShape<Decoder, kTiles, kMicroTiles, Tier::kPanelGroups>;
   static_assert(Shape::kGroups <= Tier::kMostAdds);
@@ -139,9 +139,10 @@ void panel_step(const Problem<Decoder>& problem, int64_t tile) {
 
 template <class Tier, class Decoder>
 void panel_matmul(const Problem<Decoder>& problem) {
-  for_each_step<Tier::kStepTiles>(
-      problem.args.tile_begin, problem.args.tile_end,
-      [&](auto tiles, int64_t tile) { panel_step<Tier, Decoder, tiles.value>(problem, tile); });
+  for_each_tile_group<Tier::kGroupTiles>(
+      problem.args.tile_begin, problem.args.tile_end, [&](auto tiles, int64_t tile) {
+        panel_tile_group<Tier, Decoder, tiles.value>(problem, tile);
+      });
 }
 
 }  // namespace

@@ -41,14 +41,14 @@ inline int32_t load_dword(const int8_t* from) {
   return value;
 }
 
-// step(Constant<count>(), tile) over the tiles of the call, kTiles at a time and the rest in
+// body(Constant<count>(), tile) over the tiles of the call, kTiles at a time and the rest in
 // halves. Gated epilogues have an even number of tiles, so that with an even kTiles pairs stay
 // together.
-template <int kTiles, typename Step>
-void for_each_step(int64_t tile, int64_t tile_end, const Step& step) {
-  for (; tile + kTiles <= tile_end; tile += kTiles) step(Constant<kTiles>(), tile);
+template <int kTiles, typename Body>
+void for_each_tile_group(int64_t tile, int64_t tile_end, const Body& body) {
+  for (; tile + kTiles <= tile_end; tile += kTiles) body(Constant<kTiles>(), tile);
   if constexpr (kTiles > 1)
-    if (tile < tile_end) for_each_step<kTiles / 2>(tile, tile_end, step);
+    if (tile < tile_end) for_each_tile_group<kTiles / 2>(tile, tile_end, body);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// decode/b3.cpp     b3 blocks to panels: windows of digits by multiplication, then look-ups
+// decode/b3.cpp     b3 blocks to panels: windows of digits by multiplication, then lookups
 //
 // A word is the fraction 0.d0 d1 .. d9 to base 3. Multiplied by 3^j modulo 2^16 it starts with
 // digit j; the high half of its product with 3^n is then the number that the digits j .. j+n-1
@@ -11,7 +11,7 @@
 //
 // zmm (VBMI)  Windows of three: (0 1 2 | 3 4 5) in the bytes of a word for groups 0..2, (6 7 8 | 7 8 9) for
 //             groups 3 and 4. Group 4 is the middle digit of both. Group 3 is the first of the one and the
-//             last of the other: a look-up by vpermb takes six bits, the sixth says which.
+//             last of the other: a lookup by vpermb takes six bits, the sixth says which.
 // ymm         Windows of two, nine values, so that a vpshufb looks up a digit: (2j 2j+1) of A and of B in
 //             the bytes of a word. Digits of the same number pair up; bytes or words of two such pairs
 //             interleave to a group.
@@ -126,7 +126,8 @@ class B3DecoderZmm final : public WordDecoder<GroupDecoder> {
 class B3DecoderYmm final : public YmmGroupDecoder {
  public:
   explicit B3DecoderYmm(const YmmDecoderUse& use) : YmmGroupDecoder(b3_format(), use, 6) {
-    BITNETC_CHECK(use.rows != YmmRows::kAsCells, "b3: digits of two cells share a word");
+    BITNETC_CHECK(use.rows != YmmRows::kAsWordColumns,
+                  "b3: digits of two word columns share a word");
     window_ = constant_words(power_of_3(kWindow));
     window_in_high_byte_ = constant_words(power_of_3(kWindow) << 8);
     high_bytes_ = constant_words(0xff00);
@@ -134,14 +135,14 @@ class B3DecoderYmm final : public YmmGroupDecoder {
       tables_[t] = constant([t](int i) { return digit_of_window(i % 16, kWindow, t); });
     for (int power = 0; power < kPowers; ++power)
       powers_[power] = constant_words(power_of_3(4 + kWindow * power));
-    for (std::optional<Ymm>& kept : kept_cells_) kept = take_register();
+    for (std::optional<Ymm>& kept : kept_words_) kept = take_register();
   }
 
   int block_operations() const override { return rows_ == YmmRows::kInOrder ? 50 : 48; }
   void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
                      const Sink& sink) override {
-    for (int cell = 0; cell < 2; ++cell)
-      if (kept_cells_[cell]) load_cell(code, *kept_cells_[cell], w, cell);
+    for (int word = 0; word < 2; ++word)
+      if (kept_words_[word]) load_word_column(code, *kept_words_[word], w, word);
     decode_digits(code, w, 0, d(0), d(1));
     decode_digits(code, w, 2, d(2), d(3));
     interleave_bytes(code, d(0), d(3));
@@ -174,15 +175,15 @@ class B3DecoderYmm final : public YmmGroupDecoder {
     look_up(code, second, tables_[1], low());
   }
 
-  // Of cell 0 to low(), of cell 1 to high().
-  void decode_window(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int cell, int digit,
+  // Of word 0 to low(), of word 1 to high().
+  void decode_window(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int word, int digit,
                      const Constant& window) {
-    const Ymm to = cell == 0 ? low() : high();
+    const Ymm to = word == 0 ? low() : high();
     Ymm words = to;
-    if (kept_cells_[cell]) {
-      words = *kept_cells_[cell];
+    if (kept_words_[word]) {
+      words = *kept_words_[word];
     } else {
-      load_cell(code, to, w, cell);
+      load_word_column(code, to, w, word);
     }
     if (digit > 0) {
       with(code, from_digit(digit),
@@ -211,7 +212,7 @@ class B3DecoderYmm final : public YmmGroupDecoder {
   static Ymm high() { return temporary(1); }
   static Ymm d(int i) { return temporary(2 + i); }
   Constant window_, window_in_high_byte_, high_bytes_, tables_[kWindow], powers_[kPowers];
-  std::array<std::optional<Ymm>, 2> kept_cells_;  // else cells are loaded for each window
+  std::array<std::optional<Ymm>, 2> kept_words_;  // else word columns are loaded for each window
 };
 
 }  // namespace

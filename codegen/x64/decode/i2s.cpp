@@ -1,7 +1,7 @@
-// decode/i2s.cpp     i2_s cells to panels: two-bit codes to bytes
+// decode/i2s.cpp     i2_s blocks to panels: two-bit codes to bytes
 //
 // Work       vector ALU operations per vector of packed bytes, four vectors of the panel: 3 shifts + 4 and
-// Layout     docs/layouts/i2_s.md: plane p of a cell is group p of the block, byte by byte
+// Layout     docs/layouts/i2_s.md: plane p of a block is group p of the block, byte by byte
 #include "codegen/layout/i2_s.h"
 #include "codegen/x64/decode/panel_decoder.h"
 #include "codegen/x64/emit/bitwise.h"
@@ -16,8 +16,8 @@ class I2sDecoder final : public PanelDecoder {
  public:
   explicit I2sDecoder(VectorFile vectors) : vectors_(vectors) {}
 
-  int block_columns() const override { return static_cast<int>(i2s::kCellColumns); }
-  int block_bytes() const override { return static_cast<int>(i2s::kCellBytes); }
+  int block_columns() const override { return static_cast<int>(i2s::kBlockColumns); }
+  int block_bytes() const override { return static_cast<int>(i2s::kBlockBytes); }
   int block_operations() const override {
     constexpr int kShifts = I2sPlanes::kCount - 1, kMasks = I2sPlanes::kCount;
     return (kShifts + kMasks) * block_bytes() / vectors_.bytes;

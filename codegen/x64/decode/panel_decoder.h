@@ -43,7 +43,7 @@ class PanelDecoder {
 };
 
 // A decoder whose vectors are whole groups, so that they need not go through memory. It decodes in
-// two steps, so that a caller can put the first one of later groups among what it does with earlier
+// two phases, so that a caller can put the first one of later groups among what it does with earlier
 // ones. Blocks of several tiles may be decoded side by side, each in a lane of registers. It uses
 // no more than the first kRegisters vector registers, and none of the general ones after
 // load_constants().
@@ -58,13 +58,13 @@ class GroupDecoder : public PanelDecoder {
   };
   virtual std::span<const Stage> stages() const = 0;
 
-  // Emits what the look-ups of a stage of the block at [w] need. What a lane needs for the stage
+  // Emits what the lookups of a stage of the block at [w] need. What a lane needs for the stage
   // before, which had the other turn (0 or 1), stays as it is. The stages of a block follow each
   // other.
   virtual void prepare(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int lane, int stage,
                        int turn) = 0;
   // Emits what brings a group that was prepared with `turn` into the register that it returns,
-  // where the codes are until the lane's next look-up or preparation.
+  // where the codes are until the lane's next lookup or preparation.
   virtual Xbyak::Zmm look_up(Xbyak::CodeGenerator& code, int lane, int group, int turn) = 0;
 
   void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,

@@ -65,8 +65,8 @@ class YmmGroupDecoder : public WordDecoder<PanelDecoder> {
   Xbyak::Ymm in_register(Xbyak::CodeGenerator& code, const Constant& constant,
                          const Xbyak::Ymm& spare);
 
-  void load_cell(Xbyak::CodeGenerator& code, const Xbyak::Ymm& to, const Xbyak::RegExp& block,
-                 int cell) const;
+  void load_word_column(Xbyak::CodeGenerator& code, const Xbyak::Ymm& to,
+                        const Xbyak::RegExp& block, int word) const;
 
   const YmmRows rows_;
 

@@ -36,11 +36,11 @@ constexpr int kFirstB = 6;
 constexpr int kRowBytes = 64;  // of every tile register
 constexpr int kLog2BatchTokens = 4;
 constexpr int kBatchTokens = 1 << kLog2BatchTokens;  // rows of a tile register: the most
-constexpr int kLog2StepGroups = 4;
-constexpr int kStepGroups = 1 << kLog2StepGroups;  // rows of B
-constexpr int kStepColumns = kStepGroups * kDotGroupColumns;
-constexpr int kStepPanelBytes = kStepGroups * kDotGroupBytes;
-static_assert(kStepColumns == kQuantPad);
+constexpr int kLog2ProductGroups = 4;
+constexpr int kProductGroups = 1 << kLog2ProductGroups;  // rows of B
+constexpr int kProductColumns = kProductGroups * kDotGroupColumns;
+constexpr int kProductPanelBytes = kProductGroups * kDotGroupBytes;
+static_assert(kProductColumns == kQuantPad);
 
 // The operand of ldtilecfg.
 struct TileConfig {
@@ -55,7 +55,7 @@ static_assert(sizeof(TileConfig) == 64);
 class PanelAmx final : public PanelMatmul {
  public:
   static constexpr PanelLimits kLimits{
-      .max_block_k = 2048, .max_tokens = 0, .own_block_k = 1024, .column_unit = kStepColumns};
+      .max_block_k = 2048, .max_tokens = 0, .own_block_k = 1024, .column_unit = kProductColumns};
   static constexpr PlanGrid kGrid{.tiles_per_step = kPanelTiles,
                                   .k_unroll = {},
                                   .prefetch_bytes = kPanelPrefetches,
@@ -73,7 +73,7 @@ class PanelAmx final : public PanelMatmul {
   // One run over the columns of a chunk: `batches` of up to 16 tokens times `tiles` row tiles.
   struct Pass {
     int batches, tiles;
-    int first_tile;  // of the step
+    int first_tile;  // of the group
   };
 
   // Register map.
@@ -83,12 +83,12 @@ class PanelAmx final : public PanelMatmul {
   struct Regs {
     Reg64 x[2] = {Xbyak::util::rdx, Xbyak::util::rsi};  // current columns of both batches
     Reg64 panel = Xbyak::util::rcx;                     // current group
-    Reg64 steps_left = Xbyak::util::rbx;
+    Reg64 products_left = Xbyak::util::rbx;
     Reg64 x_stride = Xbyak::util::r8;     // bytes
     Reg64 sums_stride = Xbyak::util::r9;  // bytes
     Reg64 b_stride = Xbyak::util::r10;    // bytes
     Reg64 tokens_left = Xbyak::util::r11;
-    Reg64 sums = Xbyak::util::r12;     // of the batch, first tile of the step
+    Reg64 sums = Xbyak::util::r12;     // of the batch, first tile of the group
     Reg64 x_batch = Xbyak::util::r13;  // first columns of the chunk, first token of the batch
   };
 
@@ -119,7 +119,7 @@ class PanelAmx final : public PanelMatmul {
       TileConfig config;
       for (int i = 0; i < kTileRegisters; ++i) {
         config.row_bytes[i] = kRowBytes;
-        config.rows[i] = static_cast<uint8_t>(i < kFirstB ? tokens : kStepGroups);
+        config.rows[i] = static_cast<uint8_t>(i < kFirstB ? tokens : kProductGroups);
       }
       db(reinterpret_cast<const uint8_t*>(&config), sizeof config);
     }
@@ -168,8 +168,8 @@ class PanelAmx final : public PanelMatmul {
   // Leaves the flags of the tokens that are left: zero, or negative after a batch that was not
   // full.
   void multiply_batches(int batches) {
-    const int tiles = std::min(step_tiles(), 2);
-    for (int tile = 0; tile < step_tiles(); tile += tiles)
+    const int tiles = std::min(group_tiles(), 2);
+    for (int tile = 0; tile < group_tiles(); tile += tiles)
       multiply_pass({.batches = batches, .tiles = tiles, .first_tile = tile});
     imul(rax, r_.x_stride, batches * kBatchTokens);
     add(r_.x_batch, rax);
@@ -188,29 +188,29 @@ class PanelAmx final : public PanelMatmul {
       add(r_.x[1], r_.x_batch);
     }
     lea(r_.panel, ptr[panel(pass.first_tile)]);
-    mov(r_.steps_left, local(kChunkGroups));
-    add(r_.steps_left, kStepGroups - 1);
-    shr(r_.steps_left, kLog2StepGroups);
+    mov(r_.products_left, local(kChunkGroups));
+    add(r_.products_left, kProductGroups - 1);
+    shr(r_.products_left, kLog2ProductGroups);
     Xbyak::Label next;
     align(kLoopAlignment);
     L(next);
-    step(pass);
-    dec(r_.steps_left);
+    product(pass);
+    dec(r_.products_left);
     jnz(next, T_NEAR);
     finish(pass);
   }
 
   // Each product follows the load that it waited for.
-  void step(const Pass& pass) {
+  void product(const Pass& pass) {
     for (int batch = 0; batch < pass.batches; ++batch) {
       tileloadd(a(batch), ptr[r_.x[batch] + r_.x_stride]);
       for (int tile = 0; tile < pass.tiles; ++tile) {
         if (batch == 0) tileloadd(b(tile), ptr[r_.panel + r_.b_stride + tile * panel_tile_bytes()]);
         tdpbsud(c(batch, tile), a(batch), b(tile));
       }
-      add(r_.x[batch], kStepColumns);
+      add(r_.x[batch], kProductColumns);
     }
-    add(r_.panel, kStepPanelBytes);
+    add(r_.panel, kProductPanelBytes);
   }
 
   void start(const Pass& pass) {

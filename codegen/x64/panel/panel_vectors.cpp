@@ -12,9 +12,9 @@ constexpr int kTokensPerBase =
 
 }  // namespace
 
-PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int step_tiles, int tokens) {
+PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int group_tiles, int tokens) {
   const int vectors_per_tile = kTileOutputBytes / vectors.bytes;
-  for (int tiles = step_tiles; tiles >= 1; tiles /= 2) {
+  for (int tiles = group_tiles; tiles >= 1; tiles /= 2) {
     const PanelPass pass{
         .tokens = tokens, .tiles = tiles, .vectors = tiles * vectors_per_tile, .first_tile = 0};
     if (pass.registers() + temporaries <= vectors.count) return pass;
@@ -22,9 +22,10 @@ PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int step_tiles,
   return {.tokens = tokens, .tiles = 0, .vectors = 0, .first_tile = 0};
 }
 
-int most_batch_tokens(VectorFile vectors, int temporaries, int step_tiles, const KernelPlan& plan) {
+int most_batch_tokens(VectorFile vectors, int temporaries, int group_tiles,
+                      const KernelPlan& plan) {
   const auto accumulators = [&](int tokens) {
-    return choose_panel_pass(vectors, temporaries, step_tiles, tokens).accumulators();
+    return choose_panel_pass(vectors, temporaries, group_tiles, tokens).accumulators();
   };
   const int limit = plan.tokens > 0 ? plan.tokens : kMaxBatchTokens;
   int best = 1;
@@ -35,9 +36,9 @@ int most_batch_tokens(VectorFile vectors, int temporaries, int step_tiles, const
 
 MatmulWork panel_vector_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                              const PanelLimits& limits, int temporaries, int64_t tokens) {
-  const int step_tiles = group_tiles(spec, plan);
-  const int most = most_batch_tokens(vectors, temporaries, step_tiles, plan);
-  const PanelPass pass = choose_panel_pass(vectors, temporaries, step_tiles,
+  const int group_tiles = tile_group_size(spec, plan);
+  const int most = most_batch_tokens(vectors, temporaries, group_tiles, plan);
+  const PanelPass pass = choose_panel_pass(vectors, temporaries, group_tiles,
                                            static_cast<int>(std::min<int64_t>(most, tokens)));
   MatmulWork work = panel_work(vectors, spec, plan, limits, tokens);
   work.independent_sums = pass.accumulators();
@@ -76,7 +77,7 @@ Xbyak::Address PanelVectorMatmul::sums_of(const PanelPass& pass, int token, int 
 // ---- tokens
 
 void PanelVectorMatmul::multiply() {
-  const int most = most_batch_tokens(vectors_, temporaries_, step_tiles(), plan_);
+  const int most = most_batch_tokens(vectors_, temporaries_, group_tiles(), plan_);
   std::vector<Xbyak::Label> batch(static_cast<size_t>(most) + 1);
   Xbyak::Label next, done;
   mov(r_.x_stride, argument(offsetof(MatmulArgs, x_stride)));
@@ -119,7 +120,7 @@ void PanelVectorMatmul::choose_batch(int most) {
 
 void PanelVectorMatmul::multiply_batch(int tokens) {
   PanelPass pass = pass_for(tokens);
-  for (; pass.first_tile < step_tiles(); pass.first_tile += pass.tiles) multiply_pass(pass);
+  for (; pass.first_tile < group_tiles(); pass.first_tile += pass.tiles) multiply_pass(pass);
 }
 
 // ---- microkernel

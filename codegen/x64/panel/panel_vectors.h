@@ -26,19 +26,19 @@ inline constexpr int kMaxBatchTokens = 12;
 struct PanelPass {
   int tokens, tiles;
   int vectors;     // of codes: tiles * vectors per tile
-  int first_tile;  // of the step
+  int first_tile;  // of the group
 
   int accumulators() const { return tokens * vectors; }
   int kept() const { return tokens < vectors ? tokens : vectors; }
   int registers() const { return accumulators() + kept() + 1; }
 };
 
-// As many tiles of a tile group of `step_tiles` as the registers hold for that many tokens; `tiles`
+// As many tiles of a tile group of `group_tiles` as the registers hold for that many tokens; `tiles`
 // is 0 if not even one.
-PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int step_tiles, int tokens);
+PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int group_tiles, int tokens);
 // The batch that keeps most accumulators busy; among equals the one with fewest tokens, whose pass
 // has most tiles.
-int most_batch_tokens(VectorFile vectors, int temporaries, int step_tiles, const KernelPlan& plan);
+int most_batch_tokens(VectorFile vectors, int temporaries, int group_tiles, const KernelPlan& plan);
 // MatmulFamily::work where products of `tokens` tokens take turns on accumulators as
 // PanelVectorMatmul has them do.
 MatmulWork panel_vector_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
@@ -93,7 +93,7 @@ class PanelVectorMatmul : public PanelMatmul {
   void group(const PanelPass& pass, int index);
 
   PanelPass pass_for(int tokens) const {
-    return choose_panel_pass(vectors_, temporaries_, step_tiles(), tokens);
+    return choose_panel_pass(vectors_, temporaries_, group_tiles(), tokens);
   }
   Xbyak::Address codes(int vector, int group) const;
   Xbyak::Address activations(int token, int group) const;

@@ -9,7 +9,7 @@
 #include <map>
 #include <string>
 
-#include "codegen/layout/word_cells.h"
+#include "codegen/layout/word_columns.h"
 #include "runtime/cpu_features.h"
 #include "runtime/exec_memory.h"
 #include "tests/support/decode_program.h"
@@ -149,7 +149,7 @@ struct UseCase {
   std::string name() const {
     const char* rows = use.rows == YmmRows::kInOrder      ? "in_order"
                        : use.rows == YmmRows::kAsUnpacked ? "as_unpacked"
-                                                          : "as_cells";
+                                                          : "as_word_columns";
     return fmt::format("{}_{}_from_ymm{}", layout_name(layout), rows, use.first_register);
   }
 };
@@ -157,8 +157,8 @@ struct UseCase {
 std::vector<UseCase> use_cases() {
   std::vector<UseCase> cases;
   for (const LayoutId layout : {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3}) {
-    for (const YmmRows rows : {YmmRows::kInOrder, YmmRows::kAsUnpacked, YmmRows::kAsCells}) {
-      if (layout == LayoutId::kB3 && rows == YmmRows::kAsCells) continue;
+    for (const YmmRows rows : {YmmRows::kInOrder, YmmRows::kAsUnpacked, YmmRows::kAsWordColumns}) {
+      if (layout == LayoutId::kB3 && rows == YmmRows::kAsWordColumns) continue;
       for (int first = 0; first <= 16 - kLeastYmmRegisters; ++first)
         cases.push_back({layout, {.first_register = first, .rows = rows}});
     }
@@ -173,7 +173,7 @@ int64_t place_in_group(YmmRows rows, int64_t row, int64_t column) {
     case YmmRows::kInOrder: return row * kDotGroupColumns + column;
     case YmmRows::kAsUnpacked:
       return row / 4 % 2 * kPartBytes + (row / 8 * 4 + row % 4) * kDotGroupColumns + column;
-    case YmmRows::kAsCells: break;
+    case YmmRows::kAsWordColumns: break;
   }
   return column / 2 * kPartBytes + row * 2 + column % 2;
 }
@@ -292,9 +292,9 @@ TEST(PanelDecoderInstructions, OfGroupsAreAsManyAsStated) {
         .operations;
   };
   EXPECT_EQ(operations(LayoutId::kTl1, YmmRows::kAsUnpacked), 16);
-  EXPECT_EQ(operations(LayoutId::kTl1, YmmRows::kAsCells), 14);
+  EXPECT_EQ(operations(LayoutId::kTl1, YmmRows::kAsWordColumns), 14);
   EXPECT_EQ(operations(LayoutId::kTl2, YmmRows::kAsUnpacked), 66);
-  EXPECT_EQ(operations(LayoutId::kTl2, YmmRows::kAsCells), 60);
+  EXPECT_EQ(operations(LayoutId::kTl2, YmmRows::kAsWordColumns), 60);
   EXPECT_EQ(operations(LayoutId::kB3, YmmRows::kAsUnpacked), 48);
 }
 

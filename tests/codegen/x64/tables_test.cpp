@@ -1,4 +1,4 @@
-// The builders of look-up tables against codegen/reference, between guard pages.
+// The builders of lookup tables against codegen/reference, between guard pages.
 #include <gtest/gtest.h>
 
 #include <cstdio>

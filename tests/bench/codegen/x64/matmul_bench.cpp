@@ -1,4 +1,4 @@
-// Speed of the matmul kernels of every tier this CPU has, i2_s and look-ups, on the shapes of
+// Speed of the matmul kernels of every tier this CPU has, i2_s and lookups, on the shapes of
 // BitNet-b1.58-2B-4T, and of the programs that build the tables looked up.
 //
 //   L2/...      tiles that fit in a quarter megabyte, over and over: what the arithmetic allows
