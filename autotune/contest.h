@@ -4,8 +4,9 @@
 // kernels; time comes from the entrants and a clock, so a test can script both.
 //
 //   qualifying  the best-predicted first: a call or two; what takes more than twice the best is out
-//   heats       rounds in which all that are left take a turn; compared are times of one round, so that a slow machine
-//               slows both. Out is whoever is surely slower than the leader, and the worse half when a heat's time is up
+//   heats       rounds in which all that are left take a turn. Times of one round are compared, so
+//               that a slow machine slows both. Out goes whoever is surely slower than the leader,
+//               and the worse half when a heat's time is up
 //   final       the first two in blocks A B B A, until their ratio is known
 #pragma once
 

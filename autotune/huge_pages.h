@@ -33,7 +33,8 @@ std::optional<int64_t> huge_bytes_of(std::span<const uint8_t> mapped);
 
 // "always [madvise] never" -> "madvise"; empty where nothing is chosen.
 std::string chosen_word(std::string_view text);
-// The number of a line "HugePages_Free:    12" or "AnonHugePages:  2048 kB" of /proc/meminfo; 0 without it.
+// The number of a line "HugePages_Free:    12" or "AnonHugePages:  2048 kB" of /proc/meminfo; 0 if
+// there is no such line.
 int64_t number_after(std::string_view text, std::string_view key);
 // The sum of all kinds of huge pages in those mappings of /proc/self/smaps that overlap [begin,
 // end).

@@ -18,8 +18,8 @@
 namespace bitnetc {
 
 enum class WeightRegime {
-  kCache,  // each thread goes over a few tiles of its own again and again
-  kMemory,  // every call takes the next copy of the matrix; the threads share its tiles and meet after it
+  kCache,   // each thread goes over a few tiles of its own again and again
+  kMemory,  // every call takes the next copy; the threads share its tiles and meet after it
 };
 std::string_view regime_name(WeightRegime regime);  // "cache", "memory"
 

@@ -18,7 +18,8 @@ namespace bitnetc {
 
 // How far the order of the first two can be trusted.
 enum class Confidence {
-  kSure,  // the winner's interval lies below the runner-up's, or their difference was confirmed pair by pair
+  // The winner's interval lies below the runner-up's, or their difference was confirmed in pairs.
+  kSure,
   kTie,    // they differ by less than measuring can tell: either will do
   kNoisy,  // the machine disturbed the measurement so much that the order may be wrong
 };

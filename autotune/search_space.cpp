@@ -26,8 +26,8 @@ int group_tiles(const Candidate& candidate) {
   return tile_group_size(candidate.spec, candidate.plan);
 }
 
-// The distance at which a tile group's weights are prefetched while the group before it is worked on
-// (docs/decisions/0008-few-tokens-go-in-pairs-of-tiles.md).
+// The distance at which a tile group's weights are prefetched while the group before it is worked
+// on (docs/decisions/0008-few-tokens-go-in-pairs-of-tiles.md).
 int group_ahead_bytes(const Candidate& candidate) {
   return static_cast<int>(group_tiles(candidate) * candidate.spec.weight_layout().tile_bytes() * 7 /
                           8);

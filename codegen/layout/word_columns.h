@@ -37,8 +37,8 @@ struct WordFormat {
   uint16_t (*encode)(const int* fields);
   // The inverse; false for bits that encode() never makes.
   bool (*decode)(uint16_t word, int* fields);
-  // One row of k columns; its words are kWordColumnBytes apart, the first at `words`. Pad columns become
-  // 0.
+  // One row of k columns; its words are kWordColumnBytes apart, the first at `words`. Pad columns
+  // become 0.
   void (*pack_row)(const int8_t* trits, int64_t k, uint8_t* words);
   // The inverse, pads dropped. Returns the first block with a word that encode() never makes, or
   // -1.

@@ -1,7 +1,7 @@
 // Packing and unpacking of one row, written once for all layouts of words. Format is a struct of
-// constants that says what WordFormat says (codegen/layout/word_columns.h): its column table and its
-// arithmetic are known to the compiler, so the loops over fields and trits unroll into loads, adds
-// and stores.
+// constants that says what WordFormat says (codegen/layout/word_columns.h): its column table and
+// its arithmetic are known to the compiler, so the loops over fields and trits unroll into loads,
+// adds and stores.
 #pragma once
 
 #include <algorithm>

@@ -11,10 +11,10 @@
 //       end                                leaves sum_k x * code as i32 in the scratch
 //     epilogue for all tokens of the group
 //
-// With a gated epilogue a group is a whole number of (gate tile, up tile) pairs. When T = 1 the same
-// code passes over the gate tile, then over the up tile. Hardware prefetchers follow a stream by the
-// instruction that reads it: with a loop per tile, one token from memory took 1.15 (AVX-512) to 1.5
-// times as long (AVX-VNNI, AMD EPYC Zen 5).
+// With a gated epilogue a group is a whole number of (gate tile, up tile) pairs. When T = 1 the
+// same code passes over the gate tile, then over the up tile. Hardware prefetchers follow a stream
+// by the instruction that reads it: with a loop per tile, one token from memory took 1.15 (AVX-512)
+// to 1.5 times as long (AVX-VNNI, AMD EPYC Zen 5).
 //
 // A block is what the layout packs together: for i2_s 16 rows x 16 columns in 64 bytes. Each int32
 // lane of an accumulator is one output row, so there are no horizontal sums: activations are
@@ -23,7 +23,8 @@
 //
 // The tier keeps nothing in the last kEpilogueVectors registers from tile to tile.
 //
-// Reads    x up to K rounded up to kQuantPad; w of the tile range; x_scale, x_sum, tile_scale, residual
+// Reads    x up to K rounded up to kQuantPad; w of the tile range; x_scale, x_sum, tile_scale,
+//          residual
 // Writes   y inside the tile range's columns; row_absmax, if wanted
 #pragma once
 

@@ -1,6 +1,7 @@
-// matmul_i2s_vnni.cpp     i2_s matrix products, M = 1..8, AVX-VNNI and AVX-512 VNNI: vpdpbusd, which
-// multiplies four unsigned codes with four signed activations and adds to an int32 lane, one lane
-// per output row.
+// matmul_i2s_vnni.cpp     i2_s matrix products, M = 1..8, AVX-VNNI and AVX-512 VNNI: vpdpbusd
+//
+// vpdpbusd multiplies four unsigned codes with four signed activations and adds the products to an
+// int32 lane, one lane per output row.
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^19
 // Tile, AVX-VNNI
@@ -14,8 +15,8 @@
 //            M = 1, 4 tiles, 4 scales: 16 accumulators + 4 masks + 4 codes + plane + x = 26
 //            One tile lets the dot products broadcast the activations; more tiles share a load of
 //            them. One tile at M = 1 has 4 sums, which would wait for vpdpbusd's 4 or 5 cycles:
-//            blocks take turns on 8. Then its 5 loads per block are the limit, 2.5 cycles; four tiles
-//            need 1.5.
+//            blocks take turns on 8. Then its 5 loads per block are the limit, 2.5 cycles; four
+//            tiles need 1.5.
 //            Zen 5, weights in L2: 269 G weights/s with 4 sums, 410 with 8; four tiles 507.
 // Work       vector ALU operations per vector of bytes: 4 and + M * 4 vpdpbusd, and no shift while
 //            registers suffice for four accumulators per sum; else 1 or 3 (emit/i2s_planes.h)

@@ -1,27 +1,28 @@
-// What the LUT kernels share, for layouts of 16-bit words (tl1, tl2, b3) and one token: the
-// walk over tiles and K, the blocks between two flushes, and the epilogue. A tier adds the
-// lookups.
+// What the LUT kernels share, for layouts of 16-bit words (tl1, tl2, b3) and one token: the walk
+// over tiles and K, the blocks between two flushes, and the epilogue. A tier adds the lookups.
 //
 //   Y[N] = epilogue( float( sum of looked-up sums ) * (x_scale * tile_scale) )
 //
-//   load the lines of the first group      later ones are prefetched a group and prefetch_bytes ahead
+//   load the lines of the first group      later lines are prefetched
 //   for each group of T row tiles          T = tiles_per_step; a remainder runs with smaller T
 //     zero the sums (i32, scratch) and the accumulators (i16, registers)
 //     for each run of blocks               as many as cannot overflow an i16 lane
-//       for each block, each word: word   look up and add; some blocks to an emitted iteration
+//       for each block, each word: word    look up and add; some blocks to an emitted iteration
 //       flush                              accumulators to the sums, then zero
 //     epilogue for the tiles of the group
 //
 // A lane of an accumulator belongs to one row, so there are no horizontal sums.
 //
-// Exactness  One looked-up sum of t columns is within +-128 t. An i16 lane that takes a block's sums of at most
-//            L in all is flushed after floor(32767 / L) blocks, so no order of additions overflows:
+// Exactness  One looked-up sum of t columns is within +-128 t. An i16 lane that takes a block's
+//            sums of at most L in all is flushed after floor(32767 / L) blocks, so no order of
+//            additions overflows:
 //              tl1   8 fields of 2 columns   L = 2048    15 blocks
 //              tl2  12 fields of 3 columns   L = 4608     7 blocks
 //              b3    6 of 3 and 2 of 1       L = 2560    12 blocks
-//            More accumulators a row share a block's L equally. An i32 sum is within 128 K: K < 2^24.
+//            Several accumulators per row share a block's L equally. An i32 sum is within 128 K:
+//            K < 2^24.
 //
-// With a gated epilogue a group is a whole number of (gate tile, up tile) pairs: at least two tiles.
+// With a gated epilogue a group is a whole number of (gate tile, up tile) pairs.
 //
 // Reads    tables of the whole K; w of the tile range; x_scale, tile_scale, residual
 // Writes   y inside the tile range's columns; row_absmax, if wanted
@@ -53,7 +54,8 @@ class MatmulLut : public MatmulProgram {
   // from group to group.
   virtual void load_constants() = 0;
   virtual void zero_accumulators(int tiles) = 0;
-  // Looks up word `w` of block number `block` from the current position, for all tiles of the group.
+  // Looks up word `w` of block number `block` from the current position, for all tiles of the
+  // group.
   virtual void word(int tiles, int block, int w) = 0;
   // Adds the accumulators to sums().
   virtual void flush(int tiles) = 0;

@@ -1,17 +1,21 @@
 // matmul_lut_avx2.cpp     ternary LUT kernels, M = 1, AVX2: vpshufb over tables of bytes
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^24; layouts tl1, tl2, b3
-// Tile       a ymm holds one word of each of 16 rows; 1 or 2 tiles per group, which share the tables
+// Tile       a ymm holds one word of each of 16 rows; 1 or 2 tiles per group share the tables
 //            ymm: 2 accumulators + 4 constants + 2 words + 2 tables + signs + 2 indices = 13
-// Decoding   A lookup takes an index in the low byte of a word and one in the high byte, in tables of low and of
-//            high bytes; the byte that has no index finds entry 0, which is zero in every table. Signed fields
-//            (tl2, b3) are looked up by magnitude, and vpsignw gives the sum the field's sign:
-//              tl2  the field shifted to the word's top has its sign in bit 15, and is zero only with the sum
+// Decoding   A lookup takes an index in the low byte of a word and one in the high byte, in tables
+//            of low and of high bytes; the byte that has no index finds entry 0, which is zero in
+//            every table. Signed fields (tl2, b3) are looked up by magnitude, and vpsignw gives the
+//            sum the field's sign:
+//              tl2  the field shifted to the word's top has its sign in bit 15, and is zero only
+//                   with the sum
 //              b3   the field minus its bias; the lone trit is the sign of its activation
 // Work       vector ALU operations for 16 words, and a broadcast per table half
-//              tl1  128 weights   per field 1-3 to index, 2 vpshufb, vpor, vpaddw                  26
-//              tl2  144 weights   per field 2-3 to index, 2 vpshufb, vpor, shift, vpsignw, vpaddw  26
-//              b3   160 weights   per triple 4 to index, 2 vpshufb, vpor, vpsignw, vpaddw; 5; 3    35
+//              tl1  26 for 128 weights: per field 1-3 to index, 2 vpshufb, vpor, vpaddw
+//              tl2  26 for 144 weights: per field 2-3 to index, 2 vpshufb, vpor, shift, vpsignw,
+//                   vpaddw
+//              b3   35 for 160 weights: per triple 4 to index, 2 vpshufb, vpor, vpsignw, vpaddw;
+//                   5 and 3 for the rest
 // Exactness, form   codegen/x64/matmul_lut.h, one accumulator a row
 // Layout     docs/layouts/tl1.md, tl2.md, b3.md      Reference  codegen/reference/matmul.cpp
 #include "codegen/x64/matmul_lut.h"

@@ -2,19 +2,19 @@
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^19
 // Tile       one zmm; 1, 2, 4 or 8 tiles with tiles * M <= 16 accumulators
-//            zmm: 15 of the decoder's (decode/panel_decoder.h, GroupDecoder) + activations + 16 accumulators = 32.
-//            Accumulators left over make up to 4 chains of a sum, so that vpdpbusd, which takes 4 or 5 cycles and
-//            starts twice in one, does not wait for itself.
-// Work       a group of 4 columns of 16 rows: its share of decoding (vector operations: tl1 2, tl2 2.1, b3 3.6) and
-//            M vpdpbusd. Tiles go in pairs: a load broadcasts 4 activations of a token for both. An odd tile has
-//            its vpdpbusd broadcast them.
-// Order      Groups are prepared a stage ahead, before the products of the stage that is at hand. The processor
-//            starts what is ready and oldest: the multiplications of b3, which share their ports with vpdpbusd,
-//            would start after all earlier products, which then would not cover their latency.
-//            AMD EPYC Zen 5, M = 8, weights from memory: b3 42 G weights/s without, 47 with; tl1 and tl2, whose
-//            preparation has ports of its own, 59 and 59.
-// Exactness  vpdpbusd does not saturate; a product of four columns is within 4 * 2 * 128 = 2^10, and K / 4 of them
-//            join a sum: 2^8 * K < 2^31 for K < 2^19
+//            zmm: 15 of the decoder's (decode/panel_decoder.h, GroupDecoder) + activations + 16
+//            accumulators = 32. Accumulators left over make up to 4 chains of a sum, so that
+//            vpdpbusd, which takes 4 or 5 cycles and starts twice in one, does not wait for itself.
+// Work       a group of 4 columns of 16 rows: its share of decoding (vector operations: tl1 2, tl2
+//            2.1, b3 3.6) and M vpdpbusd. Tiles go in pairs: a load broadcasts 4 activations of a
+//            token for both. An odd tile has its vpdpbusd broadcast them.
+// Order      Groups are prepared a stage ahead, before the products of the stage that is at hand.
+//            The processor starts what is ready and oldest: the multiplications of b3, which share
+//            their ports with vpdpbusd, would start after all earlier products, which then would
+//            not cover their latency. AMD EPYC Zen 5, M = 8, weights from memory: b3 42 G weights/s
+//            without, 47 with; tl1 and tl2, whose preparation has ports of its own, 59 and 59.
+// Exactness  vpdpbusd does not saturate; a product of four columns is within 4 * 2 * 128 = 2^10,
+//            and K / 4 of them join a sum: 2^8 * K < 2^31 for K < 2^19
 // Layout     docs/layouts/tl1.md, tl2.md, b3.md      Reference  codegen/reference/matmul.cpp
 #include <algorithm>
 #include <vector>

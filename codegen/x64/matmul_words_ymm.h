@@ -2,8 +2,8 @@
 // whose codes come group by group and are multiplied while they are in registers. A tier says in
 // which order it wants them, and adds its dot product and its accumulators.
 //
-// Registers  ymm: accumulators from 0 up, what else the tier wants, then the decoder's. General registers as in
-//            MatmulRegs; eax is free between begin() and end().
+// Registers  ymm: accumulators from 0 up, what else the tier wants, then the decoder's. General
+//            registers as in MatmulRegs; eax is free between begin() and end().
 #pragma once
 
 #include <memory>

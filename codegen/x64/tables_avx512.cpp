@@ -3,8 +3,8 @@
 // Shapes     BuildTablesArgs; layouts tl1, tl2, b3; any K
 // Tile       one zmm of 32 sums: a table of tl2 or b3, two tables of tl1
 //            zmm: 2 of the gathering (sums, then) + activations + 2 of digits per kind of field
-// Work       per zmm of sums 1 or 2 broadcasts, 2 vpdpbusd, 1 vpackssdw; per four fields 1 load, vpshufb,
-//            vpxor
+// Work       per zmm of sums 1 or 2 broadcasts, 2 vpdpbusd, 1 vpackssdw; per four fields 1 load,
+//            vpshufb, vpxor
 // Exactness  vpdpbusd does not saturate; sums are within +-384, so vpackssdw does not either
 // Form, layout, reference   codegen/x64/tables_program.h
 #include "codegen/x64/tables_program.h"

@@ -11,8 +11,8 @@
 //
 //   sum_t d[t] * x[t]  =  sum_t d[t] * (x[t] + 128)  +  128 * -(d[0] + d[1] + d[2])
 //
-// Reads      x up to K rounded up to kQuantPad, never beyond: blocks that reach further are built from a
-//            copy of the last kQuantPad columns, followed by zeros
+// Reads      x up to K rounded up to kQuantPad, never beyond: blocks that reach further are built
+//            from a copy of the last kQuantPad columns, followed by zeros
 // Writes     the tables of [block_begin, block_end)
 // Layout     TableForm in codegen/kernel_spec.h         Reference  codegen/reference/matmul.cpp
 #pragma once

@@ -49,9 +49,9 @@ class MatmulProblem {
   // Fills y with a pattern no kernel writes.
   void reset_output();
   // After a kernel ran with args(tile_begin, tile_end, tokens): compares y there, and the
-  // row absmax where the spec leaves it, with the plain loop and the reference bit by bit, checks that
-  // nothing else of y changed and that no buffer's slack was touched. Returns the first difference,
-  // or an empty string; y is as after reset_output() then.
+  // row absmax where the spec leaves it, with the plain loop and the reference bit by bit, checks
+  // that nothing else of y changed and that no buffer's slack was touched. Returns the first
+  // difference, or an empty string; y is as after reset_output() then.
   std::string check(int64_t tile_begin, int64_t tile_end, int64_t tokens = 0);
 
  private:

@@ -6,7 +6,8 @@
 // Many       panel.h, 3 tokens x 2 tiles
 //            ymm: 12 accumulators, 3 activations, codes
 // Work       vector operations for 128 weights at M = 1: i2_s 8     tl1 12     tl2 21     b3 26
-// Exactness  vpdpbusd adds four products into int32 without saturation; kStaticKLimit bounds the sums
+// Exactness  vpdpbusd adds four products into int32 without saturation; kStaticKLimit bounds
+//            the sums
 // Layouts    docs/layouts/          Reference  codegen/reference/matmul.cpp
 #include "codegen/static/matmul/decode_ymm.h"
 #include "codegen/static/matmul/matmul_kernels.h"

@@ -9,23 +9,26 @@
 //   bytes     0 3      1 4      2 5      6 6      7 7            for 0..2: A A B B
 //             0 3      1 4      2 5      9 9      8 8            for 3, 4: A B A B
 //
-// zmm (VBMI)  Windows of three: (0 1 2 | 3 4 5) in the bytes of a word for groups 0..2, (6 7 8 | 7 8 9) for
-//             groups 3 and 4. Group 4 is the middle digit of both. Group 3 is the first of the one and the
-//             last of the other: a lookup by vpermb takes six bits, the sixth says which.
-// ymm         Windows of two, nine values, so that a vpshufb looks up a digit: (2j 2j+1) of A and of B in
-//             the bytes of a word. Digits of the same number pair up; bytes or words of two such pairs
-//             interleave to a group.
+// zmm (VBMI)  Windows of three: (0 1 2 | 3 4 5) in the bytes of a word for groups 0..2,
+//             (6 7 8 | 7 8 9) for groups 3 and 4. Group 4 is the middle digit of both. Group 3 is
+//             the first of the one and the last of the other: a lookup by vpermb takes six bits,
+//             the sixth says which.
+// ymm         Windows of two, nine values, so that a vpshufb looks up a digit: (2j 2j+1) of A and
+//             of B in the bytes of a word. Digits of the same number pair up; bytes or words of two
+//             such pairs interleave to a group.
 //
 // Block      20 columns of 16 rows: 64 bytes -> 5 groups, 320 weights
-// Work       vector operations for a block, multiplications and shuffles among them (unpacks too), stores:
+// Work       vector operations for a block, multiplications and shuffles among them (unpacks too),
+//            stores:
 //            zmm  18   6   7   5      a third product, three times the second, is two additions
 //            ymm  50  18  22  10  48 as unpacked (ymm_decoder_use.h)
-// Bound      zmm: the store of 64 bytes a cycle, 5 cycles; where two ports do all at 512 bits, as on Intel
-//            cores, the operations, 9 cycles. ymm: the operations, on three or four ports.
+// Bound      zmm: the store of 64 bytes a cycle, 5 cycles; where two ports do all at 512 bits, as
+//            on Intel cores, the operations, 9 cycles. ymm: the operations, on three or four ports.
 //            AMD EPYC Zen 5: 5.8 and 15.4 cycles a block, from L2 210 and 83 Gweights/s
-// Exactness  A word is rounded up from its ten digits by less than 2^-16. Multiplied by 3^j modulo 2^16 it
-//            exceeds the digits from j on by less than 3^j * 2^-16. They are a multiple of 3^(j-10), so the
-//            next value of a window, and 1 itself, is at least 3^(j-10) away, which is more: 2^16 > 3^10.
+// Exactness  A word is rounded up from its ten digits by less than 2^-16. Multiplied by 3^j modulo
+//            2^16 it exceeds the digits from j on by less than 3^j * 2^-16. They are a multiple of
+//            3^(j-10), so the next value of a window, and 1 itself, is at least 3^(j-10) away,
+//            which is more: 2^16 > 3^10.
 // Layout     docs/layouts/b3.md
 #include "codegen/x64/decode/decoder_parts.h"
 #include "codegen/x64/decode/ymm_group_decoder.h"

@@ -80,9 +80,9 @@ inline Xbyak::RegExp group_at(const Xbyak::RegExp& panel, int index) {
 // is no value of such a field.
 uint8_t code_of_trit(int value, int trits, int t);
 
-// Zmm permutations. The source holds two word columns, word r of each belonging to row r: what comes from
-// the first word column are bytes 2r and 2r + 1, from the second 32 bytes further on. Dword r of the
-// result is
+// Zmm permutations. The source holds two word columns, word r of each belonging to row r: what
+// comes from the first word column are bytes 2r and 2r + 1, from the second 32 bytes further on.
+// Dword r of the result is
 enum class DwordOrder {
   kWordByWord,  // both bytes of the first word column, both of the second
   kByteByByte,  // the low bytes of both words, the high bytes of both
@@ -94,8 +94,8 @@ int source_byte(DwordOrder order, int i);
 void take_low_bytes(Xbyak::CodeGenerator& code, const Xbyak::Zmm& to, const Xbyak::Zmm& low,
                     const Xbyak::Operand& low_bytes);
 
-// Ymm: loads a word column so that vpunpckl* of two such columns has rows 0..7 and vpunpckh* rows 8..15, in
-// order: they work in the 128-bit lanes, so the low lane gets rows 0..3 and 8..11.
+// Ymm: loads a word column so that vpunpckl* of two such columns has rows 0..7 and vpunpckh* rows
+// 8..15, in order: they work in the 128-bit lanes, so the low lane gets rows 0..3 and 8..11.
 void load_for_unpack(Xbyak::CodeGenerator& code, const Xbyak::Ymm& to, const Xbyak::RegExp& words);
 
 }  // namespace bitnetc::x64

@@ -1,6 +1,7 @@
 // decode/i2s.cpp     i2_s blocks to panels: two-bit codes to bytes
 //
-// Work       vector ALU operations per vector of packed bytes, four vectors of the panel: 3 shifts + 4 and
+// Work       vector ALU operations per vector of packed bytes, four vectors of the panel:
+//            3 shifts + 4 and
 // Layout     docs/layouts/i2_s.md: plane p of a block is group p of the block, byte by byte
 #include "codegen/layout/i2_s.h"
 #include "codegen/x64/decode/panel_decoder.h"

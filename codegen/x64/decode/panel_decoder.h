@@ -43,9 +43,9 @@ class PanelDecoder {
 };
 
 // A decoder whose vectors are whole groups, so that they need not go through memory. It decodes in
-// two phases, so that a caller can put the first one of later groups among what it does with earlier
-// ones. Blocks of several tiles may be decoded side by side, each in a lane of registers. It uses
-// no more than the first kRegisters vector registers, and none of the general ones after
+// two phases, so that a caller can put the first one of later groups among what it does with
+// earlier ones. Blocks of several tiles may be decoded side by side, each in a lane of registers.
+// It uses no more than the first kRegisters vector registers, and none of the general ones after
 // load_constants().
 class GroupDecoder : public PanelDecoder {
  public:

@@ -1,17 +1,18 @@
 // decode/tl1.cpp     tl1 blocks to panels: a lookup per nibble and trit
 //
-//   words A, B     --interleave words-->  (A_r, B_r) of each row  --split-->  low nibbles, high nibbles
+//   words A, B     --interleave words-->  (A_r, B_r) of each row  --split-->  low, high nibbles
 //   low nibbles    look up trit 0: columns 0..3,  trit 1: columns 4..7
 //   high nibbles   look up trit 0: columns 8..11, trit 1: columns 12..15
 //
 // Block      16 columns of 16 rows: 64 bytes -> 4 groups, 256 weights
 // Work       vector operations for a block, shuffles among them (unpacks too), stores:
 //            zmm   8   5   4      F and BW only
-//            ymm  18  12   8      16 as unpacked, 14 as word columns (ymm_decoder_use.h); 2 more to unpack again where
-//                                 registers are few
-// Bound      zmm: the store of 64 bytes a cycle, 4 cycles; where one port shuffles, as on Intel cores at 512
-//            bits, the shuffles. ymm: the shuffles, on two ports; AMD's cores unpack on all four.
-//            AMD EPYC Zen 5: 4.0 and 6.2 cycles a block, from L2 252 and 165 Gweights/s
+//            ymm  18  12   8      16 as unpacked, 14 as word columns (ymm_decoder_use.h)
+//                                 2 more to unpack again where registers are few
+// Bound      zmm: the store of 64 bytes a cycle, 4 cycles; where one port shuffles, as on Intel
+//            cores at 512 bits, the shuffles. ymm: the shuffles, on two ports; AMD's cores unpack
+//            on all four.
+//            AMD EPYC Zen 5: 4.0 and 6.2 cycles per block, from L2 252 and 165 Gweights/s
 // Exactness  The tables have an entry for each of the nine values of a nibble.
 // Layout     docs/layouts/tl1.md
 #include "codegen/x64/decode/decoder_parts.h"

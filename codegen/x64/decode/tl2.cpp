@@ -2,27 +2,30 @@
 //
 //   words A, B    --fields 0 and 1 of a word to its two bytes-->  [A.0 A.1 B.0 B.1] of each row
 //   words C, D    the same                                        [C.0 C.1 D.0 D.1]
-//   words A .. D  --field 2 to a byte, two word columns to a word-->     [A.2 B.2 C.2 D.2]
+//   words A .. D  --field 2 to a byte, of two words to a word-->  [A.2 B.2 C.2 D.2]
 //   each of these three is twelve columns; its trit t is columns 4t .. 4t+3 of them
 //
-// zmm (VBMI)    A lookup by vpermb per trit. It takes six bits of an index, a field has five: the table is
-//               there twice, so that the bit above the field may be anything.
-// ymm           A field is a sign s above a magnitude m of four bits, with the value +-m = 9 t0 + 3 t1 + t2. A
-//               lookup by vpshufb takes four bits and does not see bits 4 to 6.
-//                 half = vpavgb(field, 0) = 8 s + (m + 1) / 2. t0 is not zero where m >= 5, which is where
-//                        (m + 1) / 2 >= 3: it is looked up by `half`.
-//                 pair = 3 t1 + t2 as a magnitude with its sign in bit 3: looked up for +m, then xor 8 s. The
-//                        xor takes all of `half`; the table has (m + 1) / 2 xored in already.
+// zmm (VBMI)    A lookup by vpermb per trit. It takes six bits of an index, a field has five: the
+//               table is there twice, so that the bit above the field may be anything.
+// ymm           A field is a sign s above a magnitude m of four bits, with the value +-m = 9 t0 + 3
+//               t1 + t2. A lookup by vpshufb takes four bits and does not see bits 4 to 6.
+//                 half = vpavgb(field, 0) = 8 s + (m + 1) / 2. t0 is not zero where m >= 5, that
+//                        is where (m + 1) / 2 >= 3: it is looked up by `half`.
+//                 pair = 3 t1 + t2 as a magnitude with its sign in bit 3: looked up for +m, then
+//                        xor 8 s. The xor takes all of `half`; the table has (m + 1) / 2 xored in
+//                        already.
 //
 // Block      36 columns of 16 rows: 128 bytes -> 9 groups, 576 weights
 // Work       vector operations for a block, shuffles among them (unpacks too), stores:
 //            zmm  19  12   9      shifts and vpternlogd move the fields, so that shuffles need not
-//            ymm  70  34  18      24 to move fields, 10 to interleave, 6 * 6 to look up; 66 as unpacked, 60 as
-//                                 word columns (ymm_decoder_use.h)
-// Bound      zmm: the store of 64 bytes a cycle, 9 cycles; where one port shuffles, as on Intel cores at 512
-//            bits, the shuffles. ymm: the operations, on three or four ports, or the shuffles, on two.
-//            AMD EPYC Zen 5: 9.1 and 21.7 cycles a block, from L2 245 and 107 Gweights/s
-// Exactness  The tables have an entry for each of the 27 values of a field, or for each value of a part.
+//            ymm  70  34  18      24 to move fields, 10 to interleave, 6 * 6 to look up; 66 as
+//                                 unpacked, 60 as word columns (ymm_decoder_use.h)
+// Bound      zmm: the store of 64 bytes a cycle, 9 cycles; where one port shuffles, as on Intel
+//            cores at 512 bits, the shuffles. ymm: the operations, on three or four ports, or the
+//            shuffles, on two.
+//            AMD EPYC Zen 5: 9.1 and 21.7 cycles per block, from L2 245 and 107 Gweights/s
+// Exactness  The tables have an entry for each of the 27 values of a field, or for each value of a
+//            part.
 // Layout     docs/layouts/tl2.md
 #include "codegen/x64/decode/decoder_parts.h"
 #include "codegen/x64/decode/ymm_group_decoder.h"
@@ -178,7 +181,8 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
     code.vpor(words, words, temp);
   }
 
-  // Of one word column to the low bytes, of the next one to the high bytes. Bit 15 of a word is zero.
+  // Of one word column to the low bytes, of the next one to the high bytes. Bit 15 of a word is
+  // zero.
   void join_fields_2(Xbyak::CodeGenerator& code, const Ymm& to, const Ymm& words,
                      const Ymm& next_words, const Ymm& temp) {
     code.vpsrlw(temp, next_words, kRightOfField2ToHighByte);

@@ -7,9 +7,11 @@ namespace bitnetc::x64 {
 // What the two parts of a group of four columns hold. A word column holds a word for each row; the
 // instructions that bring the words of two word columns together work in 128-bit lanes.
 enum class YmmRows {
-  kInOrder,     // a dword for each row, rows 0..7 and 8..15
-  kAsUnpacked,  // the same, rows 0..3 8..11 and 4..7 12..15: saves a permutation for each word column that is loaded
-  kAsWordColumns,  // a word for each of 16 rows, columns 0 1 and 2 3: saves the unpacking as well; tl1 and tl2
+  kInOrder,  // a dword for each row, rows 0..7 and 8..15
+  // The same, rows 0..3 8..11 and 4..7 12..15: saves a permutation per word column that is loaded.
+  kAsUnpacked,
+  // A word for each of 16 rows, columns 0 1 and 2 3: saves the unpacking as well; tl1 and tl2.
+  kAsWordColumns,
 };
 
 struct YmmDecoderUse {

@@ -2,18 +2,21 @@
 //
 // Shapes     MatmulArgs, m = 1..256; any N % 16 == 0, any K < 2^23
 // Tile       32 tokens x 2 tiles of 16 rows: 4 C + 2 A + 2 B = all 8 tile registers
-//            16 tokens x 2 tiles for what remains; the last 1..15 tokens with tile registers of as many rows
+//            16 tokens x 2 tiles for what remains; the last 1..15 tokens with tile registers of as
+//            many rows
 //            C    i32 16 tokens x 16 rows, from and to the sums
 //            A    i8  16 tokens x 64 columns of x, as it lies in memory
 //            B    u8  16 groups of a panel: 64 columns x 16 rows in exactly the order tdpbsud wants
-// Work       64 columns of 32 tokens and 2 tiles: 4 tdpbsud of 16 cycles each, 4 loads of 16 lines. At two
-//            lines a cycle the loads take half the time of the products. The panel (2 tiles x 1024 columns,
-//            32 KiB) stays in L1; x comes from L2, 32 lines per 64 cycles. Besides the products, of 16 each:
-//            at 256 tokens a decoded KiB feeds 16 of them, and C is loaded and stored once in 16. So 60 % of
-//            the peak at hundreds of tokens is expected. All cycles are the manufacturer's: none measured.
-// Exactness  tdpbsud does not saturate. Codes are at most 2, so an int32 sum is within 2*128*K: K < 2^23.
-//            What the panel holds between the last decoded group and the end of a tile meets x = 0: rows of x
-//            are zero up to a multiple of 64, and every other chunk is a multiple of 64 columns.
+// Work       64 columns of 32 tokens and 2 tiles: 4 tdpbsud of 16 cycles each, 4 loads of 16 lines.
+//            At two lines per cycle the loads take half the time of the products. The panel
+//            (2 tiles x 1024 columns, 32 KiB) stays in L1; x comes from L2, 32 lines per 64 cycles.
+//            At 256 tokens a decoded KiB feeds 16 products, and C is loaded and stored once per 16.
+//            So 60 % of the peak at hundreds of tokens is expected. All cycles are the
+//            manufacturer's: none measured.
+// Exactness  tdpbsud does not saturate. Codes are at most 2, so an int32 sum is within 2*128*K:
+//            K < 2^23. What the panel holds between the last decoded group and the end of a tile
+//            meets x = 0: rows of x are zero up to a multiple of 64, and every other chunk is a
+//            multiple of 64 columns.
 // Tiles      configured on entry, released before the return: runtime/amx.h
 // Layout     any with a panel decoder
 // Reference  codegen/reference/matmul.cpp

@@ -2,7 +2,7 @@
 // the panel that weights are decoded into, and the epilogue. A tier adds the product of a panel
 // with the tokens.
 //
-//   for each group of T row tiles           T = tiles_per_step; what remains in groups of T/2, T/4 ...
+//   for each group of T row tiles           T = tiles_per_step, then T/2, T/4 ... for the rest
 //     for each chunk of columns             K in parts of at most block_k columns
 //       decode                              packed blocks -> panel in the scratch
 //       multiply                            panel x all tokens -> i32 sums in the scratch
@@ -15,7 +15,8 @@
 //   sums     i32 [kMaxTokensPerCall][tile of the group][16], of codes w + 1 times x
 //   panel    [tile of the group][chunk columns / 4][64 bytes] (decode/panel_decoder.h)
 //
-// Reads    x up to K rounded up to whole groups; w of the tile range; x_scale, x_sum, tile_scale, residual
+// Reads    x up to K rounded up to whole groups; w of the tile range; x_scale, x_sum, tile_scale,
+//          residual
 // Writes   y inside the tile range's columns; row_absmax, if wanted
 #pragma once
 
@@ -67,8 +68,8 @@ struct PanelLimits {
 };
 Status check_panel_plan(const KernelPlan& plan, const PanelLimits& limits);
 PanelChunks panel_chunks(const MatmulSpec& spec, const KernelPlan& plan, const PanelLimits& limits);
-// MatmulFamily::effective_plan: block_k is what the chunks come to; a gated group of one tile is one
-// of two.
+// MatmulFamily::effective_plan: block_k is what the chunks come to; a gated group of one tile is
+// one of two.
 KernelPlan effective_panel_plan(const MatmulSpec& spec, const KernelPlan& plan,
                                 const PanelLimits& limits);
 

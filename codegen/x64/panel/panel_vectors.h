@@ -1,7 +1,7 @@
 // The product of a panel with tokens in vector registers, one int32 lane per output row: what the
 // AVX2, VNNI and AVX-512 tiers share. A tier adds the dot product of its instructions.
 //
-//   for each batch of tokens               at most most_tokens(); the last batches share what is left
+//   for each batch of tokens               at most most_tokens(); the last two share the rest
 //     for each pass of row tiles           as many as the registers hold for that many tokens
 //       start                              sums -> accumulators, or zero
 //       for each k_unroll groups           an emitted loop, then one group at a time
@@ -11,8 +11,8 @@
 // of codes and broadcast activations meet each with each; the fewer of the two stay in registers,
 // the others pass.
 //
-// Registers  accumulators from 0 up, then the operands that stay, then the one that passes; a tier's
-//            temporaries are the last
+// Registers  accumulators from 0 up, then the operands that stay, then the one that passes; a
+//            tier's temporaries are the last
 #pragma once
 
 #include "codegen/x64/panel/panel_matmul.h"
@@ -33,8 +33,8 @@ struct PanelPass {
   int registers() const { return accumulators() + kept() + 1; }
 };
 
-// As many tiles of a tile group of `group_tiles` as the registers hold for that many tokens; `tiles`
-// is 0 if not even one.
+// As many tiles of a tile group of `group_tiles` as the registers hold for that many tokens;
+// `tiles` is 0 if not even one.
 PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int group_tiles, int tokens);
 // The batch that keeps most accumulators busy; among equals the one with fewest tokens, whose pass
 // has most tiles.

@@ -2,16 +2,16 @@
 //
 // Shapes     MatmulArgs, m = 1..256; any N % 16 == 0, any K < 2^23
 // Tile, AVX-VNNI
-//            2 tiles of 16 rows (four ymm) x 3 tokens: 12 accumulators + 3 activations + codes = 16 ymm
+//            2 tiles of 16 rows (four ymm) x 3 tokens: 12 accumulators + 3 activations + codes = 16
 //            1 tile alone takes 6 tokens: 12 accumulators + 2 codes + activations = 15
 // Tile, AVX-512
 //            4 tiles of 16 rows x 6 tokens: 24 accumulators + 4 codes + activations = 29 of 32 zmm
 //            2 tiles x 12 tokens, or 1 tile x 12 tokens, at the end of a range of tiles
 // Work       a dot group, that is 4 columns,
 //            AVX-VNNI  of 2 tiles for 3 tokens: 12 vpdpbusd, 4 loads, 3 broadcasts
-//            AVX-512   of 4 tiles for 6 tokens: 24 vpdpbusd, 4 loads, 6 broadcasts. Two vpdpbusd and
-//                      two loads per cycle are 12 and 5 cycles; 24 chains are more than the 8 to 10
-//                      that a latency of four or five cycles asks for.
+//            AVX-512   of 4 tiles for 6 tokens: 24 vpdpbusd, 4 loads, 6 broadcasts. Two vpdpbusd
+//                      and two loads per cycle are 12 and 5 cycles; 24 chains are more than the 8
+//                      to 10 that a latency of four or five cycles asks for.
 // Exactness  vpdpbusd does not saturate. Codes are at most 2, so an int32 lane is within 2*128*K:
 //            K < 2^23.
 // Layout     any with a panel decoder; at 512 bits tl2 and b3 need VBMI to decode

@@ -1,7 +1,8 @@
 // Speed of the panel decoders: packed blocks of one row tile to the bytes of a panel.
 //
 //   L1/...   a few kilobytes of packed blocks, over and over: what the instructions allow
-//   L2/...   a quarter megabyte of packed blocks, chunk after chunk to the same panel, as matrix products do
+//   L2/...   a quarter megabyte of packed blocks, chunk after chunk to the same panel, as matrix
+//            products do
 //
 // Counters: Gweights/s, and weights per core cycle; a weight is a byte of the panel. What that
 // should be follows from the operations that the decoders' headers count. Each decoder is compared
