@@ -1,6 +1,6 @@
-// What tuning found out on one machine: for every matmul spec that was tuned, each kernel that was
-// measured, the best first. A plain value with a readable text form (docs/tuning.md); where it is
-// kept is profile_store.h, how it answers the compiler's questions profile_plans.h.
+// Tuning results of one machine: for each tuned matmul spec the measured kernels, best first. A
+// plain value with a readable text form (docs/tuning.md). profile_store.h keeps it on disk;
+// profile_plans.h answers the compiler's questions from it.
 #pragma once
 
 #include <compare>

@@ -1,5 +1,5 @@
-// How the machine's CPUs hang together: sockets, memory nodes, cores, siblings, caches; and which
-// part of it this process may use.
+// The topology of the machine: sockets, memory nodes, cores, siblings, caches; and which part of it
+// this process may use.
 #pragma once
 
 #include <cstdint>

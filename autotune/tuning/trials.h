@@ -1,5 +1,5 @@
-// Kernels of one matmul made ready to be timed against each other: held against the reference on
-// the very operands that will be timed, and with the tables that they look up.
+// Makes kernels of one matmul ready to be timed against each other: builds their lookup tables and
+// checks them against the reference on the very operands that will be timed.
 #pragma once
 
 #include <map>

@@ -16,7 +16,7 @@
 //                   vpaddw
 //              b3   35 for 160 weights: per triple 4 to index, 2 vpshufb, vpor, vpsignw, vpaddw;
 //                   5 and 3 for the rest
-// Exactness, form   codegen/x64/matmul_lut.h, one accumulator a row
+// Exactness, form   codegen/x64/matmul_lut.h, one accumulator per row
 // Layout     docs/layouts/tl1.md, tl2.md, b3.md      Reference  codegen/reference/matmul.cpp
 #include "codegen/x64/matmul_lut.h"
 #include "codegen/x64/x64_generator.h"

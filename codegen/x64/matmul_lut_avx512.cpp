@@ -16,7 +16,7 @@
 //              tl1  256 weights   3 shifts + 4 vpermw + 4 vpaddw                          11
 //              tl2  288 weights   2 shifts + 3 vpermw + 3 vpaddw                           8
 //              b3   320 weights   4 vpmulhuw + 3 vpmullw + 4 vpermw + 4 vpaddw            15
-// Exactness, form   codegen/x64/matmul_lut.h, two accumulators a row: even words and odd words
+// Exactness, form   codegen/x64/matmul_lut.h, two accumulators per row: even words and odd words
 // Layout     docs/layouts/tl1.md, tl2.md, b3.md      Reference  codegen/reference/matmul.cpp
 #include "codegen/x64/matmul_lut.h"
 #include "codegen/x64/x64_generator.h"

@@ -22,9 +22,9 @@
 //            stores:
 //            zmm  18   6   7   5      a third product, three times the second, is two additions
 //            ymm  50  18  22  10  48 as unpacked (ymm_decoder_use.h)
-// Bound      zmm: the store of 64 bytes a cycle, 5 cycles; where two ports do all at 512 bits, as
+// Bound      zmm: the store of 64 bytes per cycle, 5 cycles; where two ports do all at 512 bits, as
 //            on Intel cores, the operations, 9 cycles. ymm: the operations, on three or four ports.
-//            AMD EPYC Zen 5: 5.8 and 15.4 cycles a block, from L2 210 and 83 Gweights/s
+//            AMD EPYC Zen 5: 5.8 and 15.4 cycles per block, from L2 210 and 83 Gweights/s
 // Exactness  A word is rounded up from its ten digits by less than 2^-16. Multiplied by 3^j modulo
 //            2^16 it exceeds the digits from j on by less than 3^j * 2^-16. They are a multiple of
 //            3^(j-10), so the next value of a window, and 1 itself, is at least 3^(j-10) away,

@@ -1,6 +1,6 @@
 // How a packed row tile becomes a panel: bytes that a dot product can use as they are.
 //
-//   panel   groups of four columns, in the order of the columns; 64 bytes a group
+//   panel   groups of four columns, in the order of the columns; 64 bytes per group
 //   group   16 rows x 4 columns: byte 4r + j belongs to row r of the tile, column 4g + j
 //   byte    the code w + 1: 0, 1 or 2; columns beyond the matrix hold code 1
 //

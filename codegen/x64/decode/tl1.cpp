@@ -9,7 +9,7 @@
 //            zmm   8   5   4      F and BW only
 //            ymm  18  12   8      16 as unpacked, 14 as word columns (ymm_decoder_use.h)
 //                                 2 more to unpack again where registers are few
-// Bound      zmm: the store of 64 bytes a cycle, 4 cycles; where one port shuffles, as on Intel
+// Bound      zmm: the store of 64 bytes per cycle, 4 cycles; where one port shuffles, as on Intel
 //            cores at 512 bits, the shuffles. ymm: the shuffles, on two ports; AMD's cores unpack
 //            on all four.
 //            AMD EPYC Zen 5: 4.0 and 6.2 cycles per block, from L2 252 and 165 Gweights/s
@@ -127,7 +127,7 @@ class Tl1DecoderYmm final : public YmmGroupDecoder {
     sink(group + 1, nibbles0, nibbles1);
   }
 
-  // The words of both words of a row beside each other.
+  // Both words of a row beside each other.
   void load_words(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w) {
     if (rows_ == YmmRows::kAsWordColumns) {
       for (int word = 0; word < 2; ++word) load_word_column(code, nibbles(word), w, word);

@@ -20,7 +20,7 @@
 //            zmm  19  12   9      shifts and vpternlogd move the fields, so that shuffles need not
 //            ymm  70  34  18      24 to move fields, 10 to interleave, 6 * 6 to look up; 66 as
 //                                 unpacked, 60 as word columns (ymm_decoder_use.h)
-// Bound      zmm: the store of 64 bytes a cycle, 9 cycles; where one port shuffles, as on Intel
+// Bound      zmm: the store of 64 bytes per cycle, 9 cycles; where one port shuffles, as on Intel
 //            cores at 512 bits, the shuffles. ymm: the operations, on three or four ports, or the
 //            shuffles, on two.
 //            AMD EPYC Zen 5: 9.1 and 21.7 cycles per block, from L2 245 and 107 Gweights/s

@@ -4,10 +4,10 @@
 // Tile       1 tile of 16 rows (two ymm) x 6 tokens:
 //            12 accumulators + 2 codes + activations + product = 16 ymm
 // Work       a group, that is 4 columns of a tile for 6 tokens: 12 vpmaddubsw + 12 vpaddw, 2 loads,
-//            6 broadcasts; once a chunk 12 vpmaddwd + 12 vpaddd for up to 64 groups
+//            6 broadcasts; once per chunk 12 vpmaddwd + 12 vpaddd for up to 64 groups
 // Exactness  A pair of products is in [2*2*(-128), 2*2*127] = [-512, 508], so vpmaddubsw does not
 //            saturate. A chunk has at most 256 columns whatever the plan asks, 64 groups, one pair
-//            a lane each: a lane is in [-32768, 32512]. An int32 lane is within 2*128*K: K < 2^23.
+//            per lane: a lane is in [-32768, 32512]. An int32 lane is within 2*128*K: K < 2^23.
 // Layout     any with a panel decoder          Reference  codegen/reference/matmul.cpp
 #include "codegen/x64/panel/panel_vectors.h"
 #include "codegen/x64/x64_generator.h"
