@@ -46,7 +46,7 @@ KernelPlan direct_plan(const MatmulSpec& spec, const Target& target) {
 // ---- LUT kernels
 
 // The tiles of a tile group share each lookup table; each line is prefetched every 2 KiB of the
-// distance (docs/decisions/0005-lookups-share-their-tables.md).
+// distance (docs/decisions/0005-look-ups-share-their-tables.md).
 KernelPlan lut_plan(LayoutId layout, const Target& target) {
   if (!target.supports(Isa::kAvx512Vnni))
     return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096};
