@@ -1,5 +1,5 @@
-// Random operands of ternary matmuls, written to the caller's memory: one maker for the start-up
-// proof and for measurements. The values are those that find mistakes.
+// Random operands of ternary matmuls in the caller's memory, for the start-up proof and for
+// measurements. The values are chosen to find mistakes.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What every matmul program shares, whatever its layout and strategy: where the arguments are, and
-// the epilogue that turns int32 sums into outputs, sixteen rows (or one vector of them) at a time.
+// What every matmul program shares, whatever its layout and strategy: access to the arguments, and
+// the epilogue that turns int32 sums into outputs, one vector of rows at a time.
 #pragma once
 
 #include <functional>

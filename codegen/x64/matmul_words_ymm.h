@@ -1,6 +1,6 @@
-// What the matmul programs of the word layouts share that decode into 256-bit registers: one tile,
-// whose codes come group by group and are multiplied while they are in registers. A tier says in
-// which order it wants them, and adds its dot product and its accumulators.
+// What the word-layout programs share that decode one tile into 256-bit registers: codes come dot
+// group by dot group and are multiplied while they are in registers. A tier chooses the order of
+// the rows and adds its dot product and its accumulators.
 //
 // Registers  ymm: accumulators from 0 up, what else the tier wants, then the decoder's. General
 //            registers as in MatmulRegs; eax is free between begin() and end().

@@ -1,5 +1,5 @@
-// What the programs that build lookup tables share: the walk over blocks of columns, the end of
-// the row, and the gathering of each field's activations.
+// What the programs that build lookup tables share: the walk over blocks of columns, the end of the
+// row, and the gathering of each field's activations.
 //
 //   for each block
 //     gather    the columns of every field into a dword of the scratch: (x0, x1, x2, 0) + 128

@@ -53,7 +53,7 @@ class VectorConstants {
   Xbyak::Label data_;
 };
 
-// What a decoder of a word layout is apart from its instructions. Base: PanelDecoder or
+// The common part of the decoders of word layouts: block sizes and constants. Base: PanelDecoder or
 // GroupDecoder.
 template <class Base>
 class WordDecoder : public Base {
@@ -76,8 +76,8 @@ inline Xbyak::RegExp group_at(const Xbyak::RegExp& panel, int index) {
   return panel + index * kDotGroupBytes;
 }
 
-// The code (0, 1, 2) of trit t of a field of `trits` trits whose value is `value`, and 0 for what
-// is no value of such a field.
+// The code (0, 1, 2) of trit t of a field of `trits` trits with value `value`; 0 if no field has
+// that value.
 uint8_t code_of_trit(int value, int trits, int t);
 
 // Zmm permutations. The source holds two word columns, word r of each belonging to row r: what

@@ -1,5 +1,4 @@
-// How a decoder of a word layout is to use 256-bit registers, as plain values: programs, tests and
-// decoders say it.
+// How a decoder of a word layout uses 256-bit registers, as plain values.
 #pragma once
 
 namespace bitnetc::x64 {
@@ -20,7 +19,7 @@ struct YmmDecoderUse {
 };
 inline constexpr int kLeastYmmRegisters = 6;
 
-// What a panel wants, and all registers.
+// For panels: rows in order, all registers.
 inline constexpr YmmDecoderUse kYmmPanelUse{.first_register = 0, .rows = YmmRows::kInOrder};
 
 }  // namespace bitnetc::x64

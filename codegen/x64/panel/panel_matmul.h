@@ -77,7 +77,7 @@ KernelPlan effective_panel_plan(const MatmulSpec& spec, const KernelPlan& plan,
 MatmulWork panel_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                       const PanelLimits& limits, int64_t tokens);
 
-// Plans worth trying: unrolling more gains nothing where a group is twelve products or more.
+// Plans worth trying. A dot group is twelve products or more, so unrolling beyond 4 gains nothing.
 inline constexpr int kPanelTiles[] = {1, 2, 4};
 inline constexpr int kPanelUnrolls[] = {1, 4};
 inline constexpr int kPanelPrefetches[] = {0, 2048, 4096};
@@ -87,8 +87,8 @@ inline constexpr int kPanelTokens[] = {0, 4};
 // Sums of K products of a code, at most 2, and an i8 stay within int32.
 inline constexpr int64_t kPanelKLimit = int64_t{1} << 23;
 
-// The family of a panel program: every layout, any number of tokens. Program::kLimits and kGrid are
-// its plans'.
+// The family of a panel program: every layout, any number of tokens. Program::kLimits and kGrid
+// describe its plans.
 template <class Program>
 constexpr MatmulFamily panel_family(std::string_view name, std::string_view suffix, Isa isa,
                                     LayoutSet vbmi_layouts = {}) {

@@ -7,8 +7,8 @@
 namespace bitnetc::x64 {
 namespace {
 
-constexpr int kTokensPerBase =
-    4;  // one register addresses four rows of x: 0, 1, 2 and 3 strides on
+// One register addresses four rows of x: 0, 1, 2 and 3 strides on.
+constexpr int kTokensPerBase = 4;
 
 }  // namespace
 
@@ -104,7 +104,7 @@ void PanelVectorMatmul::multiply() {
   L(done);
 }
 
-// Full batches, but two equal ones at the end: a batch of few tokens would wait for its own sums.
+// Full batches, then two equal ones: a last batch of few tokens would wait for its own sums.
 void PanelVectorMatmul::choose_batch(int most) {
   Xbyak::Label chosen;
   mov(r_.tokens.cvt32(), most);

@@ -1,5 +1,5 @@
-// The product of a panel with tokens in vector registers, one int32 lane per output row: what the
-// AVX2, VNNI and AVX-512 tiers share. A tier adds the dot product of its instructions.
+// What the AVX2 and VNNI tiers share: the product of a panel with tokens in vector registers, one
+// int32 lane per output row. A tier adds its dot product.
 //
 //   for each batch of tokens               at most most_tokens(); the last two share the rest
 //     for each pass of row tiles           as many as the registers hold for that many tokens
@@ -7,9 +7,9 @@
 //       for each k_unroll groups           an emitted loop, then one group at a time
 //       finish                             accumulators -> sums
 //
-// There is a microkernel per number of tokens, so none is multiplied in vain. In a group, vectors
-// of codes and broadcast activations meet each with each; the fewer of the two stay in registers,
-// the others pass.
+// There is a microkernel per number of tokens, so no padding is multiplied. In a dot group every
+// vector of codes is multiplied with every broadcast of activations. The fewer of the two stay in
+// registers; the others are loaded one after the other.
 //
 // Registers  accumulators from 0 up, then the operands that stay, then the one that passes; a
 //            tier's temporaries are the last
