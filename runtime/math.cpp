@@ -121,6 +121,10 @@ float exp_f32(float x) {
   return p * power_of_two_f32(first) * power_of_two_f32(exponent - first);
 }
 
+float softmax_weight(float x) {
+  return x < -64.0f ? 0.0f : exp_f32(x);
+}
+
 float silu_f32(float x) {
   return x / (1.0f + exp_f32(-x));
 }

@@ -183,7 +183,7 @@ PlainModel::Row PlainModel::attend(const AttentionAttributes& attributes, const 
       float sum = 0;
       Row part(d);
       for (size_t p = begin; p < std::min(begin + 256, count); ++p) {
-        const float e = math::exp_f32(scores[p] - m);
+        const float e = math::softmax_weight(scores[p] - m);
         sum += e;
         for (size_t j = 0; j < d; ++j) part[j] = std::fma(e, cache.values[p][kv + j], part[j]);
       }
