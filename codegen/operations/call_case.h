@@ -25,6 +25,8 @@ struct CallCase {
   int64_t workers = 1;
   float magnitude = 2;   // f32 inputs are random in [-magnitude, magnitude)
   bool optional = true;  // whether operands that may be null are there
+  // Whether the start-up proof makes this call too: at least one case of each spec.
+  bool at_start = true;
 };
 
 // Memory for every operand of one call.

@@ -83,8 +83,7 @@ __m256 weigh_score(__m256 below_max) {
 void weigh_scores(float* scores, int64_t count, float max) {
   const __m256 max_each = _mm256_set1_ps(max);
   for (int64_t p = 0; p < count; p += kVector)
-    _mm256_storeu_ps(scores + p,
-                     weigh_score(_mm256_sub_ps(_mm256_loadu_ps(scores + p), max_each)));
+    _mm256_storeu_ps(scores + p, weigh_score(_mm256_sub_ps(_mm256_loadu_ps(scores + p), max_each)));
 }
 
 // kVectors vectors of out, at columns `column`, `column` + 8, ... and the last one at
