@@ -77,6 +77,10 @@ class Linker {
                              .y = slice(step, "y"),
                              .weight = section<float>(step, "weight").data()});
   }
+  Status link(const Step& step, const HeadNormSpec& spec) {
+    return add<HeadNormStep>(
+        step, spec, {.x = slice(step, "x"), .weight = section<float>(step, "weight").data()});
+  }
   Status link(const Step& step, const NormQuantizeSpec& spec) {
     return add<NormQuantizeStep>(step, spec,
                                  {.x = slice(step, "x"),

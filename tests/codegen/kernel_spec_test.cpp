@@ -27,6 +27,7 @@ TEST(KernelSpec, NamesReadBack) {
        "tables_i8_tl2_bytes_k2560"},
       {NormQuantizeSpec{.k = 2560, .eps = 1e-5f}, "normquant_f32_i8_k2560_eps1e-05"},
       {RmsNormSpec{.k = 640, .eps = 1e-6f}, "rmsnorm_f32_k640_eps1e-06"},
+      {HeadNormSpec{.heads = 20, .head_dim = 128, .eps = 1e-6f}, "headnorm_f32_h20_d128_eps1e-06"},
       {RopeAppendSpec{.q_heads = 20, .kv_heads = 5, .head_dim = 128},
        "ropeappend_f32_q20_kv5_d128"},
       {AttentionSpec{.head_dim = 128, .scale = 0.088388346f},

@@ -117,6 +117,12 @@ std::string describe(const KernelSpec& spec) {
                 "operation   y = RMS norm of x * w\nshapes      x, w, y f32[{}], eps {}", s.k,
                 s.eps);
           },
+          [](const HeadNormSpec& s) {
+            return fmt::format(
+                "operation   each head = RMS norm of the head * w, in place\n"
+                "shapes      x f32[{}][{}], w f32[{}], eps {}",
+                s.heads, s.head_dim, s.head_dim, s.eps);
+          },
           [](const RopeAppendSpec& s) {
             return fmt::format(
                 "operation   rotate q and k, append k and v to the cache as fp16\n"
