@@ -1,6 +1,6 @@
-// Choices against each other, head to head: what several plan sources choose for the same matmuls
-// is built as the linker builds it and measured in turns. Two profiles, a profile and the
-// heuristics, a quick tuning and an exhaustive one.
+// Compares plan sources head to head: builds what each source chooses for the same matmuls as the
+// linker would, and measures the kernels in turns. Sources can be two profiles, a profile and the
+// heuristics, or a quick tuning and an exhaustive one.
 #pragma once
 
 #include <functional>

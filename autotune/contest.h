@@ -1,11 +1,13 @@
-// Finding the fastest of many ways of doing the same work on a machine that is never quite quiet:
-// entrants take turns, the clearly slower ones are eliminated early (successive halving), the best
-// is checked against the runner-up pair by pair, and what cannot be told is said. Knows nothing of
-// kernels; time comes from the entrants and a clock, so a test can script both.
+// Finds the fastest of many ways of doing the same work on a machine that is never quite quiet.
+// Entrants take turns; the clearly slower ones are eliminated early (successive halving); the best
+// is checked against the runner-up in pairs. Where the two cannot be told apart, the result says
+// so. A contest knows nothing of kernels: time comes from the entrants and a clock, so a test can
+// script both.
 //
-//   qualifying  the best-predicted first: a call or two; what takes more than twice the best is out
-//   heats       rounds in which all that are left take a turn; compared are times of one round, so that a slow machine
-//               slows both. Out is whoever is surely slower than the leader, and the worse half when a heat's time is up
+//   qualifying  a call or two, best-predicted first; out goes what takes more than twice the best
+//   heats       rounds in which all that are left take a turn. Times of one round are compared, so
+//               that a slow machine slows both. Out goes whoever is surely slower than the leader,
+//               and the worse half when a heat's time is up
 //   final       the first two in blocks A B B A, until their ratio is known
 #pragma once
 
@@ -22,11 +24,11 @@ namespace bitnetc {
 struct Entrant {
   Contestant run;
   double predicted_s = 0;  // of a call; 0: unknown
-  // Called before the first run, its time does not count; false: does not take part, for reasons
-  // that whoever entered it knows. Empty: is ready.
+  // Called before the first run; its time does not count. Returns false if the entrant cannot take
+  // part: whoever entered it knows why. Empty: always ready.
   std::function<bool()> prepare = {};
-  // What would be used without a contest: goes first, so that it is compared with however short the
-  // time is.
+  // What would be used without a contest. It goes first, so that others are compared with it
+  // however short the time is.
   bool is_default = false;
 };
 
@@ -37,8 +39,8 @@ struct ContestOptions {
   int rounds_per_heat = 5;   // at least, while the budget lasts
   double tie_share = 0.01;   // a difference below this does not matter
   double noise_share = 0.1;  // an interval wider than this, or a drift, is noise
-  // Predicted to take more than so many times the best measured: not sampled. Predictions are only
-  // trusted so far.
+  // An entrant that is predicted to take more than this many times the best measured is not
+  // sampled.
   double hopeless_ratio = 16;
   std::function<double()> now_s;       // of the budget; empty: the steady clock
   std::function<bool()> is_cancelled;  // asked between samples
@@ -65,8 +67,8 @@ struct ContestResult {
   bool cancelled = false;
 };
 
-// No standings where nobody could take part. Error: kUnsupported if the clock goes backwards or
-// stands still.
+// Returns no standings if nobody could take part. Error: kUnsupported if the clock goes backwards
+// or stands still.
 Result<ContestResult> hold_contest(std::span<const Entrant> entrants,
                                    const ContestOptions& options);
 

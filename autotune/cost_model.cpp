@@ -12,7 +12,7 @@ namespace {
 constexpr double kExposedDirect = 0.2, kExposedPanel = 1.0;
 // How much longer the weights take than at the read bandwidth: one stream prefetched by less than
 // kFarPrefetchBytes, or not at all; a stream a tile, each prefetched within its tile; the same
-// prefetched beyond all of them, where the next step's begin; look-ups without their prefetch in
+// prefetched beyond all of them, where the next group's begin; lookups without their prefetch in
 // the order of memory.
 constexpr double kNearPrefetch = 1.15, kSeveralStreams = 1.5, kNextStreams = 1.15,
                  kStreamsOutOfOrder = 1.75;

@@ -9,7 +9,7 @@
 #include <iterator>
 #include <sstream>
 
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {

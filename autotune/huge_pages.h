@@ -1,5 +1,5 @@
-// What size of pages memory gets here. Weights are read once a token from end to end: with pages of
-// 4 KiB the CPU has to look up an address every 4 KiB, with huge pages every 2 MiB.
+// Which page sizes this system gives. A token reads all weights once from end to end: the CPU looks
+// up an address every 4 KiB with small pages, every 2 MiB with huge pages.
 #pragma once
 
 #include <cstdint>
@@ -21,19 +21,20 @@ struct HugePageState {
 };
 HugePageState huge_page_state();
 
-// How much of an anonymous region of this size becomes huge pages where they are asked for; nothing
-// where the system does not tell. Takes the memory for a moment.
+// How much of an anonymous region of this size becomes huge pages on request; nothing if the system
+// does not tell. Takes the memory for a moment.
 std::optional<int64_t> advised_huge_bytes(int64_t bytes);
 
-// How much of the mappings that `mapped` lies in consists of huge pages, at most its size; nothing
-// where the system does not tell.
+// How much of the mappings around `mapped` consists of huge pages, at most its size; nothing if the
+// system does not tell.
 std::optional<int64_t> huge_bytes_of(std::span<const uint8_t> mapped);
 
 // The readers of what the system says, for tests.
 
 // "always [madvise] never" -> "madvise"; empty where nothing is chosen.
 std::string chosen_word(std::string_view text);
-// The number of a line "HugePages_Free:    12" or "AnonHugePages:  2048 kB" of /proc/meminfo; 0 without it.
+// The number of a line "HugePages_Free:    12" or "AnonHugePages:  2048 kB" of /proc/meminfo; 0 if
+// there is no such line.
 int64_t number_after(std::string_view text, std::string_view key);
 // The sum of all kinds of huge pages in those mappings of /proc/self/smaps that overlap [begin,
 // end).

@@ -1,6 +1,6 @@
-// Timing several ways of doing the same work against each other on a machine that is never quite
-// quiet: all take turns, a short sample each, so that a disturbance or a change of clock meets them
-// alike, and what is reported are quantiles.
+// Times several ways of doing the same work against each other on a machine that is never quite
+// quiet. All take turns with a short sample each, so that a disturbance or a change of clock hits
+// them alike. The report gives quantiles.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ struct SamplingOptions {
   std::function<bool()> is_cancelled;  // asked between samples; then what there is is summarised
 };
 
-// Seconds per call of each contestant, by round: what stands at one place was measured about one
-// time. Round r begins with contestant r and goes round once; the last may be cut short.
+// Seconds per call of each contestant, by round: samples of one round were taken at about the same
+// time. Round r begins with contestant r and goes round once; the last round may be cut short.
 std::vector<std::vector<double>> sample_rounds(std::span<const Contestant> contestants,
                                                const SamplingOptions& options);
 // The same, summarised.

@@ -1,6 +1,6 @@
-// What this machine can reach, measured once and remembered: the roofline that predictions and
-// percentages refer to. Read bandwidth is the ceiling of token generation and int8 arithmetic that
-// of reading a prompt. Where the system refuses threads, those that it gives are measured.
+// The roofline of this machine, measured once and remembered: predictions and percentages refer to
+// it. Read bandwidth limits token generation, int8 arithmetic limits reading a prompt. Where the
+// system refuses threads, the measurement uses those it gives.
 #pragma once
 
 #include <functional>
@@ -25,21 +25,20 @@ struct MachineLimits {
   double fp32_peak_of(Isa isa) const;  // 0 when unknown
 };
 
-// Hears one line before a measurement of what is not remembered.
+// Receives a line before each new measurement.
 using MeasuringNote = std::function<void(const std::string& text)>;
 
-// Measured once for every number of threads and remembered in the cache directory under the
-// fingerprint of this machine. `fresh` always measures. Noise only ever lowers a measurement, so of
-// all that were taken the largest counts. Remembering is best effort: without a cache directory
-// every call measures, which takes about 0.6 s.
+// Measured once per number of threads and kept in the cache directory under the fingerprint of this
+// machine. `fresh` measures again. Noise only lowers a measurement, so the largest one counts.
+// Without a cache directory every call measures, which takes about 0.6 s.
 MachineLimits remembered_limits(int threads, bool fresh = false, const MeasuringNote& note = {});
 // The bandwidth alone: about 0.3 s.
 double remembered_read_bandwidth(int threads, bool fresh = false, const MeasuringNote& note = {});
 
 // Pure read bandwidth of memory in bytes per second with `threads` threads: the median of the
-// better half of many passes. What a pass reads is evicted from all caches before it, so the figure
-// is that of memory whatever their size (on CPUs that cannot evict from user mode, neither x86-64
-// nor AArch64, it is that of a working set of 48 MiB, of which a larger cache serves a part). Takes
+// better half of many passes. Each pass evicts what it will read from all caches first, so the
+// figure is that of memory whatever their size. CPUs that cannot evict from user mode (neither
+// x86-64 nor AArch64) read a working set of 48 MiB, of which a larger cache serves a part. Takes
 // about `budget_ms` and at most 64 MiB of memory, whatever the number of threads (std::bad_alloc
 // without them). Pins the threads.
 double measure_read_bandwidth(int threads, int budget_ms = 300);
@@ -50,8 +49,8 @@ double measure_read_bandwidth(int threads, int budget_ms = 300);
 double measure_int8_peak(Isa isa, int threads, int budget_ms = 50);
 std::string_view int8_unit_name(Isa isa);  // "vpdpbusd zmm"
 
-// The same of fp32 multiply-adds: 256 bits for kAvx2, 512 for kAvx512Vnni, 0 for the others, which
-// bring no other unit.
+// The same for fp32 multiply-adds: 256 bits for kAvx2, 512 for kAvx512Vnni. The other tiers bring
+// no unit of their own: 0.
 double measure_fp32_peak(Isa isa, int threads, int budget_ms = 50);
 std::string_view fp32_unit_name(Isa isa);  // "vfmadd231ps zmm", "none"
 

@@ -1,5 +1,5 @@
-// What this machine is: its CPU as it really executes, how its CPUs hang together, and how much of
-// it this process may use. What it can reach is limits.h.
+// What this machine is: the features its CPU really executes, its topology, and how much of it this
+// process may use. How fast it is stands in limits.h.
 #pragma once
 
 #include <string>
@@ -20,12 +20,12 @@ struct Machine {
   Topology topology;
 };
 
-// Found out once; the system is asked for AMX tiles where the CPU has them. Any thread may ask.
+// Detected once, on the first call; asks the system for AMX tiles if the CPU has them. Thread-safe.
 const Machine& this_machine();
 
-// 16 hex digits that are equal where tuning results may be shared: the same CPU model, executed
-// features, usable CPUs, cores and memory nodes, and cache sizes. Nothing measured, no names of
-// hosts: the same after a restart and on the next instance of the same kind.
+// 16 hex digits, equal on machines that may share tuning results: the same CPU model, executed
+// features, usable CPUs, cores and memory nodes, and cache sizes. Measurements and host names do
+// not enter, so a restart or another instance of the same kind keeps the fingerprint.
 std::string fingerprint(const Machine& machine);
 
 // One line: "AMD EPYC (Zen 5), 2 CPUs on 2 cores, avx512vnni, L1d 48 KiB, L2 1 MiB, L3 32 MiB".

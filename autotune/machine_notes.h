@@ -1,6 +1,5 @@
-// What follows from what a machine is, a sentence each: which kernels it gets and why no better
-// ones, which CPUs count, what pages and neighbours do to speed. Pure functions, so that every
-// sentence can be tested anywhere.
+// Sentences about a machine: which kernels it gets and why no better ones, which CPUs count, what
+// pages and neighbours do to speed. Pure functions, so that every sentence can be tested anywhere.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +13,7 @@
 
 namespace bitnetc {
 
-// Why there are no kernels of a tier here: "this CPU has no amx_int8". Empty where there are.
+// Why there are no kernels of a tier here: "this CPU has no amx_int8". Empty if there are.
 // `cap`: BITNETC_ISA.
 std::string why_not(Isa isa, const Machine& machine, std::optional<Isa> cap);
 
@@ -34,7 +33,7 @@ std::vector<std::string> notes_on_pages(const PageObservation& pages);
 std::vector<std::string> notes_on_noise(const Machine& machine, const Disturbance& disturbance,
                                         const ClockState& clock);
 
-// What is wrong and can be mended, each with its remedy.
+// Problems that can be fixed, each with its remedy.
 std::vector<std::string> problems_of(const Machine& machine, std::optional<Isa> cap);
 
 }  // namespace bitnetc

@@ -6,14 +6,14 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
-#include <random>
 
 #include "autotune/machine.h"
+#include "codegen/matmul_operands.h"
 
 namespace bitnetc {
 namespace {
 
-constexpr int64_t kStepTiles = 8;  // the most that kernels take at a time
+constexpr int64_t kGroupTiles = 8;  // the most that kernels take at a time
 
 using Clock = std::chrono::steady_clock;
 
@@ -70,10 +70,9 @@ MatmulWorkload::MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int6
     : shape_(shape),
       layout_(shape.weight_layout()),
       max_tokens_(max_tokens),
-      copies_(
-          std::max<int64_t>(1, (weight_bytes + layout_.total_bytes() - 1) / layout_.total_bytes())),
-      x_stride_(static_cast<int64_t>(round_up(static_cast<size_t>(shape.k), kQuantPad))),
-      unit_tiles_(is_gated(shape.epilogue) ? 2 : 1),
+      copies_(std::max<int64_t>(1, ceil_div(weight_bytes, layout_.total_bytes()))),
+      x_stride_(shape.padded_k()),
+      unit_tiles_(shape.tiles_per_unit()),
       memory_(memory ? std::move(memory)
                      : std::make_shared<WeightMemory>(WeightMemory::Pages::kLarge)),
       w_(memory_->reserve(copies_ * layout_.total_bytes())),
@@ -87,39 +86,31 @@ MatmulWorkload::MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int6
   fill_activations();
 }
 
-// A few random tiles, over and over: packing is slow, and no kernel's speed depends on values.
+// A few random tiles, over and over: no kernel's speed depends on values.
 void MatmulWorkload::fill_weights() {
   constexpr int64_t kPatternTiles = 8;
-  const WeightLayout pattern{.id = shape_.layout, .n = kPatternTiles * kTileRows, .k = shape_.k};
-  std::mt19937_64 random(1);
-  std::vector<int8_t> trits(static_cast<size_t>(pattern.n * pattern.k));
-  for (int8_t& trit : trits) trit = static_cast<int8_t>(static_cast<int>(random() % 3) - 1);
-  std::vector<uint8_t> packed(static_cast<size_t>(pattern.total_bytes()));
-  const Status status = pack(pattern, trits, packed);
-  BITNETC_CHECK(status.ok(), "{}", status.message());
-  const auto tile_bytes = static_cast<size_t>(layout_.tile_bytes());
-  const auto tiles = static_cast<size_t>(copies_ * layout_.tiles());
-  for (size_t tile = 0; tile < tiles; ++tile)
-    std::memcpy(w_ + tile * tile_bytes, packed.data() + tile % kPatternTiles * tile_bytes,
-                tile_bytes);
-  std::uniform_real_distribution<float> around_one(0.5f, 2.0f);
-  for (float& scale : tile_scale_) scale = around_one(random);
+  Random random(1);
+  const int64_t tile_bytes = layout_.tile_bytes(), tiles = copies_ * layout_.tiles();
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    uint8_t* const bytes = w_ + tile * tile_bytes;
+    if (tile < kPatternTiles) {
+      fill_tile(layout_, bytes, random);
+    } else {
+      std::memcpy(bytes, bytes - kPatternTiles * tile_bytes, static_cast<size_t>(tile_bytes));
+    }
+  }
+  for (float& scale : tile_scale_) scale = random.uniform(0.5f, 2.0f);
 }
 
 void MatmulWorkload::fill_activations() {
-  std::mt19937 random(2);
-  std::uniform_real_distribution<float> small(0.005f, 0.02f);
-  for (int64_t m = 0; m < max_tokens_; ++m) {
-    int32_t sum = 0;
-    for (int64_t k = 0; k < shape_.k; ++k) {
-      const int value = static_cast<int>(random() % 255) - 127;
-      x_[static_cast<size_t>(m * x_stride_ + k)] = static_cast<int8_t>(value);
-      sum += value;
-    }
-    x_sum_[static_cast<size_t>(m)] = sum;
-    x_scale_[static_cast<size_t>(m)] = small(random);
-  }
-  for (float& value : residual_) value = small(random);
+  Random random(2);
+  fill_rows({.x = x_.data(),
+             .stride = x_stride_,
+             .scale = x_scale_.data(),
+             .sum = x_sum_.data(),
+             .count = max_tokens_},
+            shape_.k, random);
+  for (float& value : residual_) value = random.uniform(0.005f, 0.02f);
 }
 
 Result<double> MatmulWorkload::build_tables(KernelBuilder& builder, const Target& target,
@@ -219,14 +210,14 @@ void MatmulWorkload::bring_inputs_in(TableForm form, int64_t tokens) const {
   bring_in(tables.data(), tables.bytes());
 }
 
-// Half of the second-level cache, the other half is for x and y; whole steps of four tiles.
+// Half of the second-level cache, the other half is for x and y; whole tile groups of four.
 Range MatmulWorkload::cached_tiles(int member, int threads) const {
   constexpr int64_t kUnknownL2 = int64_t{512} << 10;
-  constexpr int64_t kCachedStepTiles = 4;
+  constexpr int64_t kCachedGroupTiles = 4;
   const int64_t l2 = cache_sizes().l2_bytes;
   const int64_t fitting = (l2 > 0 ? l2 : kUnknownL2) / 2 / layout_.tile_bytes();
   int64_t count = std::min(fitting, layout_.tiles() / threads);
-  count = count >= kCachedStepTiles ? count / kCachedStepTiles * kCachedStepTiles : unit_tiles_;
+  count = count >= kCachedGroupTiles ? count / kCachedGroupTiles * kCachedGroupTiles : unit_tiles_;
   return {std::min(member * count, layout_.tiles()),
           std::min((member + 1) * count, layout_.tiles())};
 }
@@ -293,16 +284,16 @@ double MatmulWorkload::run(const BuiltKernel& built, int64_t tokens, WeightRegim
 
 int64_t MatmulWorkload::pieces(int64_t tokens, int threads, int64_t most_macs) const {
   const int64_t macs = tokens * layout_.padded_n() * shape_.k;
-  const int64_t steps = std::max<int64_t>(1, layout_.tiles() / threads / kStepTiles);
-  return std::clamp<int64_t>(macs / most_macs, 1, steps);
+  const int64_t groups = std::max<int64_t>(1, layout_.tiles() / threads / kGroupTiles);
+  return std::clamp<int64_t>(macs / most_macs, 1, groups);
 }
 
-// Whole steps of tiles, but for what is left over at the end.
+// Whole tile groups, but for what is left over at the end.
 Range MatmulWorkload::piece_tiles(Range shared, int64_t piece, int64_t pieces) const {
   const int64_t tiles = shared.end - shared.begin;
-  const int64_t steps = (tiles + kStepTiles - 1) / kStepTiles;
-  return {shared.begin + std::min(tiles, steps * piece / pieces * kStepTiles),
-          shared.begin + std::min(tiles, steps * (piece + 1) / pieces * kStepTiles)};
+  const int64_t groups = ceil_div(tiles, kGroupTiles);
+  return {shared.begin + std::min(tiles, groups * piece / pieces * kGroupTiles),
+          shared.begin + std::min(tiles, groups * (piece + 1) / pieces * kGroupTiles)};
 }
 
 double MatmulWorkload::run_pieces(const BuiltKernel& built, int64_t tokens, ThreadPool& pool,

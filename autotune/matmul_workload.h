@@ -18,8 +18,8 @@
 namespace bitnetc {
 
 enum class WeightRegime {
-  kCache,  // each thread goes over a few tiles of its own again and again
-  kMemory,  // every call takes the next copy of the matrix; the threads share its tiles and meet after it
+  kCache,   // each thread goes over a few tiles of its own again and again
+  kMemory,  // every call takes the next copy; the threads share its tiles and meet after it
 };
 std::string_view regime_name(WeightRegime regime);  // "cache", "memory"
 
@@ -29,8 +29,8 @@ struct CallWork {
   int64_t weight_bytes = 0;
 };
 
-// Memory for weights, which one workload after another may use: the system takes as long to hand
-// out fresh pages as filling them takes. What a workload filled is good until the next one does.
+// Memory for weights that workloads use one after the other, because fresh pages from the system
+// take as long as filling them. The weights of a workload last until the next one fills the memory.
 class WeightMemory {
  public:
   enum class Pages {
@@ -54,9 +54,8 @@ class MatmulWorkload {
   MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int64_t weight_bytes,
                  std::shared_ptr<WeightMemory> memory = nullptr);
 
-  // Leaves the sums that kernels of `form` look up, for the first token, and returns the seconds
-  // that took: the least of several times, for interruptions only add. Error: as
-  // KernelBuilder::build.
+  // Builds the lookup tables of `form` for the first token and returns the seconds that took: the
+  // least of several times, because interruptions only add. Error: as KernelBuilder::build.
   Result<double> build_tables(KernelBuilder& builder, const Target& target, TableForm form);
 
   // Compares bits with the reference: the first, middle and last token on the first and last tiles.
@@ -67,13 +66,13 @@ class MatmulWorkload {
   // call takes are several calls.
   double run(const BuiltKernel& built, int64_t tokens, WeightRegime regime, ThreadPool& pool,
              int64_t calls);
-  // As run() from memory, but of the matrix each time the next of so many pieces, for calls that
-  // take longer than the system lets a thread run undisturbed. Returns the seconds of one whole
-  // call, by those of `runs` pieces.
+  // As run() from memory, for calls that take longer than the system lets a thread run undisturbed:
+  // each run takes the next of `pieces` pieces of the matrix. Returns the seconds of one whole
+  // call, scaled up from those of `runs` pieces.
   double run_pieces(const BuiltKernel& built, int64_t tokens, ThreadPool& pool, int64_t pieces,
                     int64_t runs);
-  // Pieces of at most so many multiply-accumulates, or of the fewest tiles that all kernels take at
-  // full speed.
+  // How many pieces: each has at most `most_macs` multiply-accumulates, but no fewer tiles than all
+  // kernels need for full speed.
   int64_t pieces(int64_t tokens, int threads, int64_t most_macs) const;
   CallWork work(WeightRegime regime, int threads) const;
 
@@ -84,7 +83,7 @@ class MatmulWorkload {
   Range cached_tiles(int member, int threads) const;
   Range shared_tiles(int member, int threads) const;
   Range piece_tiles(Range shared, int64_t piece, int64_t pieces) const;
-  // Seconds from the first member's start to the last one's end of work(member), which all begin
+  // Seconds from the first member's start of work(member) to the last one's end; all begin
   // together.
   static double time_together(ThreadPool& pool, const std::function<void(int member)>& prepare,
                               const std::function<void(int member)>& work);
@@ -107,7 +106,7 @@ class MatmulWorkload {
   std::map<std::pair<int64_t, int64_t>, std::array<float, kTileRows>> expected_;  // by m and unit
 };
 
-// Four times the last-level cache: little of a copy survives until it is its turn again.
+// Four times the last-level cache: little of a copy is still cached when its turn comes again.
 int64_t streamed_weight_bytes();
 
 }  // namespace bitnetc

@@ -6,9 +6,9 @@
 
 namespace bitnetc {
 
-// The candidate of a quick search that is predicted to be the fastest with tuned_tokens(m) tokens a
-// call; nothing where there is no candidate. Every spec is predicted once, however often it is
-// asked for. Thread-compatible: copies share what they know.
+// The candidate of a quick search that the model predicts to be the fastest with tuned_tokens(m)
+// tokens per call; nothing if there is no candidate. Each spec is predicted once and remembered.
+// Thread-compatible: copies share the memory.
 PlanModel cheapest_by_model(const MachineLimits& limits);
 
 }  // namespace bitnetc

@@ -1,5 +1,4 @@
-// What makes the figures of a machine scatter: other programs, other guests of a host, a clock that
-// moves.
+// What makes measurements scatter: other programs, other guests of the host, a clock that moves.
 #pragma once
 
 #include <optional>

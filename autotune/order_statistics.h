@@ -12,9 +12,9 @@ struct MedianInterval {
   double width_share() const { return (high - low) / median; }
 };
 
-// The median and two of the samples that enclose the true median at least `confidence` (0.95) of
-// the time, each of them as far from its end. Where so few samples cannot be that sure, the least
-// and the greatest. All 0 without samples.
+// The median and the two samples, equally far from either end, that enclose the true median with
+// the given confidence (0.95). Too few samples for that confidence give the least and the greatest.
+// All 0 without samples.
 MedianInterval median_interval(std::vector<double> values, double confidence);
 
 }  // namespace bitnetc

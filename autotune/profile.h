@@ -1,6 +1,6 @@
-// What tuning found out on one machine: for every matmul spec that was tuned, each kernel that was
-// measured, the best first. A plain value with a readable text form (docs/tuning.md); where it is
-// kept is profile_store.h, how it answers the compiler's questions profile_plans.h.
+// Tuning results of one machine: for each tuned matmul spec the measured kernels, best first. A
+// plain value with a readable text form (docs/tuning.md). profile_store.h keeps it on disk;
+// profile_plans.h answers the compiler's questions from it.
 #pragma once
 
 #include <compare>
@@ -18,7 +18,8 @@ namespace bitnetc {
 
 // How far the order of the first two can be trusted.
 enum class Confidence {
-  kSure,  // the winner's interval lies below the runner-up's, or their difference was confirmed pair by pair
+  // The winner's interval lies below the runner-up's, or their difference was confirmed in pairs.
+  kSure,
   kTie,    // they differ by less than measuring can tell: either will do
   kNoisy,  // the machine disturbed the measurement so much that the order may be wrong
 };

@@ -28,8 +28,8 @@ class ProfileStore {
   // stays in the file until the same spec is measured again: another build may have its kernels.
   // Without a cache directory nothing, and no problem either.
   LoadedProfile load() const;
-  // Puts entries in place of those of their keys, or beside what is on disk now. What is on disk
-  // and does not read is given up. Error: kInvalidArgument (validate), kIoError, kNotFound (no
+  // Adds entries to what is on disk now; an entry replaces the one with its key. Unreadable entries
+  // on disk are dropped. Error: kInvalidArgument (validate), kIoError, kNotFound (no
   // cache directory), kUnsupported (a file of another version is there; it is left alone), with the
   // remedy.
   Status add(const std::vector<ProfileEntry>& entries) const;

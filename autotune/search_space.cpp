@@ -17,21 +17,19 @@ namespace {
 
 // ---- constraints
 
-// Of a panel decoded for one step, bytes. Panels have a byte a weight.
+// Of a panel decoded for one tile group, bytes. Panels have a byte a weight.
 constexpr int64_t kMostPanelBytes = 64 << 10;
 // Dot products in an iteration of the innermost loop.
 constexpr int kMostProducts = 512;
-constexpr int kColumnsPerUnroll = 16;  // as k_unroll counts
-constexpr int kColumnsPerProduct = 4;
 
-int step_tiles(const Candidate& candidate) {
-  return std::max(candidate.plan.tiles_per_step, is_gated(candidate.spec.epilogue) ? 2 : 1);
+int group_tiles(const Candidate& candidate) {
+  return tile_group_size(candidate.spec, candidate.plan);
 }
 
-// The distance at which a step's weights are asked for while the step before it is worked on
-// (docs/decisions/0008-few-tokens-go-in-pairs-of-tiles.md).
-int step_ahead_bytes(const Candidate& candidate) {
-  return static_cast<int>(step_tiles(candidate) * candidate.spec.weight_layout().tile_bytes() * 7 /
+// The distance at which a tile group's weights are prefetched while the group before it is worked
+// on (docs/decisions/0008-few-tokens-go-in-pairs-of-tiles.md).
+int group_ahead_bytes(const Candidate& candidate) {
+  return static_cast<int>(group_tiles(candidate) * candidate.spec.weight_layout().tile_bytes() * 7 /
                           8);
 }
 
@@ -44,10 +42,10 @@ struct Constraint {
 };
 
 constexpr Constraint kConstraints[] = {
-    {"tiles_per_step * 16 <= N, or the fewest tiles that a step can have",
-     "the code for wider steps would never run",
+    {"tiles_per_step * 16 <= N, or the fewest tiles that a tile group can have",
+     "the code for wider groups would never run",
      [](const Candidate& c) {
-       return c.plan.tiles_per_step == 1 || step_tiles(c) == 2 ||
+       return c.plan.tiles_per_step == 1 || group_tiles(c) == 2 ||
               c.plan.tiles_per_step <= c.spec.weight_layout().tiles();
      }},
     {"prefetch_bytes < bytes of the packed matrix", "beyond its end nothing is read",
@@ -60,20 +58,18 @@ constexpr Constraint kConstraints[] = {
      "beside "
      "activations and sums",
      [](const Candidate& c) {
-       return step_tiles(c) * kTileRows * c.plan.block_k <= kMostPanelBytes;
+       return group_tiles(c) * kTileRows * c.plan.block_k <= kMostPanelBytes;
      }},
     {"k_unroll * tiles_per_step * tokens <= 128",
      "512 dot products are 4 KiB of code and hide every loop; more would leave the cache of "
      "decoded instructions",
      [](const Candidate& c) {
-       return c.spec.m == kAnyM || c.plan.k_unroll * (kColumnsPerUnroll / kColumnsPerProduct) *
+       return c.spec.m == kAnyM || c.plan.k_unroll * (kUnrollColumns / kDotGroupColumns) *
                                            c.plan.tiles_per_step * c.spec.m <=
                                        kMostProducts;
      }},
     {"(k_unroll - 1) * 16 < K", "no iteration is longer than K; shorter ones make the same code",
-     [](const Candidate& c) {
-       return (c.plan.k_unroll - 1) * int64_t{kColumnsPerUnroll} < c.spec.k;
-     }},
+     [](const Candidate& c) { return (c.plan.k_unroll - 1) * int64_t{kUnrollColumns} < c.spec.k; }},
 };
 
 bool meets_constraints(const Candidate& candidate) {
@@ -124,9 +120,9 @@ void for_each_plan(const PlanGrid& grid, KernelPlan plan, size_t field, const Bo
   }
 }
 
-// Calls body(plan) with the plans that differ from the candidate's by one step of the grid in one
+// Calls body(plan) with the plans that differ from the candidate's by one place of the grid in one
 // field. Unrolling, which hardly matters but for tl2, goes to both ends. More or fewer streams of
-// weights want another distance: beyond the tiles of a step (docs/tuning.md).
+// weights want another distance: beyond the tiles of a group (docs/tuning.md).
 template <typename Body>
 void for_each_neighbour(const Candidate& candidate, const Body& body) {
   const PlanGrid grid = candidate.generator->plan_grid();
@@ -257,14 +253,15 @@ constexpr Dimension kDimensions[] = {
     {"k_unroll", "unroll of kc by kr = 4",
      "16 columns of packed weights an iteration; of a panel, groups of 4"},
     {"prefetch_bytes", "prefetch distance",
-     "ahead in the packed weights; beside these, 7/8 of a step's bytes"},
+     "ahead in the packed weights; beside these, 7/8 of a tile group's bytes"},
     {"block_k", "kc", "columns that are decoded into a panel at a time; else all of K"},
     {"(fixed)", "mc, nc", "a call's tokens, at most 256; a thread's share of the row tiles"},
     {"(fixed)", "thread partition",
      "equal shares, taken piece by piece, finished by who is free (docs/decisions/0009)"},
     {"(fixed)", "pages", "4 KiB, as of a mapped file; huge ones gained nothing (decisions/0004)"},
     {"(fixed)", "table placement",
-     "look-ups read tables of words (AVX-512) or bytes (AVX2), made once a token for all steps"},
+     "lookups read tables of words (AVX-512) or bytes (AVX2), made once per token for all tile "
+     "groups"},
 };
 
 std::string describe_grid(const PlanGrid& grid) {
@@ -312,7 +309,7 @@ std::vector<Candidate> candidates(const MatmulSpec& spec, const Target& target, 
     for_each_plan(guess.generator->plan_grid(), guess.plan, 0, [&](KernelPlan plan) {
       add_with_plan(plan);
       if (guess.generator->plan_grid().prefetch_bytes.empty()) return;
-      plan.prefetch_bytes = step_ahead_bytes({guess.generator, guess.spec, plan});
+      plan.prefetch_bytes = group_ahead_bytes({guess.generator, guess.spec, plan});
       add_with_plan(plan);
     });
   }

@@ -1,6 +1,6 @@
-// Every way this build has of running a matmul here: generators x plans. Which plans are worth
-// trying each generator says itself (Generator::plan_grid); the rules that cut the space down
-// further stand in one table, in words as well as in code.
+// Every way this build can run a matmul here: generators x plans. Each generator says which plans
+// are worth trying (Generator::plan_grid). The rules that cut the space down further stand in one
+// table, in words as well as in code.
 #pragma once
 
 #include <optional>
@@ -30,10 +30,10 @@ struct Candidate {
   KernelRequest request(const Target& target) const;
 };
 
-// Candidates of all generators but the reference, no two of which do the same. `spec`: layout and m
-// count. The first is what is used where nothing is known: the rule of thumb's plan for the first
-// generator of the list. Those of kQuick are among those of kFull. Empty only where the reference
-// alone serves the spec, or the spec is none (validate()); never on a CPU with AVX2.
+// Candidates of all generators but the reference; no two run the same code. `spec`: layout and m
+// count. The first candidate is the choice without any measurement: the rule of thumb's plan for
+// the first generator of the list. kFull includes all candidates of kQuick. Empty only if the
+// reference alone serves the spec or the spec is invalid (validate()); never on a CPU with AVX2.
 std::vector<Candidate> candidates(const MatmulSpec& spec, const Target& target, Effort effort);
 
 // The dimensions, their values, and the constraints, in words: what `bitnetc autotune --space`

@@ -1,5 +1,5 @@
-// How the machine's CPUs hang together: sockets, memory nodes, cores, siblings, caches; and which
-// part of it this process may use.
+// The topology of the machine: sockets, memory nodes, cores, siblings, caches; and which part of it
+// this process may use.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,8 @@ struct CpuGroup {
 };
 
 struct Topology {
-  CpuGroup machine;  // all that is switched on
-  CpuGroup
-      usable;  // what has at least one of the CPUs that the affinity mask allows; a quota changes nothing here
+  CpuGroup machine;    // all that is switched on
+  CpuGroup usable;     // what has at least one CPU of the affinity mask; a quota changes nothing
   CacheSizes caches;   // of the first CPU that is allowed
   int usable_l3s = 0;  // separate L3 caches of the usable cores
 };

@@ -1,7 +1,7 @@
-// Tunes matmuls: for every shape, layout and number of tokens a contest of the candidates, weights
-// streamed from memory as in a real token. Every entry is handed out as soon as it is known, so
-// that nothing is lost when a run ends early, and what the profile already has is not measured
-// again. docs/tuning.md says how measuring is kept honest.
+// Tunes matmuls: holds a contest of the candidates per shape, layout and number of tokens, with
+// weights streamed from memory as in a real token. Each entry is handed out as soon as it is known,
+// so that a run that ends early loses nothing. What the profile already has is not measured again.
+// docs/tuning.md says how measuring is kept honest.
 #pragma once
 
 #include <functional>

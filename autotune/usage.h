@@ -28,9 +28,9 @@ struct UsageShare {
 };
 std::vector<UsageShare> usage_shares(Usage usage);
 
-// Tokens of a call that stands for kernels of any number of tokens when they are tuned.
+// Tokens per call when kernels for any number of tokens are tuned.
 inline constexpr int64_t kTunedPromptTokens = 128;
-// Tokens of a call of a kernel for `m`.
+// Tokens per call when a kernel for `m` is tuned.
 constexpr int64_t tuned_tokens(int m) {
   return m == kAnyM ? kTunedPromptTokens : m;
 }

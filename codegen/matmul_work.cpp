@@ -1,6 +1,9 @@
 #include "codegen/matmul_work.h"
 
+#include <algorithm>
+
 #include "runtime/kernel_args.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
@@ -11,6 +14,10 @@ std::string_view kind_name(GeneratorKind kind) {
     case GeneratorKind::kReference: return "reference";
   }
   return "?";
+}
+
+int tile_group_size(const MatmulSpec& spec, const KernelPlan& plan) {
+  return std::max(plan.tiles_per_step, spec.tiles_per_unit());
 }
 
 double padded_weights(const MatmulSpec& spec) {
@@ -24,7 +31,7 @@ double int8_operations(const MatmulSpec& spec, int64_t tokens) {
 
 int64_t weight_passes(const MatmulSpec& spec, int64_t tokens) {
   const int64_t most = spec.m == kAnyM ? kMaxTokensPerCall : spec.m;
-  return (tokens + most - 1) / most;
+  return ceil_div(tokens, most);
 }
 
 }  // namespace bitnetc

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
 #include "runtime/target.h"
 
@@ -46,6 +47,11 @@ struct MatmulWork {
   double tables_read = 0;      // bytes of lookup tables per pass
   int64_t tables_written = 0;  // bytes of lookup tables that a call needs made before
 };
+
+// An unroll unit: the columns that KernelPlan::k_unroll counts in kernels that walk over blocks.
+inline constexpr int kUnrollColumns = 16;
+// Tiles of a tile group: as many as the plan says, but at least a unit.
+int tile_group_size(const MatmulSpec& spec, const KernelPlan& plan);
 
 // Of the packed matrix, pads included.
 double padded_weights(const MatmulSpec& spec);

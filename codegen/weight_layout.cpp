@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "codegen/layout/i2_s.h"
-#include "codegen/layout/word_cells.h"
-#include "runtime/buffer.h"
+#include "codegen/layout/word_columns.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {
@@ -64,20 +64,19 @@ std::optional<LayoutId> parse_layout(std::string_view name) {
 }
 
 int64_t WeightLayout::padded_n() const {
-  return static_cast<int64_t>(round_up(static_cast<size_t>(n), kTileRows));
+  return round_up(n, kTileRows);
 }
 
 int64_t WeightLayout::padded_k() const {
-  return static_cast<int64_t>(
-      round_up(static_cast<size_t>(k), static_cast<size_t>(block_columns())));
+  return round_up(k, block_columns());
 }
 
 int64_t WeightLayout::block_columns() const {
-  return id == LayoutId::kI2S ? i2s::kCellColumns : word_format(id).columns;
+  return id == LayoutId::kI2S ? i2s::kBlockColumns : word_format(id).columns;
 }
 
 int64_t WeightLayout::block_bytes() const {
-  return id == LayoutId::kI2S ? i2s::kCellBytes : word_format(id).block_bytes();
+  return id == LayoutId::kI2S ? i2s::kBlockBytes : word_format(id).block_bytes();
 }
 
 double WeightLayout::bits_per_weight() const {

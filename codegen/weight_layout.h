@@ -15,6 +15,10 @@
 
 namespace bitnetc {
 
+// A dot group: neighbouring columns whose codes fill one dword of a dot product.
+inline constexpr int kDotGroupColumns = 4;
+inline constexpr int kDotGroupBytes = kTileRows * kDotGroupColumns;  // of a tile, a byte per code
+
 enum class LayoutId {
   kI2S,  // two-bit codes, 16 columns of 16 rows in 64 bytes: docs/layouts/i2_s.md
   kTl1,  // pairs in four bits, 16 columns of 16 rows in 64 bytes: docs/layouts/tl1.md
@@ -49,8 +53,8 @@ struct WeightLayout {
 Status pack(const WeightLayout& layout, std::span<const int8_t> trits, std::span<uint8_t> out);
 
 // The exact inverse, pads dropped.
-//   Error  kDataCorrupt naming the row and the column (i2_s) or block of columns (the others) of the first
-//          bits that no weights make
+//   Error  kDataCorrupt naming the row and the column (i2_s) or block of columns (the others) of
+//          the first bits that no weights make
 Status unpack(const WeightLayout& layout, std::span<const uint8_t> packed, std::span<int8_t> trits);
 
 // Whether the packed bytes, pads included, are such as pack() makes: fast, for files that somebody

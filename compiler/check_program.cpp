@@ -10,6 +10,7 @@
 #include "compiler/passes/bindings.h"
 #include "compiler/plan_source.h"
 #include "runtime/overloaded.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {
@@ -203,11 +204,8 @@ class ProgramChecker {
   }
   // Up to a whole row tile: what stands in pad columns reaches no other column.
   void fill(const Slice& slice) {
-    filled_[static_cast<size_t>(slice.buffer)].add(slice.column,
-                                                   slice.column + whole_tiles(slice.columns));
-  }
-  static int64_t whole_tiles(int64_t columns) {
-    return (columns + kTileRows - 1) / kTileRows * kTileRows;
+    filled_[static_cast<size_t>(slice.buffer)].add(
+        slice.column, slice.column + round_up(slice.columns, kTileRows));
   }
 
   // ---- numbers that a spec shares with the config
@@ -299,7 +297,7 @@ class ProgramChecker {
   Status check_parts(const KernelSpec& spec) const {
     const auto* matmul = std::get_if<MatmulSpec>(&spec);
     int64_t rows = 0;
-    for (const StepPart& part : step_->parts) rows += whole_tiles(part.rows);
+    for (const StepPart& part : step_->parts) rows += round_up(part.rows, kTileRows);
     if (rows != (matmul != nullptr ? matmul->n : 0))
       return corrupt("its parts have {} rows in whole tiles, {} needs {}", rows, step_->kernel,
                      matmul != nullptr ? matmul->n : 0);
@@ -356,7 +354,8 @@ class ProgramChecker {
       const BufferInfo& buffer = program_.buffers[i];
       // Scales and sums lie row by row without a gap; wider rows may end with a whole tile.
       const int64_t used = used_columns_[i];
-      const bool fits = buffer.per_row == used || (used > 1 && buffer.per_row == whole_tiles(used));
+      const bool fits =
+          buffer.per_row == used || (used > 1 && buffer.per_row == round_up(used, kTileRows));
       if (!fits || used_positions_[i] != buffer.per_position)
         return corrupt(
             "buffer {} has {} columns and {} elements per position, its steps use {} "

@@ -152,7 +152,7 @@ class Linker {
                                   .w = section<uint8_t>(step, "w").data(),
                                   .tile_scale = section<float>(step, "tile_scale").data(),
                                   .tiles = layout.tiles(),
-                                  .tiles_per_unit = is_gated(spec.epilogue) ? 2 : 1,
+                                  .tiles_per_unit = spec.tiles_per_unit(),
                                   .weight_bytes = layout.total_bytes() + layout.tiles() * 4};
     if (spec.layout != stored.layout)
       BITNETC_RETURN_IF_ERROR(

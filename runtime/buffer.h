@@ -11,16 +11,11 @@
 #include <type_traits>
 #include <utility>
 
+#include "runtime/rounding.h"
+
 namespace bitnetc {
 
 inline constexpr size_t kCacheLineBytes = 64;
-
-constexpr size_t round_up(size_t value, size_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-constexpr size_t ceil_div(size_t value, size_t divisor) {
-  return (value + divisor - 1) / divisor;
-}
 
 template <typename T>
 class Buffer {

@@ -109,9 +109,11 @@ struct HeadNormArgs {
 
 // One token: rotates the q and k heads of a fused qkv row in place and appends k, v to a page of
 // the cache.
-//   qkv        f32[q_heads*d + kv_heads*d + kv_heads*d], each part starting at a multiple of kTileRows
+//   qkv        f32[q_heads*d + kv_heads*d + kv_heads*d], each part starting at a multiple of
+//              kTileRows
 //   cos, sin   f32[d/2], of the token's position in its sequence
-//   k_cache, v_cache   the layer's keys and values in the page, from its first kv head on (runtime/kv_cache.h)
+//   k_cache, v_cache   the layer's keys and values in the page, from its first kv head on
+//                      (runtime/kv_cache.h)
 //   position   within the page
 struct RopeAppendArgs {
   float* qkv;
@@ -127,7 +129,8 @@ struct RopeAppendArgs {
 // share a kv head: out = softmax(q k^T * scale) v over the positions up to each token's own.
 //   q, out     f32 [rows][stride], head h of a row at h * d
 //   pages      of the sequence, by position / KvLayout::kPagePositions
-//   k_offset, v_offset   elements from the start of a page to the keys and values of the layer and kv head
+//   k_offset, v_offset   elements from the start of a page to the keys and values of the layer and
+//                        kv head
 //   scores     f32[round_up(position + rows, 256)] scratch, private to the calling thread
 struct AttentionArgs {
   const float* q;

@@ -6,7 +6,8 @@
 // that one SIMD load holds the same dimension of 16 keys and scores need no horizontal sum. Values
 // are plain rows.
 //
-//   page   [layer]{ k [kv_head][position / 16][d][position % 16],  v [kv_head][position][d] }   u16 (fp16)
+//   page   u16 (fp16) [layer] { k, v }
+//          k [kv_head][position / 16][d][position % 16],  v [kv_head][position][d]
 //
 // A page is a multiple of a key block and divides a softmax chunk (256 positions), so where pages
 // begin and end changes no bit (docs/numerics.md).

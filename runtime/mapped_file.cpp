@@ -8,9 +8,9 @@
 #include <cerrno>
 #include <cstring>
 
-#include "runtime/buffer.h"
 #include "runtime/file_descriptor.h"
 #include "runtime/printable.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {

@@ -1,10 +1,11 @@
 // Chooses the next token from logits, on one thread, in double and with math::exp_f64; the
 // generator is PCG-XSH-RR 64/32. So a seed gives the same text on every machine. In this order:
 //
-//   penalty    each distinct id of the last `repeat_last_n` tokens: score > 0 ? score / p : score * p
+//   penalty    each distinct id of the last `repeat_last_n` tokens: score / p where the score
+//              is positive, else score * p
 //   top-k      the k first by (score descending, id ascending), the order of everything below
-//   softmax    w = exp_f64((score - greatest) / temperature), 1 for the greatest itself; their total is
-//              summed by ascending id
+//   softmax    w = exp_f64((score - greatest) / temperature), 1 for the greatest itself; their
+//              total is summed by ascending id
 //   top-p      the shortest prefix whose running sum of w reaches top_p * total, at least one token
 //   min-p      of that, the prefix with w >= min_p
 //   draw       one u a token; the first whose running sum exceeds u * (sum of what is left)

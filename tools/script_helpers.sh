@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# Sourced by the scripts of tools/: where the repository is, and how they speak. Progress goes to stderr
-# so that stdout stays what the programs print.
+# Sourced by the scripts of tools/: where the repository is, and how they speak. Progress goes to
+# stderr so that stdout stays what the programs print.
 
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 script=$(basename "$0")

@@ -1,5 +1,5 @@
-// Shares the time of a tuning run among its contests. What one leaves over is there for those after
-// it, and what one takes too much is taken from them.
+// Shares the time of a tuning run among its contests. Contests that need less leave the rest to
+// later ones; contests that take more take it from them.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +14,10 @@ class Budget {
   Budget(double budget_s, std::vector<double> costs, std::function<double()> now_s = {});
 
   bool is_spent() const { return now_s_() >= end_s_; }
-  // Seconds of measuring for the next job: its share, by cost, of what is left when what jobs take
-  // beside measuring (building, checking, filling memory) is set aside; 5 ms at least.
+  // Seconds of measuring for the next job, 5 ms at least: its share, by cost, of the time that is
+  // left after building, checking and filling memory for all remaining jobs.
   double next_s();
-  // What the job before took beside measuring.
+  // What the previous job took besides measuring.
   void add_outside(double seconds) { outside_s_ += seconds; }
 
  private:

@@ -1,5 +1,5 @@
-// Kernels of one matmul made ready to be timed against each other: held against the reference on
-// the very operands that will be timed, and with the tables that they look up.
+// Makes kernels of one matmul ready to be timed against each other: builds their lookup tables and
+// checks them against the reference on the very operands that will be timed.
 #pragma once
 
 #include <map>
@@ -17,7 +17,7 @@ class Trials {
          int64_t tokens)
       : workload_(workload), builder_(builder), pool_(pool), target_(target), tokens_(tokens) {}
 
-  // A call of a kernel that looks sums up includes the making of its tables, which all threads
+  // A call of a LUT kernel includes the making of its tables, which all threads
   // share. Error: kDisqualified where it does not agree with the reference; why its tables cannot
   // be made.
   Result<Contestant> enter(const BuiltKernel& built);

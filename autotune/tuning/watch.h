@@ -1,4 +1,4 @@
-// The clock of a budget, watched: a loop that ends by a clock that does not run never ends.
+// Watches the clock of a budget, because a loop that waits for a stopped clock never ends.
 #pragma once
 
 #include <functional>

@@ -1,6 +1,5 @@
-// What a tuning run has to do, in the order it is worth most: where a run is cut short, one token
-// and many tokens of the biggest matrices are known first, for they decide layouts and most of the
-// time.
+// The jobs of a tuning run, most valuable first. A run that is cut short then knows one token and
+// many tokens of the biggest matrices, which decide layouts and most of the time.
 #pragma once
 
 #include <string>
@@ -22,8 +21,7 @@ struct TuneJob {
 // begins.
 std::vector<std::vector<int>> token_waves(Effort effort);
 
-// Each job once. By wave, then number of threads as given, then size of the matrix, then layout as
-// given.
+// Each job once, ordered by wave, number of threads as given, size of the matrix, layout as given.
 std::vector<TuneJob> make_work_list(const TuneRequest& request);
 
 }  // namespace bitnetc

@@ -1,9 +1,9 @@
-// The i2_s layout: two-bit codes, 16 rows x 16 columns to a 64-byte cell (docs/layouts/i2_s.md).
+// The i2_s layout: two-bit codes, 16 rows x 16 columns to a 64-byte block (docs/layouts/i2_s.md).
 //
 //   tile        kTileRows rows, all columns; tiles follow each other
-//   cell        16 columns of a tile, 64 bytes; the cells of a tile follow each other
-//   byte 4r+j   of a cell belongs to row r of the tile (0..15), j = 0..3
-//   bits 2p+1..2p of that byte hold w + 1 of column 16*cell + 4p + j, p = 0..3
+//   block        16 columns of a tile, 64 bytes; the blocks of a tile follow each other
+//   byte 4r+j   of a block belongs to row r of the tile (0..15), j = 0..3
+//   bits 2p+1..2p of that byte hold w + 1 of column 16*block + 4p + j, p = 0..3
 //
 // Rows and columns beyond the matrix hold code 1, weight 0.
 #pragma once
@@ -15,10 +15,9 @@
 
 namespace bitnetc::i2s {
 
-inline constexpr int64_t kCellColumns = 16;
-inline constexpr int64_t kCellBytes = 64;
-inline constexpr int kPlanes = 4;        // two-bit fields of a byte
-inline constexpr int kPlaneColumns = 4;  // neighbouring columns that share a plane
+inline constexpr int64_t kBlockColumns = 16;
+inline constexpr int64_t kBlockBytes = 64;
+inline constexpr int kPlanes = 4;  // two-bit fields of a byte, each a dot group
 
 // As pack() and unpack() of codegen/weight_layout.h; sizes and trits have been checked by the
 // caller.

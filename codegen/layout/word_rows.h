@@ -1,13 +1,13 @@
 // Packing and unpacking of one row, written once for all layouts of words. Format is a struct of
-// constants that says what WordFormat says (codegen/layout/word_cells.h): its column table and its
-// arithmetic are known to the compiler, so the loops over fields and trits unroll into loads, adds
-// and stores.
+// constants that says what WordFormat says (codegen/layout/word_columns.h): its column table and
+// its arithmetic are known to the compiler, so the loops over fields and trits unroll into loads,
+// adds and stores.
 #pragma once
 
 #include <algorithm>
 #include <array>
 
-#include "codegen/layout/word_cells.h"
+#include "codegen/layout/word_columns.h"
 
 namespace bitnetc {
 
@@ -40,8 +40,8 @@ template <typename Format>
 inline void pack_block(const int8_t* columns, uint8_t* words) {
   for (int w = 0; w < Format::kWords; ++w) {
     const uint16_t word = pack_word<Format>(columns, w);
-    words[w * kCellBytes] = static_cast<uint8_t>(word);
-    words[w * kCellBytes + 1] = static_cast<uint8_t>(word >> 8);
+    words[w * kWordColumnBytes] = static_cast<uint8_t>(word);
+    words[w * kWordColumnBytes + 1] = static_cast<uint8_t>(word >> 8);
   }
 }
 
@@ -51,7 +51,7 @@ void pack_row(const int8_t* trits, int64_t k, uint8_t* words) {
   for (; k >= Format::kColumns; k -= Format::kColumns) {
     pack_block<Format>(trits, words);
     trits += Format::kColumns;
-    words += Format::kWords * kCellBytes;
+    words += Format::kWords * kWordColumnBytes;
   }
   if (k == 0) return;
   int8_t padded[Format::kColumns] = {};
@@ -62,7 +62,7 @@ void pack_row(const int8_t* trits, int64_t k, uint8_t* words) {
 template <typename Format>
 inline bool unpack_block(const uint8_t* words, int8_t* columns) {
   for (int w = 0; w < Format::kWords; ++w) {
-    const int low = words[w * kCellBytes], high = words[w * kCellBytes + 1];
+    const int low = words[w * kWordColumnBytes], high = words[w * kWordColumnBytes + 1];
     int fields[Format::kFields];
     if (!Format::decode(static_cast<uint16_t>(low | high << 8), fields)) return false;
     for (int f = 0; f < Format::kFields; ++f) {
@@ -82,7 +82,7 @@ int64_t unpack_row(const uint8_t* words, int64_t k, int8_t* trits) {
   for (; k >= Format::kColumns; k -= Format::kColumns, ++block) {
     if (!unpack_block<Format>(words, trits)) return block;
     trits += Format::kColumns;
-    words += Format::kWords * kCellBytes;
+    words += Format::kWords * kWordColumnBytes;
   }
   if (k == 0) return -1;
   int8_t padded[Format::kColumns];

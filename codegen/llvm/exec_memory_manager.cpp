@@ -3,8 +3,8 @@
 #include <llvm/ExecutionEngine/JITLink/JITLink.h>
 #include <llvm/ExecutionEngine/JITLink/x86_64.h>
 
-#include "runtime/buffer.h"
 #include "runtime/exec_memory.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {
@@ -62,7 +62,8 @@ bool has_distances_only(llvm::jitlink::LinkGraph& graph) {
 }
 
 // Gives every segment its place behind the one before it.
-//   Error  a segment that the code would write to (kernels keep no state), or one aligned beyond a block
+//   Error  a segment that the code would write to (kernels keep no state), or one aligned beyond a
+//          block
 llvm::Expected<size_t> place_segments(llvm::jitlink::BasicLayout& layout) {
   size_t size_bytes = 0;
   for (auto& [group, segment] : layout.segments()) {

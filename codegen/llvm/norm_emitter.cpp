@@ -53,7 +53,7 @@ void NormEmitter::when_not_null(Value* pointer, const char* phase,
   ir_.SetInsertPoint(after);
 }
 
-Value* NormEmitter::for_each(const char* phase, int width, Value* carried, const Step& step) {
+Value* NormEmitter::for_each(const char* phase, int width, Value* carried, const Body& body) {
   const int64_t whole_columns = k_ / width * width;
   if (whole_columns > 0) {
     llvm::BasicBlock* const before = ir_.GetInsertBlock();
@@ -62,7 +62,7 @@ Value* NormEmitter::for_each(const char* phase, int width, Value* carried, const
     llvm::PHINode* const column = ir_.CreatePHI(ir_.getInt64Ty(), 2, "column");
     llvm::PHINode* const state =
         carried ? ir_.CreatePHI(carried->getType(), 2, "carried") : nullptr;
-    Value* const next_state = step({column, width, width}, state);
+    Value* const next_state = body({column, width, width}, state);
     Value* const next_column = ir_.CreateAdd(column, ir_.getInt64(width), "next_column");
     column->addIncoming(ir_.getInt64(0), before);
     column->addIncoming(next_column, loop);
@@ -77,7 +77,7 @@ Value* NormEmitter::for_each(const char* phase, int width, Value* carried, const
     ir_.SetInsertPoint(done);
   }
   const int rest = static_cast<int>(k_ - whole_columns);
-  return rest == 0 ? carried : step({ir_.getInt64(whole_columns), rest, width}, carried);
+  return rest == 0 ? carried : body({ir_.getInt64(whole_columns), rest, width}, carried);
 }
 
 Value* NormEmitter::elements(Value* vector, int first, int count) {

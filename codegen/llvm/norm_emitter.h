@@ -5,7 +5,7 @@
 // A group is one vector value, which the code generator cuts into the registers of the tier. The
 // sum of squares takes 64 columns at a time, so that lane l of the specification is element l (8
 // ymm, 4 zmm, 16 NEON); the element-wise phases take kGroup. The ragged rest of a row runs through
-// the same step as a group whose missing elements were never loaded and are +0.
+// the same iteration as a group whose missing elements were never loaded and are +0.
 #pragma once
 
 #include <functional>
@@ -45,11 +45,11 @@ class NormEmitter {
   // next.
   void when_not_null(llvm::Value* pointer, const char* phase, const std::function<void()>& body);
 
-  // Writes `step` as the loop body over all groups of `width` columns, and once more for the rest
-  // of the row. `carried` (may be null) is the value each step takes from the one before; returns
-  // the last one.
-  using Step = std::function<llvm::Value*(Columns columns, llvm::Value* carried)>;
-  llvm::Value* for_each(const char* phase, int width, llvm::Value* carried, const Step& step);
+  // Writes `body` as the loop body over all groups of `width` columns, and once more for the rest
+  // of the row. `carried` (may be null) is the value each iteration takes from the one before;
+  // returns the last one.
+  using Body = std::function<llvm::Value*(Columns columns, llvm::Value* carried)>;
+  llvm::Value* for_each(const char* phase, int width, llvm::Value* carried, const Body& body);
 
   // Reads and writes touch the elements of `columns` and no byte beyond.
   llvm::Value* load(llvm::Value* row, Columns columns, const char* name);
@@ -59,11 +59,12 @@ class NormEmitter {
   using Combine = std::function<llvm::Value*(llvm::Value* lower, llvm::Value* upper)>;
   llvm::Value* fold(llvm::Value* vector, int count, const Combine& combine);
 
-  // r = 1 / sqrt(lanes64(x * x) / k + eps), in every element of a group.    Phases sum_squares, fold, scale
+  // r = 1 / sqrt(lanes64(x * x) / k + eps), in every element of a group.
+  // Phases sum_squares, fold, scale.
   llvm::Value* inverse_rms(llvm::Value* x, float eps);
   // y = (x * r) * w of one group.
   llvm::Value* normalise(llvm::Value* x, llvm::Value* weight, llvm::Value* r, Columns columns);
-  // y = (x * r) * w of the row.                                                          Phase normed
+  // y = (x * r) * w of the row. Phase normed.
   void store_normalised(llvm::Value* x, llvm::Value* weight, llvm::Value* r, llvm::Value* y);
 
  private:

@@ -1,19 +1,22 @@
-// norm_quantize.cpp     y = (x * r) * w,  r = 1 / sqrt(mean(x^2) + eps);   q = rint(y * 127 / max|y|)
+// norm_quantize.cpp     y = (x * r) * w,  r = 1 / sqrt(mean(x^2) + eps)
+//                       q = rint(y * 127 / max|y|)
 //
-// Shapes      x, weight f32[K]   q i8[round_up(K, 64)], pad zero   scale f32   sum i32   normed f32[K] or null
-//             K and eps are baked; any K >= 1, any alignment
-// Phases      sum_squares -> fold -> scale -> (normed) -> absmax -> quant_scale -> quantise -> finish
-//             The row is read three times, from L1 or L2, and y is computed again rather than kept: two
-//             multiplications cost less than a store and a load, and no scratch is needed.
-// Exactness   One IEEE operation per IR instruction: explicit llvm.fma, no fast-math flags, no contraction.
-//             For finite y, |y * inv| < 127 * (1 + 2^-22), so rint never leaves [-127, 127]: the clamp
-//             only tells the code generator that saturating packs are exact.  The sum of q: any order.
+// Shapes      x, weight f32[K]   q i8[round_up(K, 64)], pad zero   scale f32   sum i32
+//             normed f32[K] or null; K and eps are baked; any K >= 1, any alignment
+// Phases      sum_squares -> fold -> scale -> (normed) -> absmax -> quant_scale -> quantise
+//             -> finish
+//             The row is read three times, from L1 or L2, and y is computed again rather than kept:
+//             two multiplications cost less than a store and a load, and no scratch is needed.
+// Exactness   One IEEE operation per IR instruction: explicit llvm.fma, no fast-math flags, no
+//             contraction. For finite y, |y * inv| < 127 * (1 + 2^-22), so rint never leaves
+//             [-127, 127]: the clamp only tells the code generator that saturating packs are exact.
+//             The sum of q: any order.
 // Reference   codegen/reference/norm.cpp
 #include <cstddef>
 
 #include "codegen/llvm/llvm_kernels.h"
 #include "codegen/llvm/norm_emitter.h"
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {
@@ -83,7 +86,7 @@ Value* emit_quantise(NormEmitter& emit, const NormQuantizeSpec& spec, Value* x, 
         return ir.CreateAdd(sum, part, "sum");
       });
   emit.begin_phase("finish");
-  const auto written = static_cast<int64_t>(round_up(spec.k, kGroup));
+  const int64_t written = round_up(spec.k, kGroup);
   if (written < spec.padded_k()) {
     emit_store_codes(emit, llvm::Constant::getNullValue(emit.i32s(kGroup)), q,
                      {ir.getInt64(written), kGroup, kGroup});

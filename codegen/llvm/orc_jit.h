@@ -1,4 +1,4 @@
-// LLVM ORC behind two steps: begin() opens an empty function for one kernel on one target, finish()
+// LLVM ORC behind two calls: begin() opens an empty function for one kernel on one target, finish()
 // turns the IR written into it into code. One OrcJit serves the whole process and every target: the
 // tier is an attribute of the function, so it is printed with the IR. Any thread may call, several
 // may generate code at once; only linking is one at a time. A kernel calls nothing outside itself.

@@ -2,7 +2,8 @@
 //
 // Shapes      x, weight, y f32[K]; K and eps are baked; any K >= 1, any alignment; y may equal x
 // Phases      sum_squares -> fold -> scale -> normed -> finish
-// Exactness   One IEEE operation per IR instruction: explicit llvm.fma, no fast-math flags, no contraction.
+// Exactness   One IEEE operation per IR instruction: explicit llvm.fma, no fast-math flags, no
+//             contraction.
 // Reference   codegen/reference/norm.cpp
 #include <cstddef>
 

@@ -1,7 +1,7 @@
 #include "codegen/operations/attention.h"
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/proof/random.h"
+#include "codegen/random.h"
 #include "runtime/kv_cache.h"
 
 namespace bitnetc {
@@ -89,7 +89,7 @@ std::vector<proof::CallCase> Attention::cases(const AttentionSpec&) {
   return cases;
 }
 
-void Attention::prepare(const AttentionSpec& spec, const proof::CallCase& call_case, proof::Random&,
+void Attention::prepare(const AttentionSpec& spec, const proof::CallCase& call_case, Random&,
                         proof::OperandBuffers& buffers, Args& args) {
   const KvLayout layout{.kv_heads = 1, .head_dim = spec.head_dim};
   args.pages = reinterpret_cast<const uint16_t* const*>(

@@ -37,8 +37,8 @@ struct Operation<AttentionSpec> {
   static Work work(const AttentionSpec& spec, int64_t rows, int64_t positions);
   static std::vector<AttentionSpec> samples();
   static std::vector<proof::CallCase> cases(const AttentionSpec& spec);
-  static void prepare(const AttentionSpec& spec, const proof::CallCase& call_case,
-                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
+  static void prepare(const AttentionSpec& spec, const proof::CallCase& call_case, Random& random,
+                      proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

@@ -11,10 +11,13 @@
 
 #include "codegen/operations/operation.h"
 
-namespace bitnetc::proof {
+namespace bitnetc {
+
+class Random;
+
+namespace proof {
 
 class OperandMemory;
-class Random;
 
 // One call worth trying.
 struct CallCase {
@@ -64,4 +67,5 @@ class OperandBuffers {
   std::vector<const void*> pages_;
 };
 
-}  // namespace bitnetc::proof
+}  // namespace proof
+}  // namespace bitnetc

@@ -1,8 +1,7 @@
 #include "codegen/operations/embed.h"
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/proof/random.h"
-#include "runtime/buffer.h"
+#include "codegen/random.h"
 
 namespace bitnetc {
 namespace {
@@ -64,7 +63,7 @@ void Embed::resolve(const EmbedSpec& spec, const proof::CallCase&, std::vector<O
   operands[0].fixed = kCaseTokens * spec.k;
 }
 
-void Embed::prepare(const EmbedSpec&, const proof::CallCase& call_case, proof::Random&,
+void Embed::prepare(const EmbedSpec&, const proof::CallCase& call_case, Random&,
                     proof::OperandBuffers&, Args& args) {
   args.token = call_case.first;
 }

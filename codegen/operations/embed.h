@@ -38,8 +38,8 @@ struct Operation<EmbedSpec> {
   static std::vector<proof::CallCase> cases(const EmbedSpec& spec);
   static void resolve(const EmbedSpec& spec, const proof::CallCase& call_case,
                       std::vector<Operand>& operands);
-  static void prepare(const EmbedSpec& spec, const proof::CallCase& call_case,
-                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
+  static void prepare(const EmbedSpec& spec, const proof::CallCase& call_case, Random& random,
+                      proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

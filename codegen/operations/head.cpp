@@ -3,8 +3,7 @@
 #include <algorithm>
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/proof/random.h"
-#include "runtime/buffer.h"
+#include "codegen/random.h"
 
 namespace bitnetc {
 namespace {
@@ -78,7 +77,7 @@ std::vector<proof::CallCase> Head::cases(const HeadSpec& spec) {
   return cases;
 }
 
-void Head::prepare(const HeadSpec& spec, const proof::CallCase& call_case, proof::Random&,
+void Head::prepare(const HeadSpec& spec, const proof::CallCase& call_case, Random&,
                    proof::OperandBuffers&, Args& args) {
   args.hidden_stride = spec.k;
   args.logits_stride = spec.n;

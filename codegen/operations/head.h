@@ -36,7 +36,7 @@ struct Operation<HeadSpec> {
   static Work work(const HeadSpec& spec, int64_t rows, int64_t positions);
   static std::vector<HeadSpec> samples();
   static std::vector<proof::CallCase> cases(const HeadSpec& spec);
-  static void prepare(const HeadSpec& spec, const proof::CallCase& call_case, proof::Random& random,
+  static void prepare(const HeadSpec& spec, const proof::CallCase& call_case, Random& random,
                       proof::OperandBuffers& buffers, Args& args);
 };
 

@@ -1,7 +1,7 @@
 #include "codegen/operations/matmul.h"
 
 #include "codegen/operations/spec_name.h"
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
@@ -17,7 +17,7 @@ std::string_view epilogue_name(Epilogue epilogue) {
 }
 
 int64_t MatmulSpec::padded_k() const {
-  return static_cast<int64_t>(round_up(static_cast<size_t>(k), kQuantPad));
+  return round_up(k, kQuantPad);
 }
 
 using Matmul = Operation<MatmulSpec>;
@@ -84,7 +84,7 @@ std::vector<Operand> Matmul::operands(const MatmulSpec& spec) {
 Status Matmul::validate(const MatmulSpec& spec) {
   BITNETC_RETURN_IF_ERROR(check_dimension(name(spec), "n", spec.n));
   BITNETC_RETURN_IF_ERROR(check_dimension(name(spec), "k", spec.k));
-  const int64_t multiple = is_gated(spec.epilogue) ? 2 * kTileRows : kTileRows;
+  const int64_t multiple = spec.tiles_per_unit() * kTileRows;
   if (spec.n % multiple != 0) {
     return make_error(StatusCode::kInvalidArgument, "{}: n = {} is not a multiple of {}",
                       name(spec), spec.n, multiple);

@@ -39,6 +39,8 @@ struct MatmulSpec {
   bool row_absmax = false;  // leaves the largest |y| of every token in MatmulArgs::row_absmax
 
   WeightLayout weight_layout() const { return {.id = layout, .n = n, .k = k}; }
+  // Tiles of weights that make one tile of outputs: a gate tile and its up tile, or one.
+  int tiles_per_unit() const { return is_gated(epilogue) ? 2 : 1; }
   int64_t output_columns() const { return is_gated(epilogue) ? n / 2 : n; }
   int64_t padded_k() const;  // columns of a row of x: k rounded up to kQuantPad
   auto operator<=>(const MatmulSpec&) const = default;

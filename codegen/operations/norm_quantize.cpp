@@ -1,13 +1,13 @@
 #include "codegen/operations/norm_quantize.h"
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/proof/random.h"
-#include "runtime/buffer.h"
+#include "codegen/random.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
 int64_t NormQuantizeSpec::padded_k() const {
-  return static_cast<int64_t>(round_up(static_cast<size_t>(k), kQuantPad));
+  return round_up(k, kQuantPad);
 }
 
 using NormQuantize = Operation<NormQuantizeSpec>;
@@ -86,7 +86,7 @@ std::vector<proof::CallCase> NormQuantize::cases(const NormQuantizeSpec&) {
   return cases;
 }
 
-void NormQuantize::prepare(const NormQuantizeSpec&, const proof::CallCase&, proof::Random&,
+void NormQuantize::prepare(const NormQuantizeSpec&, const proof::CallCase&, Random&,
                            proof::OperandBuffers&, Args&) {}
 
 }  // namespace bitnetc

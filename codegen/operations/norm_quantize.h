@@ -37,7 +37,7 @@ struct Operation<NormQuantizeSpec> {
   static std::vector<NormQuantizeSpec> samples();
   static std::vector<proof::CallCase> cases(const NormQuantizeSpec& spec);
   static void prepare(const NormQuantizeSpec& spec, const proof::CallCase& call_case,
-                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
+                      Random& random, proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

@@ -4,13 +4,13 @@
 #include <cmath>
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/proof/random.h"
-#include "runtime/buffer.h"
+#include "codegen/random.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
 int64_t QuantizeSpec::padded_k() const {
-  return static_cast<int64_t>(round_up(static_cast<size_t>(k), kQuantPad));
+  return round_up(k, kQuantPad);
 }
 
 using Quantize = Operation<QuantizeSpec>;
@@ -81,7 +81,7 @@ std::vector<proof::CallCase> Quantize::cases(const QuantizeSpec&) {
 }
 
 // Every worker has seen its share of the row.
-void Quantize::prepare(const QuantizeSpec& spec, const proof::CallCase& call_case, proof::Random&,
+void Quantize::prepare(const QuantizeSpec& spec, const proof::CallCase& call_case, Random&,
                        proof::OperandBuffers& buffers, Args& args) {
   const auto x = buffers.get<float>("x"), absmax = buffers.get<float>("absmax");
   std::fill(absmax.begin(), absmax.end(), 0.0f);

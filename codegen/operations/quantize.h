@@ -35,8 +35,8 @@ struct Operation<QuantizeSpec> {
   static Work work(const QuantizeSpec& spec, int64_t rows, int64_t positions);
   static std::vector<QuantizeSpec> samples();
   static std::vector<proof::CallCase> cases(const QuantizeSpec& spec);
-  static void prepare(const QuantizeSpec& spec, const proof::CallCase& call_case,
-                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
+  static void prepare(const QuantizeSpec& spec, const proof::CallCase& call_case, Random& random,
+                      proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

@@ -1,8 +1,7 @@
 #include "codegen/operations/rms_norm.h"
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/proof/random.h"
-#include "runtime/buffer.h"
+#include "codegen/random.h"
 
 namespace bitnetc {
 
@@ -59,7 +58,7 @@ std::vector<proof::CallCase> RmsNorm::cases(const RmsNormSpec&) {
   return cases;
 }
 
-void RmsNorm::prepare(const RmsNormSpec&, const proof::CallCase&, proof::Random&,
-                      proof::OperandBuffers&, Args&) {}
+void RmsNorm::prepare(const RmsNormSpec&, const proof::CallCase&, Random&, proof::OperandBuffers&,
+                      Args&) {}
 
 }  // namespace bitnetc

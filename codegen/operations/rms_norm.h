@@ -35,8 +35,8 @@ struct Operation<RmsNormSpec> {
   static Work work(const RmsNormSpec& spec, int64_t rows, int64_t positions);
   static std::vector<RmsNormSpec> samples();
   static std::vector<proof::CallCase> cases(const RmsNormSpec& spec);
-  static void prepare(const RmsNormSpec& spec, const proof::CallCase& call_case,
-                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
+  static void prepare(const RmsNormSpec& spec, const proof::CallCase& call_case, Random& random,
+                      proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

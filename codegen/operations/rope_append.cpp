@@ -1,24 +1,22 @@
 #include "codegen/operations/rope_append.h"
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/proof/random.h"
-#include "runtime/buffer.h"
+#include "codegen/random.h"
 #include "runtime/kv_cache.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
 int64_t RopeAppendSpec::k_offset() const {
-  return static_cast<int64_t>(round_up(static_cast<size_t>(q_heads * head_dim), kTileRows));
+  return round_up(q_heads * head_dim, kTileRows);
 }
 
 int64_t RopeAppendSpec::v_offset() const {
-  return k_offset() +
-         static_cast<int64_t>(round_up(static_cast<size_t>(kv_heads * head_dim), kTileRows));
+  return k_offset() + round_up(kv_heads * head_dim, kTileRows);
 }
 
 int64_t RopeAppendSpec::qkv_columns() const {
-  return v_offset() +
-         static_cast<int64_t>(round_up(static_cast<size_t>(kv_heads * head_dim), kTileRows));
+  return v_offset() + round_up(kv_heads * head_dim, kTileRows);
 }
 
 using RopeAppend = Operation<RopeAppendSpec>;
@@ -106,7 +104,7 @@ std::vector<proof::CallCase> RopeAppend::cases(const RopeAppendSpec&) {
 }
 
 void RopeAppend::prepare(const RopeAppendSpec& spec, const proof::CallCase& call_case,
-                         proof::Random& random, proof::OperandBuffers& buffers, Args& args) {
+                         Random& random, proof::OperandBuffers& buffers, Args& args) {
   for (const char* name : {"cos", "sin"})
     for (float& value : buffers.get<float>(name)) value = random.uniform(-1, 1);
   args.position = call_case.first;

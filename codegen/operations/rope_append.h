@@ -38,8 +38,8 @@ struct Operation<RopeAppendSpec> {
   static Work work(const RopeAppendSpec& spec, int64_t rows, int64_t positions);
   static std::vector<RopeAppendSpec> samples();
   static std::vector<proof::CallCase> cases(const RopeAppendSpec& spec);
-  static void prepare(const RopeAppendSpec& spec, const proof::CallCase& call_case,
-                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
+  static void prepare(const RopeAppendSpec& spec, const proof::CallCase& call_case, Random& random,
+                      proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

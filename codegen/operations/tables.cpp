@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "codegen/layout/word_cells.h"
+#include "codegen/layout/word_columns.h"
 #include "codegen/operations/spec_name.h"
-#include "codegen/proof/random.h"
-#include "runtime/buffer.h"
+#include "codegen/random.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
@@ -38,7 +38,7 @@ std::vector<Operand> Tables::operands(const TablesSpec& spec) {
   return {{.name = "x",
            .role = Role::kInput,
            .type = ElementType::kI8,
-           .per_row = static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad)),
+           .per_row = round_up(spec.k, kQuantPad),
            .args_offset = offsetof(BuildTablesArgs, x)},
           {.name = "tables",
            .role = Role::kOutput,
@@ -95,7 +95,7 @@ std::vector<proof::CallCase> Tables::cases(const TablesSpec& spec) {
 }
 
 // A quarter of the row is at the extreme, where sums of 16 bits are largest.
-void Tables::prepare(const TablesSpec& spec, const proof::CallCase& call_case, proof::Random&,
+void Tables::prepare(const TablesSpec& spec, const proof::CallCase& call_case, Random&,
                      proof::OperandBuffers& buffers, Args& args) {
   const auto x = buffers.get<int8_t>("x");
   std::fill(x.begin() + spec.k, x.end(), int8_t{0});

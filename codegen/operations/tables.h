@@ -15,7 +15,7 @@
 namespace bitnetc {
 
 // How a LUT matmul wants its tables: for every field of every word of a block of columns
-// (codegen/layout/word_cells.h), in the order block, word, field, the sum x·w for each code c of
+// (codegen/layout/word_columns.h), in the order block, word, field, the sum x·w for each code c of
 // the field.
 enum class TableForm {
   kNone,  // none: the kernel reads x
@@ -55,8 +55,8 @@ struct Operation<TablesSpec> {
   static Work work(const TablesSpec& spec, int64_t rows, int64_t positions);
   static std::vector<TablesSpec> samples();
   static std::vector<proof::CallCase> cases(const TablesSpec& spec);
-  static void prepare(const TablesSpec& spec, const proof::CallCase& call_case,
-                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
+  static void prepare(const TablesSpec& spec, const proof::CallCase& call_case, Random& random,
+                      proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "codegen/layout/word_cells.h"
+#include "codegen/matmul_operands.h"
 #include "codegen/proof/support.h"
 #include "codegen/reference/reference.h"
 #include "runtime/buffer.h"
@@ -22,8 +22,8 @@ class MatmulProof {
         layout_(spec.weight_layout()),
         tokens_(spec.m == kAnyM ? kManyTokens : spec.m),
         sample_stride_(spec.m == kAnyM ? 3 : 1),
-        unit_tiles_(is_gated(spec.epilogue) ? 2 : 1),
-        x_stride_(static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad))),
+        unit_tiles_(spec.tiles_per_unit()),
+        x_stride_(spec.padded_k()),
         x_(tokens_ * x_stride_),
         w_(layout_.total_bytes()),
         y_(tokens_ * spec.output_columns()),
@@ -56,7 +56,7 @@ class MatmulProof {
 
  private:
   static constexpr int64_t kTailUnits =
-      9;  // a step of eight tiles, the most a plan has, and one left over
+      9;  // a tile group of eight, the most a plan has, and one left over
   // Two AMX tiles of 16 and a rest. Every third is held against the reference: the first, the last,
   // and every place in the groups of four and eight that kernels take at a time.
   static constexpr int kManyTokens = 37;
@@ -78,7 +78,7 @@ class MatmulProof {
             .row_absmax = row_absmax_};
   }
 
-  // Runs the kernel, and holds the maxima it leaves, if it is to leave any, against the y it
+  // Runs the kernel, and compares the row absmax it leaves, where the spec wants it, with the y it
   // stored.
   Status run_units(SparseArray<float>& y, int64_t unit_begin, int64_t unit_end) {
     std::fill_n(row_absmax_, tokens_, 0.0f);
@@ -108,23 +108,10 @@ class MatmulProof {
     reference::matmul(sampled, tokens);
   }
 
-  // Long runs of the extremes, where int16 sums would overflow first, then random values.
-  int8_t activation(int64_t k) {
-    if (k < spec_.k / 4) return -128;
-    if (k < spec_.k / 2) return 127;
-    return static_cast<int8_t>(random_.next());
-  }
-
   void fill_activations() {
-    for (int64_t m = 0; m < tokens_; ++m) {
-      x_sum_[m] = 0;
-      x_scale_[m] = random_.uniform(0.005f, 0.02f);
-      for (int64_t k = 0; k < spec_.k; ++k) {
-        const int8_t value = activation(k);
-        x_[m * x_stride_ + k] = value;
-        x_sum_[m] += value;
-      }
-    }
+    fill_rows(
+        {.x = x_.data(), .stride = x_stride_, .scale = x_scale_, .sum = x_sum_, .count = tokens_},
+        spec_.k, random_);
     if (form_ == TableForm::kNone) return;
     const TablesSpec tables{.k = spec_.k, .layout = spec_.layout, .form = form_};
     tables_ = Buffer<uint8_t>(static_cast<size_t>(tables.table_bytes()));
@@ -135,63 +122,13 @@ class MatmulProof {
 
   void fill_units(int64_t begin, int64_t end) {
     for (int64_t tile = begin * unit_tiles_; tile < end * unit_tiles_; ++tile) {
-      uint8_t* bytes = w_.data() + tile * layout_.tile_bytes();
-      if (spec_.layout == LayoutId::kI2S) {
-        fill_codes(bytes);
-      } else {
-        fill_words(bytes);
-      }
+      fill_tile(layout_, w_.data() + tile * layout_.tile_bytes(), random_);
       tile_scale_[tile] = random_.uniform(0.5f, 2.0f);
     }
     for (int64_t m = 0; m < tokens_; ++m) {
       float* const row = residual_.data() + m * spec_.output_columns();
       for (int64_t i = begin * kTileRows; i < end * kTileRows; ++i) row[i] = random_.uniform(-9, 9);
     }
-  }
-
-  // Random codes 0..2, but a first row of +1 and a second row of -1, for the extreme sums.
-  void fill_codes(uint8_t* tile) {
-    for (int64_t i = 0; i < layout_.tile_bytes(); i += 8) {
-      uint64_t codes = random_.next();
-      codes &= ~(codes << 1 & 0xaaaaaaaaaaaaaaaa);  // 3 becomes 1
-      std::memcpy(tile + i, &codes, sizeof codes);
-      if (i % 64 != 0) continue;
-      std::memset(tile + i, 0b10101010, 4);
-      std::memset(tile + i + 4, 0b00000000, 4);
-    }
-  }
-
-  // The same in a layout of words: a first row of +1, a second of -1, and random ones below.
-  void fill_words(uint8_t* tile) {
-    constexpr int64_t kPalette = 64;
-    const WordFormat& format = word_format(spec_.layout);
-    uint16_t palette[kPalette];
-    for (uint16_t& word : palette) word = random_word(format, random_.next());
-    for (int64_t cell = 0; cell < layout_.tile_bytes() / kCellBytes; ++cell) {
-      uint16_t words[kTileRows] = {extreme_word(format, 1), extreme_word(format, -1)};
-      uint64_t choice = random_.next(), more = random_.next();
-      for (int r = 2; r < kTileRows; ++r, choice = choice >> 6 | more << 58, more >>= 6)
-        words[r] = palette[choice % kPalette];
-      std::memcpy(tile + cell * kCellBytes, words, sizeof words);
-    }
-  }
-
-  static int largest(const WordFormat& format, int field) {
-    constexpr int kLargest[] = {0, 1, 4, 13};
-    return kLargest[format.trits[field]];
-  }
-  static uint16_t extreme_word(const WordFormat& format, int trit) {
-    int fields[4] = {};
-    for (int f = 0; f < format.fields; ++f) fields[f] = trit * largest(format, f);
-    return format.encode(fields);
-  }
-  static uint16_t random_word(const WordFormat& format, uint64_t bits) {
-    int fields[4] = {};
-    for (int f = 0; f < format.fields; ++f) {
-      const int most = largest(format, f);
-      fields[f] = static_cast<int>((bits >> (16 * f) & 0xffff) % (2 * most + 1)) - most;
-    }
-    return format.encode(fields);
   }
 
   Status compare_unit(const char* what, int64_t m, int64_t unit) {

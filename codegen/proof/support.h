@@ -7,7 +7,7 @@
 #include <string>
 
 #include "codegen/kernel_spec.h"
-#include "codegen/proof/random.h"
+#include "codegen/random.h"
 #include "runtime/fault_guard.h"
 #include "runtime/kernel.h"
 #include "runtime/kernel_args.h"

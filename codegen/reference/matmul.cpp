@@ -2,7 +2,7 @@
 #include <cmath>
 #include <vector>
 
-#include "codegen/layout/word_cells.h"
+#include "codegen/layout/word_columns.h"
 #include "codegen/reference/reference.h"
 #include "runtime/math.h"
 

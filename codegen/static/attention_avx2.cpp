@@ -1,10 +1,13 @@
 // attention_avx2     out = softmax(q K^T * scale) V, one query head and row after another
 //
-// Shapes     q, out f32[d], d >= 8    K fp16 [block][d][16]    V fp16 [position][d], in pages of 64 positions
-// Scores     SIMD lanes are keys: a page of 4 blocks = 64 keys = 8 accumulators per loop over d, then single
-//            blocks. A block is read whole: a page is whole blocks. Scores of absent keys are unused.
-// Values     SIMD lanes are d: up to 8 vectors of out per loop over all positions. When d is no multiple of 8
-//            the last vector overlaps the one before it and computes the same bits again.
+// Shapes     q, out f32[d], d >= 8    K fp16 [block][d][16]    V fp16 [position][d]
+//            K and V in pages of 64 positions
+// Scores     SIMD lanes are keys: a page of 4 blocks = 64 keys = 8 accumulators per loop over d,
+//            then single blocks. A block is read whole: a page is whole blocks. Scores of absent
+//            keys are unused.
+// Values     SIMD lanes are d: up to 8 vectors of out per loop over all positions. When d is no
+//            multiple of 8 the last vector overlaps the one before it and computes the same bits
+//            again.
 // Reference  codegen/reference/attention.cpp
 
 #include "codegen/static/exp_each.h"
@@ -12,6 +15,7 @@
 #include "codegen/static/vectors_avx2.h"
 #include "codegen/static/vectors_ymm.h"
 #include "runtime/kv_cache.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
@@ -137,7 +141,7 @@ void attend(const AttentionSpec& spec, const AttentionArgs& args, const float* q
 
   const int64_t d = spec.head_dim;
   for (int64_t column = 0; column < d; column += kMostVectors * kVector) {
-    const int64_t left = (d - column + kVector - 1) / kVector;
+    const int64_t left = ceil_div(d - column, kVector);
     const int64_t vectors = left < kMostVectors ? left : kMostVectors;
     const int64_t last = column + (vectors - 1) * kVector;
     kWeighValues[vectors - 1](d, args, out, count, column,

@@ -1,7 +1,8 @@
 // head_avx2     logits[n] = lanes64 dot of hidden[k] with row n of the table
 //
 // Shapes     table f32, f16 or bf16 [n][k], any k     rows [row_begin, row_end)
-// Tile       one row of the table, one hidden row: 8 accumulators of 8 lanes, as many as the fma latency asks for;
+// Tile       one row of the table, one hidden row: 8 accumulators of 8 lanes, as many as the fma
+//            latency asks for;
 //            all hidden rows meet a table row while it is in the L1 cache
 // bf16       A vector of 16 is widened by two unpacks with zero, without a shift: they give columns
 //            {0-3, 8-11} and {4-7, 12-15}. The hidden rows are permuted once per call to match, and

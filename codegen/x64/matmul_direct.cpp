@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc::x64 {
 namespace {
 
 constexpr int kLineBytes = 64;
-constexpr int kUnrollColumns = 16;  // KernelPlan::k_unroll counts these
 
 }  // namespace
 
@@ -26,27 +25,27 @@ MatmulWork direct_work(const MatmulSpec& spec, const KernelPlan& plan, int64_t t
 MatmulDirect::MatmulDirect(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                            int parts_per_pass, int tier_scratch_bytes)
     : MatmulProgram(vectors, spec, plan, SumsOf::kCodes),
-      cell_columns_(static_cast<int>(spec.weight_layout().block_columns())),
-      cell_bytes_(static_cast<int>(spec.weight_layout().block_bytes())),
+      block_columns_(static_cast<int>(spec.weight_layout().block_columns())),
+      block_bytes_(static_cast<int>(spec.weight_layout().block_bytes())),
       parts_per_pass_(parts_per_pass),
       tier_scratch_bytes_(tier_scratch_bytes) {}
 
 // ---- tile loop
 
 void MatmulDirect::generate() {
-  const int sums_bytes = tiles_per_step(plan_.tiles_per_step) * spec_.m * kTileOutputBytes;
+  const int sums_bytes = tiles_per_group(plan_.tiles_per_step) * spec_.m * kTileOutputBytes;
   prologue(sums_bytes + tier_scratch_bytes_);
   load_arguments();
   load_constants();
-  run_steps(plan_.tiles_per_step);
-  const int remainder_tiles = gated() ? std::min(plan_.tiles_per_step, 2) : 1;
-  if (remainder_tiles != plan_.tiles_per_step) run_steps(remainder_tiles);
+  run_tile_groups(plan_.tiles_per_step);
+  const int remainder_tiles = std::min(plan_.tiles_per_step, spec_.tiles_per_unit());
+  if (remainder_tiles != plan_.tiles_per_step) run_tile_groups(remainder_tiles);
   finish();
 }
 
-// With a gated epilogue the gate and the up tile of a pair are always in the same step.
-int MatmulDirect::tiles_per_step(int tiles_per_pass) const {
-  return gated() ? std::max(tiles_per_pass, 2) : tiles_per_pass;
+// With a gated epilogue the gate and the up tile of a pair are always in the same group.
+int MatmulDirect::tiles_per_group(int tiles_per_pass) const {
+  return std::max(tiles_per_pass, spec_.tiles_per_unit());
 }
 
 void MatmulDirect::load_arguments() {
@@ -74,21 +73,21 @@ void MatmulDirect::load_arguments() {
   }
 }
 
-void MatmulDirect::run_steps(int tiles_per_pass) {
-  step_tiles_ = tiles_per_step(tiles_per_pass);
+void MatmulDirect::run_tile_groups(int tiles_per_pass) {
+  group_tiles_ = tiles_per_group(tiles_per_pass);
   pass_tiles_ = tiles_per_pass;
   Xbyak::Label next, done;
   L(next);
-  cmp(regs_.tiles_left, step_tiles_);
+  cmp(regs_.tiles_left, group_tiles_);
   jl(done, T_NEAR);
-  run_step(tiles_per_pass);
+  run_tile_group(tiles_per_pass);
   epilogue();
-  sub(regs_.tiles_left, step_tiles_);
+  sub(regs_.tiles_left, group_tiles_);
   jmp(next, T_NEAR);
   L(done);
 }
 
-void MatmulDirect::run_step(int tiles_per_pass) {
+void MatmulDirect::run_tile_group(int tiles_per_pass) {
   if (!takes_turns()) return run_passes(tiles_per_pass);
   // While the up tile is worked on the number of tiles that are left is odd.
   Xbyak::Label again, both;
@@ -110,7 +109,7 @@ void MatmulDirect::run_step(int tiles_per_pass) {
 
 void MatmulDirect::run_passes(int tiles_per_pass) {
   for (int part = 0; part < vectors_per_tile(); part += parts_per_pass_) {
-    // A pass over other rows reads the same cells again, from L1.
+    // A pass over other rows reads the same blocks again, from L1.
     const bool last = part + parts_per_pass_ >= vectors_per_tile();
     const int64_t advance_bytes = last ? tiles_per_pass * tile_bytes() : 0;
     accumulate_k({.tiles = tiles_per_pass, .parts = parts_per_pass_, .first_part = part},
@@ -121,49 +120,48 @@ void MatmulDirect::run_passes(int tiles_per_pass) {
 // ---- K loop
 
 void MatmulDirect::accumulate_k(const Pass& pass, int64_t w_advance_bytes) {
-  const int64_t readable_columns = round_up(static_cast<size_t>(spec_.k), kQuantPad);
-  const int64_t whole_cells =
-      std::min(spec_.weight_layout().padded_k(), readable_columns) / cell_columns_;
-  const int unroll = cells_per_iteration();
-  const int64_t iterations = whole_cells / unroll;
+  const int64_t readable_columns = spec_.padded_k();
+  const int64_t whole_blocks =
+      std::min(spec_.weight_layout().padded_k(), readable_columns) / block_columns_;
+  const int unroll = blocks_per_iteration();
+  const int64_t iterations = whole_blocks / unroll;
   const bool more_than_4_tokens = spec_.m > 4;
   mov(regs_.x, argument(offsetof(MatmulArgs, x)));
   if (more_than_4_tokens) lea(regs_.x_token4, ptr[regs_.x + regs_.x_stride * 4]);
   begin(pass);
   repeat(regs_.k_iterations, iterations, [&] {
-    cells(pass, unroll);
-    add(regs_.w, unroll * cell_bytes_);
-    add(regs_.x, unroll * cell_columns_);
-    if (more_than_4_tokens) add(regs_.x_token4, unroll * cell_columns_);
+    blocks(pass, unroll);
+    add(regs_.w, unroll * block_bytes_);
+    add(regs_.x, unroll * block_columns_);
+    if (more_than_4_tokens) add(regs_.x_token4, unroll * block_columns_);
   });
-  const int remainder = static_cast<int>(whole_cells % unroll);
-  if (remainder > 0) cells(pass, remainder);
-  const auto columns_left = static_cast<int>(spec_.k - whole_cells * cell_columns_);
-  if (columns_left > 0)
-    cut_cell(pass, remainder, (columns_left + kGroupColumns - 1) / kGroupColumns);
+  const int remainder = static_cast<int>(whole_blocks % unroll);
+  if (remainder > 0) blocks(pass, remainder);
+  const auto columns_left = static_cast<int>(spec_.k - whole_blocks * block_columns_);
+  if (columns_left > 0) cut_block(pass, remainder, ceil_div(columns_left, kDotGroupColumns));
   end(pass);
-  const int64_t advanced_bytes = iterations * unroll * cell_bytes_;
+  const int64_t advanced_bytes = iterations * unroll * block_bytes_;
   if (w_advance_bytes != advanced_bytes)
     add(regs_.w, static_cast<int>(w_advance_bytes - advanced_bytes));
 }
 
-int MatmulDirect::cells_per_iteration() const {
-  return std::max(1, plan_.k_unroll * kUnrollColumns / cell_columns_);
+int MatmulDirect::blocks_per_iteration() const {
+  return x64::blocks_per_iteration(block_columns_, plan_.k_unroll);
 }
 
-void MatmulDirect::cut_cell(const Pass&, int, int) {
-  BITNETC_CHECK(false, "{}: cells of {} columns are never cut", layout_name(spec_.layout),
-                cell_columns_);
+void MatmulDirect::cut_block(const Pass&, int, int) {
+  BITNETC_CHECK(false, "{}: blocks of {} columns are never cut", layout_name(spec_.layout),
+                block_columns_);
 }
 
-Xbyak::RegExp MatmulDirect::codes(const Pass& pass, int tile, int part, int cell) const {
+Xbyak::RegExp MatmulDirect::codes(const Pass& pass, int tile, int part, int block) const {
   const int64_t offset =
-      tile * tile_bytes() + cell * cell_bytes_ + (pass.first_part + part) * vectors_.bytes;
+      tile * tile_bytes() + block * block_bytes_ + (pass.first_part + part) * vectors_.bytes;
   return regs_.w + static_cast<int>(offset);
 }
 
-Xbyak::RegExp MatmulDirect::activations(int token, int cell, int group) const {
-  const int column = cell * cell_columns_ + group * kGroupColumns;
+Xbyak::RegExp MatmulDirect::activations(int token, int block, int group) const {
+  const int column = block * block_columns_ + group * kDotGroupColumns;
   const Xbyak::RegExp base = (token < 4 ? regs_.x : regs_.x_token4) + column;
   switch (token % 4) {
     case 0: return base;
@@ -182,14 +180,14 @@ Xbyak::Address MatmulDirect::sums(const Pass& pass, int tile, int token, int par
 }
 
 Xbyak::RegExp MatmulDirect::tier_scratch() const {
-  return regs_.scratch + tiles_per_step(plan_.tiles_per_step) * spec_.m * kTileOutputBytes;
+  return regs_.scratch + tiles_per_group(plan_.tiles_per_step) * spec_.m * kTileOutputBytes;
 }
 
-void MatmulDirect::prefetch(const Pass& pass, int cell) {
+void MatmulDirect::prefetch(const Pass& pass, int block) {
   if (plan_.prefetch_bytes == 0 || pass.first_part > 0) return;
   for (int tile = 0; tile < pass.tiles; ++tile) {
-    const int64_t offset = tile * tile_bytes() + cell * cell_bytes_ + plan_.prefetch_bytes;
-    for (int line = 0; line < cell_bytes_; line += kLineBytes)
+    const int64_t offset = tile * tile_bytes() + block * block_bytes_ + plan_.prefetch_bytes;
+    for (int line = 0; line < block_bytes_; line += kLineBytes)
       prefetcht0(ptr[regs_.w + static_cast<int>(offset + line)]);
   }
 }
@@ -197,7 +195,7 @@ void MatmulDirect::prefetch(const Pass& pass, int cell) {
 // ---- epilogue
 
 void MatmulDirect::epilogue() {
-  const int outputs = gated() ? step_tiles_ / 2 : step_tiles_;
+  const int outputs = group_tiles_ / spec_.tiles_per_unit();
   const OutputRegs output_regs{.y = regs_.y_token,
                                .residual_delta = regs_.residual_delta,
                                .x_scale = regs_.x_scale,
@@ -219,7 +217,7 @@ void MatmulDirect::epilogue() {
     }
     if (token + 1 < spec_.m) add(regs_.y_token, regs_.y_stride);
   }
-  add(regs_.tile_scale, step_tiles_ * static_cast<int>(sizeof(float)));
+  add(regs_.tile_scale, group_tiles_ * static_cast<int>(sizeof(float)));
   add(regs_.y, outputs * kTileOutputBytes);
 }
 

@@ -9,7 +9,7 @@
 //            M <= 2: 1 shift + 4 and + M * (4 vpmaddubsw + 4 vpaddw)     13 at M = 1
 //            M >= 3: 3 shift + 4 and + M * (4 vpmaddubsw + 4 vpaddw)     scales() == 1
 // Exactness  A pair of products is in [2*2*(-128), 2*2*127] = [-512, 508] times its scale, so
-//            vpmaddubsw does not saturate. After c cells an int16 lane is within
+//            vpmaddubsw does not saturate. After c blocks an int16 lane is within
 //              scale 1:  planes * c * [-512, 508]      scale 4:  2 planes * c * [-2048, 2032]
 //            Two scales: scale 4 has [-32768, 32512] at c = 8, which fits; c = 9 would not.
 //            One scale: all 4 planes meet in a lane, [-32768, 32512] at c = 16.
@@ -29,8 +29,7 @@ namespace {
 
 using Xbyak::Xmm;
 
-constexpr VectorFile kYmm{.count = 16, .bytes = 32};
-constexpr int kParts = 2;  // ymm halves of a cell: rows 0-7 and 8-15
+constexpr int kParts = 2;  // ymm halves of a block: rows 0-7 and 8-15
 constexpr int kMaxTiles = 2;
 constexpr int64_t kKLimit = int64_t{1} << 21;
 
@@ -50,9 +49,9 @@ int scales(const MatmulSpec& spec) {
 class MatmulI2sAvx2 final : public MatmulDirect {
  public:
   MatmulI2sAvx2(const MatmulSpec& spec, const KernelPlan& plan)
-      : MatmulDirect(kYmm, spec, plan, parts_per_pass(spec), kTierScratchBytes),
+      : MatmulDirect(kYmmFile, spec, plan, parts_per_pass(spec), kTierScratchBytes),
         planes_(scales(spec)),
-        cells_per_run_(planes_.scales() == 2 ? 8 : 16) {}
+        blocks_per_run_(planes_.scales() == 2 ? 8 : 16) {}
 
  private:
   // Register map.
@@ -67,7 +66,7 @@ class MatmulI2sAvx2 final : public MatmulDirect {
 
   // i16x16 of 4^(top scale - scale), in the scratch: brings sums of all scales to the top scale's.
   Xbyak::Address widening_factors(int scale) const {
-    return ptr[tier_scratch() + (planes_.scales() - 1 - scale) * kYmm.bytes];
+    return ptr[tier_scratch() + (planes_.scales() - 1 - scale) * kYmmFile.bytes];
   }
 
   void load_constants() override {
@@ -75,7 +74,7 @@ class MatmulI2sAvx2 final : public MatmulDirect {
       broadcast(mask(scale), I2sPlanes::mask(scale));
     for (int power = 0; power < kWidenedScales; ++power) {
       broadcast(product(), 0x00010001U << (2 * power));
-      vmovdqa(ptr[tier_scratch() + power * kYmm.bytes], product());
+      vmovdqa(ptr[tier_scratch() + power * kYmmFile.bytes], product());
     }
   }
 
@@ -86,27 +85,27 @@ class MatmulI2sAvx2 final : public MatmulDirect {
     });
   }
 
-  void cells(const Pass& pass, int count) override {
-    for (int done = 0; done < count; done += cells_per_run_) {
-      const int run = std::min(cells_per_run_, count - done);
-      for (int cell = 0; cell < run; ++cell) accumulate_cell(pass, done + cell, cell == 0);
+  void blocks(const Pass& pass, int count) override {
+    for (int done = 0; done < count; done += blocks_per_run_) {
+      const int run = std::min(blocks_per_run_, count - done);
+      for (int block = 0; block < run; ++block) accumulate_block(pass, done + block, block == 0);
       widen(pass);
     }
   }
 
   // With one token a plane is used once and may be overwritten by its product.
-  void accumulate_cell(const Pass& pass, int cell, bool first_of_run) {
-    prefetch(pass, cell);
+  void accumulate_block(const Pass& pass, int block, bool first_of_run) {
+    prefetch(pass, block);
     for (int tile = 0; tile < pass.tiles; ++tile)
       for (int part = 0; part < pass.parts; ++part)
-        vmovdqu(bytes(tile, part), ptr[codes(pass, tile, part, cell)]);
+        vmovdqu(bytes(tile, part), ptr[codes(pass, tile, part, block)]);
     for (int p = 0; p < I2sPlanes::kCount; ++p) {
       const bool overwrite = first_of_run && p < planes_.scales();
       shift_bytes(pass, p);
       if (spec_.m == 1) {
-        accumulate_one_token(pass, cell, p, overwrite);
+        accumulate_one_token(pass, block, p, overwrite);
       } else {
-        accumulate_tokens(pass, cell, p, overwrite);
+        accumulate_tokens(pass, block, p, overwrite);
       }
     }
   }
@@ -118,9 +117,9 @@ class MatmulI2sAvx2 final : public MatmulDirect {
         vpsrlw(bytes(tile, part), bytes(tile, part), static_cast<uint8_t>(planes_.shift_before(p)));
   }
 
-  void accumulate_one_token(const Pass& pass, int cell, int p, bool overwrite) {
+  void accumulate_one_token(const Pass& pass, int block, int p, bool overwrite) {
     const int scale = planes_.scale_of(p);
-    vpbroadcastd(x(), ptr[activations(0, cell, p)]);
+    vpbroadcastd(x(), ptr[activations(0, block, p)]);
     for (int tile = 0; tile < pass.tiles; ++tile) {
       for (int part = 0; part < pass.parts; ++part) {
         vpand(product(), bytes(tile, part), mask(scale));
@@ -129,11 +128,11 @@ class MatmulI2sAvx2 final : public MatmulDirect {
     }
   }
 
-  void accumulate_tokens(const Pass& pass, int cell, int p, bool overwrite) {
+  void accumulate_tokens(const Pass& pass, int block, int p, bool overwrite) {
     const int scale = planes_.scale_of(p);
     for (int part = 0; part < pass.parts; ++part) vpand(plane(part), bytes(0, part), mask(scale));
     for (int token = 0; token < spec_.m; ++token) {
-      vpbroadcastd(x(), ptr[activations(token, cell, p)]);
+      vpbroadcastd(x(), ptr[activations(token, block, p)]);
       for (int part = 0; part < pass.parts; ++part)
         multiply_add(acc(pass, 0, token, part, scale), plane(part), overwrite);
     }
@@ -182,7 +181,7 @@ class MatmulI2sAvx2 final : public MatmulDirect {
   }
 
   const I2sPlanes planes_;
-  const int cells_per_run_;  // before int16 lanes must be widened
+  const int blocks_per_run_;  // before int16 lanes must be widened
 };
 
 Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
@@ -195,8 +194,8 @@ Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
 
 MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
   // vpaddw takes one cycle: sums need not take turns.
-  return direct_work(spec, plan, tokens, i2s_operations_per_weight(kYmm, I2sPlanes(scales(spec))),
-                     0);
+  return direct_work(spec, plan, tokens,
+                     i2s_operations_per_weight(kYmmFile, I2sPlanes(scales(spec))), 0);
 }
 
 constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx2",

@@ -4,12 +4,11 @@
 #include <cstddef>
 
 #include "codegen/x64/x64_generator.h"
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc::x64 {
 namespace {
 
-constexpr int kGroupColumns = 16;  // KernelPlan::k_unroll counts these
 constexpr int kLineBytes = 64;
 constexpr int kAskAgainBytes = 2048;
 constexpr int kMaxLaneSum = 32767;
@@ -22,19 +21,15 @@ int blocks_per_flush(const WordFormat& format, int accumulators) {
 }
 
 int unrolled_blocks(const WordFormat& format, const KernelPlan& plan, int accumulators) {
-  return std::clamp(plan.k_unroll * kGroupColumns / format.columns, 1,
-                    blocks_per_flush(format, accumulators));
-}
-
-int step_tiles_of(const MatmulSpec& spec, const KernelPlan& plan) {
-  return is_gated(spec.epilogue) ? std::max(plan.tiles_per_step, 2) : plan.tiles_per_step;
+  return std::min(blocks_per_iteration(format.columns, plan.k_unroll),
+                  blocks_per_flush(format, accumulators));
 }
 
 }  // namespace
 
 KernelPlan effective_lut_plan(const MatmulSpec& spec, const KernelPlan& plan) {
   KernelPlan effective = with_least_unroll(spec, plan);
-  effective.tiles_per_step = step_tiles_of(spec, plan);
+  effective.tiles_per_step = tile_group_size(spec, plan);
   return effective;
 }
 
@@ -42,9 +37,9 @@ MatmulWork lut_work(const MatmulSpec& spec, const KernelPlan& plan, TableForm fo
                     double operations, double weights) {
   const TablesSpec tables{.k = spec.k, .layout = spec.layout, .form = form};
   const double groups =
-      static_cast<double>(spec.weight_layout().tiles()) / step_tiles_of(spec, plan);
+      static_cast<double>(spec.weight_layout().tiles()) / tile_group_size(spec, plan);
   return {.strategy = MatmulWork::Strategy::kLookUp,
-          .streams = step_tiles_of(spec, plan),
+          .streams = tile_group_size(spec, plan),
           .prefetch_bytes = plan.prefetch_bytes,
           .decode_operations = operations / weights,
           .tables_read = static_cast<double>(tables.table_bytes()) * std::max(groups, 1.0),
@@ -61,16 +56,17 @@ MatmulLut::MatmulLut(VectorFile vectors, const MatmulSpec& spec, const KernelPla
 
 // ---- tile loop
 
-int MatmulLut::step_tiles() const {
-  return step_tiles_of(spec_, plan_);
+int MatmulLut::group_tiles() const {
+  return tile_group_size(spec_, plan_);
 }
 
 void MatmulLut::generate() {
-  prologue(step_tiles() * kTileOutputBytes);
+  prologue(group_tiles() * kTileOutputBytes);
   load_arguments();
   load_constants();
   if (plan_.prefetch_bytes > 0) read_up_to_prefetch();
-  for (int tiles = step_tiles(); tiles >= (gated() ? 2 : 1); tiles /= 2) run_steps(tiles);
+  for (int tiles = group_tiles(); tiles >= spec_.tiles_per_unit(); tiles /= 2)
+    run_tile_groups(tiles);
   finish();
 }
 
@@ -80,7 +76,7 @@ void MatmulLut::load_arguments() {
   sub(tiles_left_, rax);
   imul(w_, rax, static_cast<int>(tile_bytes()));
   add(w_, argument(offsetof(MatmulArgs, w)));
-  const int64_t last_tile = (step_tiles() - 1) * tile_bytes();
+  const int64_t last_tile = (group_tiles() - 1) * tile_bytes();
   if (plan_.prefetch_bytes > 0)
     lea(ahead_, ptr[w_ + static_cast<int>(last_tile + plan_.prefetch_bytes)]);
   mov(tile_scale_, argument(offsetof(MatmulArgs, tile_scale)));
@@ -96,8 +92,8 @@ void MatmulLut::load_arguments() {
   add(y_, rax);
 }
 
-// The first step's weights, which nobody prefetched: loads alone read at the limit of memory,
-// look-ups that wait for each line of several tiles at a fifth of it.
+// The first tile group's weights, which nobody prefetched: loads alone read at the limit of memory,
+// lookups that wait for each line of several tiles at a fifth of it.
 void MatmulLut::read_up_to_prefetch() {
   const Xbyak::Reg64 line = tables_, end = iterations_;
   imul(end, tiles_left_, static_cast<int>(tile_bytes()));
@@ -115,19 +111,19 @@ void MatmulLut::read_up_to_prefetch() {
   L(done);
 }
 
-void MatmulLut::run_steps(int tiles) {
+void MatmulLut::run_tile_groups(int tiles) {
   Xbyak::Label next, done;
   L(next);
   cmp(tiles_left_, tiles);
   jl(done, T_NEAR);
-  run_step(tiles);
+  run_tile_group(tiles);
   epilogue(tiles);
   sub(tiles_left_, tiles);
   jmp(next, T_NEAR);
   L(done);
 }
 
-void MatmulLut::run_step(int tiles) {
+void MatmulLut::run_tile_group(int tiles) {
   mov(tables_, argument(offsetof(MatmulArgs, tables)));
   const Xbyak::Xmm zero = vec(0);
   vpxor(Xbyak::Xmm(0), Xbyak::Xmm(0), Xbyak::Xmm(0));
@@ -139,7 +135,7 @@ void MatmulLut::run_step(int tiles) {
   const int run = iterations_per_flush_ * blocks_per_iteration_;
   repeat(runs_, blocks / run, [&] { run_blocks(tiles, run); });
   if (blocks % run > 0) run_blocks(tiles, blocks % run);
-  // w_ is past the step's first tile.
+  // w_ is past the group's first tile.
   if (tiles > 1) add(w_, static_cast<int>((tiles - 1) * tile_bytes()));
 }
 
@@ -172,17 +168,16 @@ void MatmulLut::iteration(int tiles, int blocks) {
 // line is asked for at prefetch_bytes, at kAskAgainBytes less, and so on down to its tile.
 void MatmulLut::prefetch(int tiles, int block, int w) {
   if (plan_.prefetch_bytes == 0) return;
-  const int bytes = tiles * static_cast<int>(kCellBytes);
+  const int bytes = tiles * static_cast<int>(kWordColumnBytes);
   const int begin = (block * format_.words + w) * bytes;
-  for (int at = static_cast<int>(round_up(static_cast<size_t>(begin), kLineBytes));
-       at < begin + bytes; at += kLineBytes) {
+  for (int at = round_up(begin, kLineBytes); at < begin + bytes; at += kLineBytes) {
     for (int nearer = 0; nearer <= plan_.prefetch_bytes; nearer += kAskAgainBytes)
       prefetcht0(ptr[ahead_ + (at - nearer)]);
   }
 }
 
-Xbyak::RegExp MatmulLut::word_cell(int tile, int block, int w) const {
-  const int64_t at = tile * tile_bytes() + block * format_.block_bytes() + w * kCellBytes;
+Xbyak::RegExp MatmulLut::word_column(int tile, int block, int w) const {
+  const int64_t at = tile * tile_bytes() + block * format_.block_bytes() + w * kWordColumnBytes;
   return w_ + static_cast<int>(at);
 }
 
@@ -199,7 +194,7 @@ Xbyak::Address MatmulLut::sums(int tile, int part) const {
 }
 
 void MatmulLut::epilogue(int tiles) {
-  const int outputs = gated() ? tiles / 2 : tiles;
+  const int outputs = tiles / spec_.tiles_per_unit();
   // There is one token, and sums of weights need no x_sum.
   const OutputRegs output_regs{.y = y_,
                                .residual_delta = residual_delta_,

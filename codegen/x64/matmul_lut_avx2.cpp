@@ -1,18 +1,22 @@
-// matmul_lut_avx2.cpp     look-up matrix products, M = 1, AVX2: vpshufb over tables of bytes
+// matmul_lut_avx2.cpp     ternary LUT kernels, M = 1, AVX2: vpshufb over tables of bytes
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^24; layouts tl1, tl2, b3
-// Tile       a ymm holds one word of each of 16 rows; 1 or 2 tiles a step, which share the tables
+// Tile       a ymm holds one word of each of 16 rows; 1 or 2 tiles per group share the tables
 //            ymm: 2 accumulators + 4 constants + 2 words + 2 tables + signs + 2 indices = 13
-// Decoding   A look-up takes an index in the low byte of a word and one in the high byte, in tables of low and of
-//            high bytes; the byte that has no index finds entry 0, which is zero in every table. Signed fields
-//            (tl2, b3) are looked up by magnitude, and vpsignw gives the sum the field's sign:
-//              tl2  the field shifted to the word's top has its sign in bit 15, and is zero only with the sum
+// Decoding   A lookup takes an index in the low byte of a word and one in the high byte, in tables
+//            of low and of high bytes; the byte that has no index finds entry 0, which is zero in
+//            every table. Signed fields (tl2, b3) are looked up by magnitude, and vpsignw gives the
+//            sum the field's sign:
+//              tl2  the field shifted to the word's top has its sign in bit 15, and is zero only
+//                   with the sum
 //              b3   the field minus its bias; the lone trit is the sign of its activation
 // Work       vector ALU operations for 16 words, and a broadcast per table half
-//              tl1  128 weights   per field 1-3 to index, 2 vpshufb, vpor, vpaddw                  26
-//              tl2  144 weights   per field 2-3 to index, 2 vpshufb, vpor, shift, vpsignw, vpaddw  26
-//              b3   160 weights   per triple 4 to index, 2 vpshufb, vpor, vpsignw, vpaddw; 5; 3    35
-// Exactness, form   codegen/x64/matmul_lut.h, one accumulator a row
+//              tl1  26 for 128 weights: per field 1-3 to index, 2 vpshufb, vpor, vpaddw
+//              tl2  26 for 144 weights: per field 2-3 to index, 2 vpshufb, vpor, shift, vpsignw,
+//                   vpaddw
+//              b3   35 for 160 weights: per triple 4 to index, 2 vpshufb, vpor, vpsignw, vpaddw;
+//                   5 and 3 for the rest
+// Exactness, form   codegen/x64/matmul_lut.h, one accumulator per row
 // Layout     docs/layouts/tl1.md, tl2.md, b3.md      Reference  codegen/reference/matmul.cpp
 #include "codegen/x64/matmul_lut.h"
 #include "codegen/x64/x64_generator.h"
@@ -25,14 +29,13 @@ namespace {
 using Xbyak::Xmm;
 using Xbyak::Ymm;
 
-constexpr VectorFile kYmm{.count = 16, .bytes = 32};
 constexpr int kAccumulators = 1;
 constexpr int kMaxTiles = 2;
 
 class MatmulLutAvx2 final : public MatmulLut {
  public:
   MatmulLutAvx2(const MatmulSpec& spec, const KernelPlan& plan)
-      : MatmulLut(kYmm, spec, plan, TableForm::kBytes, kAccumulators) {}
+      : MatmulLut(kYmmFile, spec, plan, TableForm::kBytes, kAccumulators) {}
 
  private:
   // Register map.
@@ -67,7 +70,7 @@ class MatmulLutAvx2 final : public MatmulLut {
   }
 
   void word(int tiles, int block, int w) override {
-    for (int tile = 0; tile < tiles; ++tile) vmovdqu(words(tile), ptr[word_cell(tile, block, w)]);
+    for (int tile = 0; tile < tiles; ++tile) vmovdqu(words(tile), ptr[word_column(tile, block, w)]);
     for (int f = 0; f < fields(); ++f) {
       load_tables(block, w, f);
       for (int tile = 0; tile < tiles; ++tile) {
@@ -149,7 +152,7 @@ class MatmulLutAvx2 final : public MatmulLut {
   }
 };
 
-// Gated epilogues take two tiles a step in any case.
+// Gated epilogues take two tiles per group in any case.
 Status accepts(const MatmulSpec&, const KernelPlan& plan) {
   if (plan.tiles_per_step <= kMaxTiles) return {};
   return make_error(StatusCode::kUnsupported, "tiles_per_step = {}, 16 ymm registers are for {}",

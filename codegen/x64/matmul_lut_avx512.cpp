@@ -1,19 +1,22 @@
-// matmul_lut_avx512.cpp     look-up matrix products, M = 1, AVX-512BW: vpermw over tables of words
+// matmul_lut_avx512.cpp     ternary LUT kernels, M = 1, AVX-512BW: vpermw over tables of words
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^24; layouts tl1, tl2, b3
-// Tile       a zmm holds the words of the same columns of two row tiles, 32 rows; 1, 2, 4 or 8 tiles a step. A
-//            lone tile leaves the upper half of its vector to whatever code 0 means; nobody reads it.
+// Tile       a zmm holds the words of the same columns of two row tiles, 32 rows; 1, 2, 4 or 8
+//            tiles per group. A lone tile leaves the upper half of its vector to whatever code 0
+//            means; nobody reads it.
 //            zmm: 8 accumulators + 4 words + 4 constants + 4 indices + 4 sums + table = 25
 // Decoding   vpermw takes an index's low five bits, so shifting a field down is all
-//              tl2  fields at bits 0, 5, 10     tl1  at bits 0, 4, 8, 12; its 16 sums are there twice, so
-//              b3   below                            that bit 4 of the index does not matter
-//            b3: a word is a fraction; times 27, the integer part is the first field, and so on with what is
-//            left. The fraction after f fields is the word times 27^f, modulo 1: one vpmullw.
+//              tl1  fields at bits 0, 4, 8, 12; its 16 sums are there twice, so that bit 4 of
+//                   the index does not matter
+//              tl2  fields at bits 0, 5, 10
+//              b3   a word is a fraction: times 27, the integer part is the first field, and so on
+//                   with what is left. The fraction after f fields is the word times 27^f, modulo
+//                   1: one vpmullw.
 // Work       vector ALU operations for 32 words, and the load of the words, 2:
 //              tl1  256 weights   3 shifts + 4 vpermw + 4 vpaddw                          11
 //              tl2  288 weights   2 shifts + 3 vpermw + 3 vpaddw                           8
 //              b3   320 weights   4 vpmulhuw + 3 vpmullw + 4 vpermw + 4 vpaddw            15
-// Exactness, form   codegen/x64/matmul_lut.h, two accumulators a row: even words and odd words
+// Exactness, form   codegen/x64/matmul_lut.h, two accumulators per row: even words and odd words
 // Layout     docs/layouts/tl1.md, tl2.md, b3.md      Reference  codegen/reference/matmul.cpp
 #include "codegen/x64/matmul_lut.h"
 #include "codegen/x64/x64_generator.h"
@@ -26,14 +29,13 @@ namespace {
 using Xbyak::Ymm;
 using Xbyak::Zmm;
 
-constexpr VectorFile kZmm{.count = 32, .bytes = 64};
 constexpr int kAccumulators = 2;
 constexpr int kMaxVectors = 4;  // of two tiles
 
 class MatmulLutAvx512 final : public MatmulLut {
  public:
   MatmulLutAvx512(const MatmulSpec& spec, const KernelPlan& plan)
-      : MatmulLut(kZmm, spec, plan, TableForm::kWords, kAccumulators) {}
+      : MatmulLut(kZmmFile, spec, plan, TableForm::kWords, kAccumulators) {}
 
  private:
   // Register map. `v` counts vectors: pairs of tiles.
@@ -74,8 +76,9 @@ class MatmulLutAvx512 final : public MatmulLut {
   }
 
   void load_words(int tiles, int v, int block, int w) {
-    vmovdqu(Ymm(words(v).getIdx()), ptr[word_cell(2 * v, block, w)]);
-    if (2 * v + 1 < tiles) vinserti64x4(words(v), words(v), ptr[word_cell(2 * v + 1, block, w)], 1);
+    vmovdqu(Ymm(words(v).getIdx()), ptr[word_column(2 * v, block, w)]);
+    if (2 * v + 1 < tiles)
+      vinserti64x4(words(v), words(v), ptr[word_column(2 * v + 1, block, w)], 1);
   }
 
   void load_table(int block, int w, int f) {

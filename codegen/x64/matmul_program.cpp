@@ -1,6 +1,12 @@
 #include "codegen/x64/matmul_program.h"
 
+#include <algorithm>
+
 namespace bitnetc::x64 {
+
+int blocks_per_iteration(int64_t block_columns, int k_unroll) {
+  return std::max(1, k_unroll * kUnrollColumns / static_cast<int>(block_columns));
+}
 
 void MatmulProgram::store_output(const OutputRegs& regs, const Sums& sums, int output, int token,
                                  int part) {
@@ -19,7 +25,7 @@ void MatmulProgram::store_output(const OutputRegs& regs, const Sums& sums, int o
   if (spec_.row_absmax) fold_row_absmax(regs, value, token);
 }
 
-// A dozen instructions a vector of outputs: 2 % of a product with K = 2560 (AMD EPYC Zen 5,
+// A dozen instructions per vector of outputs: 2 % of a product with K = 2560 (AMD EPYC Zen 5,
 // AVX-512). vmaxps returns its last operand where the other is a NaN: a NaN leaves the maximum so
 // far, and from then on there are none.
 void MatmulProgram::fold_row_absmax(const OutputRegs& regs, const Xbyak::Xmm& value, int token) {

@@ -1,11 +1,12 @@
-// What every matmul program shares, whatever its layout and strategy: where the arguments are, and
-// the epilogue that turns int32 sums into outputs, sixteen rows (or one vector of them) at a time.
+// What every matmul program shares, whatever its layout and strategy: access to the arguments, and
+// the epilogue that turns int32 sums into outputs, one vector of rows at a time.
 #pragma once
 
 #include <functional>
 
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
+#include "codegen/matmul_work.h"
 #include "codegen/x64/emit/gate_functions.h"
 #include "codegen/x64/x64_code.h"
 
@@ -13,15 +14,18 @@ namespace bitnetc::x64 {
 
 inline constexpr int kTileOutputBytes = kTileRows * static_cast<int>(sizeof(float));
 
+// Blocks of `block_columns` columns that an iteration over K takes: one at least.
+int blocks_per_iteration(int64_t block_columns, int k_unroll);
+
 // The epilogue takes the last vector registers.
 inline constexpr int kEpilogueVectors = 4;
 
 // The general registers an epilogue reads; it changes none.
 struct OutputRegs {
-  Xbyak::Reg64 y;               // first output column of the step, of the token at hand
+  Xbyak::Reg64 y;               // first output column of the group, of the token at hand
   Xbyak::Reg64 residual_delta;  // residual - y, bytes; only with Epilogue::kResidual
   Xbyak::Reg64 x_scale, x_sum;  // of token 0
-  Xbyak::Reg64 tile_scale;      // of the step's first tile
+  Xbyak::Reg64 tile_scale;      // of the group's first tile
   Xbyak::Reg64 row_absmax;      // of token 0; only with MatmulSpec::row_absmax
 };
 
@@ -29,7 +33,7 @@ class MatmulProgram : public X64Code {
  protected:
   // Whether sums are of codes w+1, so that x_sum must be taken off, or of the weights themselves.
   enum class SumsOf { kCodes, kWeights };
-  // Address of the sums of a tile of the step: one vector of i32.
+  // Address of the sums of a tile of the group: one vector of i32.
   using Sums = std::function<Xbyak::Address(int tile)>;
 
   MatmulProgram(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan, SumsOf sums_of)
@@ -41,11 +45,11 @@ class MatmulProgram : public X64Code {
   }
 
   bool gated() const { return is_gated(spec_.epilogue); }
-  // Bytes of outputs that one tile of a step makes, per token.
-  int output_bytes_per_tile() const { return gated() ? kTileOutputBytes / 2 : kTileOutputBytes; }
+  // Bytes of outputs that one tile of a tile group makes, per token.
+  int output_bytes_per_tile() const { return kTileOutputBytes / spec_.tiles_per_unit(); }
   int vectors_per_tile() const { return kTileOutputBytes / vectors_.bytes; }
 
-  // Stores one vector of outputs. `output` counts tiles of outputs within the step, `part` the
+  // Stores one vector of outputs. `output` counts tiles of outputs within the group, `part` the
   // vectors of a tile. `token` counts from where x_scale, x_sum and row_absmax point; y points at
   // the token's own row.
   void store_output(const OutputRegs& regs, const Sums& sums, int output, int token, int part);

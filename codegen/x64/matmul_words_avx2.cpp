@@ -1,14 +1,17 @@
-// matmul_words_avx2.cpp     tl1 and tl2 matrix products, M = 1..4, AVX2: vpmaddubsw into int16 lanes
+// matmul_words_avx2.cpp     tl1, tl2 matrix products, M = 1..4, AVX2: vpmaddubsw into int16 lanes
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^23
-// Tile       one; a ymm has two columns of all 16 rows, a word each (YmmRows::kAsCells), so that a sum is one
-//            register and rows stay in order. ymm: up to 8 accumulators + activations + decoder = 16
-// Work       a group of 4 columns: its share of decoding (panel/decode_*.cpp) and, for each token, 2 broadcasts of
-//            a word, 2 vpmaddubsw, 2 vpaddw. vpbroadcastw from memory is a load and nothing else on AMD's cores;
+// Tile       one; a ymm has two columns of all 16 rows, a word each (YmmRows::kAsWordColumns), so
+//            that a sum is one register and rows stay in order. ymm: up to 8 accumulators +
+//            activations + decoder = 16
+// Work       a group of 4 columns: its share of decoding (decode/*.cpp) and, for each token, 2
+//            broadcasts of a word, 2 vpmaddubsw, 2 vpaddw. vpbroadcastw from memory is a load and
+//            nothing else on AMD's cores;
 //            on Intel's it shuffles too.
-// Exactness  A pair of products is in [2*2*(-128), 2*2*127] = [-512, 508], so vpmaddubsw does not saturate. All
-//            chains of a sum together take 64 pairs at most before they are added and widened: int16 lanes are in
-//            [-32768, 32512]. An int32 lane is within 2*128*K: K < 2^23.
+// Exactness  A pair of products is in [2*2*(-128), 2*2*127] = [-512, 508], so vpmaddubsw does not
+//            saturate. All chains of a sum together take 64 pairs at most before they are added and
+//            widened: int16 lanes are in [-32768, 32512]. An int32 lane is within 2*128*K: K <
+//            2^23.
 // Layout     docs/layouts/tl1.md, tl2.md      Reference  codegen/reference/matmul.cpp
 #include <algorithm>
 
@@ -42,7 +45,7 @@ KernelPlan with_short_iterations(KernelPlan plan) {
 }
 
 YmmDecoderUse decoder_use(const MatmulSpec& spec) {
-  return {.first_register = accumulators(spec) + 1, .rows = YmmRows::kAsCells};
+  return {.first_register = accumulators(spec) + 1, .rows = YmmRows::kAsWordColumns};
 }
 
 class MatmulWordsAvx2 final : public MatmulWordsYmm {
@@ -65,23 +68,23 @@ class MatmulWordsAvx2 final : public MatmulWordsYmm {
   }
 
   void begin_run() {
-    const int pairs = kYmmParts * groups_per_cell() * cells_per_iteration();
+    const int pairs = kYmmParts * groups_per_block() * blocks_per_iteration();
     mov(iterations_left, kMostPairs / pairs);
     for (int i = 0; i < accumulators(spec_); ++i) vpxor(Ymm(i), Ymm(i), Ymm(i));
   }
 
-  void multiply(int cell, int group, const Ymm& part0, const Ymm& part1) override {
+  void multiply(int block, int group, const Ymm& part0, const Ymm& part1) override {
     for (int part = 0; part < kYmmParts; ++part) {
       for (int token = 0; token < spec_.m; ++token) {
         const Ymm sum = acc(token, (kYmmParts * group + part) % chains_);
-        vpbroadcastw(x(), ptr[activations(token, cell, group) + kYmmParts * part]);
+        vpbroadcastw(x(), ptr[activations(token, block, group) + kYmmParts * part]);
         vpmaddubsw(x(), part == 0 ? part0 : part1, x());
         vpaddw(sum, sum, x());
       }
     }
   }
 
-  // A cut cell may follow: it is no longer than an iteration.
+  // A cut block may follow: it is no longer than an iteration.
   void end_iteration(const Pass& pass) override {
     Xbyak::Label next;
     dec(iterations_left);

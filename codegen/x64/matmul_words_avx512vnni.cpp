@@ -2,25 +2,25 @@
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^19
 // Tile       one zmm; 1, 2, 4 or 8 tiles with tiles * M <= 16 accumulators
-//            zmm: 15 of the decoder's (panel/panel_decoder.h, GroupDecoder) + activations + 16 accumulators = 32.
-//            Accumulators left over make up to 4 chains of a sum, so that vpdpbusd, which takes 4 or 5 cycles and
-//            starts twice in one, does not wait for itself.
-// Work       a group of 4 columns of 16 rows: its share of decoding (vector operations: tl1 2, tl2 2.1, b3 3.6) and
-//            M vpdpbusd. Tiles go in pairs: a load broadcasts 4 activations of a token for both. An odd tile has
-//            its vpdpbusd broadcast them.
-// Order      Groups are prepared a stage ahead, before the products of the stage that is at hand. The processor
-//            starts what is ready and oldest: the multiplications of b3, which share their ports with vpdpbusd,
-//            would start after all earlier products, which then would not cover their latency.
-//            AMD EPYC Zen 5, M = 8, weights from memory: b3 42 G weights/s without, 47 with; tl1 and tl2, whose
-//            preparation has ports of its own, 59 and 59.
-// Exactness  vpdpbusd does not saturate; a product of four columns is within 4 * 2 * 128 = 2^10, and K / 4 of them
-//            join a sum: 2^8 * K < 2^31 for K < 2^19
+//            zmm: 15 of the decoder's (decode/panel_decoder.h, GroupDecoder) + activations + 16
+//            accumulators = 32. Accumulators left over make up to 4 chains of a sum, so that
+//            vpdpbusd, which takes 4 or 5 cycles and starts twice in one, does not wait for itself.
+// Work       a group of 4 columns of 16 rows: its share of decoding (vector operations: tl1 2, tl2
+//            2.1, b3 3.6) and M vpdpbusd. Tiles go in pairs: a load broadcasts 4 activations of a
+//            token for both. An odd tile has its vpdpbusd broadcast them.
+// Order      Groups are prepared a stage ahead, before the products of the stage that is at hand.
+//            The processor starts what is ready and oldest: the multiplications of b3, which share
+//            their ports with vpdpbusd, would start after all earlier products, which then would
+//            not cover their latency. AMD EPYC Zen 5, M = 8, weights from memory: b3 42 G weights/s
+//            without, 47 with; tl1 and tl2, whose preparation has ports of its own, 59 and 59.
+// Exactness  vpdpbusd does not saturate; a product of four columns is within 4 * 2 * 128 = 2^10,
+//            and K / 4 of them join a sum: 2^8 * K < 2^31 for K < 2^19
 // Layout     docs/layouts/tl1.md, tl2.md, b3.md      Reference  codegen/reference/matmul.cpp
 #include <algorithm>
 #include <vector>
 
+#include "codegen/x64/decode/panel_decoder.h"
 #include "codegen/x64/matmul_direct.h"
-#include "codegen/x64/panel/panel_decoder.h"
 #include "codegen/x64/x64_generator.h"
 #include "codegen/x64/x64_generators.h"
 
@@ -30,7 +30,6 @@ namespace {
 
 using Xbyak::Zmm;
 
-constexpr VectorFile kZmm{.count = 32, .bytes = 64};
 constexpr int kAccumulators = 16;
 constexpr int kMostChains = 4;
 constexpr int64_t kKLimit = int64_t{1} << 19;
@@ -43,7 +42,7 @@ int chains(int tiles, int tokens) {
 class MatmulWordsAvx512Vnni final : public MatmulDirect {
  public:
   MatmulWordsAvx512Vnni(const MatmulSpec& spec, const KernelPlan& plan)
-      : MatmulDirect(kZmm, spec, plan, 1, 0), decoder_(make_group_decoder(spec.layout)) {}
+      : MatmulDirect(kZmmFile, spec, plan, 1, 0), decoder_(make_group_decoder(spec.layout)) {}
 
  private:
   int chains(const Pass& pass) const { return x64::chains(pass.tiles, spec_.m); }
@@ -63,41 +62,41 @@ class MatmulWordsAvx512Vnni final : public MatmulDirect {
       vpxord(Zmm(kFirstAccumulator + i), Zmm(kFirstAccumulator + i), Zmm(kFirstAccumulator + i));
   }
 
-  void cells(const Pass& pass, int count) override {
-    multiply_cells(pass, 0, count, groups_per_cell());
+  void blocks(const Pass& pass, int count) override {
+    multiply_blocks(pass, 0, count, groups_per_block());
   }
 
-  void cut_cell(const Pass& pass, int cell, int groups) override {
-    multiply_cells(pass, cell, 1, groups);
+  void cut_block(const Pass& pass, int block, int groups) override {
+    multiply_blocks(pass, block, 1, groups);
   }
 
-  // What is prepared together: a stage of a cell, for the tiles from `tile` on that have a lane
+  // What is prepared together: a stage of a block, for the tiles from `tile` on that have a lane
   // each.
   struct Piece {
-    int cell, tile, lanes, stage, turn;
+    int block, tile, lanes, stage, turn;
   };
 
-  std::vector<Piece> pieces(const Pass& pass, int first_cell, int cells, int groups) const {
+  std::vector<Piece> pieces(const Pass& pass, int first_block, int blocks, int groups) const {
     std::vector<Piece> pieces;
     const auto stages = static_cast<int>(decoder_->stages().size());
-    for (int cell = first_cell; cell < first_cell + cells; ++cell) {
+    for (int block = first_block; block < first_block + blocks; ++block) {
       for (int tile = 0; tile < pass.tiles; tile += kLanes) {
         const int lanes = std::min(kLanes, pass.tiles - tile);
         for (int stage = 0; stage < stages; ++stage) {
           if (decoder_->stages()[static_cast<size_t>(stage)].begin >= groups) continue;
-          pieces.push_back({cell, tile, lanes, stage, static_cast<int>(pieces.size() % 2)});
+          pieces.push_back({block, tile, lanes, stage, static_cast<int>(pieces.size() % 2)});
         }
       }
     }
     return pieces;
   }
 
-  // The first `groups` groups of every cell.
-  void multiply_cells(const Pass& pass, int first_cell, int cells, int groups) {
-    const std::vector<Piece> all = pieces(pass, first_cell, cells, groups);
+  // The first `groups` groups of every block.
+  void multiply_blocks(const Pass& pass, int first_block, int blocks, int groups) {
+    const std::vector<Piece> all = pieces(pass, first_block, blocks, groups);
     prepare(pass, all.front());
     for (size_t i = 0; i < all.size(); ++i) {
-      if (all[i].tile == 0 && all[i].stage == 0) prefetch(pass, all[i].cell);
+      if (all[i].tile == 0 && all[i].stage == 0) prefetch(pass, all[i].block);
       if (i + 1 < all.size()) prepare(pass, all[i + 1]);
       multiply(pass, all[i], groups);
     }
@@ -105,7 +104,7 @@ class MatmulWordsAvx512Vnni final : public MatmulDirect {
 
   void prepare(const Pass& pass, const Piece& piece) {
     for (int lane = 0; lane < piece.lanes; ++lane)
-      decoder_->prepare(*this, codes(pass, piece.tile + lane, 0, piece.cell), lane, piece.stage,
+      decoder_->prepare(*this, codes(pass, piece.tile + lane, 0, piece.block), lane, piece.stage,
                         piece.turn);
   }
 
@@ -121,8 +120,8 @@ class MatmulWordsAvx512Vnni final : public MatmulDirect {
 
   void dot(const Pass& pass, const Piece& piece, int group, const std::vector<Zmm>& codes,
            int token) {
-    const int chain = (piece.cell * groups_per_cell() + group) % chains(pass);
-    const Xbyak::RegExp x = activations(token, piece.cell, group);
+    const int chain = (piece.block * groups_per_block() + group) % chains(pass);
+    const Xbyak::RegExp x = activations(token, piece.block, group);
     const bool is_shared = codes.size() > 1;
     if (is_shared) vpbroadcastd(x_, ptr[x]);
     for (size_t lane = 0; lane < codes.size(); ++lane) {

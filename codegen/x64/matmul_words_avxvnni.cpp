@@ -1,13 +1,15 @@
-// matmul_words_avxvnni.cpp     tl1, tl2 and b3 matrix products, M = 1..4, AVX-VNNI: 256-bit VEX vpdpbusd
+// matmul_words_avxvnni.cpp     tl1, tl2 and b3 matrix products, M = 1..4, AVX-VNNI
 //
 // Shapes     MatmulArgs; any N % 16 == 0, any K < 2^19
-// Tile       one: two ymm of a dword for each row (YmmRows::kAsUnpacked), which share each broadcast of activations;
-//            sums come in order when they are stored. A sum has as many accumulators as keep vpdpbusd from
-//            waiting for itself. ymm: up to 8 accumulators + activations + decoder = 16
-// Work       a group of 4 columns: its share of decoding (panel/decode_*.cpp) and, for each token, 1 broadcast and
-//            2 vpdpbusd. From five tokens on there are not the registers; panels serve them.
-// Exactness  vpdpbusd does not saturate; a product of four columns is within 4 * 2 * 128 = 2^10, and K / 4 of them
-//            join a lane: 2^8 * K < 2^31 for K < 2^19
+// Tile       one: two ymm of a dword per row (YmmRows::kAsUnpacked), which share each broadcast of
+//            activations. Sums come into order when they are stored. A sum has as many accumulators
+//            as keep vpdpbusd from waiting for itself.
+//            ymm: up to 8 accumulators + activations + decoder = 16
+// Work       a group of 4 columns: its share of decoding (decode/*.cpp) and, for each token, 1
+//            broadcast and 2 vpdpbusd. Five tokens and more need more registers than there are;
+//            panels serve them.
+// Exactness  vpdpbusd does not saturate; a product of four columns is within 4 * 2 * 128 = 2^10,
+//            and K / 4 of them join a lane: 2^8 * K < 2^31 for K < 2^19
 // Layout     docs/layouts/tl1.md, tl2.md, b3.md      Reference  codegen/reference/matmul.cpp
 #include "codegen/x64/matmul_words_ymm.h"
 #include "codegen/x64/x64_generator.h"
@@ -54,10 +56,10 @@ class MatmulWordsAvxVnni final : public MatmulWordsYmm {
     for (int i = 0; i < accumulators(spec_); ++i) vpxor(Ymm(i), Ymm(i), Ymm(i));
   }
 
-  void multiply(int cell, int group, const Ymm& part0, const Ymm& part1) override {
-    const int chain = (cell * groups_per_cell() + group) % chains_;
+  void multiply(int block, int group, const Ymm& part0, const Ymm& part1) override {
+    const int chain = (block * groups_per_block() + group) % chains_;
     for (int token = 0; token < spec_.m; ++token) {
-      vpbroadcastd(x(), ptr[activations(token, cell, group)]);
+      vpbroadcastd(x(), ptr[activations(token, block, group)]);
       vpdpbusd(acc(token, 0, chain), part0, x(), Xbyak::VexEncoding);
       vpdpbusd(acc(token, 1, chain), part1, x(), Xbyak::VexEncoding);
     }

@@ -14,16 +14,16 @@ void MatmulWordsYmm::emit_data() {
   decoder_->emit_data(*this);
 }
 
-void MatmulWordsYmm::cells(const Pass& pass, int count) {
-  for (int cell = 0; cell < count; ++cell) cut_cell(pass, cell, groups_per_cell());
+void MatmulWordsYmm::blocks(const Pass& pass, int count) {
+  for (int block = 0; block < count; ++block) cut_block(pass, block, groups_per_block());
   end_iteration(pass);
 }
 
-void MatmulWordsYmm::cut_cell(const Pass& pass, int cell, int groups) {
-  prefetch(pass, cell);
-  decoder_->decode_groups(*this, codes(pass, 0, 0, cell),
+void MatmulWordsYmm::cut_block(const Pass& pass, int block, int groups) {
+  prefetch(pass, block);
+  decoder_->decode_groups(*this, codes(pass, 0, 0, block),
                           [&](int group, const Ymm& part0, const Ymm& part1) {
-                            if (group < groups) multiply(cell, group, part0, part1);
+                            if (group < groups) multiply(block, group, part0, part1);
                           });
 }
 

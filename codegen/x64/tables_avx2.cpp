@@ -1,12 +1,12 @@
-// tables_avx2.cpp     tables of bytes for the look-up matmuls, AVX2
+// tables_avx2.cpp     tables of bytes for the LUT kernels, AVX2
 //
 // Shapes     BuildTablesArgs; layouts tl1, tl2, b3; any K
 // Tile       one ymm: the 16 sums of a field as words, then as 16 low and 16 high bytes
 //            ymm: 2 of the gathering (sums, then) + 1 shuffle + 2 of digits per kind of field
-// Work       per field 2 broadcasts, 2 vpmaddubsw, 1 vpaddw, 1 vpshufb, 1 vpermq; per four fields 1 load,
-//            vpshufb, vpxor
-// Exactness  vpmaddubsw: |d0|, |d1| <= 1, so a pair is within +-510; |d2| <= 1 and |d3| <= 3, so the other is
-//            within 255 + 3 * 128 = 639. Neither saturates, nor does the sum overflow.
+// Work       per field 2 broadcasts, 2 vpmaddubsw, 1 vpaddw, 1 vpshufb, 1 vpermq; per four fields 1
+//            load, vpshufb, vpxor
+// Exactness  vpmaddubsw: |d0|, |d1| <= 1, so a pair is within +-510; |d2| <= 1 and |d3| <= 3, so
+//            the other is within 255 + 3 * 128 = 639. Neither saturates, nor does the sum overflow.
 // Form, layout, reference   codegen/x64/tables_program.h
 #include "codegen/x64/tables_program.h"
 #include "codegen/x64/x64_generator.h"
@@ -18,12 +18,11 @@ namespace {
 
 using Xbyak::Ymm;
 
-constexpr VectorFile kYmm{.count = 16, .bytes = 32};
 constexpr int kCodes = 16;
 
 class TablesAvx2 final : public TablesProgram {
  public:
-  explicit TablesAvx2(const TablesSpec& spec) : TablesProgram(kYmm, spec) {}
+  explicit TablesAvx2(const TablesSpec& spec) : TablesProgram(kYmmFile, spec) {}
 
  private:
   // Register map.
@@ -39,7 +38,7 @@ class TablesAvx2 final : public TablesProgram {
     for (const bool lone : {false, true}) {
       if (lone && !has_lone_trits()) continue;
       vmovdqu(first_digits(lone), ptr[rip + digits_[lone ? 1 : 0]]);
-      vmovdqu(last_digits(lone), ptr[rip + digits_[lone ? 1 : 0] + kYmm.bytes]);
+      vmovdqu(last_digits(lone), ptr[rip + digits_[lone ? 1 : 0] + kYmmFile.bytes]);
     }
   }
 

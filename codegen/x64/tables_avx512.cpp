@@ -1,10 +1,10 @@
-// tables_avx512.cpp     tables of words for the look-up matmuls, AVX-512 VNNI
+// tables_avx512.cpp     tables of words for the LUT kernels, AVX-512 VNNI
 //
 // Shapes     BuildTablesArgs; layouts tl1, tl2, b3; any K
 // Tile       one zmm of 32 sums: a table of tl2 or b3, two tables of tl1
 //            zmm: 2 of the gathering (sums, then) + activations + 2 of digits per kind of field
-// Work       per zmm of sums 1 or 2 broadcasts, 2 vpdpbusd, 1 vpackssdw; per four fields 1 load, vpshufb,
-//            vpxor
+// Work       per zmm of sums 1 or 2 broadcasts, 2 vpdpbusd, 1 vpackssdw; per four fields 1 load,
+//            vpshufb, vpxor
 // Exactness  vpdpbusd does not saturate; sums are within +-384, so vpackssdw does not either
 // Form, layout, reference   codegen/x64/tables_program.h
 #include "codegen/x64/tables_program.h"
@@ -17,13 +17,12 @@ namespace {
 
 using Xbyak::Zmm;
 
-constexpr VectorFile kZmm{.count = 32, .bytes = 64};
 constexpr int kCodes = 32;  // of a zmm of words
 
 class TablesAvx512 final : public TablesProgram {
  public:
   explicit TablesAvx512(const TablesSpec& spec)
-      : TablesProgram(kZmm, spec), pairs_(spec.layout == LayoutId::kTl1) {}
+      : TablesProgram(kZmmFile, spec), pairs_(spec.layout == LayoutId::kTl1) {}
 
  private:
   // Register map.
@@ -39,7 +38,7 @@ class TablesAvx512 final : public TablesProgram {
     for (const bool lone : {false, true}) {
       if (lone && !has_lone_trits()) continue;
       vmovdqu64(digits_low(lone), ptr[rip + digits_[lone ? 1 : 0]]);
-      vmovdqu64(digits_high(lone), ptr[rip + digits_[lone ? 1 : 0] + kZmm.bytes]);
+      vmovdqu64(digits_high(lone), ptr[rip + digits_[lone ? 1 : 0] + kZmmFile.bytes]);
     }
     mov(eax, 0xff00);
     kmovw(upper_half(), eax);

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdlib>
 
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -39,7 +39,7 @@ TablesProgram::TablesProgram(VectorFile vectors, const TablesSpec& spec)
     : X64Code(vectors),
       spec_(spec),
       format_(word_format(spec.layout)),
-      row_columns_(static_cast<int64_t>(round_up(spec.k, kQuantPad))),
+      row_columns_(round_up(spec.k, kQuantPad)),
       whole_blocks_(std::min(spec.blocks(), row_columns_ / format_.columns)),
       quads_([this] {
         std::vector<Quad> all;

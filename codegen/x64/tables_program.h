@@ -1,5 +1,5 @@
-// What the programs that build look-up tables share: the walk over blocks of columns, the end of
-// the row, and the gathering of each field's activations.
+// What the programs that build lookup tables share: the walk over blocks of columns, the end of the
+// row, and the gathering of each field's activations.
 //
 //   for each block
 //     gather    the columns of every field into a dword of the scratch: (x0, x1, x2, 0) + 128
@@ -11,8 +11,8 @@
 //
 //   sum_t d[t] * x[t]  =  sum_t d[t] * (x[t] + 128)  +  128 * -(d[0] + d[1] + d[2])
 //
-// Reads      x up to K rounded up to kQuantPad, never beyond: blocks that reach further are built from a
-//            copy of the last kQuantPad columns, followed by zeros
+// Reads      x up to K rounded up to kQuantPad, never beyond: blocks that reach further are built
+//            from a copy of the last kQuantPad columns, followed by zeros
 // Writes     the tables of [block_begin, block_end)
 // Layout     TableForm in codegen/kernel_spec.h         Reference  codegen/reference/matmul.cpp
 #pragma once
@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "codegen/kernel_spec.h"
-#include "codegen/layout/word_cells.h"
+#include "codegen/layout/word_columns.h"
 #include "codegen/x64/x64_code.h"
 
 namespace bitnetc::x64 {

@@ -1,5 +1,5 @@
 // One program of x86-64 machine code while it is being written: Xbyak's assembler plus the few
-// steps that every generator here shares (frame, counted loops, constants). A program is written
+// routines that every generator here shares (frame, counted loops, constants). A program is written
 // once, by one thread, into an ordinary heap buffer; it must be position-independent, because it
 // runs elsewhere.
 //
@@ -19,6 +19,8 @@ struct VectorFile {
   int count;  // 16 or 32
   int bytes;  // 32: ymm, 64: zmm
 };
+inline constexpr VectorFile kYmmFile{.count = 16, .bytes = 32};
+inline constexpr VectorFile kZmmFile{.count = 32, .bytes = 64};
 
 class X64Code : protected Xbyak::CodeGenerator {
  public:

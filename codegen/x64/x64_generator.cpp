@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "codegen/x64/matmul_program.h"
 #include "runtime/exec_memory.h"
 #include "runtime/jit_observer.h"
 
@@ -9,7 +10,6 @@ namespace bitnetc::x64 {
 namespace {
 
 constexpr int kMaxUnroll = 16;
-constexpr int64_t kUnrollColumns = 16;  // KernelPlan::k_unroll counts these
 constexpr int kMaxPrefetchBytes = 1 << 18;
 constexpr int kMaxTilesPerStep = 8;
 
@@ -167,7 +167,7 @@ std::string LayoutSet::describe() const {
 
 KernelPlan with_least_unroll(const MatmulSpec& spec, const KernelPlan& plan) {
   const auto blocks = [&](int k_unroll) {
-    return std::max(int64_t{1}, k_unroll * kUnrollColumns / spec.weight_layout().block_columns());
+    return blocks_per_iteration(spec.weight_layout().block_columns(), k_unroll);
   };
   KernelPlan least = plan;
   while (least.k_unroll > 1 && blocks(least.k_unroll - 1) == blocks(plan.k_unroll))

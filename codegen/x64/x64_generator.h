@@ -27,7 +27,7 @@ class LayoutSet {
   unsigned bits_ = 0;
 };
 
-// Of plans for kernels that walk over K block by block.
+// Plans worth trying for kernels that walk over K block by block.
 inline constexpr int kTriedTiles[] = {1, 2, 4, 8};
 inline constexpr int kTriedUnrolls[] = {1, 2, 4, 8, 16};
 inline constexpr int kTriedPrefetches[] = {0, 1024, 2048, 3072, 4096, 8192, 16384};
@@ -36,7 +36,7 @@ inline constexpr PlanGrid kBlockwiseGrid{.tiles_per_step = kTriedTiles,
                                          .prefetch_bytes = kTriedPrefetches,
                                          .block_k = {},
                                          .tokens = {}};
-// Of values of k_unroll that make the same number of blocks an iteration, the least.
+// The plan with the least k_unroll that gives the same number of blocks per iteration.
 KernelPlan with_least_unroll(const MatmulSpec& spec, const KernelPlan& plan);
 
 struct MatmulFamily {
@@ -45,16 +45,16 @@ struct MatmulFamily {
   Isa isa;
   int revision;
   LayoutSet layouts;
-  LayoutSet vbmi_layouts = {};  // of these, the ones that the tier reads with AVX512_VBMI only
+  LayoutSet vbmi_layouts = {};  // those of `layouts` that need AVX512_VBMI
   int min_m, max_m;             // kAnyM to kAnyM: any
   int64_t k_limit;              // K below this cannot overflow an accumulator
   TableForm table_form = TableForm::kNone;
   // Refuses what the tier's registers cannot hold, with the numbers.
   Status (*accepts)(const MatmulSpec& spec, const KernelPlan& plan);
   std::unique_ptr<X64Code> (*program)(const MatmulSpec& spec, const KernelPlan& plan);
-  // As of a Generator, without tier and passes.
+  // As Generator::work, without tier and passes.
   MatmulWork (*work)(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens);
-  // As of a Generator; fields that the grid leaves out are reset before effective_plan is asked.
+  // As in Generator. Fields that the grid leaves out are reset before effective_plan is called.
   PlanGrid grid = kBlockwiseGrid;
   KernelPlan (*effective_plan)(const MatmulSpec& spec, const KernelPlan& plan) = with_least_unroll;
 };
@@ -67,7 +67,7 @@ std::unique_ptr<X64Code> make_program(const MatmulSpec& spec, const KernelPlan& 
 
 std::unique_ptr<Generator> make_matmul_generator(const MatmulFamily& family);
 
-// The same for programs that build the tables of look-up matmuls.
+// The same for programs that build the tables of LUT kernels.
 struct TablesFamily {
   std::string_view name;    // "x64_tables_avx2"
   std::string_view suffix;  // "avx2"

@@ -16,7 +16,7 @@ std::unique_ptr<Generator> make_x64_matmul_i2s_avx512vnni();
 std::unique_ptr<Generator> make_x64_matmul_words_avx2();
 std::unique_ptr<Generator> make_x64_matmul_words_avxvnni();
 std::unique_ptr<Generator> make_x64_matmul_words_avx512vnni();
-// Tables of sums, and matmuls for one token that look sums up in them (layouts tl1, tl2, b3).
+// Lookup tables, and the LUT kernels that read them, for one token (layouts tl1, tl2, b3).
 std::unique_ptr<Generator> make_x64_tables_avx2();
 std::unique_ptr<Generator> make_x64_tables_avx512();
 std::unique_ptr<Generator> make_x64_lut_avx2();

@@ -4,14 +4,10 @@
 #include <map>
 #include <set>
 
-#include "runtime/buffer.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {
-
-int64_t padded_rows(int64_t rows) {
-  return static_cast<int64_t>(round_up(static_cast<size_t>(rows), kTileRows));
-}
 
 Epilogue epilogue_of(Activation activation) {
   switch (activation) {
@@ -87,7 +83,7 @@ class Fuser {
     const FloatTable& table = graph_.tables[index(node.weight)];
     add({.kind = StepKind::kEmbed,
          .name = node.name,
-         .output = define(node, padded_rows(table.columns)),
+         .output = define(node, round_up(table.columns, kTileRows)),
          .weights = {node.weight},
          .spec = EmbedSpec{.k = table.columns, .type = table.type}});
     return {};
@@ -109,7 +105,7 @@ class Fuser {
     } else if (all_users_are(node, GraphOp::kHead)) {
       op.kind = StepKind::kRmsNorm;
       op.spec = RmsNormSpec{.k = k, .eps = eps};
-      op.output = define(node, padded_rows(k));
+      op.output = define(node, round_up(k, kTileRows));
     } else {
       return unsupported(node, "its users are neither all linear layers nor all heads");
     }
@@ -194,7 +190,7 @@ class Fuser {
     add({.kind = StepKind::kAttention,
          .name = node.name,
          .input = qkv,
-         .output = define(node, padded_rows(attention.q_heads * attention.head_dim)),
+         .output = define(node, round_up(attention.q_heads * attention.head_dim, kTileRows)),
          .layer = attention.cache,
          .spec = AttentionSpec{.head_dim = attention.head_dim,
                                .q_per_kv = attention.q_heads / attention.kv_heads,
@@ -251,7 +247,7 @@ class Fuser {
         return unsupported(user, "its linear layers do not share their input");
       const TernarySource& source = graph_.ternary[index(part->weight)];
       spec.k = source.k;
-      spec.n += padded_rows(source.n);
+      spec.n += round_up(source.n, kTileRows);
       op.weights.push_back(part->weight);
       op.parts.push_back({.name = source.name, .rows = source.n});
       fused_.insert(part);

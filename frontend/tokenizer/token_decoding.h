@@ -17,10 +17,10 @@ namespace bitnetc {
 // that see one token, then the joining, then a Strip of the whole text.
 struct DecoderPlan {
   enum class Join {
-    kSpaces,  // no decoder: token texts with a space between them
-    kText,    // token texts
-    kBytes,   // ByteLevel: bytes of all tokens, repaired where they are not UTF-8
-    kByteRuns,  // ByteFallback: a run of <0xHH> tokens is text if all of it is UTF-8, else a U+FFFD each
+    kSpaces,    // no decoder: token texts with a space between them
+    kText,      // token texts
+    kBytes,     // ByteLevel: bytes of all tokens, repaired where they are not UTF-8
+    kByteRuns,  // ByteFallback: a run of <0xHH> tokens is text if it is UTF-8, else a U+FFFD each
   };
   TextNormalizer per_token;
   Join join = Join::kSpaces;

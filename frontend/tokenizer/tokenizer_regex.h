@@ -43,7 +43,8 @@ class RegexSearch {
 
   // Replaces `matches` by all matches in `text` (valid UTF-8), leftmost first, none overlapping. An
   // empty match right behind another match does not count.
-  //   Error  kUnsupported if PCRE2 gives up (its match, depth or stack limit): never a partial answer
+  //   Error  kUnsupported if PCRE2 gives up (its match, depth or stack limit): never a partial
+  //          answer
   Status find_all(std::string_view text, std::vector<TextRange>& matches);
 
  private:

@@ -7,16 +7,13 @@
 #include "runtime/exec/work_claims.h"
 #include "runtime/executor.h"
 #include "runtime/kernel_args.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {
 
 // Score buffers are rounded up to whole softmax chunks (docs/numerics.md).
 constexpr int64_t kSoftmaxChunk = 256;
-
-int64_t rounded_up(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 // The memory behind one program buffer; grows with the largest pass so far.
 class BufferMemory {
@@ -26,11 +23,11 @@ class BufferMemory {
   Pass::Storage reserve(int64_t rows, int64_t positions, int64_t workers) {
     const auto element_bytes = static_cast<int64_t>(bitnetc::element_bytes(info_.type));
     const int64_t wanted = info_.fixed + info_.per_row * rows +
-                           info_.per_position * rounded_up(positions, kSoftmaxChunk);
+                           info_.per_position * round_up(positions, kSoftmaxChunk);
     if (wanted > elements_) {
       // Workers' copies begin on cache lines of their own.
       elements_ = info_.per_worker
-                      ? rounded_up(wanted, static_cast<int64_t>(kCacheLineBytes) / element_bytes)
+                      ? round_up(wanted, static_cast<int64_t>(kCacheLineBytes) / element_bytes)
                       : wanted;
       memory_ = {};  // what a pass leaves is of no use to the next
       memory_ = Buffer<uint8_t>(

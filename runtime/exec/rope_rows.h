@@ -9,6 +9,7 @@
 
 #include "runtime/exec/pass.h"
 #include "runtime/math.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
@@ -21,8 +22,7 @@ class RopeRows {
   void reserve(int64_t count) {
     const size_t half = frequencies_.size();
     if (count <= rows_) return;
-    const auto end =
-        static_cast<int64_t>(round_up(static_cast<size_t>(count), KvLayout::kPagePositions));
+    const auto end = round_up(count, KvLayout::kPagePositions);
     cos_.resize(static_cast<size_t>(end) * half);
     sin_.resize(static_cast<size_t>(end) * half);
     for (; rows_ < end; ++rows_) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/rounding.h"
+
 namespace bitnetc {
 
 struct KvPool::Store {
@@ -66,7 +68,7 @@ int64_t KvPool::memory_bytes() const {
 namespace {
 
 int64_t pages_for(int64_t positions) {
-  return (positions + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions;
+  return ceil_div(positions, KvLayout::kPagePositions);
 }
 
 }  // namespace

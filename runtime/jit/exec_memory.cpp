@@ -8,8 +8,8 @@
 #include <cstring>
 #include <system_error>
 
-#include "runtime/buffer.h"
 #include "runtime/options.h"
+#include "runtime/rounding.h"
 
 #if !defined(MFD_EXEC)
 #define MFD_EXEC 0x0010U  // Linux 6.3; the system's headers may be older than its kernel

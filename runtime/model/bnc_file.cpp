@@ -10,8 +10,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "runtime/buffer.h"
 #include "runtime/output_file.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {

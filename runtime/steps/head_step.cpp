@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/rounding.h"
+
 namespace bitnetc {
 namespace {
 
@@ -13,7 +15,7 @@ constexpr int64_t kCachedRows = 64;
 
 int64_t HeadStep::units(const Pass& pass) const {
   if (pass.rows_of(*this) == 0) return 0;
-  return (operands_.logits.columns + kUnitRows - 1) / kUnitRows;
+  return ceil_div(operands_.logits.columns, kUnitRows);
 }
 
 // The table is read from memory once, however many rows there are.

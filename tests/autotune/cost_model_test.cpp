@@ -65,7 +65,7 @@ TEST(CostModel, ByHand) {
   const Candidate look_up = candidate("x64_lut_avx512", looked_up,
                                       {.tiles_per_step = 8, .k_unroll = 4, .prefetch_bytes = 4096});
   const CostPrediction tables = predict(look_up, 1, kLimits);
-  // 15 operations for 320 weights, and 32 steps that read 65,536 bytes of tables at 60 GB/s.
+  // 15 operations for 320 weights, and 32 tile groups that read 65,536 bytes of tables at 60 GB/s.
   EXPECT_NEAR(tables.decode_s, (49.152 + 34.953) * 1e-6, 1e-9);
   EXPECT_NEAR(tables.tables_s, 1.0923e-6, 1e-9);
   EXPECT_EQ(tables.multiply_s, 0);

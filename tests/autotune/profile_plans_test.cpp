@@ -96,7 +96,7 @@ TEST_F(ProfilePlans, AnyNumberOfTokensStandsForItself) {
   EXPECT_EQ(choose(sized(2048, 512, kAnyM)), "t4u4p0 transferred x64_panel_avx2");
 }
 
-// Two tiles a step are for one token only; a look-up kernel serves nothing else.
+// Two tiles per group are for one token only; a lookup kernel serves nothing else.
 TEST_F(ProfilePlans, APlanThatIsRefusedIsNotTransferred) {
   add(spec_, kDirect, {.tiles_per_step = 2});
   add(sized(2048, 512, 2), kDirect, kPlanB);
@@ -145,9 +145,9 @@ TEST_F(ProfilePlans, TheShapeBeforeTheTokensBeforeTheEpilogue) {
   add(gated, kDirect, kPlanA);
   EXPECT_EQ(choose(spec_), "t1u2p1024 transferred static_matmul_avx2");
   EXPECT_EQ(choose(gelu), "t1u2p1024 transferred x64_matmul_i2s_avx2");
-  MatmulSpec maxima = gated;
-  maxima.row_absmax = true;
-  add(maxima, kDirect, kPlanB);
+  MatmulSpec with_absmax = gated;
+  with_absmax.row_absmax = true;
+  add(with_absmax, kDirect, kPlanB);
   EXPECT_EQ(choose(gelu), "t1u2p1024 transferred x64_matmul_i2s_avx2");
 }
 

@@ -270,8 +270,7 @@ TEST_F(ProfileStoreTest, TwoProcessesLoseNothing) {
       for (int64_t round = 0; round < kRounds; ++round) {
         const Status status = store().add({entry(first + 2 * round)});
         if (!status.ok()) return fmt::format("round {}: {}", round, status.message());
-        ::usleep(
-            6000);  // between two entries there is a contest; who waits for the lock asks every 5 ms
+        ::usleep(6000);  // between two entries there is a contest; a waiter asks every 5 ms
         if (round % 20 != 0) continue;
         const LoadedProfile loaded = store().load();
         if (!loaded.problems.empty()) return loaded.problems[0];

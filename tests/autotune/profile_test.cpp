@@ -76,15 +76,18 @@ TEST(Profile, IsWrittenForPeople) {
             R"(bitnetc-profile 1
 machine 0123456789abcdef AMD EPYC 9B45, 2 CPUs
 
-matmul_i8_i2s_f32_n3840_k2560_mN_scale on avx2 with 1 thread: noisy, 2026-11-21T15:44:00Z, took 1.820 s
+matmul_i8_i2s_f32_n3840_k2560_mN_scale on avx2 with 1 thread: noisy, )"
+            R"(2026-11-21T15:44:00Z, took 1.820 s
   field static_matmul_avx2.1 x64_lut_avx2.12
        61.2000 us  (60.8000 .. 61.7000, 1 sample)  predicted -  x64_lut_avx2.12 t1u8p8192
   end c3c22782bc4bbf0d
 
-matmul_i8_i2s_f32_n3840_k2560_m1_scale on avx2 with 2 threads: sure, 2026-11-21T15:44:00Z, took 1.820 s
+matmul_i8_i2s_f32_n3840_k2560_m1_scale on avx2 with 2 threads: sure, )"
+            R"(2026-11-21T15:44:00Z, took 1.820 s
   field static_matmul_avx2.1 x64_lut_avx2.12
        61.2000 us  (60.8000 .. 61.7000, 37 samples)  predicted 58.1000  x64_lut_avx2.12 t1u8p8192
-     1234.5679 us  (60.8000 .. 12500.0000, 37 samples)  predicted 58.1000  static_matmul_avx2.1 t1u8p8192
+     1234.5679 us  (60.8000 .. 12500.0000, 37 samples)  predicted 58.1000  )"
+            R"(static_matmul_avx2.1 t1u8p8192
   end 835a5092606497b5
 )");
 }

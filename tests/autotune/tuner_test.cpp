@@ -180,7 +180,7 @@ TEST_F(Tuner, AStoreThatFailsIsReportedOnceAndTuningGoesOn) {
             1);
 }
 
-TEST_F(Tuner, GatedMatricesAndRowMaximaOnSeveralThreads) {
+TEST_F(Tuner, GatedMatricesAndRowAbsmaxOnSeveralThreads) {
   if (usable_cpu_count() < 2) GTEST_SKIP() << "this process has one CPU";
   TuneRequest request = small_request();
   request.shapes = {kGated, kGated};

@@ -89,7 +89,7 @@ TEST(Selection, EveryLayoutTierAndTokenCountByName) {
   }
 }
 
-// The tables of the look-up kernels, each form from its tier.
+// The tables of the lookup kernels, each form from its tier.
 TEST(Selection, TablesByName) {
   for (const LayoutId layout : {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3}) {
     const TablesSpec words{.k = 2560, .layout = layout, .form = TableForm::kWords};

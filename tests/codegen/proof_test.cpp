@@ -47,9 +47,9 @@ TEST(Proof, TheReferenceIsProven) {
   expect_proven(pairs, reference_kernel<reference::matmul, MatmulArgs>(pairs));
   static const NormQuantizeSpec quantize{.k = 100, .eps = 1e-5f};
   expect_proven(quantize, reference_kernel<reference::norm_quantize, NormQuantizeArgs>(quantize));
-  static const MatmulSpec maxima{
+  static const MatmulSpec with_absmax{
       .n = 192, .k = 48, .m = kAnyM, .epilogue = Epilogue::kSiluMul, .row_absmax = true};
-  expect_proven(maxima, reference_kernel<reference::matmul, MatmulArgs>(maxima));
+  expect_proven(with_absmax, reference_kernel<reference::matmul, MatmulArgs>(with_absmax));
   static const QuantizeSpec known{.k = 100};
   expect_proven(known, reference_kernel<reference::quantize, QuantizeArgs>(known));
   static const RmsNormSpec norm{.k = 100, .eps = 1e-5f};

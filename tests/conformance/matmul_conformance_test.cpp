@@ -297,14 +297,15 @@ TEST_P(MatmulConformance, RowMaxPassesOverNaN) {
               std::numeric_limits<float>::quiet_NaN();
       }
       args.residual = residual.data();
-      std::vector<float> maxima(static_cast<size_t>(args.m), 0.0f);
-      args.row_absmax = maxima.data();
+      std::vector<float> row_absmax(static_cast<size_t>(args.m), 0.0f);
+      args.row_absmax = row_absmax.data();
       ASSERT_EQ(test::call_kernel(kernel, &args), "");
       for (int64_t token = 0; token < args.m; ++token) {
         float most = 0;
         for (int64_t i = 0; i < spec.n; ++i)
           most = std::max(most, std::fabs(args.y[token * args.y_stride + i]));
-        ASSERT_EQ(maxima[static_cast<size_t>(token)], most) << kernel.name() << " token " << token;
+        ASSERT_EQ(row_absmax[static_cast<size_t>(token)], most)
+            << kernel.name() << " token " << token;
       }
     }
   }

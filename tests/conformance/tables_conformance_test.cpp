@@ -7,8 +7,8 @@
 #include <random>
 
 #include "codegen/reference/reference.h"
-#include "runtime/buffer.h"
 #include "runtime/options.h"
+#include "runtime/rounding.h"
 #include "tests/support/generators.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/kernel_call.h"

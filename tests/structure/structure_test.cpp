@@ -1,6 +1,6 @@
 // The shape of the tree, checked line by line: who may include whom, where third parties may
-// appear, how long a file may be, who reads the environment, and that codegen/kernels.inc names
-// what exists.
+// appear, how long files and lines may be, who reads the environment, and that codegen/kernels.inc
+// names what exists.
 //
 //   tools, tests -> everything      autotune -> compiler -> codegen -> runtime
 //   frontend -> compiler/graph.h, runtime
@@ -26,6 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kMaxFileLines = 600;
+constexpr size_t kMaxColumns = 100;
 
 struct SourceFile {
   std::string path;  // from the repository root
@@ -134,6 +135,27 @@ void check_length(const SourceFile& file, Violations& found) {
   const auto lines = std::count(file.text.begin(), file.text.end(), '\n');
   if (lines > kMaxFileLines)
     found.push_back(fmt::format("{}:{}: longer than {} lines", file.path, lines, kMaxFileLines));
+}
+
+// Code points: UTF-8 continuation bytes take no column.
+size_t columns_of(std::string_view line) {
+  return static_cast<size_t>(
+      std::ranges::count_if(line, [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+void check_columns(const SourceFile& file, Violations& found) {
+  const bool is_page = file.path.ends_with(".md");
+  std::istringstream lines(file.text);
+  int number = 0;
+  bool quotes_output = false;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    // On a page a row of a table is one line, and what a program prints stands as it is.
+    if (is_page && line.starts_with("```")) quotes_output = !quotes_output;
+    if (is_page && (quotes_output || skip_spaces(line).starts_with('|'))) continue;
+    if (columns_of(line) > kMaxColumns)
+      found.push_back(fmt::format("{}:{}: longer than {} columns", file.path, number, kMaxColumns));
+  }
 }
 
 // Whether `word` stands in `text` and is not a part of a longer name.
@@ -249,6 +271,18 @@ const std::vector<SourceFile>& sources() {
   return files;
 }
 
+// The Markdown of the tree. The root holds build folders too, so only its own files count.
+std::vector<SourceFile> pages() {
+  std::vector<SourceFile> found;
+  const auto add = [&](const fs::directory_entry& entry) {
+    if (entry.path().extension() == ".md") found.push_back(read_source(root(), entry.path()));
+  };
+  for (const auto& entry : fs::directory_iterator(root())) add(entry);
+  for (const char* folder : {"docs", "tools", "tests"})
+    for (const auto& entry : fs::recursive_directory_iterator(root() / folder)) add(entry);
+  return found;
+}
+
 std::string joined(const Violations& violations) {
   return fmt::format("{}", fmt::join(violations, "\n"));
 }
@@ -275,6 +309,12 @@ TEST(Structure, IncludesFollowTheArrowsAndFences) {
 
 TEST(Structure, FilesAreOfReadableLength) {
   const Violations found = over_the_tree(check_length);
+  EXPECT_TRUE(found.empty()) << joined(found);
+}
+
+TEST(Structure, LinesAreOfReadableLength) {
+  Violations found = over_the_tree(check_columns);
+  for (const SourceFile& page : pages()) check_columns(page, found);
   EXPECT_TRUE(found.empty()) << joined(found);
 }
 
@@ -347,6 +387,23 @@ TEST(StructureRules, LongFilesAndGetenvAreFound) {
             "tools/a.cpp:2: only runtime/options.cpp reads the environment");
   EXPECT_EQ(complaint("tools/a.cpp", "// getenv() is not for us\n"), "");
   EXPECT_EQ(complaint("runtime/options.cpp", "std::getenv(\"HOME\");\n"), "");
+}
+
+TEST(StructureRules, LongLinesAreFound) {
+  const auto long_lines = [](const std::string& path, const std::string& text) {
+    Violations found;
+    check_columns({path, text}, found);
+    return joined(found);
+  };
+  const std::string wide(101, 'a');
+  EXPECT_EQ(long_lines("runtime/a.cpp", "\n" + wide), "runtime/a.cpp:2: longer than 100 columns");
+  EXPECT_EQ(long_lines("runtime/a.cpp", wide.substr(1) + "\n"), "");
+  EXPECT_NE(long_lines("runtime/a.cpp", "| " + wide), "");
+  EXPECT_EQ(long_lines("docs/a.md", "a\n" + wide), "docs/a.md:2: longer than 100 columns");
+  EXPECT_EQ(long_lines("docs/a.md", "| " + wide + " |\n```\n" + wide + "\n```\n"), "");
+  std::string arrows;
+  for (int i = 0; i < 100; ++i) arrows += "\xe2\x86\x92";
+  EXPECT_EQ(long_lines("docs/a.md", arrows), "");
 }
 
 TEST(StructureRules, PrintingBelowTheCommandIsFound) {

@@ -132,21 +132,21 @@ std::vector<QuantizeRow> quantize_rows(int64_t k) {
   for (size_t r = 0; r < plain; ++r) {
     QuantizeRow& row = rows[r];
     QuantizeRow parts = row;
-    parts.name += ", seven maxima";
+    parts.name += ", seven absmax values";
     parts.stride = 5;
-    parts.maxima.assign(6 * 5 + 1, std::numeric_limits<float>::quiet_NaN());
-    for (size_t part = 0; part < 7; ++part) parts.maxima[5 * part] = 0.0f;
-    row.maxima = {0.0f};
+    parts.absmax.assign(6 * 5 + 1, std::numeric_limits<float>::quiet_NaN());
+    for (size_t part = 0; part < 7; ++part) parts.absmax[5 * part] = 0.0f;
+    row.absmax = {0.0f};
     for (size_t i = 0; i < columns; ++i) {
-      float& of_part = parts.maxima[5 * (i % 7)];
-      row.maxima[0] = std::max(row.maxima[0], std::fabs(row.x[i]));
+      float& of_part = parts.absmax[5 * (i % 7)];
+      row.absmax[0] = std::max(row.absmax[0], std::fabs(row.x[i]));
       of_part = std::max(of_part, std::fabs(row.x[i]));
     }
     rows.push_back(std::move(parts));
   }
-  // Maxima that are wrong: codes saturate.
+  // Absmax values that are wrong: codes saturate.
   rows.push_back({"too small a maximum", normal_values(k, 1e9f, seed), {1.0f}});
-  rows.push_back({"a NaN among the maxima",
+  rows.push_back({"a NaN among the absmax values",
                   normal_values(k, 1.0f, seed),
                   {2.0f, std::numeric_limits<float>::quiet_NaN(), 3.0f}});
   return rows;
@@ -154,14 +154,14 @@ std::vector<QuantizeRow> quantize_rows(int64_t k) {
 
 std::string compare_quantize(const QuantizeSpec& spec, const Kernel& kernel, const QuantizeRow& row,
                              Edge edge) {
-  const auto x = guarded(row.x, edge), maxima = guarded(row.maxima, edge);
+  const auto x = guarded(row.x, edge), absmax = guarded(row.absmax, edge);
   const auto padded = static_cast<size_t>(spec.padded_k());
   GuardedBuffer<int8_t> q(padded, edge), expected_q(padded, edge);
   GuardedBuffer<float> scale(1, edge), expected_scale(1, edge);
   GuardedBuffer<int32_t> sum(1, edge), expected_sum(1, edge);
   QuantizeArgs args{.x = x->data(),
-                    .absmax = maxima->data(),
-                    .absmax_count = (std::ssize(row.maxima) + row.stride - 1) / row.stride,
+                    .absmax = absmax->data(),
+                    .absmax_count = (std::ssize(row.absmax) + row.stride - 1) / row.stride,
                     .absmax_stride = row.stride,
                     .q = expected_q.data(),
                     .scale = expected_scale.data(),

@@ -27,10 +27,10 @@ std::vector<NormRow> norm_rows(int64_t k);
 inline constexpr float kTieEps = 0.75f;
 NormRow tie_row(int64_t k);
 
-// A row to be quantised and the maxima it comes with, one at every `stride` floats.
+// A row to be quantised and the absmax values it comes with, one at every `stride` floats.
 struct QuantizeRow {
   std::string name;
-  std::vector<float> x, maxima;
+  std::vector<float> x, absmax;
   int64_t stride = 1;
 };
 // Random rows from subnormal to huge, zeros, infinities and NaNs, ties; with one maximum, and with

@@ -6,7 +6,6 @@
 #include <random>
 
 #include "codegen/reference/reference.h"
-#include "runtime/buffer.h"
 #include "runtime/math.h"
 
 namespace bitnetc::test {
@@ -45,8 +44,7 @@ MatmulProblem::MatmulProblem(const MatmulSpec& spec, const ProblemOptions& optio
     : spec_(spec),
       options_(options),
       tokens_(spec.m == kAnyM ? options.m : spec.m),
-      x_stride_(static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad)) +
-                options.x_gap),
+      x_stride_(spec.padded_k() + options.x_gap),
       y_stride_(spec.output_columns() + options.y_gap),
       x_(static_cast<size_t>(tokens_ * x_stride_ - options.x_gap), options.edge),
       w_(static_cast<size_t>(spec.weight_layout().total_bytes()), options.edge),

@@ -48,10 +48,10 @@ class MatmulProblem {
 
   // Fills y with a pattern no kernel writes.
   void reset_output();
-  // After a kernel ran with args(tile_begin, tile_end, tokens): compares y there, and the maxima
-  // that specs with row_absmax leave, with the plain loop and the reference bit by bit, checks that
-  // nothing else of y changed and that no buffer's slack was touched. Returns the first difference,
-  // or an empty string; y is as after reset_output() then.
+  // After a kernel ran with args(tile_begin, tile_end, tokens): compares y there, and the
+  // row absmax where the spec leaves it, with the plain loop and the reference bit by bit, checks
+  // that nothing else of y changed and that no buffer's slack was touched. Returns the first
+  // difference, or an empty string; y is as after reset_output() then.
   std::string check(int64_t tile_begin, int64_t tile_end, int64_t tokens = 0);
 
  private:
@@ -65,7 +65,7 @@ class MatmulProblem {
 
   void reset_row_absmax();
   int64_t first_token(int64_t tokens) const;
-  int64_t unit_tiles() const { return is_gated(spec_.epilogue) ? 2 : 1; }
+  int64_t unit_tiles() const { return spec_.tiles_per_unit(); }
   float product(int64_t token, int64_t tile, int64_t row) const;
   float output(int64_t token, int64_t unit, int64_t row) const;
   std::string check_against_reference(int64_t unit);

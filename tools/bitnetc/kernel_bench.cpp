@@ -183,7 +183,7 @@ class BenchRun {
         2 * static_cast<double>(c.tokens) * static_cast<double>(work.weights) / seconds.median;
     if (c.regime == WeightRegime::kMemory)
       result.read_share = result.bytes_per_second / limits.read_bytes_per_second;
-    // Kernels that look sums up do not multiply.
+    // LUT kernels do not multiply.
     if (result.tier && !result.looks_up && limits.peak_of(*result.tier) > 0)
       result.peak_share = result.operations_per_second / limits.peak_of(*result.tier);
   }

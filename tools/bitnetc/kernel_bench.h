@@ -41,7 +41,7 @@ struct KernelResult {
   std::optional<Isa> tier;         // whose unit it multiplies with
   std::string failure;             // why it was not timed
   bool looks_up = false;           // sums that were made before
-  double tables_us_per_token = 0;  // of kernels that look sums up: building what they look up
+  double tables_us_per_token = 0;  // of LUT kernels: building their tables
   SampleSummary seconds;           // of a call
   double weights_per_second = 0;
   double bytes_per_second = 0;       // of packed weights

@@ -31,11 +31,11 @@ struct I2sZmm {
 };
 
 // Words 0 and 1 of every row as the two halves of its dword.
-inline __m512i dword_rows(const uint8_t* cells) {
+inline __m512i dword_rows(const uint8_t* words) {
   alignas(64) static constexpr uint16_t kOrder[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                                       21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
                                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  return _mm512_permutexvar_epi16(Zmm::load(kOrder), Zmm::load(cells));
+  return _mm512_permutexvar_epi16(Zmm::load(kOrder), Zmm::load(words));
 }
 
 struct Tl1Zmm {

@@ -97,7 +97,7 @@ template <class Tier, class Decoder, int kTokens, int kTiles>
       const auto multiply = [&](auto g, auto... codes) {
         const Int parts[] = {codes...};
         unroll<kTokens>([&](auto token) {
-          const Int x4 = Tier::broadcast(load_dword(x + token * x_stride + g * kGroupColumns));
+          const Int x4 = Tier::broadcast(load_dword(x + token * x_stride + g * kDotGroupColumns));
           unroll<Tier::kParts>([&](auto part) {
             Int& sum = sums[Numbers::index(tile, token, part, Numbers::Slot::of(g.value))];
             sum = in_one_place(Tier::dot(sum, parts[part], x4));
@@ -147,7 +147,7 @@ void direct_pass(const Problem<Decoder>& problem, const Tail<Decoder>& tail, con
 
 // kTiles tiles; passes take Tier::direct_tiles of them.
 template <class Tier, class Decoder, int kTokens, int kTiles>
-void direct_step(const Problem<Decoder>& problem, const Tail<Decoder>& tail, int64_t tile) {
+void direct_tile_group(const Problem<Decoder>& problem, const Tail<Decoder>& tail, int64_t tile) {
   constexpr int kPassTiles = static_cast<int>(lesser(kTiles, Tier::direct_tiles(kTokens)));
   alignas(64) int32_t sums[kTokens * kTiles * kTileRows];
   for (int t = 0; t < kTiles; t += kPassTiles)
@@ -167,9 +167,9 @@ void direct_step(const Problem<Decoder>& problem, const Tail<Decoder>& tail, int
 template <class Tier, class Decoder, int kTokens>
 void direct_matmul(const Problem<Decoder>& problem) {
   const Tail<Decoder> tail(problem);
-  for_each_step<Tier::kStepTiles>(
+  for_each_tile_group<Tier::kGroupTiles>(
       problem.args.tile_begin, problem.args.tile_end, [&](auto tiles, int64_t tile) {
-        direct_step<Tier, Decoder, kTokens, tiles.value>(problem, tail, tile);
+        direct_tile_group<Tier, Decoder, kTokens, tiles.value>(problem, tail, tile);
       });
 }
 

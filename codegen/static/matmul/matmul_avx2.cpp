@@ -8,9 +8,9 @@
 // Work       vector operations for 128 weights at M = 1, vpmaddubsw + vpaddw counted as two:
 //            i2_s 13     tl1 16     tl2 27     b3 31
 // Exactness  A pair of products is in [2*2*(-128), 2*2*127] = [-512, 508], so vpmaddubsw does not
-//            saturate and 64 of them stay within int16: [-32768, 32512]. Codes left at bit 2 make sums four
-//            times as large and count as four (Slots::blocks_per_run); a panel has 64 groups at most. Then
-//            lanes are widened to int32.
+//            saturate and 64 of them stay within int16: [-32768, 32512]. Codes left at bit 2 make
+//            sums four times as large and count as four (Slots::blocks_per_run); a panel has 64
+//            groups at most. Then lanes are widened to int32.
 // Layouts    docs/layouts/          Reference  codegen/reference/matmul.cpp
 #include "codegen/static/matmul/decode_ymm.h"
 #include "codegen/static/matmul/matmul_kernels.h"
@@ -27,7 +27,7 @@ struct Avx2Tier : Ymm {
   static constexpr int kDirectTokens = 4;
   static constexpr int direct_tiles(int) { return 1; }
   // 8 accumulators, 4 activations, codes, product.
-  static constexpr int kMicroTokens = 4, kMicroTiles = 1, kStepTiles = 2;
+  static constexpr int kMicroTokens = 4, kMicroTiles = 1, kGroupTiles = 2;
   static constexpr int kPanelGroups = kMostAdds;
 
   static Int dot(Int sum, Int codes, Int x4) {

@@ -6,7 +6,8 @@
 // Many       panel.h, 6 tokens x 4 tiles
 //            zmm: 24 accumulators, 6 activations, codes
 // Work       vector operations for 128 weights at M = 1: i2_s 4     tl1 6
-// Exactness  vpdpbusd adds four products into int32 without saturation; kStaticKLimit bounds the sums
+// Exactness  vpdpbusd adds four products into int32 without saturation; kStaticKLimit bounds
+//            the sums
 // Layouts    docs/layouts/          Reference  codegen/reference/matmul.cpp
 #include "codegen/static/matmul/matmul_kernels.h"
 #include "codegen/static/matmul/tier_avx512vnni.h"

@@ -6,7 +6,8 @@
 // Many       panel.h, 3 tokens x 2 tiles
 //            ymm: 12 accumulators, 3 activations, codes
 // Work       vector operations for 128 weights at M = 1: i2_s 8     tl1 12     tl2 21     b3 26
-// Exactness  vpdpbusd adds four products into int32 without saturation; kStaticKLimit bounds the sums
+// Exactness  vpdpbusd adds four products into int32 without saturation; kStaticKLimit bounds
+//            the sums
 // Layouts    docs/layouts/          Reference  codegen/reference/matmul.cpp
 #include "codegen/static/matmul/decode_ymm.h"
 #include "codegen/static/matmul/matmul_kernels.h"
@@ -23,7 +24,7 @@ struct AvxVnniTier : Ymm {
   static constexpr int kDirectTokens = 4;
   static constexpr int direct_tiles(int) { return 1; }
   // 12 accumulators, 3 activations, codes.
-  static constexpr int kMicroTokens = 3, kMicroTiles = 2, kStepTiles = 2;
+  static constexpr int kMicroTokens = 3, kMicroTiles = 2, kGroupTiles = 2;
   static constexpr int kPanelGroups = 128;  // 16 KiB with 2 tiles
 
   static Int dot(Int sum, Int codes, Int x4) { return _mm256_dpbusd_avx_epi32(sum, codes, x4); }

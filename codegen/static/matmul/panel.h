@@ -2,7 +2,7 @@
 // codes on the stack, and register tiles of kMicroTokens x kMicroTiles walk over it.
 //
 //   panel   [tiles / kMicroTiles][group of 4 columns][kMicroTiles][16 rows][4 columns], codes w + 1
-//   sums    [token][tile of the step][row], grown stretch by stretch
+//   sums    [token][tile of the tile group][row], grown stretch by stretch
 #pragma once
 
 #include "codegen/static/matmul/finish.h"
@@ -12,12 +12,12 @@
 namespace bitnetc {
 namespace {  // NOLINT(google-build-namespaces)
 
-// How a step of kTiles tiles is cut into panels.
+// How a group of kTiles tiles is cut into panels.
 template <class Decoder, int kTiles, int kMicroTiles, int kMostGroups>
 struct PanelShape {
   static constexpr int kBlocks = kMostGroups / Decoder::kGroups;  // of a stretch
   static constexpr int kGroups = kBlocks * Decoder::kGroups;
-  static constexpr int kGroupStride = kMicroTiles * kGroupBytes;
+  static constexpr int kGroupStride = kMicroTiles * kDotGroupBytes;
   static constexpr int kMicroBytes = kGroups * kGroupStride;
   static constexpr int kBytes = kTiles / kMicroTiles * kMicroBytes;
 };
@@ -29,7 +29,7 @@ template <class V, class Decoder, class Shape, int kTiles, int kMicroTiles>
   for (int t = 0; t < kTiles; ++t) {
     const uint8_t* from =
         problem.args.w + (tile + t) * problem.tile_bytes + block * Decoder::kBlockBytes;
-    uint8_t* to = panel + t / kMicroTiles * Shape::kMicroBytes + t % kMicroTiles * kGroupBytes;
+    uint8_t* to = panel + t / kMicroTiles * Shape::kMicroBytes + t % kMicroTiles * kDotGroupBytes;
     for (int64_t i = 0; i < count; ++i) {
       Decoder::template decode<0>(from, [&](auto g, auto... codes) {
         uint8_t* part = to + g * Shape::kGroupStride;
@@ -54,7 +54,7 @@ struct MicroArgs {
 template <class Tier, int kTokens, int kTiles>
 [[gnu::flatten]] void micro(const MicroArgs& args) {
   using Int = typename Tier::Int;
-  constexpr int kVectors = kTiles * Tier::kParts, kVectorBytes = kGroupBytes / Tier::kParts;
+  constexpr int kVectors = kTiles * Tier::kParts, kVectorBytes = kDotGroupBytes / Tier::kParts;
   Int sum[kTokens * kVectors];
   unroll<kTokens * kVectors>([&](auto i) { sum[i] = Tier::zero(); });
   const uint8_t* codes = args.panel;
@@ -70,8 +70,8 @@ template <class Tier, int kTokens, int kTiles>
         acc = in_one_place(Tier::dot(acc, rows, x4[token]));
       });
     });
-    codes += kTiles * kGroupBytes;
-    x += kGroupColumns;
+    codes += kTiles * kDotGroupBytes;
+    x += kDotGroupColumns;
   }
   unroll<kTokens>([&](auto token) {
     unroll<kVectors>([&](auto v) {
@@ -93,7 +93,7 @@ void run_micro(int64_t tokens, const MicroArgs& args, std::integer_sequence<int,
 // All tokens, in passes as even as can be.
 template <class Tier, int kTiles>
 void multiply_panel(int64_t tokens, const MicroArgs& all) {
-  const int64_t passes = ceiling_quotient(tokens, Tier::kMicroTokens);
+  const int64_t passes = ceil_div(tokens, Tier::kMicroTokens);
   for (int64_t pass = 0; pass < passes; ++pass) {
     const int64_t begin = tokens * pass / passes, end = tokens * (pass + 1) / passes;
     MicroArgs args = all;
@@ -105,7 +105,7 @@ void multiply_panel(int64_t tokens, const MicroArgs& all) {
 }
 
 template <class Tier, class Decoder, int kTiles>
-void panel_step(const Problem<Decoder>& problem, int64_t tile) {
+void panel_tile_group(const Problem<Decoder>& problem, int64_t tile) {
   constexpr int kMicroTiles = kTiles < Tier::kMicroTiles ? kTiles : Tier::kMicroTiles;
   using Shape = PanelShape<Decoder, kTiles, kMicroTiles, Tier::kPanelGroups>;
   static_assert(Shape::kGroups <= Tier::kMostAdds);
@@ -120,7 +120,7 @@ void panel_step(const Problem<Decoder>& problem, int64_t tile) {
       multiply_panel<Tier, kMicroTiles>(
           problem.tokens, {.panel = panel + t / kMicroTiles * Shape::kMicroBytes,
                            .groups = lesser(count * Decoder::kGroups, problem.groups - first_group),
-                           .x = problem.args.x + first_group * kGroupColumns,
+                           .x = problem.args.x + first_group * kDotGroupColumns,
                            .x_stride = problem.args.x_stride,
                            .sums = sums + t * kTileRows,
                            .sums_stride = kRows,
@@ -139,9 +139,10 @@ void panel_step(const Problem<Decoder>& problem, int64_t tile) {
 
 template <class Tier, class Decoder>
 void panel_matmul(const Problem<Decoder>& problem) {
-  for_each_step<Tier::kStepTiles>(
-      problem.args.tile_begin, problem.args.tile_end,
-      [&](auto tiles, int64_t tile) { panel_step<Tier, Decoder, tiles.value>(problem, tile); });
+  for_each_tile_group<Tier::kGroupTiles>(
+      problem.args.tile_begin, problem.args.tile_end, [&](auto tiles, int64_t tile) {
+        panel_tile_group<Tier, Decoder, tiles.value>(problem, tile);
+      });
 }
 
 }  // namespace

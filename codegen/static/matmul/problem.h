@@ -4,19 +4,14 @@
 #include "codegen/kernel_spec.h"
 #include "codegen/static/matmul/unroll.h"
 #include "runtime/kernel_args.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {  // NOLINT(google-build-namespaces)
 
-constexpr int64_t ceiling_quotient(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 constexpr int64_t lesser(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
-
-constexpr int kGroupColumns = 4;
-constexpr int kGroupBytes = kTileRows * kGroupColumns;  // codes of a tile, a byte each
 
 template <class Decoder>
 struct Problem {
@@ -34,10 +29,10 @@ struct Problem {
         epilogue(spec.epilogue),
         row_absmax(spec.row_absmax ? call.row_absmax : nullptr),
         tokens(spec.m == kAnyM ? call.m : spec.m),
-        groups(ceiling_quotient(spec.k, kGroupColumns)),
-        blocks(ceiling_quotient(spec.k, Decoder::kColumns)),
+        groups(ceil_div(spec.k, kDotGroupColumns)),
+        blocks(ceil_div(spec.k, Decoder::kColumns)),
         tile_bytes(blocks * Decoder::kBlockBytes),
-        x_columns(ceiling_quotient(spec.k, kQuantPad) * kQuantPad) {}
+        x_columns(round_up(spec.k, kQuantPad)) {}
 };
 
 inline int32_t load_dword(const int8_t* from) {
@@ -46,14 +41,14 @@ inline int32_t load_dword(const int8_t* from) {
   return value;
 }
 
-// step(Constant<count>(), tile) over the tiles of the call, kTiles at a time and the rest in
+// body(Constant<count>(), tile) over the tiles of the call, kTiles at a time and the rest in
 // halves. Gated epilogues have an even number of tiles, so that with an even kTiles pairs stay
 // together.
-template <int kTiles, typename Step>
-void for_each_step(int64_t tile, int64_t tile_end, const Step& step) {
-  for (; tile + kTiles <= tile_end; tile += kTiles) step(Constant<kTiles>(), tile);
+template <int kTiles, typename Body>
+void for_each_tile_group(int64_t tile, int64_t tile_end, const Body& body) {
+  for (; tile + kTiles <= tile_end; tile += kTiles) body(Constant<kTiles>(), tile);
   if constexpr (kTiles > 1)
-    if (tile < tile_end) for_each_step<kTiles / 2>(tile, tile_end, step);
+    if (tile < tile_end) for_each_tile_group<kTiles / 2>(tile, tile_end, body);
 }
 
 }  // namespace

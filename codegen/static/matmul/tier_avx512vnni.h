@@ -15,7 +15,7 @@ struct Avx512VnniTier : Zmm {
   static constexpr int kDirectTokens = kMaxSmallM;
   static constexpr int direct_tiles(int tokens) { return tokens == 1 ? 4 : tokens == 2 ? 2 : 1; }
   // 24 accumulators, 6 activations, 1 of codes.
-  static constexpr int kMicroTokens = 6, kMicroTiles = 4, kStepTiles = 4;
+  static constexpr int kMicroTokens = 6, kMicroTiles = 4, kGroupTiles = 4;
   static constexpr int kPanelGroups = 128;  // 32 KiB with 4 tiles
 
   static Int dot(Int sum, Int codes, Int x4) { return _mm512_dpbusd_epi32(sum, codes, x4); }

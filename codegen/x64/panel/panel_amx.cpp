@@ -2,18 +2,21 @@
 //
 // Shapes     MatmulArgs, m = 1..256; any N % 16 == 0, any K < 2^23
 // Tile       32 tokens x 2 tiles of 16 rows: 4 C + 2 A + 2 B = all 8 tile registers
-//            16 tokens x 2 tiles for what remains; the last 1..15 tokens with tile registers of as many rows
+//            16 tokens x 2 tiles for what remains; the last 1..15 tokens with tile registers of as
+//            many rows
 //            C    i32 16 tokens x 16 rows, from and to the sums
 //            A    i8  16 tokens x 64 columns of x, as it lies in memory
 //            B    u8  16 groups of a panel: 64 columns x 16 rows in exactly the order tdpbsud wants
-// Work       64 columns of 32 tokens and 2 tiles: 4 tdpbsud of 16 cycles each, 4 loads of 16 lines. At two
-//            lines a cycle the loads take half the time of the products. The panel (2 tiles x 1024 columns,
-//            32 KiB) stays in L1; x comes from L2, 32 lines per 64 cycles. Besides the products, of 16 each:
-//            at 256 tokens a decoded KiB feeds 16 of them, and C is loaded and stored once in 16. So 60 % of
-//            the peak at hundreds of tokens is expected. All cycles are the manufacturer's: none measured.
-// Exactness  tdpbsud does not saturate. Codes are at most 2, so an int32 sum is within 2*128*K: K < 2^23.
-//            What the panel holds between the last decoded group and the end of a tile meets x = 0: rows of x
-//            are zero up to a multiple of 64, and every other chunk is a multiple of 64 columns.
+// Work       64 columns of 32 tokens and 2 tiles: 4 tdpbsud of 16 cycles each, 4 loads of 16 lines.
+//            At two lines per cycle the loads take half the time of the products. The panel
+//            (2 tiles x 1024 columns, 32 KiB) stays in L1; x comes from L2, 32 lines per 64 cycles.
+//            At 256 tokens a decoded KiB feeds 16 products, and C is loaded and stored once per 16.
+//            So 60 % of the peak at hundreds of tokens is expected. All cycles are the
+//            manufacturer's: none measured.
+// Exactness  tdpbsud does not saturate. Codes are at most 2, so an int32 sum is within 2*128*K:
+//            K < 2^23. What the panel holds between the last decoded group and the end of a tile
+//            meets x = 0: rows of x are zero up to a multiple of 64, and every other chunk is a
+//            multiple of 64 columns.
 // Tiles      configured on entry, released before the return: runtime/amx.h
 // Layout     any with a panel decoder
 // Reference  codegen/reference/matmul.cpp
@@ -31,18 +34,16 @@ namespace {
 using Xbyak::Reg64;
 using Xbyak::Tmm;
 
-constexpr VectorFile kZmm{.count = 32, .bytes = 64};
-
 constexpr int kTileRegisters = 8;
 constexpr int kFirstB = 6;
 constexpr int kRowBytes = 64;  // of every tile register
 constexpr int kLog2BatchTokens = 4;
 constexpr int kBatchTokens = 1 << kLog2BatchTokens;  // rows of a tile register: the most
-constexpr int kLog2StepGroups = 4;
-constexpr int kStepGroups = 1 << kLog2StepGroups;  // rows of B
-constexpr int kStepColumns = kStepGroups * kPanelGroupColumns;
-constexpr int kStepPanelBytes = kStepGroups * kPanelGroupBytes;
-static_assert(kStepColumns == kQuantPad);
+constexpr int kLog2ProductGroups = 4;
+constexpr int kProductGroups = 1 << kLog2ProductGroups;  // rows of B
+constexpr int kProductColumns = kProductGroups * kDotGroupColumns;
+constexpr int kProductPanelBytes = kProductGroups * kDotGroupBytes;
+static_assert(kProductColumns == kQuantPad);
 
 // The operand of ldtilecfg.
 struct TileConfig {
@@ -57,7 +58,7 @@ static_assert(sizeof(TileConfig) == 64);
 class PanelAmx final : public PanelMatmul {
  public:
   static constexpr PanelLimits kLimits{
-      .max_block_k = 2048, .max_tokens = 0, .own_block_k = 1024, .column_unit = kStepColumns};
+      .max_block_k = 2048, .max_tokens = 0, .own_block_k = 1024, .column_unit = kProductColumns};
   static constexpr PlanGrid kGrid{.tiles_per_step = kPanelTiles,
                                   .k_unroll = {},
                                   .prefetch_bytes = kPanelPrefetches,
@@ -65,17 +66,17 @@ class PanelAmx final : public PanelMatmul {
                                   .tokens = {}};
 
   static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
-    return panel_work(kZmm, spec, plan, kLimits, tokens);
+    return panel_work(kZmmFile, spec, plan, kLimits, tokens);
   }
 
   PanelAmx(const MatmulSpec& spec, const KernelPlan& plan)
-      : PanelMatmul(kZmm, spec, plan, kLimits) {}
+      : PanelMatmul(kZmmFile, spec, plan, kLimits) {}
 
  private:
   // One run over the columns of a chunk: `batches` of up to 16 tokens times `tiles` row tiles.
   struct Pass {
     int batches, tiles;
-    int first_tile;  // of the step
+    int first_tile;  // of the group
   };
 
   // Register map.
@@ -85,12 +86,12 @@ class PanelAmx final : public PanelMatmul {
   struct Regs {
     Reg64 x[2] = {Xbyak::util::rdx, Xbyak::util::rsi};  // current columns of both batches
     Reg64 panel = Xbyak::util::rcx;                     // current group
-    Reg64 steps_left = Xbyak::util::rbx;
+    Reg64 products_left = Xbyak::util::rbx;
     Reg64 x_stride = Xbyak::util::r8;     // bytes
     Reg64 sums_stride = Xbyak::util::r9;  // bytes
     Reg64 b_stride = Xbyak::util::r10;    // bytes
     Reg64 tokens_left = Xbyak::util::r11;
-    Reg64 sums = Xbyak::util::r12;     // of the batch, first tile of the step
+    Reg64 sums = Xbyak::util::r12;     // of the batch, first tile of the group
     Reg64 x_batch = Xbyak::util::r13;  // first columns of the chunk, first token of the batch
   };
 
@@ -121,7 +122,7 @@ class PanelAmx final : public PanelMatmul {
       TileConfig config;
       for (int i = 0; i < kTileRegisters; ++i) {
         config.row_bytes[i] = kRowBytes;
-        config.rows[i] = static_cast<uint8_t>(i < kFirstB ? tokens : kStepGroups);
+        config.rows[i] = static_cast<uint8_t>(i < kFirstB ? tokens : kProductGroups);
       }
       db(reinterpret_cast<const uint8_t*>(&config), sizeof config);
     }
@@ -133,7 +134,7 @@ class PanelAmx final : public PanelMatmul {
     Xbyak::Label two, one, full, done;
     mov(r_.x_stride, argument(offsetof(MatmulArgs, x_stride)));
     mov(r_.sums_stride.cvt32(), sums_stride());
-    mov(r_.b_stride.cvt32(), kPanelGroupBytes);
+    mov(r_.b_stride.cvt32(), kDotGroupBytes);
     mov(r_.tokens_left, argument(offsetof(MatmulArgs, m)));
     mov(r_.x_batch, regs_.x_chunk);
     lea(r_.sums, ptr[sums(0)]);
@@ -170,8 +171,8 @@ class PanelAmx final : public PanelMatmul {
   // Leaves the flags of the tokens that are left: zero, or negative after a batch that was not
   // full.
   void multiply_batches(int batches) {
-    const int tiles = std::min(step_tiles(), 2);
-    for (int tile = 0; tile < step_tiles(); tile += tiles)
+    const int tiles = std::min(group_tiles(), 2);
+    for (int tile = 0; tile < group_tiles(); tile += tiles)
       multiply_pass({.batches = batches, .tiles = tiles, .first_tile = tile});
     imul(rax, r_.x_stride, batches * kBatchTokens);
     add(r_.x_batch, rax);
@@ -190,29 +191,29 @@ class PanelAmx final : public PanelMatmul {
       add(r_.x[1], r_.x_batch);
     }
     lea(r_.panel, ptr[panel(pass.first_tile)]);
-    mov(r_.steps_left, local(kChunkGroups));
-    add(r_.steps_left, kStepGroups - 1);
-    shr(r_.steps_left, kLog2StepGroups);
+    mov(r_.products_left, local(kChunkGroups));
+    add(r_.products_left, kProductGroups - 1);
+    shr(r_.products_left, kLog2ProductGroups);
     Xbyak::Label next;
     align(kLoopAlignment);
     L(next);
-    step(pass);
-    dec(r_.steps_left);
+    product(pass);
+    dec(r_.products_left);
     jnz(next, T_NEAR);
     finish(pass);
   }
 
   // Each product follows the load that it waited for.
-  void step(const Pass& pass) {
+  void product(const Pass& pass) {
     for (int batch = 0; batch < pass.batches; ++batch) {
       tileloadd(a(batch), ptr[r_.x[batch] + r_.x_stride]);
       for (int tile = 0; tile < pass.tiles; ++tile) {
         if (batch == 0) tileloadd(b(tile), ptr[r_.panel + r_.b_stride + tile * panel_tile_bytes()]);
         tdpbsud(c(batch, tile), a(batch), b(tile));
       }
-      add(r_.x[batch], kStepColumns);
+      add(r_.x[batch], kProductColumns);
     }
-    add(r_.panel, kStepPanelBytes);
+    add(r_.panel, kProductPanelBytes);
   }
 
   void start(const Pass& pass) {
@@ -229,7 +230,7 @@ class PanelAmx final : public PanelMatmul {
     for (int batch = 0; batch < pass.batches; ++batch) {
       for (int tile = 0; tile < pass.tiles; ++tile) {
         const int offset =
-            batch * kBatchTokens * sums_stride() + (pass.first_tile + tile) * kPanelGroupBytes;
+            batch * kBatchTokens * sums_stride() + (pass.first_tile + tile) * kDotGroupBytes;
         body(c(batch, tile), ptr[r_.sums + r_.sums_stride + offset]);
       }
     }

@@ -3,11 +3,11 @@
 // Shapes     MatmulArgs, m = 1..256; any N % 16 == 0, any K < 2^23
 // Tile       1 tile of 16 rows (two ymm) x 6 tokens:
 //            12 accumulators + 2 codes + activations + product = 16 ymm
-// Work       a group, that is 4 columns of a tile for 6 tokens: 12 vpmaddubsw + 12 vpaddw, 2 loads, 6
-//            broadcasts; once a chunk 12 vpmaddwd + 12 vpaddd for up to 64 groups
-// Exactness  A pair of products is in [2*2*(-128), 2*2*127] = [-512, 508], so vpmaddubsw does not saturate.
-//            A chunk has at most 256 columns whatever the plan asks, 64 groups, one pair a lane each: a lane is in
-//            [-32768, 32512]. An int32 lane is within 2*128*K: K < 2^23.
+// Work       a group, that is 4 columns of a tile for 6 tokens: 12 vpmaddubsw + 12 vpaddw, 2 loads,
+//            6 broadcasts; once per chunk 12 vpmaddwd + 12 vpaddd for up to 64 groups
+// Exactness  A pair of products is in [2*2*(-128), 2*2*127] = [-512, 508], so vpmaddubsw does not
+//            saturate. A chunk has at most 256 columns whatever the plan asks, 64 groups, one pair
+//            per lane: a lane is in [-32768, 32512]. An int32 lane is within 2*128*K: K < 2^23.
 // Layout     any with a panel decoder          Reference  codegen/reference/matmul.cpp
 #include "codegen/x64/panel/panel_vectors.h"
 #include "codegen/x64/x64_generator.h"
@@ -19,7 +19,6 @@ namespace {
 
 using Xbyak::Xmm;
 
-constexpr VectorFile kYmm{.count = 16, .bytes = 32};
 constexpr int kWidenedColumns = 256;  // what int16 lanes hold
 constexpr int kBlocks[] = {128, kWidenedColumns};
 
@@ -38,11 +37,11 @@ class PanelAvx2 final : public PanelVectorMatmul {
 
   static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
     // vpaddw takes one cycle, and two instructions per product leave time to load.
-    return panel_work(kYmm, spec, plan, kLimits, tokens);
+    return panel_work(kYmmFile, spec, plan, kLimits, tokens);
   }
 
   PanelAvx2(const MatmulSpec& spec, const KernelPlan& plan)
-      : PanelVectorMatmul(kYmm, spec, plan, kLimits, 1) {}
+      : PanelVectorMatmul(kYmmFile, spec, plan, kLimits, 1) {}
 
  private:
   Xmm product() const { return vec(15); }

@@ -4,25 +4,18 @@
 #include <cstddef>
 #include <numeric>
 
-#include "codegen/layout/word_cells.h"
+#include "codegen/layout/word_columns.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc::x64 {
 namespace {
 
 constexpr int kCacheLine = 64;
 // With 2048 columns a scratch of 192 KiB.
-constexpr int kMaxStepTiles = 4;
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
+constexpr int kMaxGroupTiles = 4;
 
 int as_int(int64_t value) {
   return static_cast<int>(value);
-}
-
-int step_tiles_of(const MatmulSpec& spec, const KernelPlan& plan) {
-  return is_gated(spec.epilogue) ? std::max(plan.tiles_per_step, 2) : plan.tiles_per_step;
 }
 
 }  // namespace
@@ -30,15 +23,15 @@ int step_tiles_of(const MatmulSpec& spec, const KernelPlan& plan) {
 PanelChunks::PanelChunks(int64_t k, int64_t unit, int64_t most_columns) {
   const int64_t most = std::max(most_columns / unit, int64_t{1}) * unit;
   const int64_t fair_share = ceil_div(k, ceil_div(k, most));
-  columns = ceil_div(fair_share, unit) * unit;
+  columns = round_up(fair_share, unit);
   count = ceil_div(k, columns);
   last_columns = k - (count - 1) * columns;
 }
 
 Status check_panel_plan(const KernelPlan& plan, const PanelLimits& limits) {
-  if (plan.tiles_per_step > kMaxStepTiles) {
+  if (plan.tiles_per_step > kMaxGroupTiles) {
     return make_error(StatusCode::kUnsupported, "tiles_per_step = {}, the scratch is for {}",
-                      plan.tiles_per_step, kMaxStepTiles);
+                      plan.tiles_per_step, kMaxGroupTiles);
   }
   if (plan.block_k < 0 || plan.block_k > limits.max_block_k) {
     return make_error(StatusCode::kUnsupported, "block_k = {}, expected 0..{}", plan.block_k,
@@ -61,7 +54,7 @@ PanelChunks panel_chunks(const MatmulSpec& spec, const KernelPlan& plan,
 KernelPlan effective_panel_plan(const MatmulSpec& spec, const KernelPlan& plan,
                                 const PanelLimits& limits) {
   KernelPlan effective = plan;
-  effective.tiles_per_step = step_tiles_of(spec, plan);
+  effective.tiles_per_step = tile_group_size(spec, plan);
   effective.block_k = as_int(panel_chunks(spec, plan, limits).columns);
   return effective;
 }
@@ -73,13 +66,13 @@ MatmulWork panel_work(VectorFile vectors, const MatmulSpec& spec, const KernelPl
   const auto decoder = make_panel_decoder(spec.layout, vectors);
   // Every byte of a panel is the code of a weight.
   return {.strategy = MatmulWork::Strategy::kPanel,
-          .streams = step_tiles_of(spec, plan),
+          .streams = tile_group_size(spec, plan),
           .prefetch_bytes = plan.prefetch_bytes,
           .decode_operations = decoder->operations_per_weight(),
           .decode_stores = 1.0 / vectors.bytes,
           .multiply_operations = int8_operations(spec, tokens),
           .panel_bytes =
-              step_tiles_of(spec, plan) * kTileRows * std::min<int64_t>(chunks.columns, spec.k),
+              tile_group_size(spec, plan) * kTileRows * std::min<int64_t>(chunks.columns, spec.k),
           .sums_bytes = 2.0 * sizeof(int32_t) * outputs * static_cast<double>(chunks.count)};
 }
 
@@ -91,17 +84,17 @@ PanelMatmul::PanelMatmul(VectorFile vectors, const MatmulSpec& spec, const Kerne
 
 // ---- scratch
 
-int PanelMatmul::most_step_tiles() const {
-  return step_tiles_of(spec_, plan_);
+int PanelMatmul::most_group_tiles() const {
+  return tile_group_size(spec_, plan_);
 }
 
 int PanelMatmul::panel_tile_bytes() const {
-  return as_int(chunks_.columns) / kPanelGroupColumns * kPanelGroupBytes;
+  return as_int(chunks_.columns) / kDotGroupColumns * kDotGroupBytes;
 }
 
 Xbyak::RegExp PanelMatmul::sums(int tile) const {
   static_assert(8 * kLocals <= kCacheLine);
-  return regs_.scratch + (kCacheLine + tile * kPanelGroupBytes);
+  return regs_.scratch + (kCacheLine + tile * kDotGroupBytes);
 }
 
 Xbyak::RegExp PanelMatmul::panel(int tile) const {
@@ -110,7 +103,7 @@ Xbyak::RegExp PanelMatmul::panel(int tile) const {
 
 int PanelMatmul::scratch_bytes() const {
   return kCacheLine +
-         most_step_tiles() * (kMaxTokensPerCall * kPanelGroupBytes + panel_tile_bytes());
+         most_group_tiles() * (kMaxTokensPerCall * kDotGroupBytes + panel_tile_bytes());
 }
 
 // ---- walk
@@ -119,8 +112,8 @@ void PanelMatmul::generate() {
   prologue(scratch_bytes());
   load_arguments();
   load_constants();
-  const int fewest = gated() ? 2 : 1;
-  for (int tiles = most_step_tiles(); tiles >= fewest; tiles /= 2) run_steps(tiles);
+  for (int tiles = most_group_tiles(); tiles >= spec_.tiles_per_unit(); tiles /= 2)
+    run_tile_groups(tiles);
   release();
   finish();
 }
@@ -140,15 +133,15 @@ void PanelMatmul::load_arguments() {
   add(regs_.w, argument(offsetof(MatmulArgs, w)));
   mov(rdx, argument(offsetof(MatmulArgs, tile_scale)));
   lea(rdx, ptr[rdx + rax * 4]);
-  mov(local(kStepTileScale), rdx);
+  mov(local(kGroupTileScale), rdx);
 
   imul(rax, rax, output_bytes_per_tile());
   add(rax, argument(offsetof(MatmulArgs, y)));
-  mov(local(kStepY), rax);
+  mov(local(kGroupY), rax);
 }
 
-void PanelMatmul::run_steps(int tiles) {
-  step_tiles_ = tiles;
+void PanelMatmul::run_tile_groups(int tiles) {
+  group_tiles_ = tiles;
   Xbyak::Label next, done;
   L(next);
   cmp(local(kTilesLeft), tiles);
@@ -181,23 +174,23 @@ void PanelMatmul::run_chunks() {
   add(regs_.x_chunk, as_int(chunks_.columns));
   dec(local(kChunksLeft));
   jnz(next, T_NEAR);
-  add(regs_.w, as_int(step_tiles_ * tile_bytes() - chunks_.count * chunk_bytes));
+  add(regs_.w, as_int(group_tiles_ * tile_bytes() - chunks_.count * chunk_bytes));
 }
 
 void PanelMatmul::set_chunk(int64_t columns) {
   mov(local(kChunkBlocks), as_int(ceil_div(columns, decoder_->block_columns())));
-  mov(local(kChunkGroups), as_int(ceil_div(columns, kPanelGroupColumns)));
+  mov(local(kChunkGroups), as_int(ceil_div(columns, kDotGroupColumns)));
 }
 
 void PanelMatmul::decode() {
-  const int panel_block_bytes = decoder_->block_columns() / kPanelGroupColumns * kPanelGroupBytes;
+  const int panel_block_bytes = decoder_->block_columns() / kDotGroupColumns * kDotGroupBytes;
   decoder_->load_constants(*this);
   mov(regs_.w_block, regs_.w);
   lea(regs_.panel_block, ptr[panel(0)]);
   mov(regs_.blocks_left, local(kChunkBlocks));
   Xbyak::Label next;
   L(next);
-  for (int tile = 0; tile < step_tiles_; ++tile) {
+  for (int tile = 0; tile < group_tiles_; ++tile) {
     const Xbyak::RegExp block = regs_.w_block + as_int(tile * tile_bytes());
     for (int line = 0; plan_.prefetch_bytes > 0 && line < decoder_->block_bytes();
          line += kCacheLine)
@@ -213,15 +206,15 @@ void PanelMatmul::decode() {
 // ---- epilogue
 
 void PanelMatmul::epilogue() {
-  const int outputs = gated() ? step_tiles_ / 2 : step_tiles_;
+  const int outputs = group_tiles_ / spec_.tiles_per_unit();
   const OutputRegs output_regs{.y = regs_.y,
                                .residual_delta = regs_.residual_delta,
                                .x_scale = regs_.x_scale,
                                .x_sum = regs_.x_sum,
                                .tile_scale = regs_.tile_scale,
                                .row_absmax = regs_.row_absmax};
-  mov(regs_.y, local(kStepY));
-  mov(regs_.tile_scale, local(kStepTileScale));
+  mov(regs_.y, local(kGroupY));
+  mov(regs_.tile_scale, local(kGroupTileScale));
   mov(regs_.x_scale, argument(offsetof(MatmulArgs, x_scale)));
   mov(regs_.x_sum, argument(offsetof(MatmulArgs, x_sum)));
   if (spec_.row_absmax) mov(regs_.row_absmax, argument(offsetof(MatmulArgs, row_absmax)));
@@ -238,7 +231,7 @@ void PanelMatmul::epilogue() {
   for (int output = 0; output < outputs; ++output) {
     for (int part = 0; part < vectors_per_tile(); ++part) {
       const auto tile_sums = [&](int tile) {
-        return ptr[regs_.sums + (tile * kPanelGroupBytes + part * vectors_.bytes)];
+        return ptr[regs_.sums + (tile * kDotGroupBytes + part * vectors_.bytes)];
       };
       store_output(output_regs, tile_sums, output, 0, part);
     }
@@ -250,8 +243,8 @@ void PanelMatmul::epilogue() {
   if (spec_.row_absmax) add(regs_.row_absmax, as_int(sizeof(float)));
   dec(regs_.tokens_left);
   jnz(next, T_NEAR);
-  add(local(kStepY), outputs * kTileOutputBytes);
-  add(local(kStepTileScale), step_tiles_ * as_int(sizeof(float)));
+  add(local(kGroupY), outputs * kTileOutputBytes);
+  add(local(kGroupTileScale), group_tiles_ * as_int(sizeof(float)));
 }
 
 }  // namespace bitnetc::x64

@@ -7,14 +7,14 @@
 namespace bitnetc::x64 {
 namespace {
 
-constexpr int kTokensPerBase =
-    4;  // one register addresses four rows of x: 0, 1, 2 and 3 strides on
+// One register addresses four rows of x: 0, 1, 2 and 3 strides on.
+constexpr int kTokensPerBase = 4;
 
 }  // namespace
 
-PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int step_tiles, int tokens) {
+PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int group_tiles, int tokens) {
   const int vectors_per_tile = kTileOutputBytes / vectors.bytes;
-  for (int tiles = step_tiles; tiles >= 1; tiles /= 2) {
+  for (int tiles = group_tiles; tiles >= 1; tiles /= 2) {
     const PanelPass pass{
         .tokens = tokens, .tiles = tiles, .vectors = tiles * vectors_per_tile, .first_tile = 0};
     if (pass.registers() + temporaries <= vectors.count) return pass;
@@ -22,9 +22,10 @@ PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int step_tiles,
   return {.tokens = tokens, .tiles = 0, .vectors = 0, .first_tile = 0};
 }
 
-int most_batch_tokens(VectorFile vectors, int temporaries, int step_tiles, const KernelPlan& plan) {
+int most_batch_tokens(VectorFile vectors, int temporaries, int group_tiles,
+                      const KernelPlan& plan) {
   const auto accumulators = [&](int tokens) {
-    return choose_panel_pass(vectors, temporaries, step_tiles, tokens).accumulators();
+    return choose_panel_pass(vectors, temporaries, group_tiles, tokens).accumulators();
   };
   const int limit = plan.tokens > 0 ? plan.tokens : kMaxBatchTokens;
   int best = 1;
@@ -35,10 +36,9 @@ int most_batch_tokens(VectorFile vectors, int temporaries, int step_tiles, const
 
 MatmulWork panel_vector_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                              const PanelLimits& limits, int temporaries, int64_t tokens) {
-  const int step_tiles =
-      is_gated(spec.epilogue) ? std::max(plan.tiles_per_step, 2) : plan.tiles_per_step;
-  const int most = most_batch_tokens(vectors, temporaries, step_tiles, plan);
-  const PanelPass pass = choose_panel_pass(vectors, temporaries, step_tiles,
+  const int group_tiles = tile_group_size(spec, plan);
+  const int most = most_batch_tokens(vectors, temporaries, group_tiles, plan);
+  const PanelPass pass = choose_panel_pass(vectors, temporaries, group_tiles,
                                            static_cast<int>(std::min<int64_t>(most, tokens)));
   MatmulWork work = panel_work(vectors, spec, plan, limits, tokens);
   work.independent_sums = pass.accumulators();
@@ -56,11 +56,11 @@ PanelVectorMatmul::PanelVectorMatmul(VectorFile vectors, const MatmulSpec& spec,
 Xbyak::Address PanelVectorMatmul::codes(int vector, int group) const {
   const int tile = vector / vectors_per_tile(), part = vector % vectors_per_tile();
   return ptr[r_.panel +
-             (tile * panel_tile_bytes() + group * kPanelGroupBytes + part * vectors_.bytes)];
+             (tile * panel_tile_bytes() + group * kDotGroupBytes + part * vectors_.bytes)];
 }
 
 Xbyak::Address PanelVectorMatmul::activations(int token, int group) const {
-  const Xbyak::RegExp base = r_.x[token / kTokensPerBase] + group * kPanelGroupColumns;
+  const Xbyak::RegExp base = r_.x[token / kTokensPerBase] + group * kDotGroupColumns;
   switch (token % kTokensPerBase) {
     case 0: return ptr[base];
     case 1: return ptr[base + r_.x_stride];
@@ -70,14 +70,14 @@ Xbyak::Address PanelVectorMatmul::activations(int token, int group) const {
 }
 
 Xbyak::Address PanelVectorMatmul::sums_of(const PanelPass& pass, int token, int vector) const {
-  return ptr[r_.sums + (token * sums_stride() + pass.first_tile * kPanelGroupBytes +
-                        vector * vectors_.bytes)];
+  return ptr[r_.sums +
+             (token * sums_stride() + pass.first_tile * kDotGroupBytes + vector * vectors_.bytes)];
 }
 
 // ---- tokens
 
 void PanelVectorMatmul::multiply() {
-  const int most = most_batch_tokens(vectors_, temporaries_, step_tiles(), plan_);
+  const int most = most_batch_tokens(vectors_, temporaries_, group_tiles(), plan_);
   std::vector<Xbyak::Label> batch(static_cast<size_t>(most) + 1);
   Xbyak::Label next, done;
   mov(r_.x_stride, argument(offsetof(MatmulArgs, x_stride)));
@@ -104,7 +104,7 @@ void PanelVectorMatmul::multiply() {
   L(done);
 }
 
-// Full batches, but two equal ones at the end: a batch of few tokens would wait for its own sums.
+// Full batches, then two equal ones: a last batch of few tokens would wait for its own sums.
 void PanelVectorMatmul::choose_batch(int most) {
   Xbyak::Label chosen;
   mov(r_.tokens.cvt32(), most);
@@ -120,7 +120,7 @@ void PanelVectorMatmul::choose_batch(int most) {
 
 void PanelVectorMatmul::multiply_batch(int tokens) {
   PanelPass pass = pass_for(tokens);
-  for (; pass.first_tile < step_tiles(); pass.first_tile += pass.tiles) multiply_pass(pass);
+  for (; pass.first_tile < group_tiles(); pass.first_tile += pass.tiles) multiply_pass(pass);
 }
 
 // ---- microkernel
@@ -155,9 +155,9 @@ void PanelVectorMatmul::multiply_pass(const PanelPass& pass) {
 
 void PanelVectorMatmul::groups(const PanelPass& pass, int count) {
   for (int i = 0; i < count; ++i) group(pass, i);
-  add(r_.panel, count * kPanelGroupBytes);
+  add(r_.panel, count * kDotGroupBytes);
   for (int base = 0; base * kTokensPerBase < pass.tokens; ++base)
-    add(r_.x[base], count * kPanelGroupColumns);
+    add(r_.x[base], count * kDotGroupColumns);
 }
 
 void PanelVectorMatmul::group(const PanelPass& pass, int index) {

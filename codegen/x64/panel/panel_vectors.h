@@ -1,18 +1,18 @@
-// The product of a panel with tokens in vector registers, one int32 lane per output row: what the
-// AVX2, VNNI and AVX-512 tiers share. A tier adds the dot product of its instructions.
+// What the AVX2 and VNNI tiers share: the product of a panel with tokens in vector registers, one
+// int32 lane per output row. A tier adds its dot product.
 //
-//   for each batch of tokens               at most most_tokens(); the last batches share what is left
+//   for each batch of tokens               at most most_tokens(); the last two share the rest
 //     for each pass of row tiles           as many as the registers hold for that many tokens
 //       start                              sums -> accumulators, or zero
 //       for each k_unroll groups           an emitted loop, then one group at a time
 //       finish                             accumulators -> sums
 //
-// There is a microkernel per number of tokens, so none is multiplied in vain. In a group, vectors
-// of codes and broadcast activations meet each with each; the fewer of the two stay in registers,
-// the others pass.
+// There is a microkernel per number of tokens, so no padding is multiplied. In a dot group every
+// vector of codes is multiplied with every broadcast of activations. The fewer of the two stay in
+// registers; the others are loaded one after the other.
 //
-// Registers  accumulators from 0 up, then the operands that stay, then the one that passes; a tier's
-//            temporaries are the last
+// Registers  accumulators from 0 up, then the operands that stay, then the one that passes; a
+//            tier's temporaries are the last
 #pragma once
 
 #include "codegen/x64/panel/panel_matmul.h"
@@ -26,19 +26,19 @@ inline constexpr int kMaxBatchTokens = 12;
 struct PanelPass {
   int tokens, tiles;
   int vectors;     // of codes: tiles * vectors per tile
-  int first_tile;  // of the step
+  int first_tile;  // of the group
 
   int accumulators() const { return tokens * vectors; }
   int kept() const { return tokens < vectors ? tokens : vectors; }
   int registers() const { return accumulators() + kept() + 1; }
 };
 
-// As many tiles of a tile group of `step_tiles` as the registers hold for that many tokens; `tiles`
-// is 0 if not even one.
-PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int step_tiles, int tokens);
+// As many tiles of a tile group of `group_tiles` as the registers hold for that many tokens;
+// `tiles` is 0 if not even one.
+PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int group_tiles, int tokens);
 // The batch that keeps most accumulators busy; among equals the one with fewest tokens, whose pass
 // has most tiles.
-int most_batch_tokens(VectorFile vectors, int temporaries, int step_tiles, const KernelPlan& plan);
+int most_batch_tokens(VectorFile vectors, int temporaries, int group_tiles, const KernelPlan& plan);
 // MatmulFamily::work where products of `tokens` tokens take turns on accumulators as
 // PanelVectorMatmul has them do.
 MatmulWork panel_vector_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
@@ -93,7 +93,7 @@ class PanelVectorMatmul : public PanelMatmul {
   void group(const PanelPass& pass, int index);
 
   PanelPass pass_for(int tokens) const {
-    return choose_panel_pass(vectors_, temporaries_, step_tiles(), tokens);
+    return choose_panel_pass(vectors_, temporaries_, group_tiles(), tokens);
   }
   Xbyak::Address codes(int vector, int group) const;
   Xbyak::Address activations(int token, int group) const;

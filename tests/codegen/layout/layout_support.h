@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "codegen/layout/word_cells.h"
+#include "codegen/layout/word_columns.h"
 #include "codegen/weight_layout.h"
 
 namespace bitnetc::test {
@@ -69,7 +69,7 @@ inline Status unpack_with_word(LayoutId id, uint16_t word) {
   std::vector<int8_t> trits(static_cast<size_t>(layout.n * layout.k));
   std::vector<uint8_t> bytes = packed(layout, trits);
   const auto at =
-      static_cast<size_t>(layout.tile_bytes() + layout.block_bytes() + kCellBytes + 5 * 2);
+      static_cast<size_t>(layout.tile_bytes() + layout.block_bytes() + kWordColumnBytes + 5 * 2);
   bytes[at] = static_cast<uint8_t>(word);
   bytes[at + 1] = static_cast<uint8_t>(word >> 8);
   return unpack(layout, bytes, trits);

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "codegen/reference/reference.h"
-#include "runtime/buffer.h"
 #include "runtime/kv_cache.h"
 #include "runtime/math.h"
+#include "runtime/rounding.h"
 #include "tests/support/random_values.h"
 
 namespace bitnetc {

@@ -76,7 +76,7 @@ TEST(ReferenceMatmulTest, SumsExactlyAndScalesWithTheTilesOwnFactor) {
   EXPECT_EQ(p.y[17], -7.0f * 0.125f);
 }
 
-TEST(ReferenceMatmulTest, StepAndScaleAreMultipliedFirst) {
+TEST(ReferenceMatmulTest, TheScalesAreMultipliedFirst) {
   // (1/3 * 3) rounds to 1, but (5 * 1/3) * 3 does not give 5 in every rounding order.
   Problem p({.n = 16, .k = 1});
   p.x = {49};

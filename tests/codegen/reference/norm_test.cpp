@@ -112,14 +112,14 @@ TEST(ReferenceNormQuantizeTest, TinyRowsAreMeasuredAgainstTheFloor) {
   EXPECT_EQ(out.q[1], 13);   // 12.7
 }
 
-TEST(ReferenceQuantizeTest, TheGreatestOfTheMaximaIsTheMeasure) {
+TEST(ReferenceQuantizeTest, TheGreatestAbsmaxIsTheMeasure) {
   const std::vector<float> x = {2.5f, -127, 3.5f};
-  const float maxima[] = {3.5f, 999, 127, 999, 2.5f};
+  const float parts[] = {3.5f, 999, 127, 999, 2.5f};
   std::vector<int8_t> q(64, 99);
   float scale = -1;
   int32_t sum = -1;
   reference::quantize({.k = 3}, {.x = x.data(),
-                                 .absmax = maxima,
+                                 .absmax = parts,
                                  .absmax_count = 3,
                                  .absmax_stride = 2,
                                  .q = q.data(),

@@ -1,8 +1,8 @@
 #include <deque>
 
 #include "codegen/reference/reference.h"
-#include "runtime/buffer.h"
 #include "runtime/kv_cache.h"
+#include "runtime/rounding.h"
 #include "tests/codegen/static/static_kernel_test.h"
 
 namespace bitnetc::test {

@@ -1,4 +1,4 @@
-// The look-up matmuls against codegen/reference and a plain loop, between guard pages, and what
+// The LUT kernels against codegen/reference and a plain loop, between guard pages, and what
 // their hot loops consist of. Code is generated on any x86-64 machine; running it needs the tier.
 #include <Zydis/Zydis.h>
 #include <gtest/gtest.h>

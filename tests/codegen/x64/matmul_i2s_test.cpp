@@ -112,7 +112,7 @@ HotLoop hot_loop(const std::vector<Instruction>& instructions) {
   return {};
 }
 
-// K = 16 cells an iteration x 16 iterations at the unroll used below.
+// K = 16 blocks per iteration x 16 iterations at the unroll used below.
 constexpr int kUnroll = 8;
 constexpr int64_t kColumns = 16 * kUnroll * 16;
 

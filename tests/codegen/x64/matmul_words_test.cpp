@@ -15,7 +15,6 @@ namespace {
 
 constexpr LayoutId kWordLayouts[] = {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3};
 constexpr Isa kIsa = Isa::kAvx512Vnni;
-constexpr int kGroupColumns = 4;
 
 // Keeps the bytes of the kernel published last.
 class CodeRecorder final : public JitObserver {
@@ -89,7 +88,7 @@ HotLoop hot_loop(LayoutId layout, int m, const KernelPlan& plan) {
 
 int groups_of(LayoutId layout) {
   const WeightLayout matrix{.id = layout, .n = 16, .k = 5760};
-  return static_cast<int>(matrix.block_columns()) / kGroupColumns;
+  return static_cast<int>(matrix.block_columns()) / kDotGroupColumns;
 }
 
 // As the header of the kernel and those of the decoders state. An iteration of k_unroll = 1 is one
@@ -111,7 +110,7 @@ TEST(MatmulWordsAvx512Vnni, APairOfTilesSharesEachBroadcast) {
     for (const auto& [mnemonic, count] : kDecoding.at(layout)) operations += count;
     const auto work = generator->work({.n = 64, .k = 5760, .layout = layout}, {}, 1);
     EXPECT_DOUBLE_EQ(work->decode_operations,
-                     static_cast<double>(operations) / (groups_of(layout) * kGroupColumns * 16))
+                     static_cast<double>(operations) / (groups_of(layout) * kDotGroupColumns * 16))
         << layout_name(layout) << ": the cost model is told what is emitted";
     for (int m = 2; m <= kMaxSmallM; ++m) {
       HotLoop loop = hot_loop(layout, m, {.tiles_per_step = 2, .k_unroll = 1});

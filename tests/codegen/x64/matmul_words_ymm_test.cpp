@@ -53,7 +53,7 @@ class MatmulWords : public testing::TestWithParam<Isa> {
   int kernels_ = 0;
 };
 
-// Columns that fill int16 lanes, that end with a remainder, and that end with a cut cell.
+// Columns that fill int16 lanes, that end with a remainder, and that end with a cut block.
 TEST_P(MatmulWords, ExtremeOperands) {
   for (const LayoutId layout : kWordLayouts) {
     for (const int64_t k : {128, 252, 1000, 2560}) {

@@ -9,17 +9,16 @@
 #include <map>
 #include <string>
 
-#include "codegen/layout/word_cells.h"
-#include "codegen/x64/panel/decode_program.h"
+#include "codegen/layout/word_columns.h"
 #include "runtime/cpu_features.h"
 #include "runtime/exec_memory.h"
+#include "tests/support/decode_program.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/random_values.h"
 
 namespace bitnetc::x64 {
 namespace {
 
-constexpr int kGroupColumns = 4;
 constexpr int kZmmBytes = 64;
 
 struct Case {
@@ -43,7 +42,7 @@ class PanelDecoder : public testing::TestWithParam<Case> {
       if (needs_vbmi && !cpu.avx512_vbmi) GTEST_SKIP() << "NOT TESTED: this CPU has no VBMI";
     }
     Result<std::shared_ptr<const ExecMemory>> published =
-        publish_code(decode_program(GetParam().layout, GetParam().vector_bytes));
+        publish_code(test::decode_program(GetParam().layout, GetParam().vector_bytes));
     ASSERT_TRUE(published.ok()) << published.status().message();
     code_ = *std::move(published);
   }
@@ -60,12 +59,12 @@ class PanelDecoder : public testing::TestWithParam<Case> {
     test::GuardedBuffer<uint8_t> w(packed.size(), edge), panel(trits.size(), edge);
     std::memcpy(w.data(), packed.data(), packed.size());
     std::memset(panel.data(), 0xee, panel.size());
-    reinterpret_cast<DecodeEntry>(reinterpret_cast<uintptr_t>(code_->span().rx))(
+    reinterpret_cast<test::DecodeEntry>(reinterpret_cast<uintptr_t>(code_->span().rx))(
         w.data(), panel.data(), layout.k / layout.block_columns());
     for (int64_t k = 0; k < layout.k; ++k) {
       for (int64_t row = 0; row < kTileRows; ++row) {
         const int64_t at =
-            (k / kGroupColumns * kTileRows + row) * kGroupColumns + k % kGroupColumns;
+            (k / kDotGroupColumns * kTileRows + row) * kDotGroupColumns + k % kDotGroupColumns;
         const int expected = trits[static_cast<size_t>(row * layout.k + k)] + 1;
         ASSERT_EQ(panel[static_cast<size_t>(at)], expected) << "row " << row << " column " << k;
       }
@@ -116,7 +115,7 @@ TEST_P(PanelDecoderOfWords, DecodesEveryWordInEveryPlaceOfABlock) {
   ASSERT_EQ(static_cast<int64_t>(words.size()), expected_words);
 
   const size_t per_block = static_cast<size_t>(format.words * kTileRows);
-  const size_t blocks = (words.size() + per_block - 1) / per_block;
+  const size_t blocks = ceil_div(words.size(), per_block);
   const WeightLayout layout = tile(static_cast<int64_t>(blocks) * format.columns);
   for (size_t shift = 0; shift < per_block; ++shift) {
     std::vector<uint8_t> packed(static_cast<size_t>(layout.total_bytes()));
@@ -150,7 +149,7 @@ struct UseCase {
   std::string name() const {
     const char* rows = use.rows == YmmRows::kInOrder      ? "in_order"
                        : use.rows == YmmRows::kAsUnpacked ? "as_unpacked"
-                                                          : "as_cells";
+                                                          : "as_word_columns";
     return fmt::format("{}_{}_from_ymm{}", layout_name(layout), rows, use.first_register);
   }
 };
@@ -158,8 +157,8 @@ struct UseCase {
 std::vector<UseCase> use_cases() {
   std::vector<UseCase> cases;
   for (const LayoutId layout : {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3}) {
-    for (const YmmRows rows : {YmmRows::kInOrder, YmmRows::kAsUnpacked, YmmRows::kAsCells}) {
-      if (layout == LayoutId::kB3 && rows == YmmRows::kAsCells) continue;
+    for (const YmmRows rows : {YmmRows::kInOrder, YmmRows::kAsUnpacked, YmmRows::kAsWordColumns}) {
+      if (layout == LayoutId::kB3 && rows == YmmRows::kAsWordColumns) continue;
       for (int first = 0; first <= 16 - kLeastYmmRegisters; ++first)
         cases.push_back({layout, {.first_register = first, .rows = rows}});
     }
@@ -171,10 +170,10 @@ std::vector<UseCase> use_cases() {
 int64_t place_in_group(YmmRows rows, int64_t row, int64_t column) {
   constexpr int64_t kPartBytes = 32;
   switch (rows) {
-    case YmmRows::kInOrder: return row * kGroupColumns + column;
+    case YmmRows::kInOrder: return row * kDotGroupColumns + column;
     case YmmRows::kAsUnpacked:
-      return row / 4 % 2 * kPartBytes + (row / 8 * 4 + row % 4) * kGroupColumns + column;
-    case YmmRows::kAsCells: break;
+      return row / 4 % 2 * kPartBytes + (row / 8 * 4 + row % 4) * kDotGroupColumns + column;
+    case YmmRows::kAsWordColumns: break;
   }
   return column / 2 * kPartBytes + row * 2 + column % 2;
 }
@@ -184,7 +183,7 @@ class YmmGroups : public testing::TestWithParam<UseCase> {};
 TEST_P(YmmGroups, HoldTheCodesOfTheirRowsAndColumns) {
   if (!cpu_features().avx2) GTEST_SKIP() << "NOT TESTED: this CPU has no AVX2";
   const auto [layout, use] = GetParam();
-  const auto code = publish_code(ymm_decode_program(layout, use));
+  const auto code = publish_code(test::ymm_decode_program(layout, use));
   ASSERT_TRUE(code.ok()) << code.status().message();
   const WeightLayout tile{.id = layout, .n = kTileRows, .k = 720};
   ASSERT_EQ(tile.padded_k(), tile.k);
@@ -194,12 +193,12 @@ TEST_P(YmmGroups, HoldTheCodesOfTheirRowsAndColumns) {
   test::GuardedBuffer<uint8_t> w(static_cast<size_t>(tile.total_bytes()), test::Edge::kEnd);
   test::GuardedBuffer<uint8_t> groups(trits.size(), test::Edge::kEnd);
   ASSERT_TRUE(pack(tile, trits, {w.data(), static_cast<size_t>(tile.total_bytes())}).ok());
-  reinterpret_cast<DecodeEntry>(reinterpret_cast<uintptr_t>((*code)->span().rx))(
+  reinterpret_cast<test::DecodeEntry>(reinterpret_cast<uintptr_t>((*code)->span().rx))(
       w.data(), groups.data(), tile.k / tile.block_columns());
   for (int64_t k = 0; k < tile.k; ++k) {
     for (int64_t row = 0; row < kTileRows; ++row) {
-      const int64_t at = k / kGroupColumns * kGroupColumns * kTileRows +
-                         place_in_group(use.rows, row, k % kGroupColumns);
+      const int64_t at = k / kDotGroupColumns * kDotGroupColumns * kTileRows +
+                         place_in_group(use.rows, row, k % kDotGroupColumns);
       ASSERT_EQ(groups.data()[at], trits[static_cast<size_t>(row * tile.k + k)] + 1)
           << "row " << row << " column " << k;
     }
@@ -207,7 +206,7 @@ TEST_P(YmmGroups, HoldTheCodesOfTheirRowsAndColumns) {
 }
 
 TEST_P(YmmGroups, LeaveTheLowerRegistersAlone) {
-  const std::vector<uint8_t> code = ymm_decode_program(GetParam().layout, GetParam().use);
+  const std::vector<uint8_t> code = test::ymm_decode_program(GetParam().layout, GetParam().use);
   ZydisDecoder decoder;
   ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
   int registers = 0;
@@ -280,7 +279,7 @@ TEST(PanelDecoderInstructions, AreAsManyAsStated) {
       {"i2s_ymm", {14, 8}},  {"i2s_zmm", {7, 4}},  {"tl1_ymm", {18, 8}}, {"tl1_zmm", {8, 4}},
       {"tl2_ymm", {70, 18}}, {"tl2_zmm", {19, 9}}, {"b3_ymm", {50, 10}}, {"b3_zmm", {18, 5}}};
   for (const Case& c : kCases) {
-    const Loop loop = loop_of(decode_program(c.layout, c.vector_bytes));
+    const Loop loop = loop_of(test::decode_program(c.layout, c.vector_bytes));
     EXPECT_EQ(loop.operations, stated.at(c.name()).first) << c.name();
     EXPECT_EQ(loop.stores, stated.at(c.name()).second) << c.name();
   }
@@ -289,19 +288,20 @@ TEST(PanelDecoderInstructions, AreAsManyAsStated) {
 // With enough registers.
 TEST(PanelDecoderInstructions, OfGroupsAreAsManyAsStated) {
   const auto operations = [](LayoutId layout, YmmRows rows) {
-    return loop_of(ymm_decode_program(layout, {.first_register = 0, .rows = rows})).operations;
+    return loop_of(test::ymm_decode_program(layout, {.first_register = 0, .rows = rows}))
+        .operations;
   };
   EXPECT_EQ(operations(LayoutId::kTl1, YmmRows::kAsUnpacked), 16);
-  EXPECT_EQ(operations(LayoutId::kTl1, YmmRows::kAsCells), 14);
+  EXPECT_EQ(operations(LayoutId::kTl1, YmmRows::kAsWordColumns), 14);
   EXPECT_EQ(operations(LayoutId::kTl2, YmmRows::kAsUnpacked), 66);
-  EXPECT_EQ(operations(LayoutId::kTl2, YmmRows::kAsCells), 60);
+  EXPECT_EQ(operations(LayoutId::kTl2, YmmRows::kAsWordColumns), 60);
   EXPECT_EQ(operations(LayoutId::kB3, YmmRows::kAsUnpacked), 48);
 }
 
 TEST(PanelDecoderInstructions, OfYmmAreAvx2) {
   for (const Case& c : kCases) {
     if (c.vector_bytes == kZmmBytes) continue;
-    for (const auto& [set, count] : loop_of(decode_program(c.layout, c.vector_bytes)).sets)
+    for (const auto& [set, count] : loop_of(test::decode_program(c.layout, c.vector_bytes)).sets)
       EXPECT_TRUE(set == "AVX" || set == "AVX2") << c.name() << ": " << count << " of " << set;
   }
 }

@@ -61,7 +61,7 @@ class PanelMatmul : public testing::TestWithParam<Tier> {
     if (!runs_here()) return;
     SCOPED_TRACE(fmt::format("{} with {} tokens", kernel.name(), options.m));
     MatmulProblem problem(spec, options);
-    const int64_t tiles = problem.tiles(), unit = is_gated(spec.epilogue) ? 2 : 1;
+    const int64_t tiles = problem.tiles(), unit = spec.tiles_per_unit();
     for (const auto& [begin, end] : {std::pair{int64_t{0}, tiles}, std::pair{unit, tiles}}) {
       problem.reset_output();
       const MatmulArgs args = problem.args(begin, end);

@@ -1,4 +1,4 @@
-// The builders of look-up tables against codegen/reference, between guard pages.
+// The builders of lookup tables against codegen/reference, between guard pages.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -7,8 +7,8 @@
 
 #include "codegen/reference/reference.h"
 #include "codegen/x64/x64_generators.h"
-#include "runtime/buffer.h"
 #include "runtime/cpu_features.h"
+#include "runtime/rounding.h"
 #include "tests/support/abi_trampoline.h"
 #include "tests/support/guarded_buffer.h"
 

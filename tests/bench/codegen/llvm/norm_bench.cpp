@@ -35,12 +35,12 @@ void norm_quantize(benchmark::State& state, const char* generator) {
   if (!difference.empty()) return state.SkipWithError(difference.c_str());
 
   std::vector<int8_t> q(static_cast<size_t>(spec.padded_k()));
-  float step = 0;
+  float scale = 0;
   int32_t sum = 0;
   const NormQuantizeArgs args{.x = row.x.data(),
                               .weight = row.weight.data(),
                               .q = q.data(),
-                              .scale = &step,
+                              .scale = &scale,
                               .sum = &sum,
                               .normed = nullptr};
   for (auto _ : state) {

@@ -8,8 +8,8 @@
 #include <algorithm>
 
 #include "codegen/kernel_builder.h"
-#include "runtime/buffer.h"
 #include "runtime/cpu_features.h"
+#include "tests/bench/codegen/matmul_buffers.h"
 
 namespace bitnetc {
 namespace {
@@ -24,26 +24,8 @@ void run(benchmark::State& state, const std::string& generator, const MatmulSpec
   if (!built.ok()) return state.SkipWithError(built.status().message().c_str());
   const WeightLayout layout = spec.weight_layout();
   const int64_t tiles = std::min(kL2Bytes / layout.tile_bytes() / 4 * 4, layout.tiles());
-  const auto x_stride = static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad));
-  // Operands that need not mean anything: only their addresses matter for time.
-  const Buffer<int8_t> x(static_cast<size_t>(tokens * x_stride));
-  Buffer<float> y(static_cast<size_t>(tokens * spec.n)), x_scale(static_cast<size_t>(tokens)),
-      tile_scale(static_cast<size_t>(layout.tiles()));
-  const Buffer<int32_t> x_sum(static_cast<size_t>(tokens));
-  const Buffer<uint8_t> w(static_cast<size_t>(tiles * layout.tile_bytes()));
-  const MatmulArgs args{.x = x.data(),
-                        .tables = nullptr,
-                        .w = w.data(),
-                        .y = y.data(),
-                        .x_scale = x_scale.data(),
-                        .x_sum = x_sum.data(),
-                        .tile_scale = tile_scale.data(),
-                        .residual = nullptr,
-                        .x_stride = x_stride,
-                        .y_stride = spec.n,
-                        .tile_begin = 0,
-                        .tile_end = tiles,
-                        .m = tokens};
+  test::MatmulBuffers operands(spec, tokens, tiles * layout.tile_bytes());
+  const MatmulArgs args = operands.args(0, tiles);
   for (auto _ : state) built->kernel(args);
   const double weights = static_cast<double>(tiles * kTileRows * spec.k * state.iterations());
   state.counters["Gweights/s"] = benchmark::Counter(weights * 1e-9, benchmark::Counter::kIsRate);

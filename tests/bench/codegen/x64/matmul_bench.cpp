@@ -1,4 +1,4 @@
-// Speed of the matmul kernels of every tier this CPU has, i2_s and look-ups, on the shapes of
+// Speed of the matmul kernels of every tier this CPU has, i2_s and lookups, on the shapes of
 // BitNet-b1.58-2B-4T, and of the programs that build the tables looked up.
 //
 //   L2/...      tiles that fit in a quarter megabyte, over and over: what the arithmetic allows
@@ -20,6 +20,7 @@
 #include "runtime/buffer.h"
 #include "runtime/cpu_features.h"
 #include "runtime/thread_pool.h"
+#include "tests/bench/codegen/matmul_buffers.h"
 #include "tests/support/problem.h"
 
 namespace bitnetc {
@@ -50,46 +51,6 @@ Result<Kernel> checked_kernel(const Case& c) {
   return built.kernel;
 }
 
-// Of the largest form.
-size_t table_bytes(const MatmulSpec& spec) {
-  if (spec.layout == LayoutId::kI2S) return 0;
-  return static_cast<size_t>(TablesSpec{.k = spec.k, .layout = spec.layout}.table_bytes());
-}
-
-// Operands that need not mean anything: only their addresses matter for time.
-struct Operands {
-  explicit Operands(const MatmulSpec& spec, int64_t weight_bytes)
-      : x(static_cast<size_t>(spec.m) * round_up(static_cast<size_t>(spec.k), kQuantPad)),
-        y(static_cast<size_t>(spec.m * spec.n)),
-        x_scale(static_cast<size_t>(spec.m)),
-        tile_scale(static_cast<size_t>(spec.weight_layout().tiles())),
-        x_sum(static_cast<size_t>(spec.m)),
-        w(static_cast<size_t>(weight_bytes)),
-        tables(table_bytes(spec)) {
-    std::fill(w.begin(), w.end(), uint8_t{0b10'01'00'01});
-    std::fill(x.begin(), x.end(), int8_t{3});
-  }
-  MatmulArgs args(const MatmulSpec& spec, int64_t offset, Range tiles) const {
-    return {.x = x.data(),
-            .tables = tables.data(),
-            .w = w.data() + offset,
-            .y = const_cast<float*>(y.data()),
-            .x_scale = x_scale.data(),
-            .x_sum = x_sum.data(),
-            .tile_scale = tile_scale.data(),
-            .residual = nullptr,
-            .x_stride = static_cast<int64_t>(round_up(static_cast<size_t>(spec.k), kQuantPad)),
-            .y_stride = spec.n,
-            .tile_begin = tiles.begin,
-            .tile_end = tiles.end};
-  }
-
-  Buffer<int8_t> x;
-  Buffer<float> y, x_scale, tile_scale;
-  Buffer<int32_t> x_sum;
-  Buffer<uint8_t> w, tables;
-};
-
 double read_bandwidth(int threads) {
   static std::map<int, double> measured;
   if (!measured.contains(threads)) measured[threads] = measure_read_bandwidth(threads);
@@ -110,8 +71,8 @@ void run_l2(benchmark::State& state, const Case& c) {
   if (!kernel.ok()) return state.SkipWithError(kernel.status().message().c_str());
   const int64_t tile_bytes = c.spec.weight_layout().tile_bytes();
   const int64_t tiles = std::clamp<int64_t>(kL2Bytes / tile_bytes / 4 * 4, 4, c.spec.n / kTileRows);
-  const Operands operands(c.spec, c.spec.weight_layout().total_bytes());
-  const MatmulArgs args = operands.args(c.spec, 0, {0, tiles});
+  test::MatmulBuffers operands(c.spec, c.spec.m, c.spec.weight_layout().total_bytes());
+  const MatmulArgs args = operands.args(0, tiles);
   for (auto _ : state) (*kernel)(args);
   report(state, c, tiles);
 }
@@ -122,12 +83,12 @@ void run_memory(benchmark::State& state, const Case& c) {
   if (!kernel.ok()) return state.SkipWithError(kernel.status().message().c_str());
   const WeightLayout layout = c.spec.weight_layout();
   const int64_t copies = kMemoryBytes / layout.total_bytes() + 1;
-  const Operands operands(c.spec, copies * layout.total_bytes());
+  test::MatmulBuffers operands(c.spec, c.spec.m, copies * layout.total_bytes());
   ThreadPool pool(c.threads, true);
   const auto pass = [&](int member) {
     for (int64_t copy = 0; copy < copies; ++copy) {
       const Range tiles = share(layout.tiles(), member, c.threads);
-      (*kernel)(operands.args(c.spec, copy * layout.total_bytes(), tiles));
+      (*kernel)(operands.args(tiles.begin, tiles.end, copy * layout.total_bytes()));
       pool.barrier();
     }
   };

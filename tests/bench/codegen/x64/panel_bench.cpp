@@ -13,8 +13,8 @@
 
 #include "codegen/kernel_builder.h"
 #include "compiler/plan_source.h"
-#include "runtime/buffer.h"
 #include "runtime/cpu_features.h"
+#include "tests/bench/codegen/matmul_buffers.h"
 
 namespace bitnetc {
 namespace {
@@ -79,54 +79,15 @@ constexpr Tier kTiers[] = {{"x64_panel_avx512vnni", Isa::kAvx512Vnni, run_zmm_do
 
 // ---- kernels
 
-// Operands that need not mean anything: only their addresses matter for time.
-struct Operands {
-  Operands(const MatmulSpec& shape, int64_t token_count)
-      : spec(shape),
-        tokens(token_count),
-        x_stride(static_cast<int64_t>(round_up(static_cast<size_t>(shape.k), kQuantPad))),
-        x(static_cast<size_t>(tokens * x_stride)),
-        y(static_cast<size_t>(tokens * shape.output_columns())),
-        residual(y.size()),
-        x_scale(static_cast<size_t>(tokens)),
-        tile_scale(static_cast<size_t>(shape.weight_layout().tiles())),
-        x_sum(static_cast<size_t>(tokens)),
-        w(static_cast<size_t>(shape.weight_layout().total_bytes())) {
-    std::fill(w.begin(), w.end(), uint8_t{0b10'01'00'01});
-    std::fill(x.begin(), x.end(), int8_t{3});
-  }
-  MatmulArgs args() {
-    return {.x = x.data(),
-            .tables = nullptr,
-            .w = w.data(),
-            .y = y.data(),
-            .x_scale = x_scale.data(),
-            .x_sum = x_sum.data(),
-            .tile_scale = tile_scale.data(),
-            .residual = residual.data(),
-            .x_stride = x_stride,
-            .y_stride = spec.output_columns(),
-            .tile_begin = 0,
-            .tile_end = spec.weight_layout().tiles(),
-            .m = tokens};
-  }
-
-  MatmulSpec spec;
-  int64_t tokens, x_stride;
-  Buffer<int8_t> x;
-  Buffer<float> y, residual, x_scale, tile_scale;
-  Buffer<int32_t> x_sum;
-  Buffer<uint8_t> w;
-};
-
 void run(benchmark::State& state, const Tier& tier, const MatmulSpec& spec, int64_t tokens) {
   const Target target = machine_target();
   const KernelPlan plan = HeuristicPlanSource().choose(spec, cap_target(target, tier.isa)).plan;
   KernelBuilder builder;
   const auto built = builder.build_with(tier.generator, {spec, plan, target});
   if (!built.ok()) return state.SkipWithError(built.status().message().c_str());
-  Operands operands(spec, tokens);
-  const MatmulArgs args = operands.args();
+  const WeightLayout layout = spec.weight_layout();
+  test::MatmulBuffers operands(spec, tokens, layout.total_bytes());
+  const MatmulArgs args = operands.args(0, layout.tiles());
   std::vector<double> kernel_seconds, peak_seconds;
   for (auto _ : state) {
     peak_seconds.push_back(seconds_of(tier.run_peak));

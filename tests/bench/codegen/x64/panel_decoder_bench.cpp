@@ -1,7 +1,8 @@
 // Speed of the panel decoders: packed blocks of one row tile to the bytes of a panel.
 //
 //   L1/...   a few kilobytes of packed blocks, over and over: what the instructions allow
-//   L2/...   a quarter megabyte of packed blocks, chunk after chunk to the same panel, as matrix products do
+//   L2/...   a quarter megabyte of packed blocks, chunk after chunk to the same panel, as matrix
+//            products do
 //
 // Counters: Gweights/s, and weights per core cycle; a weight is a byte of the panel. What that
 // should be follows from the operations that the decoders' headers count. Each decoder is compared
@@ -15,10 +16,10 @@
 #include <memory>
 #include <vector>
 
-#include "codegen/x64/panel/decode_program.h"
 #include "runtime/buffer.h"
 #include "runtime/cpu_features.h"
 #include "runtime/exec_memory.h"
+#include "tests/support/decode_program.h"
 #include "tests/support/random_values.h"
 
 namespace bitnetc::x64 {
@@ -52,7 +53,7 @@ class Tile {
   int64_t weights() const { return kTileRows * layout_.k; }
 
   // All of it, a chunk at a time.
-  void decode(DecodeEntry entry) {
+  void decode(test::DecodeEntry entry) {
     const int64_t chunk = kChunkColumns / layout_.block_columns();
     const int64_t blocks = layout_.k / layout_.block_columns();
     for (int64_t block = 0; block < blocks; block += chunk)
@@ -104,9 +105,10 @@ double clock_hz() {
 }
 
 void run(benchmark::State& state, const Case& c) {
-  const auto code = publish_code(decode_program(c.layout, c.vector_bytes));
+  const auto code = publish_code(test::decode_program(c.layout, c.vector_bytes));
   if (!code.ok()) return state.SkipWithError(code.status().message().c_str());
-  const auto entry = reinterpret_cast<DecodeEntry>(reinterpret_cast<uintptr_t>((*code)->span().rx));
+  const auto entry =
+      reinterpret_cast<test::DecodeEntry>(reinterpret_cast<uintptr_t>((*code)->span().rx));
   Tile tile(c);
   tile.decode(entry);
   if (!tile.last_chunk_is_right()) return state.SkipWithError("the panel is wrong");

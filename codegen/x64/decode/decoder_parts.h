@@ -1,18 +1,15 @@
 // What the panel decoders of tl1, tl2 and b3 share: constants in vector registers, the trits of a
-// field's value, and the two ways in which words of cells become the dwords of a panel.
+// field's value, and the two ways in which word columns become the dwords of a panel.
 #pragma once
 
 #include <array>
 #include <optional>
 #include <vector>
 
-#include "codegen/layout/word_cells.h"
-#include "codegen/x64/panel/panel_decoder.h"
+#include "codegen/layout/word_columns.h"
+#include "codegen/x64/decode/panel_decoder.h"
 
 namespace bitnetc::x64 {
-
-inline constexpr VectorFile kYmmFile{.count = 16, .bytes = 32};
-inline constexpr VectorFile kZmmFile{.count = 32, .bytes = 64};
 
 // Constants that stand behind the program, most of which are loaded into registers by their whole
 // width.
@@ -56,7 +53,7 @@ class VectorConstants {
   Xbyak::Label data_;
 };
 
-// What a decoder of a word layout is apart from its instructions. Base: PanelDecoder or
+// The common part of the decoders of word layouts: block sizes and constants. Base: PanelDecoder or
 // GroupDecoder.
 template <class Base>
 class WordDecoder : public Base {
@@ -76,19 +73,19 @@ class WordDecoder : public Base {
 
 // Group `index` of a panel.
 inline Xbyak::RegExp group_at(const Xbyak::RegExp& panel, int index) {
-  return panel + index * kPanelGroupBytes;
+  return panel + index * kDotGroupBytes;
 }
 
-// The code (0, 1, 2) of trit t of a field of `trits` trits whose value is `value`, and 0 for what
-// is no value of such a field.
+// The code (0, 1, 2) of trit t of a field of `trits` trits with value `value`; 0 if no field has
+// that value.
 uint8_t code_of_trit(int value, int trits, int t);
 
-// Zmm permutations. The source holds two cells, word r of each belonging to row r: what comes from
-// the first cell are bytes 2r and 2r + 1, from the second 32 bytes further on. Dword r of the
-// result is
+// Zmm permutations. The source holds two word columns, word r of each belonging to row r: what
+// comes from the first word column are bytes 2r and 2r + 1, from the second 32 bytes further on.
+// Dword r of the result is
 enum class DwordOrder {
-  kWordByWord,  // both bytes of the first cell, both of the second
-  kByteByByte,  // the low bytes of both cells, the high bytes of both
+  kWordByWord,  // both bytes of the first word column, both of the second
+  kByteByByte,  // the low bytes of both words, the high bytes of both
 };
 int source_byte(DwordOrder order, int i);
 
@@ -97,9 +94,8 @@ int source_byte(DwordOrder order, int i);
 void take_low_bytes(Xbyak::CodeGenerator& code, const Xbyak::Zmm& to, const Xbyak::Zmm& low,
                     const Xbyak::Operand& low_bytes);
 
-// Ymm: loads a cell so that vpunpckl* of two such cells has rows 0..7 and vpunpckh* rows 8..15, in
-// order: they work in the 128-bit lanes, so the low lane gets rows 0..3 and 8..11.
-void load_cell_for_unpack(Xbyak::CodeGenerator& code, const Xbyak::Ymm& to,
-                          const Xbyak::RegExp& cell);
+// Ymm: loads a word column so that vpunpckl* of two such columns has rows 0..7 and vpunpckh* rows
+// 8..15, in order: they work in the 128-bit lanes, so the low lane gets rows 0..3 and 8..11.
+void load_for_unpack(Xbyak::CodeGenerator& code, const Xbyak::Ymm& to, const Xbyak::RegExp& words);
 
 }  // namespace bitnetc::x64

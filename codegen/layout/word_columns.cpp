@@ -1,4 +1,4 @@
-#include "codegen/layout/word_cells.h"
+#include "codegen/layout/word_columns.h"
 
 #include <vector>
 
@@ -6,7 +6,7 @@ namespace bitnetc {
 namespace {
 
 // Where the words of row n begin: of tile n / kTileRows, little-endian word n % kTileRows of every
-// cell.
+// word column.
 int64_t row_offset(const WeightLayout& layout, int64_t n) {
   return n / kTileRows * layout.tile_bytes() + n % kTileRows * 2;
 }

@@ -1,9 +1,9 @@
-// SplitMix64: enough for test values, and a proof is to take no time.
+// SplitMix64: good enough for operands, and fast, because a proof is to take no time.
 #pragma once
 
 #include <cstdint>
 
-namespace bitnetc::proof {
+namespace bitnetc {
 
 class Random {
  public:
@@ -23,4 +23,4 @@ class Random {
   uint64_t state_;
 };
 
-}  // namespace bitnetc::proof
+}  // namespace bitnetc

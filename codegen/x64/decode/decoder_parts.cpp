@@ -1,4 +1,4 @@
-#include "codegen/x64/panel/decoder_parts.h"
+#include "codegen/x64/decode/decoder_parts.h"
 
 namespace bitnetc::x64 {
 
@@ -27,9 +27,9 @@ uint8_t code_of_trit(int value, int trits, int t) {
 
 int source_byte(DwordOrder order, int i) {
   const int row = i / 4, byte = i % 4;
-  const int cell = order == DwordOrder::kWordByWord ? byte / 2 : byte % 2;
+  const int word = order == DwordOrder::kWordByWord ? byte / 2 : byte % 2;
   const int half = order == DwordOrder::kWordByWord ? byte % 2 : byte / 2;
-  return static_cast<int>(kCellBytes) * cell + 2 * row + half;
+  return static_cast<int>(kWordColumnBytes) * word + 2 * row + half;
 }
 
 void take_low_bytes(Xbyak::CodeGenerator& code, const Xbyak::Zmm& to, const Xbyak::Zmm& low,
@@ -38,10 +38,9 @@ void take_low_bytes(Xbyak::CodeGenerator& code, const Xbyak::Zmm& to, const Xbya
   code.vpternlogd(to, low, low_bytes, kThirdSelectsSecondElseFirst);
 }
 
-void load_cell_for_unpack(Xbyak::CodeGenerator& code, const Xbyak::Ymm& to,
-                          const Xbyak::RegExp& cell) {
+void load_for_unpack(Xbyak::CodeGenerator& code, const Xbyak::Ymm& to, const Xbyak::RegExp& words) {
   constexpr uint8_t kQuadWords0213 = 0b11'01'10'00;
-  code.vpermq(to, code.ptr[cell], kQuadWords0213);
+  code.vpermq(to, code.ptr[words], kQuadWords0213);
 }
 
 }  // namespace bitnetc::x64

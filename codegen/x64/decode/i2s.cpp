@@ -1,10 +1,12 @@
-// decode_i2s.cpp     i2_s cells to panels: two-bit codes to bytes
+// decode/i2s.cpp     i2_s blocks to panels: two-bit codes to bytes
 //
-// Work       vector ALU operations per vector of packed bytes, four vectors of the panel: 3 shifts + 4 and
-// Layout     docs/layouts/i2_s.md: plane p of a cell is group p of the block, byte by byte
+// Work       vector ALU operations per vector of packed bytes, four vectors of the panel:
+//            3 shifts + 4 and
+// Layout     docs/layouts/i2_s.md: plane p of a block is group p of the block, byte by byte
 #include "codegen/layout/i2_s.h"
+#include "codegen/x64/decode/panel_decoder.h"
+#include "codegen/x64/emit/bitwise.h"
 #include "codegen/x64/emit/i2s_planes.h"
-#include "codegen/x64/panel/panel_decoder.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -15,8 +17,8 @@ class I2sDecoder final : public PanelDecoder {
  public:
   explicit I2sDecoder(VectorFile vectors) : vectors_(vectors) {}
 
-  int block_columns() const override { return static_cast<int>(i2s::kCellColumns); }
-  int block_bytes() const override { return static_cast<int>(i2s::kCellBytes); }
+  int block_columns() const override { return static_cast<int>(i2s::kBlockColumns); }
+  int block_bytes() const override { return static_cast<int>(i2s::kBlockBytes); }
   int block_operations() const override {
     constexpr int kShifts = I2sPlanes::kCount - 1, kMasks = I2sPlanes::kCount;
     return (kShifts + kMasks) * block_bytes() / vectors_.bytes;
@@ -37,8 +39,9 @@ class I2sDecoder final : public PanelDecoder {
       for (int p = 1; p < I2sPlanes::kCount; ++p)
         code.vpsrlw(plane(part, p), plane(part, 0), static_cast<uint8_t>(2 * p));
       for (int p = 0; p < I2sPlanes::kCount; ++p) {
-        mask_codes(code, plane(part, p));
-        code.vmovups(code.ptr[panel + (p * kPanelGroupBytes + offset)], plane(part, p));
+        // What a 16-bit shift drags in from the neighbouring byte goes too.
+        bitwise_and(code, plane(part, p), plane(part, p), mask());
+        code.vmovups(code.ptr[panel + (p * kDotGroupBytes + offset)], plane(part, p));
       }
     }
   }
@@ -52,15 +55,6 @@ class I2sDecoder final : public PanelDecoder {
   Xmm mask() const { return vec(0); }
   // Plane 0 is loaded: it holds all four until the others are shifted out.
   Xmm plane(int part, int p) const { return vec(1 + part * I2sPlanes::kCount + p); }
-
-  // What a 16-bit shift drags in from the neighbouring byte goes too.
-  void mask_codes(Xbyak::CodeGenerator& code, const Xmm& plane) const {
-    if (vectors_.bytes == 64) {
-      code.vpandd(plane, plane, mask());
-    } else {
-      code.vpand(plane, plane, mask());
-    }
-  }
 
   const VectorFile vectors_;
 };

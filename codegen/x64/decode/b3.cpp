@@ -1,4 +1,4 @@
-// decode_b3.cpp     b3 blocks to panels: windows of digits by multiplication, then look-ups
+// decode/b3.cpp     b3 blocks to panels: windows of digits by multiplication, then lookups
 //
 // A word is the fraction 0.d0 d1 .. d9 to base 3. Multiplied by 3^j modulo 2^16 it starts with
 // digit j; the high half of its product with 3^n is then the number that the digits j .. j+n-1
@@ -9,26 +9,29 @@
 //   bytes     0 3      1 4      2 5      6 6      7 7            for 0..2: A A B B
 //             0 3      1 4      2 5      9 9      8 8            for 3, 4: A B A B
 //
-// zmm (VBMI)  Windows of three: (0 1 2 | 3 4 5) in the bytes of a word for groups 0..2, (6 7 8 | 7 8 9) for
-//             groups 3 and 4. Group 4 is the middle digit of both. Group 3 is the first of the one and the
-//             last of the other: a look-up by vpermb takes six bits, the sixth says which.
-// ymm         Windows of two, nine values, so that a vpshufb looks up a digit: (2j 2j+1) of A and of B in
-//             the bytes of a word. Digits of the same number pair up; bytes or words of two such pairs
-//             interleave to a group.
+// zmm (VBMI)  Windows of three: (0 1 2 | 3 4 5) in the bytes of a word for groups 0..2,
+//             (6 7 8 | 7 8 9) for groups 3 and 4. Group 4 is the middle digit of both. Group 3 is
+//             the first of the one and the last of the other: a lookup by vpermb takes six bits,
+//             the sixth says which.
+// ymm         Windows of two, nine values, so that a vpshufb looks up a digit: (2j 2j+1) of A and
+//             of B in the bytes of a word. Digits of the same number pair up; bytes or words of two
+//             such pairs interleave to a group.
 //
 // Block      20 columns of 16 rows: 64 bytes -> 5 groups, 320 weights
-// Work       vector operations for a block, multiplications and shuffles among them (unpacks too), stores:
+// Work       vector operations for a block, multiplications and shuffles among them (unpacks too),
+//            stores:
 //            zmm  18   6   7   5      a third product, three times the second, is two additions
 //            ymm  50  18  22  10  48 as unpacked (ymm_decoder_use.h)
-// Bound      zmm: the store of 64 bytes a cycle, 5 cycles; where two ports do all at 512 bits, as on Intel
-//            cores, the operations, 9 cycles. ymm: the operations, on three or four ports.
-//            AMD EPYC Zen 5: 5.8 and 15.4 cycles a block, from L2 210 and 83 Gweights/s
-// Exactness  A word is rounded up from its ten digits by less than 2^-16. Multiplied by 3^j modulo 2^16 it
-//            exceeds the digits from j on by less than 3^j * 2^-16. They are a multiple of 3^(j-10), so the
-//            next value of a window, and 1 itself, is at least 3^(j-10) away, which is more: 2^16 > 3^10.
+// Bound      zmm: the store of 64 bytes per cycle, 5 cycles; where two ports do all at 512 bits, as
+//            on Intel cores, the operations, 9 cycles. ymm: the operations, on three or four ports.
+//            AMD EPYC Zen 5: 5.8 and 15.4 cycles per block, from L2 210 and 83 Gweights/s
+// Exactness  A word is rounded up from its ten digits by less than 2^-16. Multiplied by 3^j modulo
+//            2^16 it exceeds the digits from j on by less than 3^j * 2^-16. They are a multiple of
+//            3^(j-10), so the next value of a window, and 1 itself, is at least 3^(j-10) away,
+//            which is more: 2^16 > 3^10.
 // Layout     docs/layouts/b3.md
-#include "codegen/x64/panel/decoder_parts.h"
-#include "codegen/x64/panel/ymm_group_decoder.h"
+#include "codegen/x64/decode/decoder_parts.h"
+#include "codegen/x64/decode/ymm_group_decoder.h"
 #include "runtime/status.h"
 
 namespace bitnetc::x64 {
@@ -126,7 +129,8 @@ class B3DecoderZmm final : public WordDecoder<GroupDecoder> {
 class B3DecoderYmm final : public YmmGroupDecoder {
  public:
   explicit B3DecoderYmm(const YmmDecoderUse& use) : YmmGroupDecoder(b3_format(), use, 6) {
-    BITNETC_CHECK(use.rows != YmmRows::kAsCells, "b3: digits of two cells share a word");
+    BITNETC_CHECK(use.rows != YmmRows::kAsWordColumns,
+                  "b3: digits of two word columns share a word");
     window_ = constant_words(power_of_3(kWindow));
     window_in_high_byte_ = constant_words(power_of_3(kWindow) << 8);
     high_bytes_ = constant_words(0xff00);
@@ -134,14 +138,14 @@ class B3DecoderYmm final : public YmmGroupDecoder {
       tables_[t] = constant([t](int i) { return digit_of_window(i % 16, kWindow, t); });
     for (int power = 0; power < kPowers; ++power)
       powers_[power] = constant_words(power_of_3(4 + kWindow * power));
-    for (std::optional<Ymm>& kept : kept_cells_) kept = take_register();
+    for (std::optional<Ymm>& kept : kept_words_) kept = take_register();
   }
 
   int block_operations() const override { return rows_ == YmmRows::kInOrder ? 50 : 48; }
   void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
                      const Sink& sink) override {
-    for (int cell = 0; cell < 2; ++cell)
-      if (kept_cells_[cell]) load_cell(code, *kept_cells_[cell], w, cell);
+    for (int word = 0; word < 2; ++word)
+      if (kept_words_[word]) load_word_column(code, *kept_words_[word], w, word);
     decode_digits(code, w, 0, d(0), d(1));
     decode_digits(code, w, 2, d(2), d(3));
     interleave_bytes(code, d(0), d(3));
@@ -174,15 +178,15 @@ class B3DecoderYmm final : public YmmGroupDecoder {
     look_up(code, second, tables_[1], low());
   }
 
-  // Of cell 0 to low(), of cell 1 to high().
-  void decode_window(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int cell, int digit,
+  // Of word 0 to low(), of word 1 to high().
+  void decode_window(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int word, int digit,
                      const Constant& window) {
-    const Ymm to = cell == 0 ? low() : high();
+    const Ymm to = word == 0 ? low() : high();
     Ymm words = to;
-    if (kept_cells_[cell]) {
-      words = *kept_cells_[cell];
+    if (kept_words_[word]) {
+      words = *kept_words_[word];
     } else {
-      load_cell(code, to, w, cell);
+      load_word_column(code, to, w, word);
     }
     if (digit > 0) {
       with(code, from_digit(digit),
@@ -211,7 +215,7 @@ class B3DecoderYmm final : public YmmGroupDecoder {
   static Ymm high() { return temporary(1); }
   static Ymm d(int i) { return temporary(2 + i); }
   Constant window_, window_in_high_byte_, high_bytes_, tables_[kWindow], powers_[kPowers];
-  std::array<std::optional<Ymm>, 2> kept_cells_;  // else cells are loaded for each window
+  std::array<std::optional<Ymm>, 2> kept_words_;  // else word columns are loaded for each window
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "codegen/x64/panel/ymm_group_decoder.h"
+#include "codegen/x64/decode/ymm_group_decoder.h"
 
 #include "runtime/status.h"
 
@@ -40,11 +40,11 @@ void YmmGroupDecoder::look_up(Xbyak::CodeGenerator& code, const Ymm& to, const C
   code.vpshufb(to, in_register(code, table, to), indices);
 }
 
-void YmmGroupDecoder::load_cell(Xbyak::CodeGenerator& code, const Ymm& to,
-                                const Xbyak::RegExp& block, int cell) const {
-  const Xbyak::RegExp at = block + cell * static_cast<int>(kCellBytes);
+void YmmGroupDecoder::load_word_column(Xbyak::CodeGenerator& code, const Ymm& to,
+                                       const Xbyak::RegExp& block, int word) const {
+  const Xbyak::RegExp at = block + word * static_cast<int>(kWordColumnBytes);
   if (rows_ == YmmRows::kInOrder) {
-    load_cell_for_unpack(code, to, at);
+    load_for_unpack(code, to, at);
   } else {
     code.vmovups(to, code.ptr[at]);
   }

@@ -1,21 +1,22 @@
-// decode_tl1.cpp     tl1 blocks to panels: a look-up per nibble and trit
+// decode/tl1.cpp     tl1 blocks to panels: a lookup per nibble and trit
 //
-//   cells A, B     --interleave words-->  (A_r, B_r) of each row  --split-->  low nibbles, high nibbles
+//   words A, B     --interleave words-->  (A_r, B_r) of each row  --split-->  low, high nibbles
 //   low nibbles    look up trit 0: columns 0..3,  trit 1: columns 4..7
 //   high nibbles   look up trit 0: columns 8..11, trit 1: columns 12..15
 //
 // Block      16 columns of 16 rows: 64 bytes -> 4 groups, 256 weights
 // Work       vector operations for a block, shuffles among them (unpacks too), stores:
 //            zmm   8   5   4      F and BW only
-//            ymm  18  12   8      16 as unpacked, 14 as cells (ymm_decoder_use.h); 2 more to unpack again where
-//                                 registers are few
-// Bound      zmm: the store of 64 bytes a cycle, 4 cycles; where one port shuffles, as on Intel cores at 512
-//            bits, the shuffles. ymm: the shuffles, on two ports; AMD's cores unpack on all four.
-//            AMD EPYC Zen 5: 4.0 and 6.2 cycles a block, from L2 252 and 165 Gweights/s
+//            ymm  18  12   8      16 as unpacked, 14 as word columns (ymm_decoder_use.h)
+//                                 2 more to unpack again where registers are few
+// Bound      zmm: the store of 64 bytes per cycle, 4 cycles; where one port shuffles, as on Intel
+//            cores at 512 bits, the shuffles. ymm: the shuffles, on two ports; AMD's cores unpack
+//            on all four.
+//            AMD EPYC Zen 5: 4.0 and 6.2 cycles per block, from L2 252 and 165 Gweights/s
 // Exactness  The tables have an entry for each of the nine values of a nibble.
 // Layout     docs/layouts/tl1.md
-#include "codegen/x64/panel/decoder_parts.h"
-#include "codegen/x64/panel/ymm_group_decoder.h"
+#include "codegen/x64/decode/decoder_parts.h"
+#include "codegen/x64/decode/ymm_group_decoder.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -86,7 +87,7 @@ class Tl1DecoderYmm final : public YmmGroupDecoder {
     switch (rows_) {
       case YmmRows::kInOrder: return 18;
       case YmmRows::kAsUnpacked: return 16;
-      case YmmRows::kAsCells: return 14;
+      case YmmRows::kAsWordColumns: return 14;
     }
     return 0;
   }
@@ -126,13 +127,13 @@ class Tl1DecoderYmm final : public YmmGroupDecoder {
     sink(group + 1, nibbles0, nibbles1);
   }
 
-  // The words of both cells of a row beside each other.
+  // Both words of a row beside each other.
   void load_words(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w) {
-    if (rows_ == YmmRows::kAsCells) {
-      for (int cell = 0; cell < 2; ++cell) load_cell(code, nibbles(cell), w, cell);
+    if (rows_ == YmmRows::kAsWordColumns) {
+      for (int word = 0; word < 2; ++word) load_word_column(code, nibbles(word), w, word);
       return;
     }
-    for (int cell = 0; cell < 2; ++cell) load_cell(code, codes(cell), w, cell);
+    for (int word = 0; word < 2; ++word) load_word_column(code, codes(word), w, word);
     code.vpunpcklwd(nibbles(0), codes(0), codes(1));
     code.vpunpckhwd(nibbles(1), codes(0), codes(1));
   }
@@ -144,7 +145,8 @@ class Tl1DecoderYmm final : public YmmGroupDecoder {
   static Ymm codes(int part) { return temporary(2 + part); }
   const std::array<Constant, 2> tables_;
   const Constant nibble_mask_;
-  const std::array<std::optional<Ymm>, 2> kept_;  // high nibbles; else cells are loaded twice
+  const std::array<std::optional<Ymm>, 2>
+      kept_;  // high nibbles; else word columns are loaded twice
 };
 
 }  // namespace

@@ -1,20 +1,20 @@
-// Decoders of the word layouts for AVX2. A group of four columns comes as two vectors, so that a
-// dot product can take them while they are in registers; the panel decoders of 32-byte vectors are
-// the same ones and store what they get.
+// Decoders of the word layouts for AVX2. They leave a dot group in two vectors, which a dot product
+// takes from registers. The panel decoders of 32-byte vectors are the same decoders; they store the
+// vectors.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
 
-#include "codegen/x64/panel/decoder_parts.h"
-#include "codegen/x64/panel/ymm_decoder_use.h"
+#include "codegen/x64/decode/decoder_parts.h"
+#include "codegen/x64/decode/ymm_decoder_use.h"
 
 namespace bitnetc::x64 {
 
 class YmmGroupDecoder : public WordDecoder<PanelDecoder> {
  public:
-  // Emits what is done with a group while its codes are in registers; they may be changed.
+  // Emits the use of a group while its codes are in registers; it may change them.
   using Sink = std::function<void(int group, const Xbyak::Ymm& part0, const Xbyak::Ymm& part1)>;
   // The groups of the block at [w], in order.
   virtual void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
@@ -65,8 +65,8 @@ class YmmGroupDecoder : public WordDecoder<PanelDecoder> {
   Xbyak::Ymm in_register(Xbyak::CodeGenerator& code, const Constant& constant,
                          const Xbyak::Ymm& spare);
 
-  void load_cell(Xbyak::CodeGenerator& code, const Xbyak::Ymm& to, const Xbyak::RegExp& block,
-                 int cell) const;
+  void load_word_column(Xbyak::CodeGenerator& code, const Xbyak::Ymm& to,
+                        const Xbyak::RegExp& block, int word) const;
 
   const YmmRows rows_;
 

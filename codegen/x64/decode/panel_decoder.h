@@ -1,6 +1,6 @@
 // How a packed row tile becomes a panel: bytes that a dot product can use as they are.
 //
-//   panel   groups of four columns, in the order of the columns; 64 bytes a group
+//   panel   groups of four columns, in the order of the columns; 64 bytes per group
 //   group   16 rows x 4 columns: byte 4r + j belongs to row r of the tile, column 4g + j
 //   byte    the code w + 1: 0, 1 or 2; columns beyond the matrix hold code 1
 //
@@ -15,9 +15,6 @@
 #include "codegen/x64/x64_code.h"
 
 namespace bitnetc::x64 {
-
-inline constexpr int kPanelGroupColumns = 4;
-inline constexpr int kPanelGroupBytes = kTileRows * kPanelGroupColumns;
 
 // Emits code that turns packed blocks of one row tile into a panel. One decoder serves one program.
 class PanelDecoder {
@@ -45,11 +42,11 @@ class PanelDecoder {
   virtual void emit_data(Xbyak::CodeGenerator& code) = 0;
 };
 
-// A decoder whose vectors are whole groups, so that they need not go through memory. It decodes in
-// two steps, so that a caller can put the first one of later groups among what it does with earlier
-// ones. Blocks of several tiles may be decoded side by side, each in a lane of registers. It uses
-// no more than the first kRegisters vector registers, and none of the general ones after
-// load_constants().
+// A decoder whose vectors are whole groups, so that codes need not go through memory. It decodes in
+// two phases, prepare() and look_up(), so that a caller can prepare later groups between the
+// products of earlier ones. Each lane of registers decodes a block of its own, so that blocks of
+// several tiles are decoded side by side. The decoder uses the first kRegisters vector registers
+// and, after load_constants(), no general register.
 class GroupDecoder : public PanelDecoder {
  public:
   static constexpr int kLanes = 2;
@@ -61,13 +58,12 @@ class GroupDecoder : public PanelDecoder {
   };
   virtual std::span<const Stage> stages() const = 0;
 
-  // Emits what the look-ups of a stage of the block at [w] need. What a lane needs for the stage
-  // before, which had the other turn (0 or 1), stays as it is. The stages of a block follow each
-  // other.
+  // Emits the preparation of a stage of the block at [w]. The stages of a block are prepared in
+  // order, with `turn` 0 and 1 in alternation: what the stage before prepared stays valid.
   virtual void prepare(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w, int lane, int stage,
                        int turn) = 0;
-  // Emits what brings a group that was prepared with `turn` into the register that it returns,
-  // where the codes are until the lane's next look-up or preparation.
+  // Emits the lookup of a group that was prepared with `turn`. Returns the register that holds its
+  // codes until the lane's next lookup or preparation.
   virtual Xbyak::Zmm look_up(Xbyak::CodeGenerator& code, int lane, int group, int turn) = 0;
 
   void decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,

@@ -1,10 +1,10 @@
 // What tl1, tl2 and b3 share: 16-bit words, each holding several columns of one row, in the order
-// that both a table look-up (one word a lane) and a decoder (four neighbouring columns of a row to
+// that both a table lookup (one word a lane) and a decoder (four neighbouring columns of a row to
 // a dword) like.
 //
 //   tile      kTileRows rows, all columns; tiles follow each other
 //   block     kColumns columns of a tile; the blocks of a tile follow each other
-//   block     kWords cells of 32 bytes, word w of every row: cell w, little-endian word r of it
+//   block     kWords word columns of 32 bytes; column w has word w of row r as its r-th word
 //   word      Format::encode of the columns that Format::column() names
 //
 // A field of a word is an index: the value of one to three trits, whose columns are four apart, so
@@ -16,10 +16,11 @@
 #include <span>
 
 #include "codegen/weight_layout.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 
-inline constexpr int64_t kCellBytes = 2 * kTileRows;  // one word of every row of a tile
+inline constexpr int64_t kWordColumnBytes = 2 * kTileRows;  // one word of every row of a tile
 inline constexpr int kMaxFieldTrits = 3;
 inline constexpr int kMaxFields = 4;
 
@@ -36,8 +37,8 @@ struct WordFormat {
   uint16_t (*encode)(const int* fields);
   // The inverse; false for bits that encode() never makes.
   bool (*decode)(uint16_t word, int* fields);
-  // One row of k columns; its words are kCellBytes apart, the first at `words`. Pad columns become
-  // 0.
+  // One row of k columns; its words are kWordColumnBytes apart, the first at `words`. Pad columns
+  // become 0.
   void (*pack_row)(const int8_t* trits, int64_t k, uint8_t* words);
   // The inverse, pads dropped. Returns the first block with a word that encode() never makes, or
   // -1.
@@ -45,8 +46,8 @@ struct WordFormat {
   // Whether encode() makes each of `count` words.
   bool (*all_valid)(const uint16_t* words, int64_t count);
 
-  int64_t blocks(int64_t k) const { return (k + columns - 1) / columns; }
-  int64_t block_bytes() const { return words * kCellBytes; }
+  int64_t blocks(int64_t k) const { return ceil_div(k, columns); }
+  int64_t block_bytes() const { return words * kWordColumnBytes; }
 };
 
 const WordFormat& tl1_format();  // docs/layouts/tl1.md

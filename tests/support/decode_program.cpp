@@ -1,9 +1,11 @@
-#include "codegen/x64/panel/decode_program.h"
+#include "tests/support/decode_program.h"
 
-#include "codegen/x64/panel/ymm_group_decoder.h"
+#include "codegen/x64/decode/ymm_group_decoder.h"
 
-namespace bitnetc::x64 {
+namespace bitnetc::test {
 namespace {
+
+using namespace x64;
 
 class DecodeProgram final : public X64Code {
  public:
@@ -20,7 +22,7 @@ class DecodeProgram final : public X64Code {
     L(top);
     decoder_->decode_block(*this, w, panel);
     add(w, decoder_->block_bytes());
-    add(panel, decoder_->block_columns() / kPanelGroupColumns * kPanelGroupBytes);
+    add(panel, decoder_->block_columns() / kDotGroupColumns * kDotGroupBytes);
     dec(blocks_left);
     jnz(top, T_NEAR);
     finish();
@@ -46,4 +48,4 @@ std::vector<uint8_t> ymm_decode_program(LayoutId layout, const YmmDecoderUse& us
   return bytes_of(DecodeProgram(kYmmFile, make_ymm_group_decoder(layout, use)));
 }
 
-}  // namespace bitnetc::x64
+}  // namespace bitnetc::test

@@ -1,31 +1,34 @@
-// decode_tl2.cpp     tl2 blocks to panels: a look-up per index of three trits
+// decode/tl2.cpp     tl2 blocks to panels: a lookup per index of three trits
 //
-//   cells A, B    --fields 0 and 1 of a word to its two bytes-->  [A.0 A.1 B.0 B.1] of each row
-//   cells C, D    the same                                        [C.0 C.1 D.0 D.1]
-//   cells A .. D  --field 2 to a byte, two cells to a word-->     [A.2 B.2 C.2 D.2]
+//   words A, B    --fields 0 and 1 of a word to its two bytes-->  [A.0 A.1 B.0 B.1] of each row
+//   words C, D    the same                                        [C.0 C.1 D.0 D.1]
+//   words A .. D  --field 2 to a byte, of two words to a word-->  [A.2 B.2 C.2 D.2]
 //   each of these three is twelve columns; its trit t is columns 4t .. 4t+3 of them
 //
-// zmm (VBMI)    A look-up by vpermb per trit. It takes six bits of an index, a field has five: the table is
-//               there twice, so that the bit above the field may be anything.
-// ymm           A field is a sign s above a magnitude m of four bits, with the value +-m = 9 t0 + 3 t1 + t2. A
-//               look-up by vpshufb takes four bits and does not see bits 4 to 6.
-//                 half = vpavgb(field, 0) = 8 s + (m + 1) / 2. t0 is not zero where m >= 5, which is where
-//                        (m + 1) / 2 >= 3: it is looked up by `half`.
-//                 pair = 3 t1 + t2 as a magnitude with its sign in bit 3: looked up for +m, then xor 8 s. The
-//                        xor takes all of `half`; the table has (m + 1) / 2 xored in already.
+// zmm (VBMI)    A lookup by vpermb per trit. It takes six bits of an index, a field has five: the
+//               table is there twice, so that the bit above the field may be anything.
+// ymm           A field is a sign s above a magnitude m of four bits, with the value +-m = 9 t0 + 3
+//               t1 + t2. A lookup by vpshufb takes four bits and does not see bits 4 to 6.
+//                 half = vpavgb(field, 0) = 8 s + (m + 1) / 2. t0 is not zero where m >= 5, that
+//                        is where (m + 1) / 2 >= 3: it is looked up by `half`.
+//                 pair = 3 t1 + t2 as a magnitude with its sign in bit 3: looked up for +m, then
+//                        xor 8 s. The xor takes all of `half`; the table has (m + 1) / 2 xored in
+//                        already.
 //
 // Block      36 columns of 16 rows: 128 bytes -> 9 groups, 576 weights
 // Work       vector operations for a block, shuffles among them (unpacks too), stores:
 //            zmm  19  12   9      shifts and vpternlogd move the fields, so that shuffles need not
-//            ymm  70  34  18      24 to move fields, 10 to interleave, 6 * 6 to look up; 66 as unpacked, 60 as
-//                                 cells (ymm_decoder_use.h)
-// Bound      zmm: the store of 64 bytes a cycle, 9 cycles; where one port shuffles, as on Intel cores at 512
-//            bits, the shuffles. ymm: the operations, on three or four ports, or the shuffles, on two.
-//            AMD EPYC Zen 5: 9.1 and 21.7 cycles a block, from L2 245 and 107 Gweights/s
-// Exactness  The tables have an entry for each of the 27 values of a field, or for each value of a part.
+//            ymm  70  34  18      24 to move fields, 10 to interleave, 6 * 6 to look up; 66 as
+//                                 unpacked, 60 as word columns (ymm_decoder_use.h)
+// Bound      zmm: the store of 64 bytes per cycle, 9 cycles; where one port shuffles, as on Intel
+//            cores at 512 bits, the shuffles. ymm: the operations, on three or four ports, or the
+//            shuffles, on two.
+//            AMD EPYC Zen 5: 9.1 and 21.7 cycles per block, from L2 245 and 107 Gweights/s
+// Exactness  The tables have an entry for each of the 27 values of a field, or for each value of a
+//            part.
 // Layout     docs/layouts/tl2.md
-#include "codegen/x64/panel/decoder_parts.h"
-#include "codegen/x64/panel/ymm_group_decoder.h"
+#include "codegen/x64/decode/decoder_parts.h"
+#include "codegen/x64/decode/ymm_group_decoder.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -129,14 +132,14 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
     switch (rows_) {
       case YmmRows::kInOrder: return 70;
       case YmmRows::kAsUnpacked: return 66;
-      case YmmRows::kAsCells: return 60;
+      case YmmRows::kAsWordColumns: return 60;
     }
     return 0;
   }
   void decode_groups(Xbyak::CodeGenerator& code, const Xbyak::RegExp& w,
                      const Sink& sink) override {
     for (int pair = 0; pair < 2; ++pair) {
-      for (int i = 0; i < 2; ++i) load_cell(code, half(i), w, 2 * pair + i);
+      for (int i = 0; i < 2; ++i) load_word_column(code, half(i), w, 2 * pair + i);
       if (kept_[1]) join_fields_2(code, *kept_[pair], half(0), half(1), fields(0));
       for (int i = 0; i < 2; ++i) join_fields_0_and_1(code, half(i), fields(i));
       decode_columns(code, half(0), half(1), pair * kTrits, sink);
@@ -146,8 +149,8 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
       return;
     }
     for (int i = 0; i < 2; ++i) {
-      load_cell(code, half(i), w, 2 * i);
-      load_cell(code, fields(i), w, 2 * i + 1);
+      load_word_column(code, half(i), w, 2 * i);
+      load_word_column(code, fields(i), w, 2 * i + 1);
       join_fields_2(code, half(i), half(i), fields(i), fields(i));
     }
     decode_columns(code, half(0), half(1), 2 * kTrits, sink);
@@ -178,7 +181,8 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
     code.vpor(words, words, temp);
   }
 
-  // Of one cell to the low bytes, of the next one to the high bytes. Bit 15 of a word is zero.
+  // Of one word column to the low bytes, of the next one to the high bytes. Bit 15 of a word is
+  // zero.
   void join_fields_2(Xbyak::CodeGenerator& code, const Ymm& to, const Ymm& words,
                      const Ymm& next_words, const Ymm& temp) {
     code.vpsrlw(temp, next_words, kRightOfField2ToHighByte);
@@ -190,7 +194,7 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
   // Twelve columns, whose fields lie in the bytes of both.
   void decode_columns(Xbyak::CodeGenerator& code, const Ymm& words0, const Ymm& words1, int group,
                       const Sink& sink) {
-    if (rows_ == YmmRows::kAsCells) {
+    if (rows_ == YmmRows::kAsWordColumns) {
       split_fields(code, words0, 0);
       split_fields(code, words1, 1);
     } else {
@@ -225,7 +229,7 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
   static Ymm half(int part) { return temporary(part); }
   static Ymm fields(int part) { return temporary(2 + part); }
   Constant first_trits_, pairs_, pair_trits_[kPairTrits], zero_, low_field_, high_field_;
-  std::array<std::optional<Ymm>, 2> kept_;  // fields 2; else cells are loaded twice
+  std::array<std::optional<Ymm>, 2> kept_;  // fields 2; else word columns are loaded twice
 };
 
 }  // namespace

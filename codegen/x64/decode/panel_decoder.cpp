@@ -1,4 +1,4 @@
-#include "codegen/x64/panel/panel_decoder.h"
+#include "codegen/x64/decode/panel_decoder.h"
 
 #include "runtime/status.h"
 
@@ -10,7 +10,7 @@ void GroupDecoder::decode_block(Xbyak::CodeGenerator& code, const Xbyak::RegExp&
   for (const auto [begin, end] : stages()) {
     prepare(code, w, 0, stage, stage % 2);
     for (int group = begin; group < end; ++group)
-      code.vmovups(code.ptr[panel + group * kPanelGroupBytes], look_up(code, 0, group, stage % 2));
+      code.vmovups(code.ptr[panel + group * kDotGroupBytes], look_up(code, 0, group, stage % 2));
     ++stage;
   }
 }
