@@ -28,13 +28,15 @@ struct MachineLimits {
 // Hears one line before a measurement of what is not remembered.
 using MeasuringNote = std::function<void(const std::string& text)>;
 
-// Measured once for every number of threads and remembered in the cache directory under the
-// fingerprint of this machine. `fresh` always measures. Noise only ever lowers a measurement, so of
-// all that were taken the largest counts. Remembering is best effort: without a cache directory
-// every call measures, which takes about 0.6 s.
-MachineLimits remembered_limits(int threads, bool fresh = false, const MeasuringNote& note = {});
+// Measured once for every number of threads and remembered in `cache_dir` under the fingerprint of
+// this machine. `fresh` always measures. Noise only ever lowers a measurement, so of all that were
+// taken the largest counts. Remembering is best effort: without a cache directory (empty) every
+// call measures, which takes about 0.6 s.
+MachineLimits remembered_limits(const std::string& cache_dir, int threads, bool fresh = false,
+                                const MeasuringNote& note = {});
 // The bandwidth alone: about 0.3 s.
-double remembered_read_bandwidth(int threads, bool fresh = false, const MeasuringNote& note = {});
+double remembered_read_bandwidth(const std::string& cache_dir, int threads, bool fresh = false,
+                                 const MeasuringNote& note = {});
 
 // Pure read bandwidth of memory in bytes per second with `threads` threads: the median of the
 // better half of many passes. What a pass reads is evicted from all caches before it, so the figure

@@ -1,8 +1,10 @@
 // Ctrl-C, SIGTERM and SIGHUP end every command soon, with the exit code of the signal and nothing
 // left behind.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -51,6 +53,27 @@ TEST_F(Signals, WorkThatPollsNothingEndsToo) {
     }
   }
   EXPECT_TRUE(temporaries().empty()) << temporaries().front();
+}
+
+TEST_F(Signals, AnOutputThatNobodyReadsIsWaitedForUntilCtrlC) {
+  const std::string fifo = folder_.file("fifo");
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const std::vector<std::string> commands[] = {
+      {"run", "-p", "x", "-n", "1", "--logits", fifo},
+      {"kernel", "bench", "--html", fifo},
+      {"kernel", "explain", "--html", fifo},
+      {"autotune", "--export", fifo},
+  };
+  for (const auto& command : commands) {
+    const auto result = bitnetc_with(command, {.interrupt_after_ms = 300});
+    EXPECT_EQ(result.exit_code, 130) << command[0];
+    EXPECT_EQ(result.err, fmt::format("note: {} is a pipe; waiting for a reader\n"
+                                      "bitnetc: {}: stopped while waiting for a reader\n",
+                                      fifo, fifo))
+        << command[0];
+    EXPECT_EQ(result.out, "");
+    EXPECT_LT(result.ended_after_ms, kSoonMs) << command[0];
+  }
 }
 
 TEST_F(Signals, ALargeCompileLeavesNothingBehind) {
