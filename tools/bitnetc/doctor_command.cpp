@@ -68,15 +68,19 @@ std::vector<int> thread_counts(int most) {
 
 void measure_limits(Diagnosis& diagnosis) {
   const DisturbanceMeter meter;
-  for (const int threads : thread_counts(diagnosis.machine.allowance.usable()))
+  for (const int threads : thread_counts(diagnosis.machine.allowance.usable())) {
+    if (interrupted()) return;
     diagnosis.limits.push_back(
         remembered_limits(diagnosis.options.cache_dir, threads, /*fresh=*/true));
+  }
   diagnosis.disturbance = meter.read();
   diagnosis.clock = clock_state();
 }
 
-Diagnosis diagnose(CommandContext& context) {
+// Error: kCancelled by Ctrl-C.
+Result<Diagnosis> diagnose(CommandContext& context) {
   const EngineSettings& settings = context.settings();
+  give_time_to_report();
   Diagnosis diagnosis{.options = context.options, .host = settings.target};
   diagnosis.problems = problems_of(diagnosis.machine, context.options.isa_cap);
   if (const Status status = generated_code_available(settings.build); !status.ok()) {
@@ -87,6 +91,9 @@ Diagnosis diagnose(CommandContext& context) {
   check_bundled_model(context, diagnosis);
   check_pages(diagnosis.pages);
   measure_limits(diagnosis);
+  stop_gracefully();
+  if (interrupted())
+    return Status(StatusCode::kCancelled, "stopped before all of the machine was looked at");
   return diagnosis;
 }
 
@@ -99,7 +106,7 @@ void add_doctor_command(Command parent, CommandContext& context) {
   command.json_flag(*json);
   command.verbosity_flags(true, nullptr);
   command.set_action([json, &context]() -> Result<int> {
-    const Diagnosis diagnosis = diagnose(context);
+    BITNETC_ASSIGN_OR_RETURN(const Diagnosis diagnosis, diagnose(context));
     *json ? write_diagnosis_json(diagnosis) : print_diagnosis(diagnosis);
     return diagnosis.problems.empty() ? kExitOk : kExitCheckFailed;
   });

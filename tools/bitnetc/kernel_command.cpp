@@ -246,11 +246,13 @@ struct CheckCount {
   int checked = 0, failed = 0;
 };
 
-// Every generator that accepts the request, not only the one that would be taken.
+// Every generator that accepts the request, not only the one that would be taken. Ctrl-C ends it
+// between two problems.
 void check_request(const KernelRequest& request, int seeds, const BuildSettings& settings,
                    CheckCount& count) {
   KernelBuilder builder(settings);
   for (const auto& generator : KernelBuilder::generators()) {
+    if (interrupted()) return;
     if (generator->kind() == GeneratorKind::kReference || !generator->accepts(request).ok())
       continue;
     if (generator->kind() == GeneratorKind::kGenerated && !settings.jit) continue;
@@ -274,6 +276,7 @@ Result<int> check(const KernelOptions& options, CommandContext& context) {
   const Target& target = context.settings().target;
   const HeuristicPlanSource plans;
   CheckCount count;
+  give_time_to_report();
   for (const std::string& name : specs) {
     BITNETC_ASSIGN_OR_RETURN(KernelSpec spec, parse_spec(name));
     auto* matmul = std::get_if<MatmulSpec>(&spec);
@@ -283,6 +286,7 @@ Result<int> check(const KernelOptions& options, CommandContext& context) {
                     options.seeds, context.settings().build, count);
     }
   }
+  stop_gracefully();
   print_out("{}{} kernels checked against the reference with {} seeds on {}: {} failed\n",
             interrupted() ? "stopped: " : "", count.checked, options.seeds, target.describe(),
             count.failed);
