@@ -90,6 +90,21 @@ TEST_F(Signals, AnOutputThatNobodyReadsIsWaitedForUntilCtrlC) {
   }
 }
 
+// A file is mapped while it is run; what is gone from it cannot be read.
+TEST_F(Signals, AModelThatIsCutShortWhileItRunsIsNamed) {
+  constexpr int kBadModel = 3;
+  const std::string source = fs::path(BITNETC_SOURCE_DIR) / "tools/models/fairytale-6m";
+  const std::string path = folder_.file("cut.bnc");
+  ASSERT_EQ(bitnetc({"compile", source, "-o", path, "-q"}).exit_code, 0);
+  const auto result =
+      bitnetc_with({"run", path, "-p", "Once", "-n", "1000", "--ignore-eos", "-q"},
+                   {.on_output = [&] { ASSERT_EQ(::truncate(path.c_str(), 4096), 0); }});
+  EXPECT_EQ(result.exit_code, kBadModel) << result.err;
+  EXPECT_EQ(result.err,
+            fmt::format("bitnetc: {}: was cut short, or its disk failed, while it was read\n",
+                        fs::canonical(path).string()));
+}
+
 TEST_F(Signals, ALargeCompileLeavesNothingBehind) {
   auto model = make_packed_model({.hidden = 1024, .intermediate = 4096, .layers = 24}, 1);
   const std::string source = folder_.file("m");
