@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/build_settings.h"
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
 #include "codegen/matmul_work.h"
@@ -62,8 +63,8 @@ class Generator {
     return std::nullopt;
   }
   // Makes the kernel. Called only after accepts() said yes.
-  virtual Result<Kernel> build(const KernelRequest& request,
-                               const std::string& kernel_name) const = 0;
+  virtual Result<Kernel> build(const KernelRequest& request, const std::string& kernel_name,
+                               const BuildSettings& settings) const = 0;
 };
 
 // What each candidate said, in order; the last one was taken (if any was).
@@ -88,6 +89,8 @@ struct BuiltKernel {
 
 class KernelBuilder {
  public:
+  explicit KernelBuilder(const BuildSettings& settings = {}) : settings_(settings) {}
+
   // All generators of this build, in the order of kernels.inc.
   static const std::vector<std::unique_ptr<Generator>>& generators();
 
@@ -99,6 +102,11 @@ class KernelBuilder {
   Result<BuiltKernel> build_with(std::string_view generator, const KernelRequest& request);
 
  private:
+  Result<BuiltKernel> build_and_prove(const Generator& generator, const KernelRequest& request);
+  Result<Kernel> build_fresh(const Generator& generator, const KernelRequest& request,
+                             BuiltKernel& built) const;
+
+  const BuildSettings settings_;
   KernelCache cache_;
 };
 

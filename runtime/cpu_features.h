@@ -47,12 +47,10 @@ Target target_of(const CpuFeatures& features, bool tiles_allowed);
 // This machine's tiers, before any cap. Where the CPU has AMX, the system is asked for the tiles.
 Target machine_target();
 
-// machine_target() with the BITNETC_ISA cap of runtime/options.h applied. A cap below AMX asks for
-// nothing.
-Target host_target();
+// machine_target() with `cap` applied. A cap below AMX asks for nothing.
+Target host_target(std::optional<Isa> cap = std::nullopt);
 
-// Ok unless `cap` names a tier `machine` lacks; then what is used instead, for a warning (`bitnetc
-// doctor` asks with machine_target() and options().isa_cap).
+// Ok unless `cap` names a tier `machine` lacks; then what is used instead, for a warning.
 Status check_isa_cap(const Target& machine, std::optional<Isa> cap);
 
 }  // namespace bitnetc

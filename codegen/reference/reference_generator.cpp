@@ -14,8 +14,8 @@ class ReferenceGenerator final : public Generator {
   int revision() const override { return 1; }
   GeneratorKind kind() const override { return GeneratorKind::kReference; }
   Status accepts(const KernelRequest& request) const override { return validate(request.spec); }
-  Result<Kernel> build(const KernelRequest& request,
-                       const std::string& kernel_name) const override {
+  Result<Kernel> build(const KernelRequest& request, const std::string& kernel_name,
+                       const BuildSettings&) const override {
     return std::visit(
         [&]<typename Spec>(const Spec& spec) {
           return make_function_kernel<Operation<Spec>::kReference>(kernel_name, spec);

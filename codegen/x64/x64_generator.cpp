@@ -4,7 +4,6 @@
 
 #include "codegen/x64/matmul_program.h"
 #include "runtime/exec_memory.h"
-#include "runtime/jit_observer.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -14,20 +13,21 @@ constexpr int kMaxPrefetchBytes = 1 << 18;
 constexpr int kMaxTilesPerStep = 8;
 
 // The only place where a failure of the assembler becomes a Status.
-Result<Kernel> to_kernel(X64Code& program, const KernelRequest& request, const std::string& name) {
+Result<Kernel> to_kernel(X64Code& program, const KernelRequest& request, const std::string& name,
+                         const BuildSettings& settings) {
   std::span<const uint8_t> code;
   try {
-    code = program.emit();
+    code = program.emit(settings.poison);
   } catch (const Xbyak::Error& error) {
     return make_error(StatusCode::kUnsupported, "{}: Xbyak: {}", name, error.what());
   }
   BITNETC_ASSIGN_OR_RETURN(std::shared_ptr<const ExecMemory> memory, publish_code(code));
   const uint8_t* const address = memory->span().rx;
-  notify_published({.name = name,
-                    .spec_text = spec_name(request.spec),
-                    .plan_text = plan_name(request.plan),
-                    .assembly = {},
-                    .code = {address, code.size()}});
+  settings.tell_observer({.name = name,
+                          .spec_text = spec_name(request.spec),
+                          .plan_text = plan_name(request.plan),
+                          .assembly = {},
+                          .code = {address, code.size()}});
   const auto entry = reinterpret_cast<Kernel::Entry>(reinterpret_cast<uintptr_t>(address));
   return Kernel(name, entry, nullptr, std::move(memory));
 }
@@ -112,9 +112,10 @@ class MatmulGenerator final : public Generator {
     return work;
   }
 
-  Result<Kernel> build(const KernelRequest& request, const std::string& name) const override {
+  Result<Kernel> build(const KernelRequest& request, const std::string& name,
+                       const BuildSettings& settings) const override {
     const auto program = family_.program(std::get<MatmulSpec>(request.spec), request.plan);
-    return to_kernel(*program, request, name);
+    return to_kernel(*program, request, name, settings);
   }
 
  private:
@@ -144,9 +145,10 @@ class TablesGenerator final : public Generator {
     return validate(request.spec);
   }
 
-  Result<Kernel> build(const KernelRequest& request, const std::string& name) const override {
+  Result<Kernel> build(const KernelRequest& request, const std::string& name,
+                       const BuildSettings& settings) const override {
     const auto program = family_.program(std::get<TablesSpec>(request.spec));
-    return to_kernel(*program, request, name);
+    return to_kernel(*program, request, name, settings);
   }
 
  private:

@@ -6,7 +6,6 @@
 #include "runtime/amx.h"
 #include "runtime/cpu/cpuid.h"
 #include "runtime/cpu/feature_probes.h"
-#include "runtime/options.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -189,8 +188,7 @@ Target machine_target() {
   return target_of(features, features.amx_int8 && allow_amx_tiles().ok());
 }
 
-Target host_target() {
-  const std::optional<Isa> cap = options().isa_cap;
+Target host_target(std::optional<Isa> cap) {
   const bool below_amx = cap && *cap < Isa::kAmx;
   return cap_target(below_amx ? target_of(cpu_features(), false) : machine_target(), cap);
 }

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "runtime/cpu_features.h"
-#include "runtime/options.h"
+#include "tests/support/collected_notes.h"
 #include "tests/support/generators.h"
 
 namespace bitnetc {
@@ -143,16 +143,24 @@ TEST(Selection, EveryRefusalIsKept) {
 #endif
 }
 
+TEST(Selection, IsToldWhereItIsAskedFor) {
+  test::CollectedNotes notes;
+  ASSERT_TRUE(KernelBuilder({.notes = &notes}).build({kMatmul, {}, host_target()}).ok());
+  EXPECT_EQ(notes.take(), "");
+  KernelBuilder builder({.explain = true, .notes = &notes});
+  const auto built = builder.build({kMatmul, {}, host_target()});
+  ASSERT_TRUE(built.ok()) << built.status().message();
+  EXPECT_EQ(notes.kinds(), std::vector{NoteKind::kSelection});
+  EXPECT_EQ(notes.take(), fmt::format("{}: {}", built->kernel.name(), built->selection.describe()));
+}
+
 // Where executable memory is refused a kernel compiled ahead of time serves, and the reason is on
 // record.
 TEST(Selection, WithoutExecutableMemoryItSaysSo) {
-  const Options before = options();
-  Options without_jit = before;
-  without_jit.jit = false;
-  set_options(without_jit);
-  KernelBuilder builder;
+  const BuildSettings without_jit{.jit = false};
+  EXPECT_EQ(generated_code_available(without_jit).code(), StatusCode::kUnsupported);
+  KernelBuilder builder(without_jit);
   const auto built = builder.build({kMatmul, {}, host_target()});
-  set_options(before);
   ASSERT_TRUE(built.ok()) << built.status().message();
   if (host_target().supports(Isa::kAvx2)) {
     EXPECT_TRUE(built->generator.starts_with("static_matmul_")) << built->generator;

@@ -11,7 +11,6 @@
 #include <limits>
 #include <random>
 
-#include "runtime/options.h"
 #include "tests/support/generators.h"
 #include "tests/support/kernel_call.h"
 #include "tests/support/problem.h"
@@ -55,7 +54,7 @@ class MatmulConformance : public testing::TestWithParam<MatmulEngine> {
     const auto target = test::lowest_target(generator(), spec, plan);
     if (!target) return {};
     const KernelRequest request{spec, plan, *target};
-    auto kernel = generator().build(request, kernel_name(request, generator()));
+    auto kernel = generator().build(request, kernel_name(request, generator()), settings_);
     EXPECT_TRUE(kernel.ok()) << kernel.status().message();
     ++built_;
     if (!kernel.ok()) return {};
@@ -118,6 +117,8 @@ class MatmulConformance : public testing::TestWithParam<MatmulEngine> {
                 GetParam().name().c_str(), lacking_.c_str());
     GTEST_SKIP() << "this CPU lacks " << lacking_;
   }
+
+  BuildSettings settings_;
 
  private:
   int built_ = 0, run_ = 0;
@@ -314,17 +315,13 @@ TEST_P(MatmulConformance, RowMaxPassesOverNaN) {
 
 // A register read before it is written holds a pattern then, not a lucky zero.
 TEST_P(MatmulConformance, PoisonedRegisters) {
-  const Options before = options();
-  Options poisoned = before;
-  poisoned.poison = true;
-  set_options(poisoned);
+  settings_.poison = true;
   for (const Epilogue epilogue : kEpilogues) {
     for (const int tiles : {1, 2, 4, 8}) {
       expect_all_exact({.n = 352, .k = 148, .epilogue = epilogue}, {.tiles_per_step = tiles},
                        kFewTokenCounts);
     }
   }
-  set_options(before);
   finish();
 }
 
@@ -438,7 +435,7 @@ std::vector<NamedOutput> outputs_of_all(MatmulSpec spec, int64_t tokens, uint64_
       const TableForm form = generator->table_form(spec);
       MatmulProblem problem(spec, {.seed = seed, .m = tokens, .table_form = form});
       const KernelRequest request{spec, {}, *test::lowest_target(*generator, spec)};
-      const auto kernel = generator->build(request, kernel_name(request, *generator));
+      const auto kernel = generator->build(request, kernel_name(request, *generator), {});
       EXPECT_TRUE(kernel.ok()) << kernel.status().message();
       if (!kernel.ok()) continue;
       const MatmulArgs args = problem.args(0, problem.tiles());

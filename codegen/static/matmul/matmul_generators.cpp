@@ -61,8 +61,8 @@ class StaticMatmul final : public Generator {
         .multiply_operations = int8_operations(spec, tokens)};
   }
 
-  Result<Kernel> build(const KernelRequest& request,
-                       const std::string& kernel_name) const override {
+  Result<Kernel> build(const KernelRequest& request, const std::string& kernel_name,
+                       const BuildSettings&) const override {
     const auto& spec = std::get<MatmulSpec>(request.spec);
     return tier_.make[static_cast<size_t>(spec.layout)](kernel_name, spec);
   }

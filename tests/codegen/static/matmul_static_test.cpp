@@ -59,7 +59,7 @@ class MatmulStaticTest : public testing::TestWithParam<Case> {
   Kernel build(const MatmulSpec& spec) const {
     const KernelRequest request{.spec = spec, .plan = {}, .target = machine_target()};
     BITNETC_CHECK(generator_->accepts(request).ok(), "{}", spec_name(spec));
-    return *generator_->build(request, kernel_name(request, *generator_));
+    return *generator_->build(request, kernel_name(request, *generator_), {});
   }
 
   const Generator* generator_ = nullptr;

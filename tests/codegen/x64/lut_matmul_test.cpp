@@ -9,7 +9,6 @@
 #include "codegen/x64/x64_generators.h"
 #include "runtime/cpu_features.h"
 #include "runtime/jit_observer.h"
-#include "runtime/options.h"
 #include "tests/support/abi_trampoline.h"
 #include "tests/support/problem.h"
 
@@ -48,7 +47,7 @@ class LutMatmul : public testing::TestWithParam<Isa> {
     const std::string name = kernel_name(request, *generator_);
     SCOPED_TRACE(name);
     ASSERT_TRUE(serves(spec, plan));
-    const auto kernel = generator_->build(request, name);
+    const auto kernel = generator_->build(request, name, settings_);
     ASSERT_TRUE(kernel.ok()) << kernel.status().message();
     options.table_form = generator_->table_form(spec);
     MatmulProblem problem(spec, options);
@@ -65,6 +64,7 @@ class LutMatmul : public testing::TestWithParam<Isa> {
   }
 
   std::unique_ptr<Generator> generator_;
+  BuildSettings settings_;
 };
 
 TEST_P(LutMatmul, ShapesAndEpilogues) {
@@ -132,14 +132,10 @@ TEST_P(LutMatmul, TileRanges) {
 
 // A register read before it is written holds a pattern then, not a lucky zero.
 TEST_P(LutMatmul, PoisonedRegisters) {
-  const Options before = options();
-  Options poisoned = before;
-  poisoned.poison = true;
-  set_options(poisoned);
+  settings_.poison = true;
   for (const LayoutId layout : kWordLayouts)
     for (const Epilogue epilogue : kMadeEpilogues)
       expect_exact({.n = 96, .k = 48, .layout = layout, .epilogue = epilogue});
-  set_options(before);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiers, LutMatmul, testing::Values(Isa::kAvx2, Isa::kAvx512Vnni),
@@ -161,21 +157,18 @@ class CodeRecorder final : public JitObserver {
 // How often each mnemonic occurs in the first backward loop: an iteration over K.
 std::map<std::string, int> hot_loop(const Generator& generator, const MatmulSpec& spec,
                                     const KernelPlan& plan, Isa isa) {
-  static const auto recorder = [] {
-    auto fresh = std::make_shared<CodeRecorder>();
-    add_jit_observer(fresh);
-    return fresh;
-  }();
+  CodeRecorder recorder;
   const KernelRequest request{spec, plan, target_for(isa)};
-  EXPECT_TRUE(generator.build(request, kernel_name(request, generator)).ok());
+  EXPECT_TRUE(
+      generator.build(request, kernel_name(request, generator), {.observer = &recorder}).ok());
   ZydisDecoder decoder;
   ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
   std::vector<std::pair<size_t, std::string>> seen;
-  for (size_t offset = 0; offset < recorder->code.size();) {
+  for (size_t offset = 0; offset < recorder.code.size();) {
     ZydisDecodedInstruction decoded;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, recorder->code.data() + offset,
-                                             recorder->code.size() - offset, &decoded, operands)))
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, recorder.code.data() + offset,
+                                             recorder.code.size() - offset, &decoded, operands)))
       break;
     seen.emplace_back(offset, ZydisMnemonicGetString(decoded.mnemonic));
     offset += decoded.length;

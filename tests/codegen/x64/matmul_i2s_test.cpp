@@ -24,15 +24,6 @@ class CodeRecorder final : public JitObserver {
   }
   std::vector<uint8_t> code;
   std::string spec_text, plan_text;
-
-  static CodeRecorder& instance() {
-    static const std::shared_ptr<CodeRecorder> recorder = [] {
-      auto fresh = std::make_shared<CodeRecorder>();
-      add_jit_observer(fresh);
-      return fresh;
-    }();
-    return *recorder;
-  }
 };
 
 struct Instruction {
@@ -67,12 +58,13 @@ std::vector<Instruction> disassemble(const std::vector<uint8_t>& code) {
 
 std::vector<Instruction> generate(const Generator& generator, const MatmulSpec& spec,
                                   const KernelPlan& plan) {
-  CodeRecorder& recorder = CodeRecorder::instance();
+  CodeRecorder recorder;
   const Isa isa = *parse_isa(generator.suffix());
   const KernelRequest request{spec, plan, target_for(isa)};
   const Status accepts = generator.accepts(request);
   EXPECT_TRUE(accepts.ok()) << accepts.message();
-  const auto kernel = generator.build(request, kernel_name(request, generator));
+  const auto kernel =
+      generator.build(request, kernel_name(request, generator), {.observer = &recorder});
   EXPECT_TRUE(kernel.ok()) << kernel.status().message();
   return disassemble(recorder.code);
 }
@@ -255,9 +247,12 @@ TEST(MatmulI2s, EveryKernelIsLegalOnItsTier) {
 }
 
 TEST(MatmulI2s, PublishedWithSpecAndPlan) {
-  generate(*make_x64_matmul_i2s_avx2(), {.n = 32, .k = 48}, {.tiles_per_step = 2, .k_unroll = 3});
-  EXPECT_EQ(CodeRecorder::instance().spec_text, "matmul_i8_i2s_f32_n32_k48_m1_scale");
-  EXPECT_EQ(CodeRecorder::instance().plan_text, "t2u3p0");
+  CodeRecorder recorder;
+  const KernelRequest request{
+      MatmulSpec{.n = 32, .k = 48}, {.tiles_per_step = 2, .k_unroll = 3}, target_for(Isa::kAvx2)};
+  ASSERT_TRUE(make_x64_matmul_i2s_avx2()->build(request, "name", {.observer = &recorder}).ok());
+  EXPECT_EQ(recorder.spec_text, "matmul_i8_i2s_f32_n32_k48_m1_scale");
+  EXPECT_EQ(recorder.plan_text, "t2u3p0");
 }
 
 TEST(MatmulI2s, PrefetchReachesTheDistanceAsked) {

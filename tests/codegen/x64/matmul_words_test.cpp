@@ -46,17 +46,14 @@ void add(HotLoop& loop, const ZydisDecodedInstruction& decoded,
 
 // The loop over K: the first one. It is of `blocks` blocks.
 HotLoop hot_loop(LayoutId layout, int m, const KernelPlan& plan) {
-  static const std::shared_ptr<CodeRecorder> recorder = [] {
-    auto fresh = std::make_shared<CodeRecorder>();
-    add_jit_observer(fresh);
-    return fresh;
-  }();
+  CodeRecorder recorder;
   const auto generator = make_x64_matmul_words_avx512vnni();
   const KernelRequest request{MatmulSpec{.n = 64, .k = 5760, .m = m, .layout = layout}, plan,
                               target_for(kIsa)};
   const Status accepts = generator->accepts(request);
   EXPECT_TRUE(accepts.ok()) << accepts.message();
-  const auto kernel = generator->build(request, kernel_name(request, *generator));
+  const auto kernel =
+      generator->build(request, kernel_name(request, *generator), {.observer = &recorder});
   EXPECT_TRUE(kernel.ok()) << kernel.status().message();
 
   ZydisDecoder decoder;
@@ -66,10 +63,10 @@ HotLoop hot_loop(LayoutId layout, int m, const KernelPlan& plan) {
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
   };
   std::map<size_t, Instruction> seen;  // by offset
-  for (size_t offset = 0; offset < recorder->code.size();) {
+  for (size_t offset = 0; offset < recorder.code.size();) {
     Instruction& next = seen[offset];
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, recorder->code.data() + offset,
-                                             recorder->code.size() - offset, &next.decoded,
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, recorder.code.data() + offset,
+                                             recorder.code.size() - offset, &next.decoded,
                                              next.operands))) {
       break;
     }

@@ -9,7 +9,6 @@
 #include "codegen/x64/x64_generators.h"
 #include "runtime/cpu_features.h"
 #include "runtime/jit_observer.h"
-#include "runtime/options.h"
 #include "tests/support/abi_trampoline.h"
 #include "tests/support/problem.h"
 
@@ -40,7 +39,7 @@ class MatmulWords : public testing::TestWithParam<Isa> {
     ++kernels_;
     const std::string name = kernel_name(request, *generator_);
     SCOPED_TRACE(name);
-    const auto kernel = generator_->build(request, name);
+    const auto kernel = generator_->build(request, name, settings_);
     ASSERT_TRUE(kernel.ok()) << kernel.status().message();
     MatmulProblem problem(spec, options);
     problem.reset_output();
@@ -50,6 +49,7 @@ class MatmulWords : public testing::TestWithParam<Isa> {
   }
 
   std::unique_ptr<Generator> generator_;
+  BuildSettings settings_;
   int kernels_ = 0;
 };
 
@@ -72,15 +72,11 @@ TEST_P(MatmulWords, ExtremeOperands) {
 
 // A register read before it is written holds a pattern then, not a lucky zero.
 TEST_P(MatmulWords, PoisonedRegisters) {
-  const Options before = options();
-  Options poisoned = before;
-  poisoned.poison = true;
-  set_options(poisoned);
+  settings_.poison = true;
   for (const LayoutId layout : kWordLayouts)
     for (int m = 1; m <= kMostTokens; ++m)
       for (const Epilogue epilogue : {Epilogue::kScale, Epilogue::kResidual, Epilogue::kRelu2Mul})
         expect_exact({.n = 96, .k = 200, .m = m, .layout = layout, .epilogue = epilogue}, {});
-  set_options(before);
   EXPECT_GT(kernels_, 0);
 }
 
@@ -102,21 +98,18 @@ class CodeRecorder final : public JitObserver {
 
 // How often each mnemonic occurs in the first backward loop: an iteration over K.
 std::map<std::string, int> hot_loop(const Generator& generator, const MatmulSpec& spec, Isa isa) {
-  static const auto recorder = [] {
-    auto fresh = std::make_shared<CodeRecorder>();
-    add_jit_observer(fresh);
-    return fresh;
-  }();
+  CodeRecorder recorder;
   const KernelRequest request{spec, {.k_unroll = 1}, target_for(isa)};
-  EXPECT_TRUE(generator.build(request, kernel_name(request, generator)).ok());
+  EXPECT_TRUE(
+      generator.build(request, kernel_name(request, generator), {.observer = &recorder}).ok());
   ZydisDecoder decoder;
   ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
   std::vector<std::pair<int64_t, std::string>> seen;
-  for (size_t offset = 0; offset < recorder->code.size();) {
+  for (size_t offset = 0; offset < recorder.code.size();) {
     ZydisDecodedInstruction decoded;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, recorder->code.data() + offset,
-                                             recorder->code.size() - offset, &decoded, operands)))
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, recorder.code.data() + offset,
+                                             recorder.code.size() - offset, &decoded, operands)))
       break;
     const auto at = static_cast<int64_t>(offset);
     seen.emplace_back(at, ZydisMnemonicGetString(decoded.mnemonic));

@@ -10,7 +10,6 @@
 #include "codegen/x64/x64_generators.h"
 #include "runtime/cpu_features.h"
 #include "runtime/jit_observer.h"
-#include "runtime/options.h"
 #include "tests/support/abi_trampoline.h"
 #include "tests/support/problem.h"
 
@@ -51,7 +50,7 @@ class PanelMatmul : public testing::TestWithParam<Tier> {
     const KernelRequest request{spec, plan, target_of_tier(GetParam().isa)};
     const Status accepts = generator_->accepts(request);
     EXPECT_TRUE(accepts.ok()) << accepts.message();
-    auto kernel = generator_->build(request, kernel_name(request, *generator_));
+    auto kernel = generator_->build(request, kernel_name(request, *generator_), settings_);
     EXPECT_TRUE(kernel.ok()) << kernel.status().message();
     return kernel.ok() ? *kernel : Kernel();
   }
@@ -82,6 +81,7 @@ class PanelMatmul : public testing::TestWithParam<Tier> {
   }
 
   const std::unique_ptr<Generator> generator_ = GetParam().make();
+  BuildSettings settings_;
 };
 
 const KernelPlan kFourTiles{.tiles_per_step = 4};
@@ -132,15 +132,11 @@ TEST_P(PanelMatmul, Plans) {
 }
 
 TEST_P(PanelMatmul, PoisonedRegisters) {
-  const Options before = options();
-  Options poisoned = before;
-  poisoned.poison = true;
-  set_options(poisoned);
+  settings_.poison = true;
   for (const LayoutId layout : kAllLayouts)
     for (const Epilogue epilogue : kEpilogues)
       expect_exact({.n = 96, .k = 520, .m = kAnyM, .layout = layout, .epilogue = epilogue},
                    kFourTiles, {1, 2, 9});
-  set_options(before);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiers, PanelMatmul, testing::ValuesIn(kTiers), [](const auto& instance) {
@@ -155,15 +151,6 @@ class CodeRecorder final : public JitObserver {
     code.assign(published.code.begin(), published.code.end());
   }
   std::vector<uint8_t> code;
-
-  static CodeRecorder& instance() {
-    static const std::shared_ptr<CodeRecorder> recorder = [] {
-      auto fresh = std::make_shared<CodeRecorder>();
-      add_jit_observer(fresh);
-      return fresh;
-    }();
-    return *recorder;
-  }
 };
 
 struct Instruction {
@@ -174,11 +161,12 @@ struct Instruction {
 
 std::vector<Instruction> disassemble(const Generator& generator, const KernelPlan& plan, Isa isa,
                                      LayoutId layout = LayoutId::kI2S) {
-  CodeRecorder& recorder = CodeRecorder::instance();
+  CodeRecorder recorder;
   const KernelRequest request{MatmulSpec{.n = 640, .k = 2560, .m = kAnyM, .layout = layout}, plan,
                               target_of_tier(isa)};
   EXPECT_TRUE(generator.accepts(request).ok());
-  EXPECT_TRUE(generator.build(request, kernel_name(request, generator)).ok());
+  EXPECT_TRUE(
+      generator.build(request, kernel_name(request, generator), {.observer = &recorder}).ok());
   ZydisDecoder decoder;
   ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
   std::vector<Instruction> instructions;

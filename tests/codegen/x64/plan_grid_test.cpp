@@ -26,14 +26,11 @@ class LastCode final : public JitObserver {
 };
 
 std::vector<uint8_t> code_of(const Generator& generator, const KernelRequest& request) {
-  static const std::shared_ptr<LastCode> last = [] {
-    auto observer = std::make_shared<LastCode>();
-    add_jit_observer(observer);
-    return observer;
-  }();
-  const auto kernel = generator.build(request, kernel_name(request, generator));
+  LastCode last;
+  const auto kernel =
+      generator.build(request, kernel_name(request, generator), {.observer = &last});
   EXPECT_TRUE(kernel.ok()) << kernel.status().message();
-  return last->take();
+  return last.take();
 }
 
 std::vector<MatmulSpec> specs() {
