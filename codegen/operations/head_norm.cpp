@@ -1,7 +1,7 @@
 #include "codegen/operations/head_norm.h"
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/proof/random.h"
+#include "codegen/random.h"
 
 namespace bitnetc {
 
@@ -58,7 +58,7 @@ std::vector<proof::CallCase> HeadNorm::cases(const HeadNormSpec&) {
   return cases;
 }
 
-void HeadNorm::prepare(const HeadNormSpec&, const proof::CallCase&, proof::Random&,
-                       proof::OperandBuffers&, Args&) {}
+void HeadNorm::prepare(const HeadNormSpec&, const proof::CallCase&, Random&, proof::OperandBuffers&,
+                       Args&) {}
 
 }  // namespace bitnetc

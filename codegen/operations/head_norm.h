@@ -35,8 +35,8 @@ struct Operation<HeadNormSpec> {
   static Work work(const HeadNormSpec& spec, int64_t rows, int64_t positions);
   static std::vector<HeadNormSpec> samples();
   static std::vector<proof::CallCase> cases(const HeadNormSpec& spec);
-  static void prepare(const HeadNormSpec& spec, const proof::CallCase& call_case,
-                      proof::Random& random, proof::OperandBuffers& buffers, Args& args);
+  static void prepare(const HeadNormSpec& spec, const proof::CallCase& call_case, Random& random,
+                      proof::OperandBuffers& buffers, Args& args);
 };
 
 }  // namespace bitnetc
