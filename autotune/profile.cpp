@@ -4,6 +4,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "autotune/profile/text.h"
+
 namespace bitnetc {
 namespace {
 
@@ -63,8 +65,9 @@ std::string quarrel_with(const Measurement& measured) {
 
 Status check_key(const ProfileEntry& entry) {
   BITNETC_RETURN_IF_ERROR(validate(KernelSpec(entry.key.spec)).with_context("profile entry"));
-  if (!parse_isa(entry.key.target))
-    return refuse(entry, "the target is none of scalar, avx2, avxvnni, avx512vnni, amx");
+  if (!is_target_name(entry.key.target))
+    return refuse(entry,
+                  fmt::format("target {}, expected one such as avx2", quoted(entry.key.target)));
   if (entry.key.threads < 1 || entry.key.threads > kMostThreads)
     return refuse(entry, fmt::format("expected 1 to {} threads", kMostThreads));
   return {};

@@ -34,7 +34,7 @@ std::string first_difference(const std::vector<std::string>& then,
 // What the target of the key is on this machine.
 std::optional<Target> target_here(const std::string& tier, const Target& machine) {
   const Target target = cap_target(machine, parse_isa(tier));
-  return target.describe() == tier ? std::optional(target) : std::nullopt;
+  return target.name() == tier ? std::optional(target) : std::nullopt;
 }
 
 Status check_plans(const ProfileEntry& entry, const Target& target) {
@@ -76,7 +76,7 @@ int64_t drop_unusable(Profile& profile, const Target& machine, std::vector<std::
       return true;
     };
     const auto target = target_here(entry.key.target, machine);
-    if (!target) return drop("this machine has the tiers up to " + machine.describe());
+    if (!target) return drop("this machine has the tiers up to " + machine.name());
     if (const auto now = current_field(entry.key.spec, *target); entry.field != now) {
       if (stale++ == 0) difference = first_difference(entry.field, now);
       return true;

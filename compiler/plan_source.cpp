@@ -60,17 +60,14 @@ KernelPlan lut_plan(LayoutId layout, const Target& target) {
 // 2 KiB ahead is about the next chunk of a tile. Short chunks keep the panel near, long ones write
 // their sums less often. AVX2 takes the 256 columns that its int16 sums hold; AMX is by calculation
 // (codegen/x64/panel/panel_amx.cpp).
-KernelPlan panel_plan(Isa isa) {
-  switch (isa) {
-    case Isa::kScalar:
-    case Isa::kAvx2: return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 2048};
-    case Isa::kAvxVnni:
-      return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 384};
-    case Isa::kAmx:
-      return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096, .block_k = 1024};
-    case Isa::kAvx512Vnni: break;
-  }
-  return {.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 384};
+KernelPlan panel_plan(const Target& target) {
+  if (target.supports(Isa::kAmx))
+    return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096, .block_k = 1024};
+  if (target.supports(Isa::kAvx512Vnni))
+    return {.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 384};
+  if (target.supports(Isa::kAvxVnni))
+    return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 384};
+  return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 2048};
 }
 
 // ---- which family
@@ -82,7 +79,7 @@ bool is_looked_up(const MatmulSpec& spec, const Target& target) {
   const bool has_avx512 = target.supports(Isa::kAvx512Vnni);
   switch (spec.layout) {
     case LayoutId::kB3: return has_avx512 || !target.supports(Isa::kAvxVnni);
-    case LayoutId::kTl2: return has_avx512 && !target.has_vbmi;
+    case LayoutId::kTl2: return has_avx512 && !target.has(Feature::kAvx512Vbmi);
     default: return false;
   }
 }
@@ -90,21 +87,22 @@ bool is_looked_up(const MatmulSpec& spec, const Target& target) {
 // From three tokens on AVX2 is as fast or faster by way of a panel with tl2.
 bool is_tl2_by_panel(const MatmulSpec& spec, const Target& target) {
   const bool has_wider_kernel =
-      target.supports(Isa::kAvxVnni) || (target.supports(Isa::kAvx512Vnni) && target.has_vbmi);
+      target.supports(Isa::kAvxVnni) ||
+      (target.supports(Isa::kAvx512Vnni) && target.has(Feature::kAvx512Vbmi));
   return spec.layout == LayoutId::kTl2 && (spec.m == 3 || spec.m == 4) && !has_wider_kernel;
 }
 
 KernelChoice choice_for(const MatmulSpec& spec, const Target& target) {
-  if (spec.m == kAnyM) return {.plan = panel_plan(target.best_isa)};
+  if (spec.m == kAnyM) return {.plan = panel_plan(target)};
   if (is_looked_up(spec, target)) {
     // The direct kernel of AVX-512 stands higher in the list and takes b3, too.
-    const bool is_b3_in_zmm =
-        spec.layout == LayoutId::kB3 && target.supports(Isa::kAvx512Vnni) && target.has_vbmi;
+    const bool is_b3_in_zmm = spec.layout == LayoutId::kB3 && target.supports(Isa::kAvx512Vnni) &&
+                              target.has(Feature::kAvx512Vbmi);
     return {.plan = lut_plan(spec.layout, target),
             .generator = is_b3_in_zmm ? "x64_lut_avx512" : ""};
   }
   if (is_tl2_by_panel(spec, target) && target.supports(Isa::kAvx2))
-    return {.plan = panel_plan(target.best_isa), .generator = "x64_panel_avx2"};
+    return {.plan = panel_plan(target), .generator = "x64_panel_avx2"};
   return {.plan = direct_plan(spec, target)};
 }
 
@@ -156,7 +154,7 @@ Result<KernelChoice> parse_choice(std::string_view text) {
 
 KernelPlan HeuristicPlanSource::plan_for(const Generator& generator, const MatmulSpec& spec,
                                          const Target& target) {
-  if (spec.m == kAnyM) return panel_plan(target.best_isa);
+  if (spec.m == kAnyM) return panel_plan(target);
   if (generator.table_form(spec) != TableForm::kNone) return lut_plan(spec.layout, target);
   return direct_plan(spec, target);
 }

@@ -13,7 +13,12 @@ class ReferenceGenerator final : public Generator {
   std::string_view suffix() const override { return "reference"; }
   int revision() const override { return 1; }
   GeneratorKind kind() const override { return GeneratorKind::kReference; }
-  Status accepts(const KernelRequest& request) const override { return validate(request.spec); }
+  Status accepts(const KernelRequest& request) const override {
+    if (!request.target.is_cpu())
+      return make_error(StatusCode::kUnsupported, "runs on CPUs, target is {}",
+                        request.target.describe());
+    return validate(request.spec);
+  }
   Result<Kernel> build(const KernelRequest& request,
                        const std::string& kernel_name) const override {
     return std::visit(

@@ -79,7 +79,7 @@ class MatmulGenerator final : public Generator {
       return make_error(StatusCode::kUnsupported, "needs {}, target is {}", isa_name(family_.isa),
                         request.target.describe());
     }
-    if (family_.vbmi_layouts.contains(spec->layout) && !request.target.has_vbmi) {
+    if (family_.vbmi_layouts.contains(spec->layout) && !request.target.has(Feature::kAvx512Vbmi)) {
       return make_error(StatusCode::kUnsupported,
                         "needs AVX512_VBMI for layout {}, target has none",
                         layout_name(spec->layout));

@@ -21,11 +21,7 @@ constexpr Effort kEfforts[] = {Effort::kQuick, Effort::kFull};
 struct Case {
   MatmulSpec spec;
   Target target;
-  std::string text() const {
-    return fmt::format(
-        "{} on {}{}", spec_name(spec), target.describe(),
-        target.best_isa == Isa::kAvx512Vnni && !target.has_vbmi ? " without VBMI" : "");
-  }
+  std::string text() const { return fmt::format("{} on {}", spec_name(spec), target.describe()); }
 };
 
 // Shapes of models and odd ones, every layout, M and tier, and AVX-512 as it began: without VBMI
@@ -33,7 +29,7 @@ struct Case {
 std::vector<Case> cases(std::initializer_list<MatmulSpec> shapes) {
   std::vector<Target> targets;
   for (const Isa isa : kTiers) targets.push_back(target_for(isa));
-  targets.push_back({.best_isa = Isa::kAvx512Vnni});
+  targets.push_back({.features = features_of(Isa::kAvx512Vnni)});
   std::vector<Case> list;
   for (const Target& target : targets)
     for (MatmulSpec spec : shapes)

@@ -309,6 +309,30 @@ TEST(Selection, AKernelIsBuiltOnce) {
   EXPECT_EQ(second->build_ns, 0);
 }
 
+// A target can say that it is a GPU; no generator of this build makes code for one, and each says
+// so in one line.
+TEST(Selection, AGpuIsRefusedByEveryGenerator) {
+  const Target gpu{.architecture = Architecture::kCuda, .sm = 90};
+  for (const auto& generator : KernelBuilder::generators()) {
+    int served = 0;
+    for (const KernelSpec& spec : one_of_each_operation()) {
+      if (!test::lowest_target(*generator, spec)) continue;
+      ++served;
+      const Status refusal = generator->accepts({spec, {}, gpu});
+      EXPECT_EQ(refusal.code(), StatusCode::kUnsupported) << generator->name();
+      EXPECT_TRUE(refusal.message().ends_with("target is sm_90")) << refusal.message();
+      EXPECT_EQ(refusal.message().find('\n'), std::string::npos) << refusal.message();
+    }
+    EXPECT_GT(served, 0) << generator->name();
+  }
+  KernelBuilder builder;
+  const auto built = builder.build({kMatmul, {}, gpu});
+  ASSERT_FALSE(built.ok());
+  EXPECT_NE(built.status().message().find("reference: runs on CPUs, target is sm_90"),
+            std::string::npos)
+      << built.status().message();
+}
+
 // What says where code comes from and what it does is the generator, not its name.
 TEST(Generators, SayTheirKindAndCountTheirWork) {
   const Target best = target_for(Isa::kAmx);

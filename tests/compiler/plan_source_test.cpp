@@ -118,7 +118,7 @@ constexpr const char* kUntuned =
 // not fit in L2.
 TEST(HeuristicPlanSource, TheUntunedKernelsAreThese) {
   Target without_vbmi = target_for(Isa::kAvx512Vnni);
-  without_vbmi.has_vbmi = false;
+  without_vbmi.features.set(Feature::kAvx512Vbmi, false);
   const std::pair<const char*, Target> targets[] = {{"avx2", target_for(Isa::kAvx2)},
                                                     {"avxvnni", target_for(Isa::kAvxVnni)},
                                                     {"no vbmi", without_vbmi},

@@ -60,7 +60,7 @@ class MatmulConformance : public testing::TestWithParam<MatmulEngine> {
     ++built_;
     if (!kernel.ok()) return {};
     if (!test::runs_here(generator(), spec, plan)) {
-      lacking_ = isa_name(target->best_isa);
+      lacking_ = target->name();
       return {};
     }
     ++run_;

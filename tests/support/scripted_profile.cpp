@@ -8,7 +8,7 @@ namespace bitnetc::test {
 
 ProfileEntry scripted_entry(const MatmulSpec& spec, const Target& target, int threads,
                             const std::vector<ScriptedKernel>& kernels) {
-  ProfileEntry entry{.key = {.spec = spec, .target = target.describe(), .threads = threads},
+  ProfileEntry entry{.key = {.spec = spec, .target = target.name(), .threads = threads},
                      .confidence = Confidence::kSure,
                      .measured_at_s = 1'795'275'840,  // 2026-11-21T15:44:00Z
                      .took_s = 1.82,

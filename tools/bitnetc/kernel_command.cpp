@@ -282,7 +282,7 @@ Result<int> check(const KernelOptions& options) {
     }
   }
   print_out("{}{} kernels checked against the reference with {} seeds on {}: {} failed\n",
-            interrupted() ? "stopped: " : "", count.checked, options.seeds, target.describe(),
+            interrupted() ? "stopped: " : "", count.checked, options.seeds, target.name(),
             count.failed);
   if (interrupted()) return kExitInterrupted;
   return count.failed == 0 ? kExitOk : kExitCheckFailed;

@@ -40,7 +40,7 @@ void set_roofline(TuningRow& row, const MachineLimits& limits) {
 TuningRow row_of(const MatmulSpec& spec, const MachinePlans& plans, const Target& target,
                  int threads) {
   TuningRow row{.spec = spec, .choice = plans.source().choose(spec, target)};
-  const ProfileKey key{.spec = spec, .target = target.describe(), .threads = threads};
+  const ProfileKey key{.spec = spec, .target = target.name(), .threads = threads};
   if (const ProfileEntry* entry = plans.profile().find(key)) row.entry = *entry;
   return row;
 }
@@ -159,7 +159,7 @@ TuningView tuning_view(const std::vector<MatmulSpec>& shapes, const std::vector<
                        int threads, Usage usage, Notes& notes) {
   const Target target = host_target();
   const MachinePlans plans(threads, usage, notes);
-  TuningView view{.target = target.describe(),
+  TuningView view{.target = target.name(),
                   .threads = threads,
                   .usage = usage,
                   .limits = remembered_limits(threads),

@@ -70,8 +70,8 @@ Result<std::shared_ptr<const CompiledModel>> open_source_model(const std::string
     return compile_graph(loaded, {.source_folder = folder, .output_path = path}, options, machine);
   };
   return open_cached_model(
-      {.source_folder = folder, .plan = fmt::format("{} {}", isa_name(target.best_isa), layouts)},
-      compile_to, *options.notes, options.cancel);
+      {.source_folder = folder, .plan = fmt::format("{} {}", target.name(), layouts)}, compile_to,
+      *options.notes, options.cancel);
 }
 
 // `lines`: "attention runs on the slow reference kernel: <reasons>".

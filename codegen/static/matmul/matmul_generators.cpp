@@ -41,7 +41,7 @@ class StaticMatmul final : public Generator {
       return make_error(StatusCode::kUnsupported, "needs {}, the target is {}", isa_name(tier_.isa),
                         request.target.describe());
     const bool three_to_a_field = spec->layout == LayoutId::kTl2 || spec->layout == LayoutId::kB3;
-    if (tier_.decodes_by_vbmi && three_to_a_field && !request.target.has_vbmi)
+    if (tier_.decodes_by_vbmi && three_to_a_field && !request.target.has(Feature::kAvx512Vbmi))
       return make_error(StatusCode::kUnsupported, "{} needs AVX512_VBMI, the target has none",
                         layout_name(spec->layout));
     if (spec->k >= kStaticKLimit)

@@ -301,8 +301,7 @@ TEST(MatmulI2s, RefusalsNameTheNumbers) {
             "tiles_per_step = 3, expected 1, 2, 4 or 8");
   EXPECT_EQ(refusal(*avx2, one, {.tiles_per_step = 4}, best),
             "tiles_per_step = 4 with m = 1: 16 ymm registers hold the accumulators of 2");
-  EXPECT_EQ(refusal(*avx_vnni, three, {.tiles_per_step = 4},
-                    target_for(best).has_avx_vnni ? best : Isa::kAvxVnni),
+  EXPECT_EQ(refusal(*avx_vnni, three, {.tiles_per_step = 4}, best),
             "tiles_per_step = 4 with m = 3 takes 22 vector registers, there are 16");
   EXPECT_EQ(refusal(*avx2, one, {.k_unroll = 17}, best), "k_unroll = 17, expected 1..16");
   EXPECT_EQ(refusal(*avx2, one, {.prefetch_bytes = -1}, best),

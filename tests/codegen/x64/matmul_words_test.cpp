@@ -153,7 +153,7 @@ TEST(MatmulWordsAvx512Vnni, RefusalsNameTheNumbers) {
   };
   const Target best = target_for(kIsa);
   Target without_vbmi = best;
-  without_vbmi.has_vbmi = false;
+  without_vbmi.features.set(Feature::kAvx512Vbmi, false);
   MatmulSpec spec{.n = 32, .k = 80, .m = 5, .layout = LayoutId::kB3};
   EXPECT_EQ(refusal(spec, {}, best), "");
   EXPECT_EQ(refusal(spec, {.tiles_per_step = 4}, best),

@@ -35,7 +35,7 @@ constexpr Tier kTiers[] = {{Isa::kAvx2, make_x64_panel_avx2},
 
 Target target_of_tier(Isa isa) {
   Target target = target_for(isa);
-  target.has_vbmi = true;
+  target.features.set(Feature::kAvx512Vbmi);
   return target;
 }
 
@@ -355,7 +355,7 @@ TEST(PanelMatmulCode, RefusalsNameTheNumbers) {
             "tiles_per_step = 8, the scratch is for 4");
   EXPECT_EQ(refusal(*avx512, any, {.tokens = 13}, best), "tokens = 13, expected 0..12");
   Target without_vbmi = best;
-  without_vbmi.has_vbmi = false;
+  without_vbmi.features.set(Feature::kAvx512Vbmi, false);
   EXPECT_EQ(
       refusal(*avx512, {.n = 32, .k = 64, .m = kAnyM, .layout = LayoutId::kTl2}, {}, without_vbmi),
       "needs AVX512_VBMI for layout tl2, target has none");
