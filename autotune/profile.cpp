@@ -49,6 +49,8 @@ std::string quarrel_with(const Measurement& measured) {
     return fmt::format(
         "generator {}, expected lower-case letters, digits and '_', a revision from 0 on",
         measured.label());
+  if (measured.plan.empty())
+    return measured.label() + " without a plan, expected one such as t1u4p0";
   if (!is_time(measured.median_s) ||
       !(measured.low_s >= 0 && measured.low_s <= measured.median_s) ||
       !(measured.high_s >= measured.median_s && measured.high_s <= kMostSeconds))

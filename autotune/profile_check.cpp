@@ -9,15 +9,19 @@
 namespace bitnetc {
 namespace {
 
-// A generator that serves a spec at all takes one of these: the least demanding plans, and steps of
-// several tiles for those that need them.
-constexpr KernelPlan kProbes[] = {
-    {.tiles_per_step = 1}, {.tiles_per_step = 2}, {.tiles_per_step = 4}, {.tiles_per_step = 8}};
-
+// A generator that serves a spec at all takes its default plan or, for steps of several tiles and
+// the like, one that differs from it in one field.
 bool serves(const Generator& generator, const MatmulSpec& spec, const Target& target) {
-  return std::ranges::any_of(kProbes, [&](const KernelPlan& plan) {
+  const auto takes = [&](const KernelPlan& plan) {
     return accepted_request(generator, {.spec = spec, .plan = plan, .target = target}).ok();
-  });
+  };
+  const PlanFields fields = generator.plan_fields();
+  const KernelPlan plan = default_plan(fields);
+  if (takes(plan)) return true;
+  for (const PlanField& field : fields)
+    for (const int value : field.worth_trying)
+      if (takes(with_value(fields, plan, field.letter, value))) return true;
+  return false;
 }
 
 // The first generator that only one of the two fields has; nothing if they are equal.

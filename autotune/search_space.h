@@ -1,5 +1,5 @@
 // Every way this build has of running a matmul here: generators x plans. Which plans are worth
-// trying each generator says itself (Generator::plan_grid); the rules that cut the space down
+// trying each generator says itself (Generator::plan_fields); the rules that cut the space down
 // further stand in one table, in words as well as in code.
 #pragma once
 

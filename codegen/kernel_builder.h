@@ -27,7 +27,7 @@ namespace bitnetc {
 
 struct KernelRequest {
   KernelSpec spec;
-  KernelPlan plan;
+  KernelPlan plan;  // no fields: the default of the generator's family
   Target target;
   // The plan of a kernel for any M that serves a matmul for one M; `plan` if not said. So that all
   // numbers of tokens such a kernel serves share its code.
@@ -50,11 +50,14 @@ class Generator {
   virtual Status accepts(const KernelRequest& request) const = 0;
   // The sums that kernels of this spec look up (MatmulArgs::tables). kNone: they read x.
   virtual TableForm table_form(const MatmulSpec&) const { return TableForm::kNone; }
-  // For whoever searches the plans of a matmul: those worth trying, and the one plan that stands
-  // for all whose kernels do the same, because the code ignores a field or two values come to the
-  // same number. Code that is not generated ignores them all.
-  virtual PlanGrid plan_grid() const { return {}; }
-  virtual KernelPlan effective_plan(const MatmulSpec&, const KernelPlan&) const { return {}; }
+  // The fields that plans of its matmuls have, and for whoever searches plans the values worth
+  // trying. None: it makes no matmuls.
+  virtual PlanFields plan_fields() const { return {}; }
+  // The one plan that stands for all whose kernels do the same, because the code ignores a field or
+  // two values come to the same number. Code that is not generated ignores them all.
+  virtual KernelPlan effective_plan(const MatmulSpec&, const KernelPlan&) const {
+    return default_plan(plan_fields());
+  }
   // What its kernel for spec and plan, which it accepts, does in a call with `tokens` tokens.
   // Nothing: it makes no matmuls, or does not count.
   virtual std::optional<MatmulWork> work(const MatmulSpec&, const KernelPlan&,
@@ -106,7 +109,7 @@ class KernelBuilder {
 const Generator* find_generator(std::string_view name);
 
 // What the generator would build for the request: the request itself or, for a matmul for one M,
-// that for any M. Error: why it refuses the request.
+// that for any M; its plan has all fields. Error: why it refuses the request.
 Result<KernelRequest> accepted_request(const Generator& generator, const KernelRequest& request);
 
 // The first generator that accepts the request, in the order in which build() tries them, and what

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "codegen/kernel_builder.h"
+#include "codegen/matmul_plans.h"
 
 namespace bitnetc {
 namespace {
@@ -17,28 +18,28 @@ constexpr int64_t kCachedBytes = 256 << 10;
 
 // From memory one stream beats several; a matrix that stays in L2 needs no prefetch, and four tiles
 // share broadcasts.
-constexpr KernelPlan kStreamedPlan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192};
-constexpr KernelPlan kCachedPlan{.tiles_per_step = 4, .k_unroll = 4};
+constexpr DirectPlan kStreamedPlan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192};
+constexpr DirectPlan kCachedPlan{.tiles_per_step = 4, .k_unroll = 4};
 // Word layouts in 256-bit registers: long loops leave the cache of decoded instructions.
-constexpr KernelPlan kYmmWordsPlan{.tiles_per_step = 1, .k_unroll = 2, .prefetch_bytes = 8192};
+constexpr DirectPlan kYmmWordsPlan{.tiles_per_step = 1, .k_unroll = 2, .prefetch_bytes = 8192};
 
 // A few tokens: a pair of tiles shares its broadcasts, and 7/8 of a pair ahead every line is
 // prefetched once.
-KernelPlan pair_plan(const MatmulSpec& spec) {
+DirectPlan pair_plan(const MatmulSpec& spec) {
   const int64_t ahead_bytes = 2 * spec.weight_layout().tile_bytes() * 7 / 8;
   return {.tiles_per_step = 2,
           .k_unroll = 4,
           .prefetch_bytes = static_cast<int>(std::min(ahead_bytes, kCachedBytes))};
 }
 
-KernelPlan avx512_vnni_plan(const MatmulSpec& spec) {
+DirectPlan avx512_vnni_plan(const MatmulSpec& spec) {
   const bool is_i2s = spec.layout == LayoutId::kI2S;
   if (spec.m > 2 || (spec.m == 2 && !is_i2s)) return pair_plan(spec);
   const bool is_cached = is_i2s && spec.weight_layout().total_bytes() <= kCachedBytes;
   return is_cached ? kCachedPlan : kStreamedPlan;
 }
 
-KernelPlan direct_plan(const MatmulSpec& spec, const Target& target) {
+DirectPlan direct_plan(const MatmulSpec& spec, const Target& target) {
   if (target.supports(Isa::kAvx512Vnni)) return avx512_vnni_plan(spec);
   return spec.layout == LayoutId::kI2S ? kStreamedPlan : kYmmWordsPlan;
 }
@@ -47,7 +48,7 @@ KernelPlan direct_plan(const MatmulSpec& spec, const Target& target) {
 
 // The tiles of a tile group share each lookup table; each line is prefetched every 2 KiB of the
 // distance (docs/decisions/0005-look-ups-share-their-tables.md).
-KernelPlan lut_plan(LayoutId layout, const Target& target) {
+DirectPlan lut_plan(LayoutId layout, const Target& target) {
   if (!target.supports(Isa::kAvx512Vnni))
     return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096};
   if (layout == LayoutId::kTl2)
@@ -60,7 +61,7 @@ KernelPlan lut_plan(LayoutId layout, const Target& target) {
 // 2 KiB ahead is about the next chunk of a tile. Short chunks keep the panel near, long ones write
 // their sums less often. AVX2 takes the 256 columns that its int16 sums hold; AMX is by calculation
 // (codegen/x64/panel/panel_amx.cpp).
-KernelPlan panel_plan(const Target& target) {
+PanelPlan panel_plan(const Target& target) {
   if (target.supports(Isa::kAmx))
     return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096, .block_k = 1024};
   if (target.supports(Isa::kAvx512Vnni))

@@ -27,8 +27,8 @@
 // Writes   y inside the tile range's columns; row_absmax, if wanted
 #pragma once
 
-#include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
+#include "codegen/matmul_plans.h"
 #include "codegen/matmul_work.h"
 #include "codegen/x64/emit/i2s_planes.h"
 #include "codegen/x64/matmul_program.h"
@@ -125,6 +125,7 @@ class MatmulDirect : public MatmulProgram {
   bool takes_turns() const { return pass_tiles_ != step_tiles_; }
 
   static constexpr int kGroupColumns = 4;
+  const DirectPlan plan_;
   const int cell_columns_, cell_bytes_;
   const int parts_per_pass_;
   const int tier_scratch_bytes_;

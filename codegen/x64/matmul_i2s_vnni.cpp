@@ -14,14 +14,16 @@ constexpr int kBusyChains = 8;
 
 VnniRegisters choose_vnni_registers(VectorFile vectors, const MatmulSpec& spec,
                                     const KernelPlan& plan) {
+  const DirectPlan direct = DirectPlan::from(plan);
   const int parts_per_tile = kTileOutputBytes / vectors.bytes;
-  VnniRegisters registers{.tiles = plan.tiles_per_step, .tokens = spec.m, .parts = 0, .scales = 0};
+  VnniRegisters registers{
+      .tiles = direct.tiles_per_step, .tokens = spec.m, .parts = 0, .scales = 0};
   for (registers.parts = parts_per_tile; registers.parts >= 1; registers.parts /= 2) {
     for (registers.scales = I2sPlanes::kCount; registers.scales >= 1; registers.scales /= 2) {
       if (registers.count() > vectors.count) continue;
       VnniRegisters doubled = registers;
       doubled.chains = 2;
-      const bool waits = registers.accumulators() < kBusyChains && plan.k_unroll % 2 == 0;
+      const bool waits = registers.accumulators() < kBusyChains && direct.k_unroll % 2 == 0;
       return waits && doubled.count() <= vectors.count ? doubled : registers;
     }
   }
@@ -31,11 +33,11 @@ VnniRegisters choose_vnni_registers(VectorFile vectors, const MatmulSpec& spec,
 
 Status check_vnni_registers(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan) {
   if (choose_vnni_registers(vectors, spec, plan).scales > 0) return {};
-  const VnniRegisters least{
-      .tiles = plan.tiles_per_step, .tokens = spec.m, .parts = 1, .scales = 1};
+  const int tiles = DirectPlan::from(plan).tiles_per_step;
+  const VnniRegisters least{.tiles = tiles, .tokens = spec.m, .parts = 1, .scales = 1};
   return make_error(StatusCode::kUnsupported,
                     "tiles_per_step = {} with m = {} takes {} vector registers, there are {}",
-                    plan.tiles_per_step, spec.m, least.count(), vectors.count);
+                    tiles, spec.m, least.count(), vectors.count);
 }
 
 MatmulWork vnni_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,

@@ -9,7 +9,7 @@
 namespace bitnetc::x64 {
 namespace {
 
-constexpr int kGroupColumns = 16;  // KernelPlan::k_unroll counts these
+constexpr int kGroupColumns = 16;  // DirectPlan::k_unroll counts these
 constexpr int kLineBytes = 64;
 constexpr int kAskAgainBytes = 2048;
 constexpr int kMaxLaneSum = 32767;
@@ -21,31 +21,32 @@ int blocks_per_flush(const WordFormat& format, int accumulators) {
   return kMaxLaneSum / block_sum;
 }
 
-int unrolled_blocks(const WordFormat& format, const KernelPlan& plan, int accumulators) {
+int unrolled_blocks(const WordFormat& format, const DirectPlan& plan, int accumulators) {
   return std::clamp(plan.k_unroll * kGroupColumns / format.columns, 1,
                     blocks_per_flush(format, accumulators));
 }
 
-int step_tiles_of(const MatmulSpec& spec, const KernelPlan& plan) {
+int step_tiles_of(const MatmulSpec& spec, const DirectPlan& plan) {
   return is_gated(spec.epilogue) ? std::max(plan.tiles_per_step, 2) : plan.tiles_per_step;
 }
 
 }  // namespace
 
 KernelPlan effective_lut_plan(const MatmulSpec& spec, const KernelPlan& plan) {
-  KernelPlan effective = with_least_unroll(spec, plan);
-  effective.tiles_per_step = step_tiles_of(spec, plan);
+  DirectPlan effective = DirectPlan::from(with_least_unroll(spec, plan));
+  effective.tiles_per_step = step_tiles_of(spec, effective);
   return effective;
 }
 
 MatmulWork lut_work(const MatmulSpec& spec, const KernelPlan& plan, TableForm form,
                     double operations, double weights) {
+  const DirectPlan direct = DirectPlan::from(plan);
   const TablesSpec tables{.k = spec.k, .layout = spec.layout, .form = form};
   const double groups =
-      static_cast<double>(spec.weight_layout().tiles()) / step_tiles_of(spec, plan);
+      static_cast<double>(spec.weight_layout().tiles()) / step_tiles_of(spec, direct);
   return {.strategy = MatmulWork::Strategy::kLookUp,
-          .streams = step_tiles_of(spec, plan),
-          .prefetch_bytes = plan.prefetch_bytes,
+          .streams = step_tiles_of(spec, direct),
+          .prefetch_bytes = direct.prefetch_bytes,
           .decode_operations = operations / weights,
           .tables_read = static_cast<double>(tables.table_bytes()) * std::max(groups, 1.0),
           .tables_written = tables.table_bytes()};
@@ -53,10 +54,11 @@ MatmulWork lut_work(const MatmulSpec& spec, const KernelPlan& plan, TableForm fo
 
 MatmulLut::MatmulLut(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                      TableForm form, int accumulators)
-    : MatmulProgram(vectors, spec, plan, SumsOf::kWeights),
+    : MatmulProgram(vectors, spec, SumsOf::kWeights),
+      plan_(DirectPlan::from(plan)),
       format_(word_format(spec.layout)),
       tables_spec_{.k = spec.k, .layout = spec.layout, .form = form},
-      blocks_per_iteration_(unrolled_blocks(format_, plan, accumulators)),
+      blocks_per_iteration_(unrolled_blocks(format_, plan_, accumulators)),
       iterations_per_flush_(blocks_per_flush(format_, accumulators) / blocks_per_iteration_) {}
 
 // ---- tile loop

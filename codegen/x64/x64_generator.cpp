@@ -9,7 +9,7 @@ namespace bitnetc::x64 {
 namespace {
 
 constexpr int kMaxUnroll = 16;
-constexpr int64_t kUnrollColumns = 16;  // KernelPlan::k_unroll counts these
+constexpr int64_t kUnrollColumns = 16;  // DirectPlan::k_unroll counts these
 constexpr int kMaxPrefetchBytes = 1 << 18;
 constexpr int kMaxTilesPerStep = 8;
 
@@ -38,7 +38,8 @@ std::string token_counts(int first, int last) {
   return first == last ? fmt::format("m = {}", first) : fmt::format("m = {}..{}", first, last);
 }
 
-Status check_plan(const KernelPlan& plan) {
+// The values that all families allow; a family may allow fewer.
+Status check_values(const DirectPlan& plan) {
   const int tiles = plan.tiles_per_step;
   if (tiles != 1 && tiles != 2 && tiles != 4 && tiles != kMaxTilesPerStep) {
     return make_error(StatusCode::kUnsupported, "tiles_per_step = {}, expected 1, 2, 4 or 8",
@@ -89,18 +90,20 @@ class MatmulGenerator final : public Generator {
                         spec->k, family_.k_limit);
     }
     BITNETC_RETURN_IF_ERROR(validate(request.spec));
-    BITNETC_RETURN_IF_ERROR(check_plan(request.plan));
+    BITNETC_RETURN_IF_ERROR(check_plan(request.plan, family_.fields, family_.name));
+    BITNETC_RETURN_IF_ERROR(check_values(DirectPlan::from(request.plan)));
     return family_.accepts(*spec, request.plan);
   }
 
   TableForm table_form(const MatmulSpec&) const override { return family_.table_form; }
 
-  PlanGrid plan_grid() const override { return family_.grid; }
+  PlanFields plan_fields() const override { return family_.fields; }
 
   KernelPlan effective_plan(const MatmulSpec& spec, const KernelPlan& plan) const override {
     KernelPlan read = plan;
-    for (const auto& [value, worth_trying] : kPlanFields)
-      if ((family_.grid.*worth_trying).empty()) read.*value = KernelPlan().*value;
+    for (const PlanField& each : family_.fields)
+      if (each.worth_trying.empty())
+        read = with_value(family_.fields, read, each.letter, each.standard);
     return family_.effective_plan(spec, read);
   }
 
@@ -169,9 +172,9 @@ KernelPlan with_least_unroll(const MatmulSpec& spec, const KernelPlan& plan) {
   const auto blocks = [&](int k_unroll) {
     return std::max(int64_t{1}, k_unroll * kUnrollColumns / spec.weight_layout().block_columns());
   };
-  KernelPlan least = plan;
-  while (least.k_unroll > 1 && blocks(least.k_unroll - 1) == blocks(plan.k_unroll))
-    --least.k_unroll;
+  DirectPlan least = DirectPlan::from(plan);
+  const int64_t wanted = blocks(least.k_unroll);
+  while (least.k_unroll > 1 && blocks(least.k_unroll - 1) == wanted) --least.k_unroll;
   return least;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "codegen/matmul_plans.h"
 #include "compiler/plan_source.h"
 #include "tests/support/generators.h"
 
@@ -199,7 +200,7 @@ TEST(SearchSpace, TheConstraintsHold) {
   for (const Case& c : cases({shape})) {
     const std::vector<Candidate> all = candidates(c.spec, c.target, Effort::kFull);
     for (const Candidate& each : std::span(all).subspan(1)) {
-      const KernelPlan& plan = each.plan;
+      const PanelPlan plan = PanelPlan::from(each.plan);
       const std::string name = name_of(each, c.target);
       EXPECT_LE(plan.tiles_per_step * 16, shape.n) << name;
       EXPECT_LT(plan.prefetch_bytes, each.spec.weight_layout().total_bytes()) << name;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "codegen/kernel_builder.h"
+#include "codegen/matmul_plans.h"
 
 namespace bitnetc::test {
 
@@ -18,7 +19,7 @@ ProfileEntry scripted_entry(const MatmulSpec& spec, const Target& target, int th
     const Generator* generator = find_generator(kernel.generator);
     entry.measurements.push_back({.generator = kernel.generator,
                                   .revision = generator != nullptr ? generator->revision() : 1,
-                                  .plan = kernel.plan,
+                                  .plan = plan_or_default(kernel.plan, kIgnoredFields),
                                   .predicted_s = 0,
                                   .median_s = kernel.median_s,
                                   .low_s = kernel.median_s,

@@ -149,9 +149,13 @@ std::string describe(const KernelSpec& spec) {
       spec);
 }
 
-std::string describe(const KernelPlan& plan) {
-  return fmt::format("{} row tiles a step, {} column groups an iteration, prefetch {} bytes ahead",
-                     plan.tiles_per_step, plan.k_unroll, plan.prefetch_bytes);
+// "tiles_per_step 1, k_unroll 8, prefetch_bytes 8192": the fields that the kernel's family has.
+std::string describe(const KernelPlan& plan, const std::string& generator) {
+  std::string text;
+  for (const PlanField& each : find_generator(generator)->plan_fields())
+    if (const int value = each.of(plan); !each.is_optional || value != each.standard)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", each.name, value);
+  return text;
 }
 
 Status show(const KernelOptions& options) {
@@ -160,7 +164,7 @@ Status show(const KernelOptions& options) {
   print_out("name        {}\ngenerator   {}\n", shown.built.kernel.name(), shown.built.generator);
   print_out("{}\n", describe(shown.request.spec));
   if (std::holds_alternative<MatmulSpec>(shown.request.spec))
-    print_out("plan        {}\n", describe(shown.request.plan));
+    print_out("plan        {}\n", describe(shown.request.plan, shown.built.generator));
   if (shown.published->code().empty()) {
     print_out("code        compiled ahead of time\n");
   } else {

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "codegen/function_kernel.h"
+#include "codegen/matmul_plans.h"
 #include "codegen/static/matmul/matmul_kernels.h"
 #include "codegen/static/static_generators.h"
 
@@ -46,8 +47,11 @@ class StaticMatmul final : public Generator {
                         layout_name(spec->layout));
     if (spec->k >= kStaticKLimit)
       return make_error(StatusCode::kUnsupported, "K = {} is not below {}", spec->k, kStaticKLimit);
+    BITNETC_RETURN_IF_ERROR(check_plan(request.plan, plan_fields(), name()));
     return validate(request.spec);
   }
+
+  PlanFields plan_fields() const override { return kIgnoredFields; }
 
   std::optional<MatmulWork> work(const MatmulSpec& spec, const KernelPlan&,
                                  int64_t tokens) const override {

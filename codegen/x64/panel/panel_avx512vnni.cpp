@@ -25,7 +25,9 @@ class PanelAvx512Vnni final : public PanelVectorMatmul {
  public:
   static constexpr PanelLimits kLimits{
       .max_block_k = 2048, .max_tokens = kMaxBatchTokens, .own_block_k = 384};
-  static constexpr PlanGrid kGrid = kPanelGrid;
+  static constexpr PlanField kFields[] = {tiles_field(kPanelTiles), unroll_field(kPanelUnrolls),
+                                          prefetch_field(kPanelPrefetches),
+                                          block_field(kPanelBlocks), tokens_field(kPanelTokens)};
 
   static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
     return panel_vector_work(kZmm, spec, plan, kLimits, 0, tokens);

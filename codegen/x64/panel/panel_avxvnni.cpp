@@ -22,11 +22,9 @@ constexpr int kBatches[] = {0, 2};  // two tiles take 3 tokens at most
 class PanelAvxVnni final : public PanelVectorMatmul {
  public:
   static constexpr PanelLimits kLimits{.max_block_k = 2048, .max_tokens = 6, .own_block_k = 384};
-  static constexpr PlanGrid kGrid{.tiles_per_step = kPanelTiles,
-                                  .k_unroll = kPanelUnrolls,
-                                  .prefetch_bytes = kPanelPrefetches,
-                                  .block_k = kPanelBlocks,
-                                  .tokens = kBatches};
+  static constexpr PlanField kFields[] = {tiles_field(kPanelTiles), unroll_field(kPanelUnrolls),
+                                          prefetch_field(kPanelPrefetches),
+                                          block_field(kPanelBlocks), tokens_field(kBatches)};
 
   static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
     return panel_vector_work(kYmm, spec, plan, kLimits, 0, tokens);

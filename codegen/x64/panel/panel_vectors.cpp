@@ -22,7 +22,7 @@ PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int step_tiles,
   return {.tokens = tokens, .tiles = 0, .vectors = 0, .first_tile = 0};
 }
 
-int most_batch_tokens(VectorFile vectors, int temporaries, int step_tiles, const KernelPlan& plan) {
+int most_batch_tokens(VectorFile vectors, int temporaries, int step_tiles, const PanelPlan& plan) {
   const auto accumulators = [&](int tokens) {
     return choose_panel_pass(vectors, temporaries, step_tiles, tokens).accumulators();
   };
@@ -35,9 +35,10 @@ int most_batch_tokens(VectorFile vectors, int temporaries, int step_tiles, const
 
 MatmulWork panel_vector_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                              const PanelLimits& limits, int temporaries, int64_t tokens) {
+  const PanelPlan panel = PanelPlan::from(plan);
   const int step_tiles =
-      is_gated(spec.epilogue) ? std::max(plan.tiles_per_step, 2) : plan.tiles_per_step;
-  const int most = most_batch_tokens(vectors, temporaries, step_tiles, plan);
+      is_gated(spec.epilogue) ? std::max(panel.tiles_per_step, 2) : panel.tiles_per_step;
+  const int most = most_batch_tokens(vectors, temporaries, step_tiles, panel);
   const PanelPass pass = choose_panel_pass(vectors, temporaries, step_tiles,
                                            static_cast<int>(std::min<int64_t>(most, tokens)));
   MatmulWork work = panel_work(vectors, spec, plan, limits, tokens);
