@@ -42,7 +42,7 @@ Result<BuiltKernel> build_and_prove(const Generator& generator, const KernelRequ
     built.build_ns = now_ns() - start;
     if (!fresh.ok()) return fresh;
     if (needs_proof(generator)) {
-      BITNETC_RETURN_IF_ERROR(prove(request.spec, *fresh, kProofSeed, form));
+      BITNETC_RETURN_IF_ERROR(prove(request.spec, *fresh, cpu_device(), kProofSeed, form));
       built.proof_ns = now_ns() - start - built.build_ns;
     }
     return fresh;

@@ -17,6 +17,7 @@
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
 #include "codegen/matmul_work.h"
+#include "runtime/device.h"
 #include "runtime/kernel.h"
 #include "runtime/kernel_args.h"
 #include "runtime/kernel_cache.h"
@@ -132,10 +133,12 @@ struct KernelIdentity {
 // Reads a full kernel name or a bare spec name. Error: kInvalidArgument, as parse_spec.
 Result<KernelIdentity> parse_kernel_name(std::string_view name);
 
-// Runs `kernel` on a small random problem of its spec against the reference and compares bits.
-// `form`: the tables a matmul kernel reads. Error: kDisqualified saying which output differed
-// first, or which signal was raised.
-Status prove(const KernelSpec& spec, const Kernel& kernel, uint64_t seed,
+// Runs `kernel` on the device, on a small random problem of its spec whose operands are copied there
+// and back, and compares bits with the reference, which the host runs. `form`: the tables a matmul
+// kernel reads.
+// Error: kDisqualified saying which output differed first, or which signal was raised; as
+// Device::allocate and copies.
+Status prove(const KernelSpec& spec, const Kernel& kernel, Device& device, uint64_t seed,
              TableForm form = TableForm::kNone);
 
 }  // namespace bitnetc

@@ -258,7 +258,8 @@ void check_request(const KernelRequest& request, int seeds, CheckCount& count) {
     const auto built = builder.build_with(generator->name(), request);
     Status status = built.status();
     for (int seed = 1; status.ok() && seed <= seeds && !interrupted(); ++seed)
-      status = prove(request.spec, built->kernel, static_cast<uint64_t>(seed), built->table_form);
+      status = prove(request.spec, built->kernel, cpu_device(), static_cast<uint64_t>(seed),
+                     built->table_form);
     if (interrupted()) return;
     ++count.checked;
     if (!status.ok()) ++count.failed;
@@ -273,7 +274,7 @@ Result<int> check(const KernelOptions& options) {
   ConsoleNotes notes;
   BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, engine_options(notes)));
   BITNETC_ASSIGN_OR_RETURN(const std::set<std::string> specs, specs_of(*model));
-  const Target target = host_target();
+  const Target target = cpu_device().target();
   const HeuristicPlanSource plans;
   CheckCount count;
   for (const std::string& name : specs) {
