@@ -82,8 +82,9 @@ const Generator* find_generator(std::string_view name) {
 
 Result<KernelRequest> accepted_request(const Generator& generator, const KernelRequest& request) {
   Status refusal;
-  for (const KernelRequest& each : alternatives(generator, request)) {
+  for (KernelRequest& each : alternatives(generator, request)) {
     const Status accepts = generator.accepts(each);
+    each.plan = plan_or_default(each.plan, generator.plan_fields());
     if (accepts.ok()) return each;
     if (refusal.ok()) refusal = accepts;
   }
@@ -100,7 +101,8 @@ std::optional<Acceptance> first_acceptance(const KernelRequest& request) {
 std::string kernel_name(const KernelRequest& request, const Generator& generator) {
   std::string name = spec_name(request.spec);
   // Only matmuls have anything to plan.
-  if (std::holds_alternative<MatmulSpec>(request.spec)) name += "_" + plan_name(request.plan);
+  if (std::holds_alternative<MatmulSpec>(request.spec))
+    name += "_" + plan_name(plan_or_default(request.plan, generator.plan_fields()));
   return fmt::format("{}_{}", name, generator.suffix());
 }
 
@@ -116,7 +118,8 @@ Result<KernelIdentity> parse_kernel_name(std::string_view name) {
     if (!name.ends_with(tail)) continue;
     std::string_view rest = name.substr(0, name.size() - tail.size());
     if (const size_t cut = rest.rfind('_'); cut != std::string_view::npos) {
-      if (auto plan = parse_plan(rest.substr(cut + 1)); plan.ok()) {
+      const auto plan = parse_plan(rest.substr(cut + 1));
+      if (plan.ok() && check_plan(*plan, generator->plan_fields(), generator->name()).ok()) {
         identity.plan = *plan;
         rest = rest.substr(0, cut);
       }
@@ -208,7 +211,9 @@ Result<BuiltKernel> KernelBuilder::build_with(std::string_view generator_name,
     return make_error(StatusCode::kNotFound, "generator '{}' is not part of this build",
                       generator_name);
   BITNETC_RETURN_IF_ERROR(generator->accepts(request).with_context(std::string(generator_name)));
-  auto built = build_and_prove(*generator, request);
+  KernelRequest whole = request;
+  whole.plan = plan_or_default(request.plan, generator->plan_fields());
+  auto built = build_and_prove(*generator, whole);
   if (built.ok()) built->selection.entries.push_back({std::string(generator_name), "taken"});
   return built;
 }

@@ -30,7 +30,7 @@ class Compilation {
     BITNETC_ASSIGN_OR_RETURN(FusedGraph fused, fuse(graph_));
     choose_layouts(fused);
     const MemoryPlan memory = plan_memory(fused);
-    program_.target_isa = isa_name(options_.target.best_isa);
+    program_.target_isa = options_.target.name();
     program_.buffers = memory.buffers;
 
     BITNETC_RETURN_IF_ERROR(write_text(kSectionTokenizer, graph_.tokenizer_json));

@@ -235,16 +235,15 @@ std::string llvm_toolchain() {
 }
 
 Status llvm_accepts(const Target& target) {
-  const bool is_x86 = process_triple().isX86();
-  if (is_x86 && target.best_isa == Isa::kScalar) {
+  if (target.architecture != kHostArchitecture) {
+    return make_error(StatusCode::kUnsupported, "makes code for {}, target is {}",
+                      llvm::sys::getProcessTriple(), target.describe());
+  }
+  if (target.architecture == Architecture::kX86_64 && !target.supports(Isa::kAvx2)) {
     return Status(
         StatusCode::kUnsupported,
         "target scalar has no fused multiply-add: each would be a call into libm, and generated "
         "code links to no library");
-  }
-  if (!is_x86 && target.best_isa != Isa::kScalar) {
-    return make_error(StatusCode::kUnsupported, "target {} is x86-64, this machine is {}",
-                      target.describe(), llvm::sys::getProcessTriple());
   }
   return exec_memory_available();
 }

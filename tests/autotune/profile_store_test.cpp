@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "codegen/kernel_builder.h"
+#include "codegen/matmul_plans.h"
 #include "runtime/cpu_features.h"
 #include "runtime/output_file.h"
 #include "tests/support/child_process.h"
@@ -338,7 +339,7 @@ TEST_F(ProfileStoreTest, AnotherMachinesProfileIsRefused) {
 
 TEST_F(ProfileStoreTest, ImportTakesOnlyWhatThisBuildWouldChoose) {
   ProfileEntry refused = scripted_entry({.n = 256, .k = 256}, kAvx2Target, 1,
-                                        {{"x64_matmul_i2s_avx2", {.tiles_per_step = 3}}});
+                                        {{"x64_matmul_i2s_avx2", DirectPlan{.tiles_per_step = 3}}});
   ProfileEntry unknown = scripted_entry({.n = 512, .k = 256}, kAvx2Target, 1, {{"no_such", {}}});
   ProfileEntry future = entry(5);
   future.measured_at_s = 4'000'000'000;

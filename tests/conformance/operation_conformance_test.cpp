@@ -43,7 +43,7 @@ class OperationConformance : public testing::TestWithParam<OperationEngine> {
     EXPECT_TRUE(kernel.ok()) << kernel.status().message();
     if (!kernel.ok()) return {};
     if (!test::runs_here(generator(), spec)) {
-      lacking_ = isa_name(target->best_isa);
+      lacking_ = target->name();
       return {};
     }
     ++run_;

@@ -63,7 +63,7 @@ class TablesConformance : public testing::TestWithParam<TablesEngine> {
     const auto kernel = generator.build(request, kernel_name(request, generator), settings_);
     ASSERT_TRUE(kernel.ok()) << kernel.status().message();
     if (!test::runs_here(generator, spec)) {
-      lacking_ = isa_name(target->best_isa);
+      lacking_ = target->name();
       return;
     }
     GuardedBuffer<int8_t> x(round_up(static_cast<size_t>(k), kQuantPad), edge);

@@ -77,7 +77,7 @@ std::shared_ptr<const Executable> link_file(const std::string& bnc_path, const T
 std::shared_ptr<const Executable> bundled_executable(const Target& target, LayoutId layout) {
   static TempFolder folder;
   static std::map<std::string, std::shared_ptr<const Executable>> by_name;
-  const std::string name = fmt::format("{} {}", target.describe(), layout_name(layout));
+  const std::string name = fmt::format("{} {}", target.name(), layout_name(layout));
   auto& executable = by_name[name];
   if (!executable) {
     const std::string path = folder.file(name + ".bnc");

@@ -35,8 +35,8 @@ void print_cpu(const Diagnosis& diagnosis) {
   const CpuFeatures& cpu = machine.cpu;
   print_line("cpu", fmt::format("{}, {} (family {}, model {}, stepping {})", cpu.brand,
                                 machine.microarchitecture, cpu.family, cpu.model, cpu.stepping));
-  print_line("executes", fmt::format("{}", fmt::join(feature_names(cpu), " ")));
-  print_line("tier", fmt::format("kernels are generated for {}", diagnosis.host.describe()));
+  print_line("executes", fmt::format("{}", fmt::join(cpu.features.names(), " ")));
+  print_line("tier", fmt::format("kernels are generated for {}", diagnosis.host.name()));
   std::vector<std::string> notes;
   for (const Isa isa : kTiers)
     if (const std::string why = why_not(isa, machine, diagnosis.options.isa_cap); !why.empty())
@@ -134,8 +134,8 @@ json json_of(const Machine& machine) {
           {"model", cpu.model},
           {"stepping", cpu.stepping},
           {"hypervisor", cpu.hypervisor},
-          {"features", feature_names(cpu)},
-          {"refused_features", cpu.refused},
+          {"features", cpu.features.names()},
+          {"refused_features", cpu.refused.names()},
           {"online_cpus", allowance.online},
           {"allowed_cpus", allowance.allowed},
           {"cpu_quota", allowance.quota ? json(*allowance.quota) : json(nullptr)},
@@ -215,7 +215,7 @@ void write_diagnosis_json(const Diagnosis& diagnosis) {
     settings[option.name] = option.value;
   write_json("doctor", 1,
              {{"machine", json_of(diagnosis.machine)},
-              {"isa", isa_name(diagnosis.host.best_isa)},
+              {"isa", diagnosis.host.name()},
               {"tiers", tiers},
               {"read_bandwidth_bytes_per_second", bandwidth},
               {"int8_operations_per_second", int8},

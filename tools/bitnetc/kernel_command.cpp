@@ -156,9 +156,13 @@ std::string describe(const KernelSpec& spec) {
       spec);
 }
 
-std::string describe(const KernelPlan& plan) {
-  return fmt::format("{} row tiles a step, {} column groups an iteration, prefetch {} bytes ahead",
-                     plan.tiles_per_step, plan.k_unroll, plan.prefetch_bytes);
+// "tiles_per_step 1, k_unroll 8, prefetch_bytes 8192": the fields that the kernel's family has.
+std::string describe(const KernelPlan& plan, const std::string& generator) {
+  std::string text;
+  for (const PlanField& each : find_generator(generator)->plan_fields())
+    if (const int value = each.of(plan); !each.is_optional || value != each.standard)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", each.name, value);
+  return text;
 }
 
 Status show(const KernelOptions& options, CommandContext& context) {
@@ -167,7 +171,7 @@ Status show(const KernelOptions& options, CommandContext& context) {
   print_out("name        {}\ngenerator   {}\n", shown.built.kernel.name(), shown.built.generator);
   print_out("{}\n", describe(shown.request.spec));
   if (std::holds_alternative<MatmulSpec>(shown.request.spec))
-    print_out("plan        {}\n", describe(shown.request.plan));
+    print_out("plan        {}\n", describe(shown.request.plan, shown.built.generator));
   if (shown.published->code().empty()) {
     print_out("code        compiled ahead of time\n");
   } else {
@@ -265,7 +269,8 @@ void check_request(const KernelRequest& request, int seeds, const BuildSettings&
     const auto built = builder.build_with(generator->name(), request);
     Status status = built.status();
     for (int seed = 1; status.ok() && seed <= seeds && !interrupted(); ++seed)
-      status = prove(request.spec, built->kernel, static_cast<uint64_t>(seed), built->table_form);
+      status = prove(request.spec, built->kernel, cpu_device(), static_cast<uint64_t>(seed),
+                     built->table_form);
     if (interrupted()) return;
     ++count.checked;
     if (!status.ok()) ++count.failed;
@@ -294,7 +299,7 @@ Result<int> check(const KernelOptions& options, CommandContext& context) {
   }
   stop_gracefully();
   print_out("{}{} kernels checked against the reference with {} seeds on {}: {} failed\n",
-            interrupted() ? "stopped: " : "", count.checked, options.seeds, target.describe(),
+            interrupted() ? "stopped: " : "", count.checked, options.seeds, target.name(),
             count.failed);
   if (interrupted()) return kExitInterrupted;
   return count.failed == 0 ? kExitOk : kExitCheckFailed;

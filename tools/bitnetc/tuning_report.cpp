@@ -40,7 +40,7 @@ void set_roofline(TuningRow& row, const MachineLimits& limits) {
 TuningRow row_of(const MatmulSpec& spec, const MachinePlans& plans, const Target& target,
                  int threads) {
   TuningRow row{.spec = spec, .choice = plans.source().choose(spec, target)};
-  const ProfileKey key{.spec = spec, .target = target.describe(), .threads = threads};
+  const ProfileKey key{.spec = spec, .target = target.name(), .threads = threads};
   if (const ProfileEntry* entry = plans.profile().find(key)) row.entry = *entry;
   return row;
 }
@@ -162,7 +162,7 @@ TuningView tuning_view(const std::vector<MatmulSpec>& shapes, const std::vector<
   const int threads = options.plan.threads;
   const Usage usage = options.plan.usage;
   const MachinePlans plans(cache_dir, threads, usage, *options.notes);
-  TuningView view{.target = target.describe(),
+  TuningView view{.target = target.name(),
                   .threads = threads,
                   .usage = usage,
                   .limits = remembered_limits(cache_dir, threads),

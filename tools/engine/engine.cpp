@@ -81,7 +81,7 @@ Result<std::shared_ptr<const CompiledModel>> open_source_model(const std::string
   };
   return open_cached_model({.source_folder = folder,
                             .cache_dir = options.settings.cache_dir,
-                            .plan = fmt::format("{} {}", isa_name(target.best_isa), layouts)},
+                            .plan = fmt::format("{} {}", target.name(), layouts)},
                            compile_to, *options.notes, options.cancel);
 }
 

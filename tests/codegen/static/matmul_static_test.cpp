@@ -158,7 +158,7 @@ INSTANTIATE_TEST_SUITE_P(Tiers, MatmulStaticTest, testing::ValuesIn(all_cases())
 
 TEST(MatmulStaticSelectionTest, Avx512WithoutVbmiDeclinesTriples) {
   Target cascade_lake = target_for(Isa::kAvx512Vnni);
-  cascade_lake.has_vbmi = false;
+  cascade_lake.features.set(Feature::kAvx512Vbmi, false);
   const Generator& generator = *generator_of("avx512vnni");
   for (const LayoutId layout : kLayouts) {
     const KernelRequest request{

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <map>
 
+#include "codegen/matmul_plans.h"
 #include "codegen/x64/x64_generators.h"
 #include "runtime/cpu_features.h"
 #include "runtime/jit_observer.h"
@@ -75,7 +76,7 @@ TEST_P(LutMatmul, ShapesAndEpilogues) {
           const int64_t rows = is_gated(epilogue) ? (n + 31) / 32 * 32 : n;
           const MatmulSpec spec{.n = rows, .k = k, .layout = layout, .epilogue = epilogue};
           for (const Edge edge : {Edge::kEnd, Edge::kBegin})
-            expect_exact(spec, {.tiles_per_step = 2}, {.edge = edge});
+            expect_exact(spec, DirectPlan{.tiles_per_step = 2}, {.edge = edge});
         }
       }
     }
@@ -91,7 +92,7 @@ TEST_P(LutMatmul, ExtremeOperands) {
         for (const int tiles : {1, 2}) {
           for (const int unroll : {1, 8, 16}) {
             expect_exact({.n = 48, .k = 2560, .layout = layout},
-                         {.tiles_per_step = tiles, .k_unroll = unroll},
+                         DirectPlan{.tiles_per_step = tiles, .k_unroll = unroll},
                          {.weights = weights, .activations = activations});
           }
         }
@@ -105,7 +106,7 @@ TEST_P(LutMatmul, EveryPlan) {
     for (const Epilogue epilogue : kMadeEpilogues) {
       for (const int tiles : {1, 2, 4, 8}) {
         for (const int unroll : {1, 2, 3, 4, 7, 8, 16}) {
-          const KernelPlan plan{
+          const KernelPlan plan = DirectPlan{
               .tiles_per_step = tiles, .k_unroll = unroll, .prefetch_bytes = unroll % 2 * 5120};
           const MatmulSpec spec{.n = 160, .k = 1100, .layout = layout, .epilogue = epilogue};
           if (serves(spec, plan)) expect_exact(spec, plan);
@@ -118,7 +119,7 @@ TEST_P(LutMatmul, EveryPlan) {
 TEST_P(LutMatmul, TileRanges) {
   for (const LayoutId layout : kWordLayouts) {
     for (const int tiles : {1, 2, 4, 8}) {
-      const KernelPlan plan{.tiles_per_step = tiles};
+      const KernelPlan plan = DirectPlan{.tiles_per_step = tiles};
       for (const Epilogue epilogue : kMadeEpilogues) {
         const MatmulSpec spec{.n = 256, .k = 100, .layout = layout, .epilogue = epilogue};
         if (!serves(spec, plan)) continue;
@@ -183,7 +184,7 @@ std::map<std::string, int> hot_loop(const Generator& generator, const MatmulSpec
   return {};
 }
 
-constexpr KernelPlan kOneBlock{.tiles_per_step = 2, .k_unroll = 1};
+constexpr DirectPlan kOneBlock{.tiles_per_step = 2, .k_unroll = 1};
 
 TEST(LutAvx512, OperationsPerBlockOfTwoTiles) {
   const auto generator = make_x64_lut_avx512();
@@ -211,7 +212,7 @@ TEST(LutAvx512, OperationsPerBlockOfTwoTiles) {
 
 TEST(LutAvx512, FourTilesShareTheTables) {
   auto count = hot_loop(*make_x64_lut_avx512(), {.n = 64, .k = 5760, .layout = LayoutId::kTl2},
-                        {.tiles_per_step = 4, .k_unroll = 1}, Isa::kAvx512Vnni);
+                        DirectPlan{.tiles_per_step = 4, .k_unroll = 1}, Isa::kAvx512Vnni);
   EXPECT_EQ(count["vpermw"], 24);
   EXPECT_EQ(count["vmovdqu64"], 12);
 }
@@ -219,7 +220,7 @@ TEST(LutAvx512, FourTilesShareTheTables) {
 // A block of tl2 is two lines of each tile.
 TEST(LutAvx512, AsksForALineAgainEveryTwoKibibytes) {
   const auto prefetches = [](int prefetch_bytes) {
-    KernelPlan plan = kOneBlock;
+    DirectPlan plan = kOneBlock;
     plan.prefetch_bytes = prefetch_bytes;
     return hot_loop(*make_x64_lut_avx512(), {.n = 64, .k = 5760, .layout = LayoutId::kTl2}, plan,
                     Isa::kAvx512Vnni)["prefetcht0"];
@@ -276,7 +277,8 @@ TEST(Lut, RefusalsNameTheNumbers) {
   EXPECT_EQ(refusal({.n = 32, .k = 64}, {}), "reads layout tl1, tl2, b3, the matrix is i2s");
   EXPECT_EQ(refusal({.n = 32, .k = 64, .m = 2, .layout = LayoutId::kTl2}, {}),
             "is made for m = 1, not for m = 2");
-  EXPECT_EQ(refusal(spec, {.tiles_per_step = 4}), "tiles_per_step = 4, 16 ymm registers are for 2");
+  EXPECT_EQ(refusal(spec, DirectPlan{.tiles_per_step = 4}),
+            "tiles_per_step = 4, 16 ymm registers are for 2");
 }
 
 }  // namespace

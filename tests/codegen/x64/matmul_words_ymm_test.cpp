@@ -6,6 +6,7 @@
 
 #include <map>
 
+#include "codegen/matmul_plans.h"
 #include "codegen/x64/x64_generators.h"
 #include "runtime/cpu_features.h"
 #include "runtime/jit_observer.h"
@@ -60,7 +61,8 @@ TEST_P(MatmulWords, ExtremeOperands) {
       for (const int unroll : {1, 2, 3, 5, 8, 16}) {
         for (int m = 1; m <= kMostTokens; ++m) {
           for (const Activations activations : {Activations::kAll127, Activations::kAllMinus128}) {
-            expect_exact({.n = 32, .k = k, .m = m, .layout = layout}, {.k_unroll = unroll},
+            expect_exact({.n = 32, .k = k, .m = m, .layout = layout},
+                         DirectPlan{.k_unroll = unroll},
                          {.weights = Weights::kAllPlus, .activations = activations});
           }
         }
@@ -99,7 +101,7 @@ class CodeRecorder final : public JitObserver {
 // How often each mnemonic occurs in the first backward loop: an iteration over K.
 std::map<std::string, int> hot_loop(const Generator& generator, const MatmulSpec& spec, Isa isa) {
   CodeRecorder recorder;
-  const KernelRequest request{spec, {.k_unroll = 1}, target_for(isa)};
+  const KernelRequest request{spec, DirectPlan{.k_unroll = 1}, target_for(isa)};
   EXPECT_TRUE(
       generator.build(request, kernel_name(request, generator), {.observer = &recorder}).ok());
   ZydisDecoder decoder;
@@ -176,7 +178,8 @@ TEST(MatmulWordsRefusals, NameTheNumbers) {
   EXPECT_EQ(refusal(*vnni, {.n = 32, .k = 64, .m = 5, .layout = LayoutId::kTl2}, {}),
             "is made for m = 1..4, not for m = 5");
   for (const Generator* each : {avx2.get(), vnni.get()}) {
-    EXPECT_EQ(refusal(*each, {.n = 32, .k = 64, .layout = LayoutId::kTl1}, {.tiles_per_step = 2}),
+    EXPECT_EQ(refusal(*each, {.n = 32, .k = 64, .layout = LayoutId::kTl1},
+                      DirectPlan{.tiles_per_step = 2}),
               "tiles_per_step = 2, 16 ymm registers are for 1");
   }
 }

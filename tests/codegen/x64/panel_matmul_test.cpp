@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "codegen/matmul_plans.h"
 #include "codegen/x64/x64_generators.h"
 #include "runtime/cpu_features.h"
 #include "runtime/jit_observer.h"
@@ -34,7 +35,7 @@ constexpr Tier kTiers[] = {{Isa::kAvx2, make_x64_panel_avx2},
 
 Target target_of_tier(Isa isa) {
   Target target = target_for(isa);
-  target.has_vbmi = true;
+  target.features.set(Feature::kAvx512Vbmi);
   return target;
 }
 
@@ -84,7 +85,7 @@ class PanelMatmul : public testing::TestWithParam<Tier> {
   BuildSettings settings_;
 };
 
-const KernelPlan kFourTiles{.tiles_per_step = 4};
+const KernelPlan kFourTiles = DirectPlan{.tiles_per_step = 4};
 
 TEST_P(PanelMatmul, EveryNumberOfTokens) {
   std::vector<int64_t> tokens;
@@ -92,8 +93,8 @@ TEST_P(PanelMatmul, EveryNumberOfTokens) {
   for (const int64_t m : {64, 100, 255, 256}) tokens.push_back(m);
   for (const LayoutId layout : kAllLayouts)
     for (const int tiles : {1, 2, 4})
-      expect_exact({.n = 16 * 7, .k = 300, .m = kAnyM, .layout = layout}, {.tiles_per_step = tiles},
-                   tokens);
+      expect_exact({.n = 16 * 7, .k = 300, .m = kAnyM, .layout = layout},
+                   DirectPlan{.tiles_per_step = tiles}, tokens);
 }
 
 TEST_P(PanelMatmul, RaggedShapesAndEpilogues) {
@@ -123,11 +124,11 @@ TEST_P(PanelMatmul, Plans) {
         for (const int block_k : {0, 1, 100, 1024})
           for (const int tokens : {0, 2, 5})
             expect_exact({.n = 80, .k = 430, .m = kAnyM, .layout = layout},
-                         {.tiles_per_step = tiles,
-                          .k_unroll = unroll,
-                          .prefetch_bytes = 512,
-                          .block_k = block_k,
-                          .tokens = tokens},
+                         PanelPlan{.tiles_per_step = tiles,
+                                   .k_unroll = unroll,
+                                   .prefetch_bytes = 512,
+                                   .block_k = block_k,
+                                   .tokens = tokens},
                          {11});
 }
 
@@ -227,10 +228,10 @@ constexpr int kUnroll = 4;
 constexpr int kLoopOverhead = 3;  // the panel moves on, the count goes down, the branch
 
 TEST(PanelMatmulCode, Avx512VnniLoopHasDotProductsAndLoadsOnly) {
-  const InnerLoop loop =
-      inner_loop(disassemble(*make_x64_panel_avx512vnni(),
-                             {.tiles_per_step = 4, .k_unroll = kUnroll}, Isa::kAvx512Vnni),
-                 "vpdpbusd");
+  const InnerLoop loop = inner_loop(
+      disassemble(*make_x64_panel_avx512vnni(),
+                  DirectPlan{.tiles_per_step = 4, .k_unroll = kUnroll}, Isa::kAvx512Vnni),
+      "vpdpbusd");
   EXPECT_EQ(loop.of("vpdpbusd"), 24 * kUnroll);
   EXPECT_EQ(loop.of("vmovups"), 4 * kUnroll);
   EXPECT_EQ(loop.of("vpbroadcastd"), 6 * kUnroll);
@@ -240,8 +241,8 @@ TEST(PanelMatmulCode, Avx512VnniLoopHasDotProductsAndLoadsOnly) {
 
 TEST(PanelMatmulCode, AvxVnniLoopHasDotProductsAndLoadsOnly) {
   const InnerLoop loop =
-      inner_loop(disassemble(*make_x64_panel_avxvnni(), {.tiles_per_step = 2, .k_unroll = kUnroll},
-                             Isa::kAvxVnni),
+      inner_loop(disassemble(*make_x64_panel_avxvnni(),
+                             DirectPlan{.tiles_per_step = 2, .k_unroll = kUnroll}, Isa::kAvxVnni),
                  "vpdpbusd");
   EXPECT_EQ(loop.of("vpdpbusd"), 12 * kUnroll);
   EXPECT_EQ(loop.of("vmovups") + loop.of("vpbroadcastd"), 7 * kUnroll);
@@ -249,9 +250,10 @@ TEST(PanelMatmulCode, AvxVnniLoopHasDotProductsAndLoadsOnly) {
 }
 
 TEST(PanelMatmulCode, Avx2LoopMultipliesAndAddsOnly) {
-  const InnerLoop loop = inner_loop(
-      disassemble(*make_x64_panel_avx2(), {.tiles_per_step = 2, .k_unroll = kUnroll}, Isa::kAvx2),
-      "vpmaddubsw");
+  const InnerLoop loop =
+      inner_loop(disassemble(*make_x64_panel_avx2(),
+                             DirectPlan{.tiles_per_step = 2, .k_unroll = kUnroll}, Isa::kAvx2),
+                 "vpmaddubsw");
   EXPECT_EQ(loop.of("vpmaddubsw"), 12 * kUnroll);
   EXPECT_EQ(loop.of("vpaddw"), 12 * kUnroll);
   EXPECT_EQ(loop.of("vpmaddwd"), 0) << "widened once a chunk";
@@ -261,7 +263,7 @@ TEST(PanelMatmulCode, Avx2LoopMultipliesAndAddsOnly) {
 
 TEST(PanelMatmulCode, AmxLoopHasFourProductsForFourLoads) {
   const std::vector<Instruction> code =
-      disassemble(*make_x64_panel_amx(), {.tiles_per_step = 2}, Isa::kAmx);
+      disassemble(*make_x64_panel_amx(), DirectPlan{.tiles_per_step = 2}, Isa::kAmx);
   // The outer loops end in "jnz" too, but hold other tile instructions.
   InnerLoop best;
   for (const Instruction& branch : code) {
@@ -279,7 +281,7 @@ TEST(PanelMatmulCode, AmxLoopHasFourProductsForFourLoads) {
 
 TEST(PanelMatmulCode, AmxTilesAreReleasedBeforeTheReturn) {
   const std::vector<Instruction> code =
-      disassemble(*make_x64_panel_amx(), {.tiles_per_step = 2}, Isa::kAmx);
+      disassemble(*make_x64_panel_amx(), DirectPlan{.tiles_per_step = 2}, Isa::kAmx);
   const InnerLoop all = loop_between(code, 0, static_cast<int64_t>(code.back().offset));
   EXPECT_EQ(all.of("tilerelease"), 1);
   bool released = false;
@@ -309,8 +311,9 @@ TEST(PanelMatmulCode, EveryKernelIsLegalOnItsTier) {
     for (const LayoutId layout : kAllLayouts) {
       const std::set<std::string> allowed = allowed_sets(tier.isa, layout);
       int returns = 0;
-      for (const Instruction& each : disassemble(
-               *tier.make(), {.tiles_per_step = 4, .prefetch_bytes = 512}, tier.isa, layout)) {
+      for (const Instruction& each :
+           disassemble(*tier.make(), DirectPlan{.tiles_per_step = 4, .prefetch_bytes = 512},
+                       tier.isa, layout)) {
         const std::string set = ZydisISASetGetString(each.decoded.meta.isa_set);
         EXPECT_TRUE(base.contains(set) || allowed.contains(set))
             << isa_name(tier.isa) << " " << layout_name(layout) << ": "
@@ -337,13 +340,15 @@ TEST(PanelMatmulCode, RefusalsNameTheNumbers) {
   const MatmulSpec any{.n = 32, .k = 64, .m = kAnyM};
   EXPECT_EQ(refusal(*avx2, {.n = 32, .k = 64, .m = 3}, {}, best),
             "is made for any m, not for m = 3");
-  EXPECT_EQ(refusal(*avx2, any, {.block_k = 2049}, best), "block_k = 2049, expected 0..2048");
-  EXPECT_EQ(refusal(*avx512, any, {.block_k = -1}, best), "block_k = -1, expected 0..2048");
-  EXPECT_EQ(refusal(*avx512, any, {.tiles_per_step = 8}, best),
+  EXPECT_EQ(refusal(*avx2, any, PanelPlan{.block_k = 2049}, best),
+            "block_k = 2049, expected 0..2048");
+  EXPECT_EQ(refusal(*avx512, any, PanelPlan{.block_k = -1}, best),
+            "block_k = -1, expected 0..2048");
+  EXPECT_EQ(refusal(*avx512, any, DirectPlan{.tiles_per_step = 8}, best),
             "tiles_per_step = 8, the scratch is for 4");
-  EXPECT_EQ(refusal(*avx512, any, {.tokens = 13}, best), "tokens = 13, expected 0..12");
+  EXPECT_EQ(refusal(*avx512, any, PanelPlan{.tokens = 13}, best), "tokens = 13, expected 0..12");
   Target without_vbmi = best;
-  without_vbmi.has_vbmi = false;
+  without_vbmi.features.set(Feature::kAvx512Vbmi, false);
   EXPECT_EQ(
       refusal(*avx512, {.n = 32, .k = 64, .m = kAnyM, .layout = LayoutId::kTl2}, {}, without_vbmi),
       "needs AVX512_VBMI for layout tl2, target has none");
