@@ -50,7 +50,7 @@ class Comparer {
   };
 
   Result<ComparedSpec> compare(const MatmulSpec& spec) {
-    KernelBuilder builder;
+    KernelBuilder builder(request_.build);
     std::map<LayoutId, Ground> grounds;
     std::vector<Contestant> contestants;
     std::map<std::string, size_t> contestant_of;  // by kernel, which its name tells apart

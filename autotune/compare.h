@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "autotune/order_statistics.h"
+#include "codegen/build_settings.h"
 #include "codegen/kernel_spec.h"
 #include "compiler/plan_source.h"
 #include "runtime/status.h"
@@ -25,6 +26,7 @@ struct CompareRequest {
   bool choose_layouts = false;      // each source's own layout, not the spec's
   int threads = 1;
   Target target;
+  BuildSettings build = {};
   double budget_s = 10;  // of measuring, for all specs together
 };
 

@@ -26,8 +26,9 @@ double find(const std::vector<std::pair<Isa, double>>& peaks, Isa isa) {
 // limits/<fingerprint>.json in the cache directory: "bytes read per second, 2 threads": 8.1e10, ...
 class LimitsFile {
  public:
-  LimitsFile()
-      : name_(fingerprint(this_machine()) + ".json"), directory_(CacheDirectory::open("limits")) {}
+  explicit LimitsFile(const std::string& cache_dir)
+      : name_(fingerprint(this_machine()) + ".json"),
+        directory_(CacheDirectory::open(cache_dir, "limits")) {}
 
   std::optional<double> find(const std::string& what) const {
     const json document = read();
@@ -68,6 +69,7 @@ class LimitsFile {
 };
 
 struct Request {
+  std::string cache_dir;
   int threads;
   bool fresh;
   MeasuringNote note;  // until it has been heard once
@@ -75,7 +77,7 @@ struct Request {
 
 template <typename Measure>
 double remembered(std::string_view what, Request& request, const Measure& measure) {
-  const LimitsFile file;
+  const LimitsFile file(request.cache_dir);
   const std::string threads =
       fmt::format("{} thread{}", request.threads, request.threads == 1 ? "" : "s");
   const std::string key = fmt::format("{}, {}", what, threads);
@@ -102,13 +104,15 @@ double MachineLimits::fp32_peak_of(Isa isa) const {
   return find(fp32_operations_per_second, isa);
 }
 
-double remembered_read_bandwidth(int threads, bool fresh, const MeasuringNote& note) {
-  Request request{threads, fresh, note};
+double remembered_read_bandwidth(const std::string& cache_dir, int threads, bool fresh,
+                                 const MeasuringNote& note) {
+  Request request{cache_dir, threads, fresh, note};
   return read_bandwidth(request);
 }
 
-MachineLimits remembered_limits(int threads, bool fresh, const MeasuringNote& note) {
-  Request request{threads, fresh, note};
+MachineLimits remembered_limits(const std::string& cache_dir, int threads, bool fresh,
+                                const MeasuringNote& note) {
+  Request request{cache_dir, threads, fresh, note};
   MachineLimits limits{.threads = threads, .read_bytes_per_second = read_bandwidth(request)};
   const Target& target = this_machine().target;
   for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx}) {

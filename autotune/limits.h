@@ -28,12 +28,14 @@ struct MachineLimits {
 // Receives a line before each new measurement.
 using MeasuringNote = std::function<void(const std::string& text)>;
 
-// Measured once per number of threads and kept in the cache directory under the fingerprint of this
-// machine. `fresh` measures again. Noise only lowers a measurement, so the largest one counts.
-// Without a cache directory every call measures, which takes about 0.6 s.
-MachineLimits remembered_limits(int threads, bool fresh = false, const MeasuringNote& note = {});
+// Measured once per number of threads and kept in `cache_dir` under the fingerprint of this machine.
+// `fresh` measures again. Noise only lowers a measurement, so the largest one counts. Without a
+// cache directory (empty) every call measures, which takes about 0.6 s.
+MachineLimits remembered_limits(const std::string& cache_dir, int threads, bool fresh = false,
+                                const MeasuringNote& note = {});
 // The bandwidth alone: about 0.3 s.
-double remembered_read_bandwidth(int threads, bool fresh = false, const MeasuringNote& note = {});
+double remembered_read_bandwidth(const std::string& cache_dir, int threads, bool fresh = false,
+                                 const MeasuringNote& note = {});
 
 // Pure read bandwidth of memory in bytes per second with `threads` threads: the median of the
 // better half of many passes. Each pass evicts what it will read from all caches first, so the

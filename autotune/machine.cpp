@@ -13,9 +13,9 @@ namespace {
 Machine find_out() {
   Machine machine{.cpu = cpu_features(), .target = machine_target(), .allowance = cpu_allowance()};
   CpuFeatures& cpu = machine.cpu;
-  if (cpu.amx_int8) {
+  if (cpu.has(Feature::kAmxInt8)) {
     const Status allowed = allow_amx_tiles();
-    cpu.amx_int8 = allowed.ok();
+    cpu.features.set(Feature::kAmxInt8, allowed.ok());
     machine.tiles_refusal = allowed.message();
   }
   machine.microarchitecture = microarchitecture(cpu.vendor, cpu.family, cpu.model, cpu.stepping);
@@ -38,7 +38,7 @@ std::string fingerprint(const Machine& machine) {
   const std::string text = fmt::format(
       "cpu {} {} {} {} '{}'\nfeatures {}\nusable {} of {} on {} cores, {} nodes\ncaches {} {} {}\n",
       cpu.vendor, cpu.family, cpu.model, cpu.stepping, cpu.brand,
-      fmt::join(feature_names(cpu), " "), machine.allowance.usable(), usable.cpus, usable.cores,
+      fmt::join(cpu.features.names(), " "), machine.allowance.usable(), usable.cpus, usable.cores,
       usable.numa_nodes, caches.l1d_bytes, caches.l2_bytes, caches.l3_bytes);
   return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
 }
@@ -50,7 +50,7 @@ std::string describe(const Machine& machine) {
       "{} ({}), {} CPU{}{} on {} core{}, {}, {}",
       machine.cpu.brand.empty() ? machine.cpu.vendor : machine.cpu.brand, machine.microarchitecture,
       cpus, cpus == 1 ? "" : "s", cpus < usable.cpus ? " by quota" : "", usable.cores,
-      usable.cores == 1 ? "" : "s", machine.target.describe(), describe(machine.topology.caches));
+      usable.cores == 1 ? "" : "s", machine.target.name(), describe(machine.topology.caches));
 }
 
 CacheSizes cache_sizes() {

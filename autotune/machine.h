@@ -12,7 +12,7 @@
 namespace bitnetc {
 
 struct Machine {
-  CpuFeatures cpu;            // amx_int8 only where the tiles can be used
+  CpuFeatures cpu;            // kAmxInt8 only where the tiles can be used
   std::string tiles_refusal;  // why the system keeps the tiles of a CPU that has them; else empty
   std::string microarchitecture;  // "Zen 5"; "unknown"
   Target target;                  // before any cap

@@ -8,36 +8,6 @@
 namespace bitnetc {
 namespace {
 
-using FeatureMember = bool CpuFeatures::*;
-
-std::vector<FeatureMember> features_of(Isa isa) {
-  std::vector<FeatureMember> needed;
-  const auto add = [&](std::initializer_list<FeatureMember> more) {
-    needed.insert(needed.end(), more);
-  };
-  if (isa >= Isa::kAvx2) add({&CpuFeatures::avx2, &CpuFeatures::fma, &CpuFeatures::f16c});
-  if (isa == Isa::kAvxVnni) add({&CpuFeatures::avx_vnni});
-  if (isa >= Isa::kAvx512Vnni)
-    add({&CpuFeatures::avx512f, &CpuFeatures::avx512bw, &CpuFeatures::avx512dq,
-         &CpuFeatures::avx512vl, &CpuFeatures::avx512_vnni});
-  if (isa == Isa::kAmx) add({&CpuFeatures::avx512_vbmi, &CpuFeatures::amx_int8});
-  return needed;
-}
-
-std::vector<std::string> missing_features(Isa isa, const CpuFeatures& cpu) {
-  const std::vector<FeatureMember> needed = features_of(isa);
-  std::vector<std::string> missing;
-  for (const NamedFeature& each : named_features()) {
-    const bool is_needed = std::find(needed.begin(), needed.end(), each.member) != needed.end();
-    if (is_needed && !(cpu.*each.member)) missing.emplace_back(each.name);
-  }
-  return missing;
-}
-
-bool contains(const std::vector<std::string>& words, const std::string& word) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
 std::string percent(double share) {
   return fmt::format("{:.0f} %", 100 * share);
 }
@@ -49,15 +19,13 @@ std::string why_not(Isa isa, const Machine& machine, std::optional<Isa> cap) {
     if (cap_target(machine.target, cap).supports(isa)) return "";
     return fmt::format("left out by BITNETC_ISA={}", isa_name(*cap));
   }
-  const std::vector<std::string> missing = missing_features(isa, machine.cpu);
-  std::vector<std::string> refused;
-  for (const std::string& each : missing)
-    if (contains(machine.cpu.refused, each)) refused.push_back(each);
-  if (!refused.empty())
-    return fmt::format("CPUID claims {}, but the instructions fault", fmt::join(refused, ", "));
-  if (missing == std::vector<std::string>{"amx_int8"} && !machine.tiles_refusal.empty())
+  const FeatureSet missing = features_of(isa) - machine.cpu.features;
+  if (const FeatureSet refused = missing & machine.cpu.refused; !refused.empty())
+    return fmt::format("CPUID claims {}, but the instructions fault",
+                       fmt::join(refused.names(), ", "));
+  if (missing == FeatureSet{Feature::kAmxInt8} && !machine.tiles_refusal.empty())
     return "the CPU has it, the system does not allow it";
-  return fmt::format("this CPU has no {}", fmt::join(missing, ", "));
+  return fmt::format("this CPU has no {}", fmt::join(missing.names(), ", "));
 }
 
 std::vector<std::string> notes_on_cpus(const Machine& machine) {
@@ -154,8 +122,9 @@ std::vector<std::string> problems_of(const Machine& machine, std::optional<Isa> 
         "a CPU "
         "that it does not give; choose a CPU model for this guest that the host has (QEMU: -cpu "
         "host)",
-        fmt::join(cpu.refused, ", "), cpu.hypervisor.empty() ? "" : " (" + cpu.hypervisor + ")"));
-  if (machine.target.best_isa == Isa::kScalar)
+        fmt::join(cpu.refused.names(), ", "),
+        cpu.hypervisor.empty() ? "" : " (" + cpu.hypervisor + ")"));
+  if (!machine.target.supports(Isa::kAvx2))
     problems.push_back(fmt::format(
         "{}: everything runs on the reference kernels, slowly; use a CPU with AVX2, FMA and F16C "
         "(x86-64-v3)",

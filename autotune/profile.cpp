@@ -4,6 +4,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "autotune/profile/text.h"
+
 namespace bitnetc {
 namespace {
 
@@ -47,6 +49,8 @@ std::string quarrel_with(const Measurement& measured) {
     return fmt::format(
         "generator {}, expected lower-case letters, digits and '_', a revision from 0 on",
         measured.label());
+  if (measured.plan.empty())
+    return measured.label() + " without a plan, expected one such as t1u4p0";
   if (!is_time(measured.median_s) ||
       !(measured.low_s >= 0 && measured.low_s <= measured.median_s) ||
       !(measured.high_s >= measured.median_s && measured.high_s <= kMostSeconds))
@@ -63,8 +67,9 @@ std::string quarrel_with(const Measurement& measured) {
 
 Status check_key(const ProfileEntry& entry) {
   BITNETC_RETURN_IF_ERROR(validate(KernelSpec(entry.key.spec)).with_context("profile entry"));
-  if (!parse_isa(entry.key.target))
-    return refuse(entry, "the target is none of scalar, avx2, avxvnni, avx512vnni, amx");
+  if (!is_target_name(entry.key.target))
+    return refuse(entry,
+                  fmt::format("target {}, expected one such as avx2", quoted(entry.key.target)));
   if (entry.key.threads < 1 || entry.key.threads > kMostThreads)
     return refuse(entry, fmt::format("expected 1 to {} threads", kMostThreads));
   return {};

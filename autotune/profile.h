@@ -43,7 +43,7 @@ struct Measurement {
 // What an entry is about.
 struct ProfileKey {
   MatmulSpec spec;     // m as asked for: 1..kMaxSmallM, or kAnyM
-  std::string target;  // Target::describe(): the tier, after any cap
+  std::string target;  // Target::name(): the tier, after any cap
   int threads = 1;
 
   auto operator<=>(const ProfileKey&) const = default;

@@ -9,15 +9,19 @@
 namespace bitnetc {
 namespace {
 
-// A generator that serves a spec at all takes one of these: the least demanding plans, and steps of
-// several tiles for those that need them.
-constexpr KernelPlan kProbes[] = {
-    {.tiles_per_step = 1}, {.tiles_per_step = 2}, {.tiles_per_step = 4}, {.tiles_per_step = 8}};
-
+// A generator that serves a spec at all takes its default plan or, for steps of several tiles and
+// the like, one that differs from it in one field.
 bool serves(const Generator& generator, const MatmulSpec& spec, const Target& target) {
-  return std::ranges::any_of(kProbes, [&](const KernelPlan& plan) {
+  const auto takes = [&](const KernelPlan& plan) {
     return accepted_request(generator, {.spec = spec, .plan = plan, .target = target}).ok();
-  });
+  };
+  const PlanFields fields = generator.plan_fields();
+  const KernelPlan plan = default_plan(fields);
+  if (takes(plan)) return true;
+  for (const PlanField& field : fields)
+    for (const int value : field.worth_trying)
+      if (takes(with_value(fields, plan, field.letter, value))) return true;
+  return false;
 }
 
 // The first generator that only one of the two fields has; nothing if they are equal.
@@ -34,7 +38,7 @@ std::string first_difference(const std::vector<std::string>& then,
 // What the target of the key is on this machine.
 std::optional<Target> target_here(const std::string& tier, const Target& machine) {
   const Target target = cap_target(machine, parse_isa(tier));
-  return target.describe() == tier ? std::optional(target) : std::nullopt;
+  return target.name() == tier ? std::optional(target) : std::nullopt;
 }
 
 Status check_plans(const ProfileEntry& entry, const Target& target) {
@@ -76,7 +80,7 @@ int64_t drop_unusable(Profile& profile, const Target& machine, std::vector<std::
       return true;
     };
     const auto target = target_here(entry.key.target, machine);
-    if (!target) return drop("this machine has the tiers up to " + machine.describe());
+    if (!target) return drop("this machine has the tiers up to " + machine.name());
     if (const auto now = current_field(entry.key.spec, *target); entry.field != now) {
       if (stale++ == 0) difference = first_difference(entry.field, now);
       return true;

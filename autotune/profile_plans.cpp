@@ -77,7 +77,7 @@ Layouts measured_layouts(const Profile& profile, const MatmulSpec& spec, const T
     MatmulSpec same = entry.key.spec;
     same.layout = spec.layout;
     same.m = spec.m;
-    if (same != spec || entry.key.target != target.describe()) continue;
+    if (same != spec || entry.key.target != target.name()) continue;
     const std::pair number(log_distance(threads, entry.key.threads), entry.key.threads);
     by_threads[number][entry.key.spec.layout].emplace(entry.key.spec.m, &entry);
   }
@@ -147,7 +147,7 @@ const ProfileEntry* ProfilePlanSource::nearest(const MatmulSpec& spec, const Tar
   const ProfileEntry* best = nullptr;
   Distance least;
   for (const ProfileEntry& entry : profile_.entries) {
-    if (entry.key.spec.layout != spec.layout || entry.key.target != target.describe()) continue;
+    if (entry.key.spec.layout != spec.layout || entry.key.target != target.name()) continue;
     const Distance here = distance(spec, threads_, entry.key);
     if (!here.is_near() || (best != nullptr && !(here < least))) continue;
     if (!can_serve(entry.best(), spec, target)) continue;
@@ -162,7 +162,7 @@ KernelChoice ProfilePlanSource::choose(const KernelSpec& spec, const Target& tar
   const auto* matmul = std::get_if<MatmulSpec>(&spec);
   if (matmul == nullptr) return heuristic.choose(spec, target);
   const ProfileEntry* exact =
-      profile_.find({.spec = *matmul, .target = target.describe(), .threads = threads_});
+      profile_.find({.spec = *matmul, .target = target.name(), .threads = threads_});
   if (exact != nullptr && can_serve(exact->best(), *matmul, target))
     return choice_of(*exact, ChoiceOrigin::kMeasured);
   if (const ProfileEntry* near = nearest(*matmul, target))

@@ -7,7 +7,6 @@
 
 #include "runtime/cache_directory.h"
 #include "runtime/cpu_features.h"
-#include "runtime/options.h"
 #include "runtime/output_file.h"
 
 namespace bitnetc {
@@ -59,8 +58,10 @@ Result<std::string> read_text(const std::string& file) {
 
 }  // namespace
 
-ProfileStore::ProfileStore(std::string fingerprint, std::string machine)
-    : fingerprint_(std::move(fingerprint)), machine_(one_line(std::move(machine))) {}
+ProfileStore::ProfileStore(std::string cache_dir, Owner owner)
+    : cache_dir_(std::move(cache_dir)),
+      fingerprint_(std::move(owner.fingerprint)),
+      machine_(one_line(std::move(owner.machine))) {}
 
 // Error: kIoError, kUnsupported. A file that is no profile, or another machine's, is an empty one
 // with a quarrel.
@@ -95,7 +96,7 @@ LoadedProfile ProfileStore::load() const {
     loaded.problems.push_back(why + "; nothing that was tuned is used");
     return loaded;
   };
-  const auto directory = CacheDirectory::open(kFolder);
+  const auto directory = CacheDirectory::open(cache_dir_, kFolder);
   // Without a cache directory nothing can have been tuned; add() tells.
   if (directory.status().code() == StatusCode::kNotFound) return loaded;
   if (!directory.ok()) return give_up(directory.status().message());
@@ -112,7 +113,7 @@ LoadedProfile ProfileStore::load() const {
 
 // Reads, changes and publishes under the lock.
 Status ProfileStore::change(const std::function<void(Profile&)>& change) const {
-  BITNETC_ASSIGN_OR_RETURN(const auto directory, CacheDirectory::open(kFolder));
+  BITNETC_ASSIGN_OR_RETURN(const auto directory, CacheDirectory::open(cache_dir_, kFolder));
   BITNETC_ASSIGN_OR_RETURN(const auto lock, directory.lock());
   std::vector<std::string> told_at_load;
   BITNETC_ASSIGN_OR_RETURN(OnDisk on_disk, read(directory, told_at_load));
@@ -133,19 +134,19 @@ Status ProfileStore::add(const std::vector<ProfileEntry>& entries) const {
 }
 
 std::string ProfileStore::path() const {
-  const std::string& cache = options().cache_dir;
-  return cache.empty() ? "" : fmt::format("{}/{}/{}", cache, kFolder, file_name());
+  return cache_dir_.empty() ? "" : fmt::format("{}/{}/{}", cache_dir_, kFolder, file_name());
 }
 
-Status ProfileStore::export_to(const std::string& file) const {
-  BITNETC_ASSIGN_OR_RETURN(const auto directory, CacheDirectory::open(kFolder));
+Status ProfileStore::export_to(OutputFile& file) const {
+  BITNETC_ASSIGN_OR_RETURN(const auto directory, CacheDirectory::open(cache_dir_, kFolder));
   std::vector<std::string> told_at_load;
   BITNETC_ASSIGN_OR_RETURN(const OnDisk on_disk, read(directory, told_at_load));
   if (on_disk.profile.entries.empty())
     return make_error(StatusCode::kNotFound,
                       "nothing was tuned on this machine yet; `bitnetc autotune` does it{}{}",
                       on_disk.quarrel.empty() ? "" : ": ", on_disk.quarrel);
-  return write_output(file, print_profile(on_disk.profile));
+  BITNETC_RETURN_IF_ERROR(file.write(print_profile(on_disk.profile)));
+  return file.finish();
 }
 
 Result<int64_t> ProfileStore::import_from(const std::string& file,

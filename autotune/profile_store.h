@@ -13,6 +13,7 @@
 namespace bitnetc {
 
 class CacheDirectory;
+class OutputFile;
 
 struct LoadedProfile {
   Profile profile;                    // empty where there is none yet, or none that can be used
@@ -21,8 +22,12 @@ struct LoadedProfile {
 
 class ProfileStore {
  public:
-  // For the machine with this fingerprint. `machine` in words, for the head of the file.
-  ProfileStore(std::string fingerprint, std::string machine);
+  struct Owner {
+    std::string fingerprint;
+    std::string machine;  // in words, for the head of the file
+  };
+  // `cache_dir`: empty where there is none.
+  ProfileStore(std::string cache_dir, Owner owner);
 
   // What this build can use on this machine (drop_unusable() with machine_target()). What it cannot
   // stays in the file until the same spec is measured again: another build may have its kernels.
@@ -36,13 +41,13 @@ class ProfileStore {
   // Path of the file, whether it is there or not; empty without a cache directory.
   std::string path() const;
 
-  // Writes the profile to a file of the user's choice, or reads one made on an equal machine and
-  // returns how many entries came in. Import refuses another fingerprint (kUnsupported, naming both
+  // Writes the profile to a file of the user's choice and finishes it, or reads one made on an equal
+  // machine and returns how many entries came in. Import refuses another fingerprint (kUnsupported, naming both
   // machines), drops what does not read, is not usable here or was measured in the future (a line
   // each in `problems`) and keeps what was measured here where it is newer. A profile names
   // generators and plans and carries no code. Error: as add(); kNotFound where there is nothing to
   // export or import, kIoError, kDataCorrupt.
-  Status export_to(const std::string& file) const;
+  Status export_to(OutputFile& file) const;
   Result<int64_t> import_from(const std::string& file, std::vector<std::string>& problems) const;
 
  private:
@@ -55,7 +60,7 @@ class ProfileStore {
   Result<OnDisk> read(const CacheDirectory& directory, std::vector<std::string>& problems) const;
   Status change(const std::function<void(Profile&)>& change) const;
 
-  std::string fingerprint_, machine_;
+  std::string cache_dir_, fingerprint_, machine_;
 };
 
 }  // namespace bitnetc

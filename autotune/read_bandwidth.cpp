@@ -93,7 +93,7 @@ __attribute__((target("avx2"))) uint64_t read_avx2(const uint8_t* data, size_t b
 
 std::array<Reader, 2> readers() {
 #if defined(__x86_64__)
-  if (cpu_features().avx2) return {read_avx2<4>, read_avx2<8>};
+  if (cpu_features().has(Feature::kAvx2)) return {read_avx2<4>, read_avx2<8>};
 #endif
   return {read_plain<4>, read_plain<8>};
 }

@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "codegen/matmul_plans.h"
 #include "compiler/plan_source.h"
 #include "runtime/kernel_args.h"
 
@@ -22,8 +23,13 @@ constexpr int64_t kMostPanelBytes = 64 << 10;
 // Dot products in an iteration of the innermost loop.
 constexpr int kMostProducts = 512;
 
+// The fields that the rules below speak of; a family without one has its default.
+PanelPlan plan_of(const Candidate& candidate) {
+  return PanelPlan::from(candidate.plan);
+}
+
 int group_tiles(const Candidate& candidate) {
-  return tile_group_size(candidate.spec, candidate.plan);
+  return tile_group_size(candidate.spec, plan_of(candidate).tiles_per_step);
 }
 
 // The distance at which a tile group's weights are prefetched while the group before it is worked
@@ -45,31 +51,33 @@ constexpr Constraint kConstraints[] = {
     {"tiles_per_step * 16 <= N, or the fewest tiles that a tile group can have",
      "the code for wider groups would never run",
      [](const Candidate& c) {
-       return c.plan.tiles_per_step == 1 || group_tiles(c) == 2 ||
-              c.plan.tiles_per_step <= c.spec.weight_layout().tiles();
+       return plan_of(c).tiles_per_step == 1 || group_tiles(c) == 2 ||
+              plan_of(c).tiles_per_step <= c.spec.weight_layout().tiles();
      }},
     {"prefetch_bytes < bytes of the packed matrix", "beyond its end nothing is read",
      [](const Candidate& c) {
-       return c.plan.prefetch_bytes == 0 ||
-              c.plan.prefetch_bytes < c.spec.weight_layout().total_bytes();
+       return plan_of(c).prefetch_bytes == 0 ||
+              plan_of(c).prefetch_bytes < c.spec.weight_layout().total_bytes();
      }},
     {"tiles_per_step * 16 * block_k <= 64 KiB",
      "a panel is written once and read once per batch of tokens: it must stay in a fraction of L2, "
      "beside "
      "activations and sums",
      [](const Candidate& c) {
-       return group_tiles(c) * kTileRows * c.plan.block_k <= kMostPanelBytes;
+       return group_tiles(c) * kTileRows * plan_of(c).block_k <= kMostPanelBytes;
      }},
     {"k_unroll * tiles_per_step * tokens <= 128",
      "512 dot products are 4 KiB of code and hide every loop; more would leave the cache of "
      "decoded instructions",
      [](const Candidate& c) {
-       return c.spec.m == kAnyM || c.plan.k_unroll * (kUnrollColumns / kDotGroupColumns) *
-                                           c.plan.tiles_per_step * c.spec.m <=
+       return c.spec.m == kAnyM || plan_of(c).k_unroll * (kUnrollColumns / kDotGroupColumns) *
+                                           plan_of(c).tiles_per_step * c.spec.m <=
                                        kMostProducts;
      }},
     {"(k_unroll - 1) * 16 < K", "no iteration is longer than K; shorter ones make the same code",
-     [](const Candidate& c) { return (c.plan.k_unroll - 1) * int64_t{kUnrollColumns} < c.spec.k; }},
+     [](const Candidate& c) {
+       return (plan_of(c).k_unroll - 1) * int64_t{kUnrollColumns} < c.spec.k;
+     }},
 };
 
 bool meets_constraints(const Candidate& candidate) {
@@ -108,16 +116,23 @@ class CandidateList {
   std::vector<KernelPlan> effective_plans_;
 };
 
-// Calls body(plan) with every plan of a grid; fields without values keep those of `plan`.
+constexpr char kTiles = tiles_field().letter, kUnroll = unroll_field().letter,
+               kPrefetch = prefetch_field().letter;
+
+// The values worth trying of a field; none where the family has no such field.
+std::span<const int> values_of(PlanFields fields, char letter) {
+  const PlanField* const field = find_field(fields, letter);
+  return field != nullptr ? field->worth_trying : std::span<const int>();
+}
+
+// Calls body(plan) with every plan of a grid, from its field `first` on; fields without values keep
+// those of `plan`.
 template <typename Body>
-void for_each_plan(const PlanGrid& grid, KernelPlan plan, size_t field, const Body& body) {
-  if (field == std::size(kPlanFields)) return body(plan);
-  const auto& [value, worth_trying] = kPlanFields[field];
-  if ((grid.*worth_trying).empty()) return for_each_plan(grid, plan, field + 1, body);
-  for (const int each : grid.*worth_trying) {
-    plan.*value = each;
-    for_each_plan(grid, plan, field + 1, body);
-  }
+void for_each_plan(PlanFields fields, const KernelPlan& plan, size_t first, const Body& body) {
+  while (first < fields.size() && fields[first].worth_trying.empty()) ++first;
+  if (first == fields.size()) return body(plan);
+  for (const int each : fields[first].worth_trying)
+    for_each_plan(fields, with_value(fields, plan, fields[first].letter, each), first + 1, body);
 }
 
 // Calls body(plan) with the plans that differ from the candidate's by one place of the grid in one
@@ -125,28 +140,28 @@ void for_each_plan(const PlanGrid& grid, KernelPlan plan, size_t field, const Bo
 // weights want another distance: beyond the tiles of a group (docs/tuning.md).
 template <typename Body>
 void for_each_neighbour(const Candidate& candidate, const Body& body) {
-  const PlanGrid grid = candidate.generator->plan_grid();
+  const PlanFields fields = candidate.generator->plan_fields();
   const KernelPlan plan = effective_plan(candidate);
-  for (const auto& [value, worth_trying] : kPlanFields) {
-    const std::span<const int> values = grid.*worth_trying;
-    const auto differs_at = [&, field = value](int each) {
+  for (const PlanField& field : fields) {
+    const auto differs_at = [&](int each) {
       Candidate neighbour = candidate;
-      neighbour.plan.*field = each;
+      neighbour.plan = with_value(fields, candidate.plan, field.letter, each);
       return effective_plan(neighbour) != plan;
     };
     KernelPlan below = plan, above = plan;
-    const bool to_both_ends = value == &KernelPlan::k_unroll;
-    for (const int each : values) {
+    const bool to_both_ends = field.letter == kUnroll;
+    for (const int each : field.worth_trying) {
       if (!differs_at(each)) continue;
-      if (each < plan.*value && (!to_both_ends || below == plan)) below.*value = each;
-      if (each > plan.*value && (to_both_ends || above == plan)) above.*value = each;
+      const KernelPlan neighbour = with_value(fields, plan, field.letter, each);
+      if (each < field.of(plan) && (!to_both_ends || below == plan)) below = neighbour;
+      if (each > field.of(plan) && (to_both_ends || above == plan)) above = neighbour;
     }
-    for (KernelPlan neighbour : {below, above}) {
+    const std::span<const int> distances = values_of(fields, kPrefetch);
+    for (const KernelPlan& neighbour : {below, above}) {
       if (neighbour == plan) continue;
       body(neighbour);
-      if (value != &KernelPlan::tiles_per_step || grid.prefetch_bytes.empty()) continue;
-      neighbour.prefetch_bytes = grid.prefetch_bytes.back();
-      body(neighbour);
+      if (field.letter == kTiles && !distances.empty())
+        body(with_value(fields, neighbour, kPrefetch, distances.back()));
     }
   }
 }
@@ -180,21 +195,21 @@ std::optional<Candidate> rule_of_thumb(const MatmulSpec& spec, const Target& tar
 }
 
 bool ignores_plans(const Generator& generator) {
-  const PlanGrid grid = generator.plan_grid();
-  return std::all_of(std::begin(kPlanFields), std::end(kPlanFields),
-                     [&](const PlanField& field) { return (grid.*field.worth_trying).empty(); });
+  return std::ranges::all_of(generator.plan_fields(),
+                             [](const PlanField& field) { return field.worth_trying.empty(); });
 }
 
 // The rule of thumb's plan, with fewer tiles where the generator's registers do not hold so many.
 std::optional<Candidate> guess_for(const Generator& generator, const MatmulSpec& spec,
                                    const Target& target) {
-  Candidate guess{&generator, spec, {}};
+  const PlanFields fields = generator.plan_fields();
+  Candidate guess{&generator, spec, default_plan(fields)};
   if (!ignores_plans(generator))
     guess.plan = HeuristicPlanSource::plan_for(generator, spec, target);
   if (is_accepted(guess, target)) return guess;
-  const std::span<const int> tiles = generator.plan_grid().tiles_per_step;
+  const std::span<const int> tiles = values_of(fields, kTiles);
   for (auto each = tiles.rbegin(); each != tiles.rend(); ++each) {
-    guess.plan.tiles_per_step = *each;
+    guess.plan = with_value(fields, guess.plan, kTiles, *each);
     if (is_accepted(guess, target)) return guess;
   }
   return std::nullopt;
@@ -237,24 +252,25 @@ Isa lowest_quick_tier(const std::vector<Entrant>& entrants) {
 // ---- words
 
 struct Dimension {
-  const char* name;        // ours
-  const char* usual_name;  // of matrix multiplication
-  const char* meaning;
+  std::string_view name;        // ours
+  std::string_view usual_name;  // of matrix multiplication
+  std::string_view meaning;
 };
+
+constexpr Dimension dimension_of(const PlanField& field, std::string_view usual_name) {
+  return {field.name, usual_name, field.meaning};
+}
 
 constexpr Dimension kDimensions[] = {
     {"generator", "microkernel",
      "family and instruction set: how weights are decoded or looked up"},
     {"layout", "packing of B", "of the matrix; chosen once for all M, so it is tuned apart"},
     {"m", "M", "tokens of a call: a kernel for 1 to 8 of them each, and one for any number"},
-    {"tiles_per_step", "nr = 16 x tiles",
-     "row tiles that share a pass over K: outputs in registers"},
-    {"tokens", "mr", "tokens that share a pass over a panel; else all m, in registers"},
-    {"k_unroll", "unroll of kc by kr = 4",
-     "16 columns of packed weights an iteration; of a panel, groups of 4"},
-    {"prefetch_bytes", "prefetch distance",
-     "ahead in the packed weights; beside these, 7/8 of a tile group's bytes"},
-    {"block_k", "kc", "columns that are decoded into a panel at a time; else all of K"},
+    dimension_of(tiles_field(), "nr = 16 x tiles"),
+    dimension_of(tokens_field(), "mr"),
+    dimension_of(unroll_field(), "unroll of kc by kr = 4"),
+    dimension_of(prefetch_field(), "prefetch distance"),
+    dimension_of(block_field(), "kc"),
     {"(fixed)", "mc, nc", "a call's tokens, at most 256; a thread's share of the row tiles"},
     {"(fixed)", "thread partition",
      "equal shares, taken piece by piece, finished by who is free (docs/decisions/0009)"},
@@ -264,12 +280,12 @@ constexpr Dimension kDimensions[] = {
      "groups"},
 };
 
-std::string describe_grid(const PlanGrid& grid) {
-  constexpr std::string_view kLetters = "tupkm";  // as in plan_name()
+std::string describe_grid(PlanFields fields) {
   std::string text;
-  for (size_t i = 0; i < std::size(kPlanFields); ++i)
-    if (const auto values = grid.*kPlanFields[i].worth_trying; !values.empty())
-      text += fmt::format("{}{} {}", text.empty() ? "" : "  ", kLetters[i], fmt::join(values, ","));
+  for (const PlanField& each : fields)
+    if (!each.worth_trying.empty())
+      text += fmt::format("{}{} {}", text.empty() ? "" : "  ", each.letter,
+                          fmt::join(each.worth_trying, ","));
   return text;
 }
 
@@ -306,11 +322,12 @@ std::vector<Candidate> candidates(const MatmulSpec& spec, const Target& target, 
     if (meets_constraints(guess)) list.add(guess);
     if (is_first) for_each_neighbour(*first, add_with_plan);
     if (effort == Effort::kQuick) continue;
-    for_each_plan(guess.generator->plan_grid(), guess.plan, 0, [&](KernelPlan plan) {
+    const PlanFields fields = guess.generator->plan_fields();
+    for_each_plan(fields, guess.plan, 0, [&](const KernelPlan& plan) {
       add_with_plan(plan);
-      if (guess.generator->plan_grid().prefetch_bytes.empty()) return;
-      plan.prefetch_bytes = group_ahead_bytes({guess.generator, guess.spec, plan});
-      add_with_plan(plan);
+      if (values_of(fields, kPrefetch).empty()) return;
+      const int ahead_bytes = group_ahead_bytes({guess.generator, guess.spec, plan});
+      add_with_plan(with_value(fields, plan, kPrefetch, ahead_bytes));
     });
   }
   return list.take();
@@ -322,7 +339,7 @@ std::string describe_search_space() {
     text += fmt::format("  {:<15} {:<22} {}\n", each.name, each.usual_name, each.meaning);
   text += "\nplans worth trying, by generator\n";
   for (const auto& generator : KernelBuilder::generators())
-    if (const std::string grid = describe_grid(generator->plan_grid()); !grid.empty())
+    if (const std::string grid = describe_grid(generator->plan_fields()); !grid.empty())
       text += fmt::format("  {:<29} {}\n", generator->name(), grid);
   text += "  static_matmul_*               one each: their code is fixed\n\nconstraints\n";
   for (const Constraint& each : kConstraints)

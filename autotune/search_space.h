@@ -1,5 +1,5 @@
 // Every way this build can run a matmul here: generators x plans. Each generator says which plans
-// are worth trying (Generator::plan_grid). The rules that cut the space down further stand in one
+// are worth trying (Generator::plan_fields). The rules that cut the space down further stand in one
 // table, in words as well as in code.
 #pragma once
 

@@ -170,7 +170,7 @@ class Tuner {
   Status tune_one(const TuneJob& job, Budget& budget) {
     const double start_s = steady_now_s();
     std::vector<Trial> trials = trials_of(job);
-    KernelBuilder builder;  // its kernels go with it: there are thousands in all
+    KernelBuilder builder(request_.build);  // its kernels go with it: there are thousands in all
     Trials ready(workload_for(job.spec), builder, pool_of(job.threads), request_.target,
                  tuned_tokens(job.spec.m));
     std::vector<Entrant> entrants;

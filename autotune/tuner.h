@@ -13,6 +13,7 @@
 #include "autotune/profile.h"
 #include "autotune/search_space.h"
 #include "autotune/usage.h"
+#include "codegen/build_settings.h"
 
 namespace bitnetc {
 
@@ -22,6 +23,7 @@ struct TuneRequest {
   std::vector<LayoutId> layouts;  // empty: all
   std::vector<int> threads;       // empty: as many as this process may use
   Target target;
+  BuildSettings build = {};
   Effort effort = Effort::kQuick;
   double budget_s = 20;  // for everything together, about
   bool again = false;    // measure what the profile already has, too

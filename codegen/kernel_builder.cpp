@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "runtime/exec_memory.h"
 #include "runtime/kernel_store.h"
-#include "runtime/options.h"
 
 namespace bitnetc {
 
@@ -28,38 +28,8 @@ bool needs_proof(const Generator& generator) {
   return generator.kind() != GeneratorKind::kReference;
 }
 
-Result<BuiltKernel> build_and_prove(const Generator& generator, const KernelRequest& request,
-                                    KernelCache& cache) {
-  BuiltKernel built{.generator = std::string(generator.name()), .kind = generator.kind()};
-  const std::string name = kernel_name(request, generator);
-  // LLVM kernels of two tiers bear one name, so the target is part of the key.
-  const std::string key = fmt::format("{} for {}", name, request.target.describe());
-  const auto* matmul = std::get_if<MatmulSpec>(&request.spec);
-  const TableForm form = matmul != nullptr ? generator.table_form(*matmul) : TableForm::kNone;
-  const auto build = [&]() -> Result<Kernel> {
-    const int64_t start = now_ns();
-    auto fresh = generator.build(request, name);
-    built.build_ns = now_ns() - start;
-    if (!fresh.ok()) return fresh;
-    if (needs_proof(generator)) {
-      BITNETC_RETURN_IF_ERROR(prove(request.spec, *fresh, kProofSeed, form));
-      built.proof_ns = now_ns() - start - built.build_ns;
-    }
-    return fresh;
-  };
-  auto kernel = cache.get_or_build(key, [&] {
-    auto first = build();
-    // Code that was stored by another build of this program may be wrong where fresh code is right.
-    if (first.ok() || !KernelStore::process().disown(name)) return first;
-    fmt::print(stderr, "note: stored kernel {}; it is generated again\n", first.status().message());
-    auto second = build();
-    if (!second.ok()) KernelStore::process().disown(name);
-    return second;
-  });
-  if (!kernel.ok()) return kernel.status();
-  built.kernel = *std::move(kernel);
-  built.table_form = form;
-  return built;
+Status jit_is_off() {
+  return {StatusCode::kUnsupported, "executable memory: switched off by BITNETC_JIT=off"};
 }
 
 // The requests a generator may serve a request with: as it is, and for any M.
@@ -112,8 +82,9 @@ const Generator* find_generator(std::string_view name) {
 
 Result<KernelRequest> accepted_request(const Generator& generator, const KernelRequest& request) {
   Status refusal;
-  for (const KernelRequest& each : alternatives(generator, request)) {
+  for (KernelRequest& each : alternatives(generator, request)) {
     const Status accepts = generator.accepts(each);
+    each.plan = plan_or_default(each.plan, generator.plan_fields());
     if (accepts.ok()) return each;
     if (refusal.ok()) refusal = accepts;
   }
@@ -130,7 +101,8 @@ std::optional<Acceptance> first_acceptance(const KernelRequest& request) {
 std::string kernel_name(const KernelRequest& request, const Generator& generator) {
   std::string name = spec_name(request.spec);
   // Only matmuls have anything to plan.
-  if (std::holds_alternative<MatmulSpec>(request.spec)) name += "_" + plan_name(request.plan);
+  if (std::holds_alternative<MatmulSpec>(request.spec))
+    name += "_" + plan_name(plan_or_default(request.plan, generator.plan_fields()));
   return fmt::format("{}_{}", name, generator.suffix());
 }
 
@@ -146,7 +118,8 @@ Result<KernelIdentity> parse_kernel_name(std::string_view name) {
     if (!name.ends_with(tail)) continue;
     std::string_view rest = name.substr(0, name.size() - tail.size());
     if (const size_t cut = rest.rfind('_'); cut != std::string_view::npos) {
-      if (auto plan = parse_plan(rest.substr(cut + 1)); plan.ok()) {
+      const auto plan = parse_plan(rest.substr(cut + 1));
+      if (plan.ok() && check_plan(*plan, generator->plan_fields(), generator->name()).ok()) {
         identity.plan = *plan;
         rest = rest.substr(0, cut);
       }
@@ -165,6 +138,45 @@ Result<KernelIdentity> parse_kernel_name(std::string_view name) {
   return parse_spec(name).status();
 }
 
+Status generated_code_available(const BuildSettings& settings) {
+  return settings.jit ? exec_memory_available() : jit_is_off();
+}
+
+// Builds and proves; leaves in `built` how long each took.
+Result<Kernel> KernelBuilder::build_fresh(const Generator& generator, const KernelRequest& request,
+                                          BuiltKernel& built) const {
+  const int64_t start = now_ns();
+  auto fresh = generator.build(request, kernel_name(request, generator), settings_);
+  built.build_ns = now_ns() - start;
+  if (!fresh.ok() || !needs_proof(generator)) return fresh;
+  BITNETC_RETURN_IF_ERROR(prove(request.spec, *fresh, kProofSeed, built.table_form));
+  built.proof_ns = now_ns() - start - built.build_ns;
+  return fresh;
+}
+
+Result<BuiltKernel> KernelBuilder::build_and_prove(const Generator& generator,
+                                                   const KernelRequest& request) {
+  if (generator.kind() == GeneratorKind::kGenerated && !settings_.jit) return jit_is_off();
+  BuiltKernel built{.generator = std::string(generator.name()), .kind = generator.kind()};
+  if (const auto* matmul = std::get_if<MatmulSpec>(&request.spec))
+    built.table_form = generator.table_form(*matmul);
+  const std::string name = kernel_name(request, generator);
+  // LLVM kernels of two tiers bear one name, so the target is part of the key.
+  const std::string key = fmt::format("{} for {}", name, request.target.describe());
+  BITNETC_ASSIGN_OR_RETURN(built.kernel, cache_.get_or_build(key, [&] {
+    auto first = build_fresh(generator, request, built);
+    KernelStore* const store = settings_.store;
+    // Code that was stored by another build of this program may be wrong where fresh code is right.
+    if (first.ok() || store == nullptr || !store->disown(name)) return first;
+    settings_.notes->note(NoteKind::kCache, fmt::format("stored kernel {}; it is generated again",
+                                                        first.status().message()));
+    auto second = build_fresh(generator, request, built);
+    if (!second.ok()) store->disown(name);
+    return second;
+  }));
+  return built;
+}
+
 Result<BuiltKernel> KernelBuilder::build(const KernelRequest& request) {
   BITNETC_RETURN_IF_ERROR(validate(request.spec));
   Selection selection;
@@ -175,15 +187,16 @@ Result<BuiltKernel> KernelBuilder::build(const KernelRequest& request) {
       selection.entries.push_back({name, accepted.status().message()});
       continue;
     }
-    auto built = build_and_prove(*generator, *accepted, cache_);
+    auto built = build_and_prove(*generator, *accepted);
     if (!built.ok()) {
       selection.entries.push_back({name, built.status().message()});
       continue;
     }
     selection.entries.push_back({name, "taken"});
     built->selection = std::move(selection);
-    if (options().explain)
-      fmt::print(stderr, "explain: {}: {}\n", built->kernel.name(), built->selection.describe());
+    if (settings_.explain)
+      settings_.notes->note(NoteKind::kSelection, fmt::format("{}: {}", built->kernel.name(),
+                                                              built->selection.describe()));
     return built;
   }
   return make_error(StatusCode::kUnsupported, "no kernel for {}: {}", spec_name(request.spec),
@@ -198,7 +211,9 @@ Result<BuiltKernel> KernelBuilder::build_with(std::string_view generator_name,
     return make_error(StatusCode::kNotFound, "generator '{}' is not part of this build",
                       generator_name);
   BITNETC_RETURN_IF_ERROR(generator->accepts(request).with_context(std::string(generator_name)));
-  auto built = build_and_prove(*generator, request, cache_);
+  KernelRequest whole = request;
+  whole.plan = plan_or_default(request.plan, generator->plan_fields());
+  auto built = build_and_prove(*generator, whole);
   if (built.ok()) built->selection.entries.push_back({std::string(generator_name), "taken"});
   return built;
 }

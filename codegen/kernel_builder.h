@@ -14,9 +14,11 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/build_settings.h"
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
 #include "codegen/matmul_work.h"
+#include "runtime/device.h"
 #include "runtime/kernel.h"
 #include "runtime/kernel_args.h"
 #include "runtime/kernel_cache.h"
@@ -27,7 +29,7 @@ namespace bitnetc {
 
 struct KernelRequest {
   KernelSpec spec;
-  KernelPlan plan;
+  KernelPlan plan;  // no fields: the default of the generator's family
   Target target;
   // The plan of a kernel for any M that serves a matmul for one M; `plan` if not said. So that all
   // numbers of tokens such a kernel serves share its code.
@@ -50,11 +52,14 @@ class Generator {
   virtual Status accepts(const KernelRequest& request) const = 0;
   // The sums that kernels of this spec look up (MatmulArgs::tables). kNone: they read x.
   virtual TableForm table_form(const MatmulSpec&) const { return TableForm::kNone; }
-  // For whoever searches the plans of a matmul: those worth trying, and the one plan that stands
-  // for all whose kernels do the same, because the code ignores a field or two values come to the
-  // same number. Code that is not generated ignores them all.
-  virtual PlanGrid plan_grid() const { return {}; }
-  virtual KernelPlan effective_plan(const MatmulSpec&, const KernelPlan&) const { return {}; }
+  // The fields that plans of its matmuls have, and for whoever searches plans the values worth
+  // trying. None: it makes no matmuls.
+  virtual PlanFields plan_fields() const { return {}; }
+  // The one plan that stands for all whose kernels do the same, because the code ignores a field or
+  // two values come to the same number. Code that is not generated ignores them all.
+  virtual KernelPlan effective_plan(const MatmulSpec&, const KernelPlan&) const {
+    return default_plan(plan_fields());
+  }
   // What its kernel for spec and plan, which it accepts, does in a call with `tokens` tokens.
   // Nothing: it makes no matmuls, or does not count.
   virtual std::optional<MatmulWork> work(const MatmulSpec&, const KernelPlan&,
@@ -62,8 +67,8 @@ class Generator {
     return std::nullopt;
   }
   // Makes the kernel. Called only after accepts() said yes.
-  virtual Result<Kernel> build(const KernelRequest& request,
-                               const std::string& kernel_name) const = 0;
+  virtual Result<Kernel> build(const KernelRequest& request, const std::string& kernel_name,
+                               const BuildSettings& settings) const = 0;
 };
 
 // What each candidate said, in order; the last one was taken (if any was).
@@ -88,6 +93,8 @@ struct BuiltKernel {
 
 class KernelBuilder {
  public:
+  explicit KernelBuilder(const BuildSettings& settings = {}) : settings_(settings) {}
+
   // All generators of this build, in the order of kernels.inc.
   static const std::vector<std::unique_ptr<Generator>>& generators();
 
@@ -99,6 +106,11 @@ class KernelBuilder {
   Result<BuiltKernel> build_with(std::string_view generator, const KernelRequest& request);
 
  private:
+  Result<BuiltKernel> build_and_prove(const Generator& generator, const KernelRequest& request);
+  Result<Kernel> build_fresh(const Generator& generator, const KernelRequest& request,
+                             BuiltKernel& built) const;
+
+  const BuildSettings settings_;
   KernelCache cache_;
 };
 
@@ -106,7 +118,7 @@ class KernelBuilder {
 const Generator* find_generator(std::string_view name);
 
 // What the generator would build for the request: the request itself or, for a matmul for one M,
-// that for any M. Error: why it refuses the request.
+// that for any M; its plan has all fields. Error: why it refuses the request.
 Result<KernelRequest> accepted_request(const Generator& generator, const KernelRequest& request);
 
 // The first generator that accepts the request, in the order in which build() tries them, and what
@@ -129,10 +141,12 @@ struct KernelIdentity {
 // Reads a full kernel name or a bare spec name. Error: kInvalidArgument, as parse_spec.
 Result<KernelIdentity> parse_kernel_name(std::string_view name);
 
-// Runs `kernel` on a small random problem of its spec against the reference and compares bits.
-// `form`: the tables a matmul kernel reads. Error: kDisqualified saying which output differed
-// first, or which signal was raised.
-Status prove(const KernelSpec& spec, const Kernel& kernel, uint64_t seed,
+// Runs `kernel` on the device, on a small random problem of its spec whose operands are copied there
+// and back, and compares bits with the reference, which the host runs. `form`: the tables a matmul
+// kernel reads.
+// Error: kDisqualified saying which output differed first, or which signal was raised; as
+// Device::allocate and copies.
+Status prove(const KernelSpec& spec, const Kernel& kernel, Device& device, uint64_t seed,
              TableForm form = TableForm::kNone);
 
 }  // namespace bitnetc

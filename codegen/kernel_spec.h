@@ -18,6 +18,7 @@
 #include "codegen/operations/attention.h"
 #include "codegen/operations/embed.h"
 #include "codegen/operations/head.h"
+#include "codegen/operations/head_norm.h"
 #include "codegen/operations/matmul.h"
 #include "codegen/operations/norm_quantize.h"
 #include "codegen/operations/quantize.h"
@@ -30,8 +31,9 @@ namespace bitnetc {
 
 // The list of operations: names, checks, proofs, conformance tests and the reference derive from
 // it.
-using KernelSpec = std::variant<MatmulSpec, NormQuantizeSpec, RmsNormSpec, RopeAppendSpec,
-                                AttentionSpec, EmbedSpec, HeadSpec, QuantizeSpec, TablesSpec>;
+using KernelSpec =
+    std::variant<MatmulSpec, NormQuantizeSpec, RmsNormSpec, HeadNormSpec, RopeAppendSpec,
+                 AttentionSpec, EmbedSpec, HeadSpec, QuantizeSpec, TablesSpec>;
 
 std::string spec_name(const KernelSpec& spec);
 // Error: kInvalidArgument naming the text, the part that does not parse and the form that was

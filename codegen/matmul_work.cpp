@@ -16,8 +16,8 @@ std::string_view kind_name(GeneratorKind kind) {
   return "?";
 }
 
-int tile_group_size(const MatmulSpec& spec, const KernelPlan& plan) {
-  return std::max(plan.tiles_per_step, spec.tiles_per_unit());
+int tile_group_size(const MatmulSpec& spec, int tiles_per_step) {
+  return std::max(tiles_per_step, spec.tiles_per_unit());
 }
 
 double padded_weights(const MatmulSpec& spec) {

@@ -48,10 +48,10 @@ struct MatmulWork {
   int64_t tables_written = 0;  // bytes of lookup tables that a call needs made before
 };
 
-// An unroll unit: the columns that KernelPlan::k_unroll counts in kernels that walk over blocks.
+// An unroll unit: the columns that DirectPlan::k_unroll counts in kernels that walk over blocks.
 inline constexpr int kUnrollColumns = 16;
-// Tiles of a tile group: as many as the plan says, but at least a unit.
-int tile_group_size(const MatmulSpec& spec, const KernelPlan& plan);
+// Tiles of a tile group: as many as the plan's field says, but at least a unit.
+int tile_group_size(const MatmulSpec& spec, int tiles_per_step);
 
 // Of the packed matrix, pads included.
 double padded_weights(const MatmulSpec& spec);

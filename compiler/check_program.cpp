@@ -218,6 +218,13 @@ class ProgramChecker {
             },
             [&](const NormQuantizeSpec& s) { return check_eps(s.eps); },
             [&](const RmsNormSpec& s) { return check_eps(s.eps); },
+            [&](const HeadNormSpec& s) -> Status {
+              if (s.head_dim != config_.head_dim ||
+                  (s.heads != config_.q_heads && s.heads != config_.kv_heads))
+                return corrupt("kernel {}, but the config has {} query heads, {} kv heads of {}",
+                               step_->kernel, config_.q_heads, config_.kv_heads, config_.head_dim);
+              return check_eps(s.eps);
+            },
             [&](const RopeAppendSpec& s) -> Status {
               if (s.q_heads != config_.q_heads || s.kv_heads != config_.kv_heads ||
                   s.head_dim != config_.head_dim)

@@ -1,13 +1,17 @@
 // The values of a compiled model: that every float is finite and every packed code stands for
 // trits.
-#include <bit>
-#include <cmath>
-#include <cstring>
+#include <algorithm>
+#include <atomic>
+#include <optional>
 #include <set>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "codegen/kernel_spec.h"
 #include "compiler/check_program.h"
 #include "compiler/passes/bindings.h"
+#include "runtime/thread_pool.h"
 
 namespace bitnetc {
 namespace {
@@ -41,24 +45,51 @@ int64_t first_not_finite(std::span<const uint8_t> bytes, ElementType type) {
   }
 }
 
-Status check_step_values(const CompiledModel& model, const Step& step,
-                         std::set<std::string>& seen) {
-  const BncReader& file = model.file();
+// Bytes that one thread checks at a time, so that all threads share a large table.
+constexpr size_t kPieceBytes = 16 << 20;
+
+// Part of a section whose values one thread checks.
+struct Piece {
+  std::string section;
+  std::span<const uint8_t> bytes;
+  int64_t first = 0;                   // element of the section that `bytes` begin with
+  std::optional<WeightLayout> layout;  // of packed codes, which are one piece
+  ElementType type = ElementType::kU8;
+};
+
+Status check_piece(const std::string& file, const Piece& piece) {
+  if (piece.layout) {
+    const Status codes = check_packed(*piece.layout, piece.bytes);
+    if (codes.ok()) return {};
+    return make_error(StatusCode::kDataCorrupt, "{}: section {}: {}", file, piece.section,
+                      codes.message());
+  }
+  const int64_t at = first_not_finite(piece.bytes, piece.type);
+  if (at < 0) return {};
+  return make_error(StatusCode::kDataCorrupt, "{}: section {}: element {} is not a finite {}", file,
+                    piece.section, piece.first + at, element_type_name(piece.type));
+}
+
+// Adds the weights of `step` whose section is not in `seen` yet.
+Status add_pieces(const CompiledModel& model, const Step& step, std::set<std::string>& seen,
+                  std::vector<Piece>& pieces) {
   BITNETC_ASSIGN_OR_RETURN(const KernelSpec spec, parse_spec(step.kernel));
   for (const Operand& operand : step_operands(spec, model.description().config)) {
     if (operand.role != Role::kWeight) continue;
     const std::string& section = step.operand(operand.name)->section;
     if (!seen.insert(section).second) continue;
-    BITNETC_ASSIGN_OR_RETURN(const auto bytes, file.section(section));
+    BITNETC_ASSIGN_OR_RETURN(const auto bytes, model.file().section(section));
     if (operand.type == ElementType::kU8) {
-      const Status codes = check_packed(std::get<MatmulSpec>(spec).weight_layout(), bytes);
-      if (!codes.ok())
-        return make_error(StatusCode::kDataCorrupt, "{}: section {}: {}", file.origin(), section,
-                          codes.message());
-    } else if (const int64_t at = first_not_finite(bytes, operand.type); at >= 0) {
-      return make_error(StatusCode::kDataCorrupt, "{}: section {}: element {} is not a finite {}",
-                        file.origin(), section, at, element_type_name(operand.type));
+      pieces.push_back({.section = section,
+                        .bytes = bytes,
+                        .layout = std::get<MatmulSpec>(spec).weight_layout()});
+      continue;
     }
+    for (size_t begin = 0; begin < bytes.size(); begin += kPieceBytes)
+      pieces.push_back({.section = section,
+                        .bytes = bytes.subspan(begin, std::min(kPieceBytes, bytes.size() - begin)),
+                        .first = static_cast<int64_t>(begin) / element_bytes(operand.type),
+                        .type = operand.type});
   }
   return {};
 }
@@ -67,8 +98,18 @@ Status check_step_values(const CompiledModel& model, const Step& step,
 
 Status check_values(const CompiledModel& model) {
   std::set<std::string> seen;  // a tied table serves two steps
+  std::vector<Piece> pieces;
   for (const Step& step : model.description().program.steps)
-    BITNETC_RETURN_IF_ERROR(check_step_values(model, step, seen));
+    BITNETC_RETURN_IF_ERROR(add_pieces(model, step, seen, pieces));
+
+  std::vector<Status> found(pieces.size());
+  std::atomic<size_t> next = 0;
+  const auto threads = ThreadPool::at_most(usable_cpu_count(), /*pin=*/false);
+  threads->run([&](int) {
+    for (size_t i = next++; i < pieces.size(); i = next++)
+      found[i] = check_piece(model.file().origin(), pieces[i]);
+  });
+  for (Status& status : found) BITNETC_RETURN_IF_ERROR(std::move(status));
   return {};
 }
 

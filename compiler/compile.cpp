@@ -30,7 +30,7 @@ class Compilation {
     BITNETC_ASSIGN_OR_RETURN(FusedGraph fused, fuse(graph_));
     choose_layouts(fused);
     const MemoryPlan memory = plan_memory(fused);
-    program_.target_isa = isa_name(options_.target.best_isa);
+    program_.target_isa = options_.target.name();
     program_.buffers = memory.buffers;
 
     BITNETC_RETURN_IF_ERROR(write_text(kSectionTokenizer, graph_.tokenizer_json));
@@ -63,6 +63,7 @@ class Compilation {
         bound.section = section_name(op, operand);
       } else {
         bound.slice = {.buffer = buffer_of(op, operand, memory),
+                       .column = op.column,
                        .columns = std::max(operand.per_row, operand.per_position)};
       }
       step.operands.push_back(std::move(bound));
@@ -92,7 +93,8 @@ class Compilation {
     switch (op.kind) {
       case StepKind::kMatmul: return op.name + (operand.name == "w" ? ".weight" : ".tile_scale");
       case StepKind::kNormQuantize:
-      case StepKind::kRmsNorm: return graph_.vectors[static_cast<size_t>(op.weights[0])].name;
+      case StepKind::kRmsNorm:
+      case StepKind::kHeadNorm: return graph_.vectors[static_cast<size_t>(op.weights[0])].name;
       case StepKind::kEmbed:
       case StepKind::kHead: return graph_.tables[static_cast<size_t>(op.weights[0])].name;
       case StepKind::kRopeAppend: return fmt::format("rope.theta{}.frequencies", op.rope_theta);
@@ -107,7 +109,8 @@ class Compilation {
     switch (op.kind) {
       case StepKind::kMatmul: return write_matmul(op, step);
       case StepKind::kNormQuantize:
-      case StepKind::kRmsNorm: {
+      case StepKind::kRmsNorm:
+      case StepKind::kHeadNorm: {
         const FloatVector& vector = graph_.vectors[static_cast<size_t>(op.weights[0])];
         return write_once(vector.name, as_bytes(vector.values));
       }

@@ -216,9 +216,10 @@ class NodeValidator {
     BITNETC_RETURN_IF_ERROR(check_weight_index(node, "vector", graph_.vectors.size()));
     const FloatVector& vector = graph_.vectors[static_cast<size_t>(node.weight)];
     const auto length = static_cast<int64_t>(vector.values.size());
-    BITNETC_RETURN_IF_ERROR(check_width(node, "input", node.inputs[0], length));
-    BITNETC_RETURN_IF_ERROR(check_width(node, "output", node.output, length));
     BITNETC_ASSIGN_OR_RETURN(const auto norm, attributes<NormAttributes>(node));
+    BITNETC_ASSIGN_OR_RETURN(const int64_t width, head_columns(node, "heads", norm.heads, length));
+    BITNETC_RETURN_IF_ERROR(check_width(node, "input", node.inputs[0], width));
+    BITNETC_RETURN_IF_ERROR(check_width(node, "output", node.output, width));
     if (!(std::isfinite(norm.eps) && norm.eps >= 0))
       return error(node, "eps = {}, expected a finite number, at least 0", norm.eps);
     if (norm.eps != graph_.config.norm_eps)

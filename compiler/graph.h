@@ -79,8 +79,10 @@ enum class GraphOp {
 };
 const char* graph_op_name(GraphOp op);
 
+// Each of the row's `heads` equal parts is normed by itself, all with the same weight.
 struct NormAttributes {
   float eps = 0;  // added to the mean of the squares
+  int64_t heads = 1;
   bool operator==(const NormAttributes&) const = default;
 };
 

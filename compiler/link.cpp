@@ -77,6 +77,10 @@ class Linker {
                              .y = slice(step, "y"),
                              .weight = section<float>(step, "weight").data()});
   }
+  Status link(const Step& step, const HeadNormSpec& spec) {
+    return add<HeadNormStep>(
+        step, spec, {.x = slice(step, "x"), .weight = section<float>(step, "weight").data()});
+  }
   Status link(const Step& step, const NormQuantizeSpec& spec) {
     return add<NormQuantizeStep>(step, spec,
                                  {.x = slice(step, "x"),
@@ -206,9 +210,8 @@ class Linker {
   Result<KernelChoice> choose(const Step& step, LayoutId stored, const MatmulSpec& spec) const {
     const KernelChoice here = options_.plans->choose(spec, options_.target);
     const auto in_file = step.plans.find(spec.m);
-    const bool was_planned =
-        model_.description().program.target_isa == isa_name(options_.target.best_isa) &&
-        spec.layout == stored && in_file != step.plans.end();
+    const bool was_planned = model_.description().program.target_isa == options_.target.name() &&
+                             spec.layout == stored && in_file != step.plans.end();
     if (here.origin == ChoiceOrigin::kMeasured || !was_planned) return here;
     auto choice = parse_choice(in_file->second);
     if (!choice.ok()) return corrupt(step, choice.status().message());

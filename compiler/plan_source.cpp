@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "codegen/kernel_builder.h"
+#include "codegen/matmul_plans.h"
 
 namespace bitnetc {
 namespace {
@@ -17,28 +18,28 @@ constexpr int64_t kCachedBytes = 256 << 10;
 
 // From memory one stream beats several; a matrix that stays in L2 needs no prefetch, and four tiles
 // share broadcasts.
-constexpr KernelPlan kStreamedPlan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192};
-constexpr KernelPlan kCachedPlan{.tiles_per_step = 4, .k_unroll = 4};
+constexpr DirectPlan kStreamedPlan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192};
+constexpr DirectPlan kCachedPlan{.tiles_per_step = 4, .k_unroll = 4};
 // Word layouts in 256-bit registers: long loops leave the cache of decoded instructions.
-constexpr KernelPlan kYmmWordsPlan{.tiles_per_step = 1, .k_unroll = 2, .prefetch_bytes = 8192};
+constexpr DirectPlan kYmmWordsPlan{.tiles_per_step = 1, .k_unroll = 2, .prefetch_bytes = 8192};
 
 // A few tokens: a pair of tiles shares its broadcasts, and 7/8 of a pair ahead every line is
 // prefetched once.
-KernelPlan pair_plan(const MatmulSpec& spec) {
+DirectPlan pair_plan(const MatmulSpec& spec) {
   const int64_t ahead_bytes = 2 * spec.weight_layout().tile_bytes() * 7 / 8;
   return {.tiles_per_step = 2,
           .k_unroll = 4,
           .prefetch_bytes = static_cast<int>(std::min(ahead_bytes, kCachedBytes))};
 }
 
-KernelPlan avx512_vnni_plan(const MatmulSpec& spec) {
+DirectPlan avx512_vnni_plan(const MatmulSpec& spec) {
   const bool is_i2s = spec.layout == LayoutId::kI2S;
   if (spec.m > 2 || (spec.m == 2 && !is_i2s)) return pair_plan(spec);
   const bool is_cached = is_i2s && spec.weight_layout().total_bytes() <= kCachedBytes;
   return is_cached ? kCachedPlan : kStreamedPlan;
 }
 
-KernelPlan direct_plan(const MatmulSpec& spec, const Target& target) {
+DirectPlan direct_plan(const MatmulSpec& spec, const Target& target) {
   if (target.supports(Isa::kAvx512Vnni)) return avx512_vnni_plan(spec);
   return spec.layout == LayoutId::kI2S ? kStreamedPlan : kYmmWordsPlan;
 }
@@ -47,7 +48,7 @@ KernelPlan direct_plan(const MatmulSpec& spec, const Target& target) {
 
 // The tiles of a tile group share each lookup table; each line is prefetched every 2 KiB of the
 // distance (docs/decisions/0005-look-ups-share-their-tables.md).
-KernelPlan lut_plan(LayoutId layout, const Target& target) {
+DirectPlan lut_plan(LayoutId layout, const Target& target) {
   if (!target.supports(Isa::kAvx512Vnni))
     return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096};
   if (layout == LayoutId::kTl2)
@@ -60,17 +61,14 @@ KernelPlan lut_plan(LayoutId layout, const Target& target) {
 // 2 KiB ahead is about the next chunk of a tile. Short chunks keep the panel near, long ones write
 // their sums less often. AVX2 takes the 256 columns that its int16 sums hold; AMX is by calculation
 // (codegen/x64/panel/panel_amx.cpp).
-KernelPlan panel_plan(Isa isa) {
-  switch (isa) {
-    case Isa::kScalar:
-    case Isa::kAvx2: return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 2048};
-    case Isa::kAvxVnni:
-      return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 384};
-    case Isa::kAmx:
-      return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096, .block_k = 1024};
-    case Isa::kAvx512Vnni: break;
-  }
-  return {.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 384};
+PanelPlan panel_plan(const Target& target) {
+  if (target.supports(Isa::kAmx))
+    return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096, .block_k = 1024};
+  if (target.supports(Isa::kAvx512Vnni))
+    return {.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 384};
+  if (target.supports(Isa::kAvxVnni))
+    return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 384};
+  return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 2048};
 }
 
 // ---- which family
@@ -82,7 +80,7 @@ bool is_looked_up(const MatmulSpec& spec, const Target& target) {
   const bool has_avx512 = target.supports(Isa::kAvx512Vnni);
   switch (spec.layout) {
     case LayoutId::kB3: return has_avx512 || !target.supports(Isa::kAvxVnni);
-    case LayoutId::kTl2: return has_avx512 && !target.has_vbmi;
+    case LayoutId::kTl2: return has_avx512 && !target.has(Feature::kAvx512Vbmi);
     default: return false;
   }
 }
@@ -90,21 +88,22 @@ bool is_looked_up(const MatmulSpec& spec, const Target& target) {
 // From three tokens on AVX2 is as fast or faster by way of a panel with tl2.
 bool is_tl2_by_panel(const MatmulSpec& spec, const Target& target) {
   const bool has_wider_kernel =
-      target.supports(Isa::kAvxVnni) || (target.supports(Isa::kAvx512Vnni) && target.has_vbmi);
+      target.supports(Isa::kAvxVnni) ||
+      (target.supports(Isa::kAvx512Vnni) && target.has(Feature::kAvx512Vbmi));
   return spec.layout == LayoutId::kTl2 && (spec.m == 3 || spec.m == 4) && !has_wider_kernel;
 }
 
 KernelChoice choice_for(const MatmulSpec& spec, const Target& target) {
-  if (spec.m == kAnyM) return {.plan = panel_plan(target.best_isa)};
+  if (spec.m == kAnyM) return {.plan = panel_plan(target)};
   if (is_looked_up(spec, target)) {
     // The direct kernel of AVX-512 stands higher in the list and takes b3, too.
-    const bool is_b3_in_zmm =
-        spec.layout == LayoutId::kB3 && target.supports(Isa::kAvx512Vnni) && target.has_vbmi;
+    const bool is_b3_in_zmm = spec.layout == LayoutId::kB3 && target.supports(Isa::kAvx512Vnni) &&
+                              target.has(Feature::kAvx512Vbmi);
     return {.plan = lut_plan(spec.layout, target),
             .generator = is_b3_in_zmm ? "x64_lut_avx512" : ""};
   }
   if (is_tl2_by_panel(spec, target) && target.supports(Isa::kAvx2))
-    return {.plan = panel_plan(target.best_isa), .generator = "x64_panel_avx2"};
+    return {.plan = panel_plan(target), .generator = "x64_panel_avx2"};
   return {.plan = direct_plan(spec, target)};
 }
 
@@ -156,7 +155,7 @@ Result<KernelChoice> parse_choice(std::string_view text) {
 
 KernelPlan HeuristicPlanSource::plan_for(const Generator& generator, const MatmulSpec& spec,
                                          const Target& target) {
-  if (spec.m == kAnyM) return panel_plan(target.best_isa);
+  if (spec.m == kAnyM) return panel_plan(target);
   if (generator.table_form(spec) != TableForm::kNone) return lut_plan(spec.layout, target);
   return direct_plan(spec, target);
 }

@@ -27,7 +27,7 @@ std::string_view origin_name(
 std::optional<ChoiceOrigin> parse_origin(std::string_view name);
 
 struct KernelChoice {
-  KernelPlan plan;
+  KernelPlan plan;  // no fields: what is not a matmul has nothing to plan
   // Of codegen/kernels.inc, to be tried first; empty: the order of that list decides.
   std::string generator = {};
   ChoiceOrigin origin = ChoiceOrigin::kHeuristic;

@@ -13,7 +13,6 @@
 #include <memory>
 #include <thread>
 
-#include "runtime/options.h"
 #include "runtime/temporary_file.h"
 #include "runtime/temporary_files.h"
 
@@ -124,9 +123,8 @@ bool is_cache_file_name(std::string_view name) {
          name.find('/') == name.npos && name.find('\0') == name.npos && !is_temporary_name(name);
 }
 
-Result<CacheDirectory> CacheDirectory::open(const std::string& name) {
+Result<CacheDirectory> CacheDirectory::open(std::string root, const std::string& name) {
   check_name(name);
-  std::string root = options().cache_dir;
   while (root.size() > 1 && root.ends_with('/')) root.pop_back();
   if (root.empty()) {
     return Status(StatusCode::kNotFound,

@@ -35,11 +35,12 @@ enum class Use { kNone, kCounts };
 
 class CacheDirectory {
  public:
-  // `name`: of the folder inside options().cache_dir. Both are made (0700) where they are missing.
-  // A folder on a read-only disk opens if it exists: what it holds can be used. Error: kNotFound
-  // without a cache directory; kIoError saying which folder cannot be used, why (not a folder, a
-  // symlink, another owner, writable by others, cannot be made) and what to do.
-  static Result<CacheDirectory> open(const std::string& name);
+  // The folder `name` inside the cache directory `root`. Both are made (0700) where they are
+  // missing. A folder on a read-only disk opens if it exists: what it holds can be used. Error:
+  // kNotFound where `root` is empty, for there is no cache directory; kIoError saying which folder
+  // cannot be used, why (not a folder, a symlink, another owner, writable by others, cannot be
+  // made) and what to do.
+  static Result<CacheDirectory> open(std::string root, const std::string& name);
 
   const std::string& path() const { return path_; }
 

@@ -28,7 +28,7 @@ class ExecMemory {
 
   // Reserves at least `size_bytes` of code space, filled with trap instructions.
   // Error: kOutOfMemory / kUnsupported with the system's reason when executable memory is refused
-  // (SELinux execmem, vm.memfd_noexec, PR_SET_MDWE), or when BITNETC_JIT=off.
+  // (SELinux execmem, vm.memfd_noexec, PR_SET_MDWE).
   static Result<std::unique_ptr<ExecMemory>> allocate(size_t size_bytes);
   ~ExecMemory();
   ExecMemory(const ExecMemory&) = delete;

@@ -1,16 +1,16 @@
-// Told of every kernel that is published, so that tools can see generated code by name. Observers
-// are installed once at start-up (install_observers reads runtime/options.h); notify is thread-safe
-// and tells one kernel at a time, so an observer needs no lock of its own. An observer must not
-// publish code.
+// Told of every generated kernel that is published, so that tools can see generated code by name.
+// An observer is given to a KernelBuilder (codegen/build_settings.h) and is told by the thread that
+// builds; several builders may share one. It must not publish code.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
+#include <vector>
 
-#include "runtime/options.h"
-#include "runtime/status.h"
+#include "runtime/notes.h"
 
 namespace bitnetc {
 
@@ -30,14 +30,23 @@ class JitObserver {
   virtual bool wants_assembly() const { return false; }
 };
 
-void add_jit_observer(std::shared_ptr<JitObserver> observer);
-void notify_published(const PublishedCode& published);
-bool assembly_is_wanted();  // by any observer
+// Tells several observers, one kernel at a time, so that none of them needs a lock of its own.
+class JitObservers final : public JitObserver {
+ public:
+  // They outlive this; null ones are left out.
+  explicit JitObservers(std::vector<JitObserver*> observers);
+  void on_publish(const PublishedCode& published) override;
+  bool wants_assembly() const override;  // whether one of them does
 
-// BITNETC_DUMP=dir: <dir>/<name>/{spec.txt, plan.txt, code.bin, code.ll}.
-std::shared_ptr<JitObserver> make_dump_observer(std::string dir);
-// BITNETC_PERF=map: appends "address size name" to /tmp/perf-<pid>.map.
-std::shared_ptr<JitObserver> make_perf_map_observer();
-void install_observers(const Options& options);
+ private:
+  std::vector<JitObserver*> observers_;
+  std::mutex mutex_;  // held while they are told
+};
+
+// Both need the lock of a JitObservers, and note (NoteKind::kObserver) what they cannot write.
+// Writes <dir>/<name>/{spec.txt, plan.txt, code.bin, code.ll}; for BITNETC_DUMP=dir.
+std::unique_ptr<JitObserver> make_dump_observer(std::string dir, Notes& notes);
+// Appends "address size name" to /tmp/perf-<pid>.map; for BITNETC_PERF=map.
+std::unique_ptr<JitObserver> make_perf_map_observer(Notes& notes);
 
 }  // namespace bitnetc

@@ -101,6 +101,12 @@ struct RmsNormArgs {
   float* y;
 };
 
+// One token: each head h of x becomes its RMS norm.   x  f32[heads*d], in place; weight  f32[d]
+struct HeadNormArgs {
+  float* x;
+  const float* weight;
+};
+
 // One token: rotates the q and k heads of a fused qkv row in place and appends k, v to a page of
 // the cache.
 //   qkv        f32[q_heads*d + kv_heads*d + kv_heads*d], each part starting at a multiple of

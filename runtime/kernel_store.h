@@ -1,9 +1,9 @@
 // Generated machine code on disk, for back-ends whose generation takes longer than reading a file:
 // one entry a kernel in the folder "kernels" of the cache directory (runtime/cache_directory.h),
 // named by the digest of all that the code depends on. Nothing fails because of it: what cannot be
-// read is a miss, what cannot be written is not kept, and either is said once on stderr. Code from
-// here is as little trusted as fresh code: it passes the same start-up proof. Thread-safe; several
-// processes may use one folder.
+// read is a miss, what cannot be written is not kept, and either is noted once (NoteKind::kCache).
+// Code from here is as little trusted as fresh code: it passes the same start-up proof.
+// Thread-safe; several processes may use one folder.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/notes.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
@@ -44,16 +45,15 @@ class KernelStore {
  public:
   static constexpr int64_t kLimitBytes = int64_t{256} << 20;
 
-  // Beyond `limit_bytes` the entries that were not used for longest go.
-  explicit KernelStore(int64_t limit_bytes = kLimitBytes) : limit_bytes_(limit_bytes) {}
+  // `cache_dir`: empty where there is none. `notes` must outlive the store. Beyond `limit_bytes`
+  // the entries that were not used for longest go.
+  KernelStore(std::string cache_dir, Notes& notes, int64_t limit_bytes = kLimitBytes)
+      : cache_dir_(std::move(cache_dir)), notes_(notes), limit_bytes_(limit_bytes) {}
 
-  // The one of this process.
-  static KernelStore& process();
-
-  // What put() was given for this key, in this process or another.
+  // What put() was given for this key, by this store or another.
   std::optional<std::vector<uint8_t>> find(const KernelStoreKey& key);
   void put(const KernelStoreKey& key, std::span<const uint8_t> code);
-  // Removes what this process found or put under a kernel name that then failed its proof. Whether
+  // Removes what this store found or put under a kernel name that then failed its proof. Whether
   // anything of it was found, so that fresh code may be better.
   bool disown(const std::string& kernel);
   int64_t hits() const;  // of find(), without those disowned
@@ -70,6 +70,8 @@ class KernelStore {
   void trim(const std::string& newest);
   void note_once(const std::string& text);
 
+  const std::string cache_dir_;
+  Notes& notes_;
   const int64_t limit_bytes_;
   mutable std::mutex mutex_;  // guards what follows
   std::set<std::string> noted_;

@@ -121,6 +121,10 @@ float exp_f32(float x) {
   return p * power_of_two_f32(first) * power_of_two_f32(exponent - first);
 }
 
+float softmax_weight(float x) {
+  return x < -64.0f ? 0.0f : exp_f32(x);
+}
+
 float silu_f32(float x) {
   return x / (1.0f + exp_f32(-x));
 }
@@ -215,7 +219,8 @@ __attribute__((target("avx2,fma"))) double exp_f64_fma(double x) {
 // sampler takes one exponential per token of the vocabulary.
 double exp_f64(double x) {
 #if defined(__x86_64__)
-  static const bool has_fma = cpu_features().avx2 && cpu_features().fma;
+  static const bool has_fma =
+      cpu_features().has(Feature::kAvx2) && cpu_features().has(Feature::kFma);
   if (has_fma) return exp_f64_fma(x);
 #endif
   return exp_with_tail(x, 0);

@@ -28,6 +28,8 @@ void widen(FloatType type, const uint8_t* bytes, int64_t count, float* out);
 
 // e^x: max error 1 ulp, subnormal results included. +0 from -104 down, infinity from 89 up.
 float exp_f32(float x);
+// The softmax weight of a score x below the largest: exp_f32(x), and +0 for x < -64.
+float softmax_weight(float x);
 // x / (1 + exp_f32(-x)).
 float silu_f32(float x);
 // x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))) / 2, as x / (1 + exp_f32(-...)).

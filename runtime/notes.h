@@ -14,6 +14,9 @@ enum class NoteKind {
   kIgnoredKey,      // a key of a source model that cannot change the result; one note per key
   kCompiled,        // what was compiled, how large it is and how long it took
   kCache,           // a folder or an entry of the cache directory that cannot be used
+  kSelection,       // who declined to make a kernel and why; one note per selection, if asked for
+  kWaiting,         // what is waited for
+  kObserver,        // what a JitObserver cannot write
   kProfile,         // a part of this machine's profile that cannot be used
   kRepacked,        // matrices that run in another layout than they are stored in
   kFallback,        // the operations that run on slower kernels than they should, in one note

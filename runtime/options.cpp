@@ -71,11 +71,6 @@ std::string find_program_dir() {
   return std::filesystem::read_symlink("/proc/self/exe", error).parent_path().string();
 }
 
-Options& current() {
-  static Options options;
-  return options;
-}
-
 }  // namespace
 
 Result<Options> read_options() {
@@ -90,14 +85,6 @@ Result<Options> read_options() {
   options.cache_dir = find_cache_dir();
   options.program_dir = find_program_dir();
   return options;
-}
-
-void set_options(Options options) {
-  current() = std::move(options);
-}
-
-const Options& options() {
-  return current();
 }
 
 int columns_of_environment() {

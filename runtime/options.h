@@ -1,5 +1,5 @@
-// Every setting that comes from the environment, read once. Nothing else in the project calls
-// getenv.
+// Every setting that comes from the environment. The command reads it once and hands values down:
+// nothing below the command knows these names, and nothing else in the project calls getenv.
 #pragma once
 
 #include <optional>
@@ -31,10 +31,6 @@ struct OptionValue {
 // Reads the environment. A malformed value is an error that names the variable, the value and what
 // was expected.
 Result<Options> read_options();
-
-// The process-wide settings, set once by main() before anything else runs (tests may set them too).
-void set_options(Options options);
-const Options& options();
 
 std::vector<OptionValue> describe_options(const Options& options);
 

@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 
 #include "runtime/temporary_file.h"
 
@@ -41,14 +43,15 @@ Status OutputFile::refused(const char* action) const {
   return make_error(StatusCode::kIoError, "{}: cannot {}: {}", path_, action, std::strerror(errno));
 }
 
-Status OutputFile::open_temporary(int mode) {
+Status OutputFile::open_temporary() {
+  constexpr int kMode = 0644;  // before the umask
   const fs::path target = target_;
   const std::string folder = target.has_parent_path() ? target.parent_path().string() : ".";
   folder_ = FileDescriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder_.is_open()) return refused("create");
   const std::string name = target.filename().string();
   remove_abandoned(folder_.get(), name);
-  auto temporary = create_temporary(folder_.get(), name, mode);
+  auto temporary = create_temporary(folder_.get(), name, kMode);
   if (!temporary.ok()) return temporary.status().with_context(path_);
   temporary_ = std::move(temporary->name);
   file_ = std::move(temporary->fd);
@@ -56,8 +59,28 @@ Status OutputFile::open_temporary(int mode) {
   return {};
 }
 
+// Opens a pipe once it has a reader.
+Status OutputFile::open_pipe(const OutputWait& wait) {
+  constexpr std::chrono::milliseconds kPause(20);
+  bool is_noted = false;
+  while (true) {
+    file_ = FileDescriptor(::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK));
+    if (file_.is_open()) break;
+    if (errno == EINTR) continue;
+    if (errno != ENXIO) return refused("open");  // ENXIO: nobody reads
+    if (is_cancelled(wait.cancel))
+      return make_error(StatusCode::kCancelled, "{}: stopped while waiting for a reader", path_);
+    if (!is_noted)
+      wait.notes->note(NoteKind::kWaiting,
+                       fmt::format("{} is a pipe; waiting for a reader", path_));
+    is_noted = true;
+    std::this_thread::sleep_for(kPause);
+  }
+  return ::fcntl(file_.get(), F_SETFL, 0) == 0 ? Status() : refused("open");
+}
+
 Result<std::unique_ptr<OutputFile>> OutputFile::create(const std::string& path, Accepts accepts,
-                                                       int mode) {
+                                                       const OutputWait& wait) {
   std::unique_ptr<OutputFile> output(new OutputFile);
   output->path_ = path;
   BITNETC_ASSIGN_OR_RETURN(output->target_, follow_links(path));
@@ -70,13 +93,17 @@ Result<std::unique_ptr<OutputFile>> OutputFile::create(const std::string& path, 
     if (accepts == Accepts::kRegularFile)
       return make_error(StatusCode::kInvalidArgument,
                         "{}: is a device or a pipe, expected a regular file or a new name", path);
+    if (S_ISFIFO(info.st_mode)) {
+      BITNETC_RETURN_IF_ERROR(output->open_pipe(wait));
+      return output;
+    }
     output->file_ = FileDescriptor(::open(output->target_.c_str(), O_WRONLY | O_CLOEXEC));
     if (!output->file_.is_open()) return output->refused("open");
     return output;
   }
   // Renaming over a file that may not be written would be a way around its permissions.
   if (exists && ::access(output->target_.c_str(), W_OK) != 0) return output->refused("write");
-  BITNETC_RETURN_IF_ERROR(output->open_temporary(mode));
+  BITNETC_RETURN_IF_ERROR(output->open_temporary());
   if (exists && ::fchmod(output->file_.get(), info.st_mode & 07777) != 0)
     return output->refused("set the permissions");
   return output;
@@ -113,12 +140,6 @@ Status OutputFile::finish() {
   temporary_.clear();
   held_.reset();
   return {};
-}
-
-Status write_output(const std::string& path, std::string_view text) {
-  BITNETC_ASSIGN_OR_RETURN(const auto output, OutputFile::create(path));
-  BITNETC_RETURN_IF_ERROR(output->write(text));
-  return output->finish();
 }
 
 Status check_not_an_input(const char* option, const std::string& output,

@@ -70,7 +70,7 @@ struct Step {
 };
 
 struct Program {
-  std::string target_isa;  // the tier the plans were made for
+  std::string target_isa;  // the Target::name() the plans were made for
   std::vector<BufferInfo> buffers;
   std::vector<Step> steps;
 };

@@ -46,6 +46,11 @@ bool is_fingerprint(std::string_view text) {
   });
 }
 
+bool is_target_name(std::string_view text) {
+  const auto target = parse_target(text);
+  return target.ok() && target->name() == text;
+}
+
 // Foreign text for a message: short, without control characters.
 std::string quoted(std::string_view text) {
   constexpr size_t kMostBytes = 60;

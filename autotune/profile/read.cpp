@@ -59,7 +59,7 @@ void read_key(LineReader& line, ProfileKey& key) {
   key.spec = *matmul;
   line.expect(" on ");
   key.target = line.until(' ');
-  if (!parse_isa(key.target)) return line.refuse(quoted(key.target), "a tier such as avx2");
+  if (!is_target_name(key.target)) return line.refuse(quoted(key.target), "a target such as avx2");
   line.expect(" with ");
   key.threads = line.small(1 << 20);
   line.expect(key.threads == 1 ? " thread: " : " threads: ");

@@ -18,6 +18,7 @@ inline constexpr double kTicksPerSecond = 1e10, kTookTicksPerSecond = 1e3;
 
 bool is_printable(std::string_view text);
 bool is_fingerprint(std::string_view text);
+bool is_target_name(std::string_view text);  // what Target::name() answers for some target
 // Foreign text for a message: short, without control characters.
 std::string quoted(std::string_view text);
 std::string entry_digest(std::string_view text);

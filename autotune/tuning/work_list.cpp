@@ -34,7 +34,7 @@ std::vector<T> distinct(const std::vector<T>& values) {
 }  // namespace
 
 ProfileKey TuneJob::key(const Target& target) const {
-  return {.spec = spec, .target = target.describe(), .threads = threads};
+  return {.spec = spec, .target = target.name(), .threads = threads};
 }
 
 std::string TuneJob::text() const {

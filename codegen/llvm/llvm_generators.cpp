@@ -4,7 +4,6 @@
 
 #include "codegen/llvm/llvm_kernels.h"
 #include "codegen/llvm/stored_code.h"
-#include "runtime/jit_observer.h"
 #include "runtime/kernel_store.h"
 
 namespace bitnetc {
@@ -17,27 +16,31 @@ Kernel own(const std::string& kernel_name, const LlvmCode& made) {
 }
 
 // The kernel as an earlier process stored it, if it did.
-std::optional<Kernel> load_stored(const KernelStoreKey& key, const KernelRequest& request) {
-  const auto packed = KernelStore::process().find(key);
+std::optional<Kernel> load_stored(const KernelStoreKey& key, const KernelRequest& request,
+                                  const BuildSettings& settings) {
+  // The store holds no text.
+  if (settings.store == nullptr || settings.assembly_is_wanted()) return std::nullopt;
+  const auto packed = settings.store->find(key);
   if (!packed) return std::nullopt;
   auto loaded = load_code(*packed);
   if (!loaded.ok()) {
-    fmt::print(stderr, "note: stored kernel {}: {}; it is generated again\n", key.kernel,
-               loaded.status().message());
-    KernelStore::process().disown(key.kernel);
+    settings.notes->note(NoteKind::kCache,
+                         fmt::format("stored kernel {}: {}; it is generated again", key.kernel,
+                                     loaded.status().message()));
+    settings.store->disown(key.kernel);
     return std::nullopt;
   }
-  notify_published({.name = key.kernel,
-                    .spec_text = spec_name(request.spec),
-                    .plan_text = plan_name(request.plan),
-                    .assembly = {},
-                    .code = loaded->instructions});
+  settings.tell_observer({.name = key.kernel,
+                          .spec_text = spec_name(request.spec),
+                          .plan_text = plan_name(request.plan),
+                          .assembly = {},
+                          .code = loaded->instructions});
   return Kernel(key.kernel, loaded->entry, nullptr, loaded->memory);
 }
 
 // One operation: its spec, and what builds it.
-using BuildCode = Result<LlvmCode> (*)(const KernelRequest& request,
-                                       const std::string& kernel_name);
+using BuildCode = Result<LlvmCode> (*)(const KernelRequest& request, const std::string& kernel_name,
+                                       const BuildSettings& settings);
 
 template <typename Spec>
 class LlvmGenerator final : public Generator {
@@ -55,20 +58,18 @@ class LlvmGenerator final : public Generator {
       return make_error(StatusCode::kUnsupported, "makes {} only", operation_);
     return llvm_accepts(request.target);
   }
-  Result<Kernel> build(const KernelRequest& request,
-                       const std::string& kernel_name) const override {
+  Result<Kernel> build(const KernelRequest& request, const std::string& kernel_name,
+                       const BuildSettings& settings) const override {
     const KernelStoreKey key{.generator = std::string(name_),
                              .revision = revision(),
                              .kernel = kernel_name,
                              .target = llvm_target_text(request.target),
                              .toolchain = llvm_toolchain()};
-    // The store holds no text.
-    if (!assembly_is_wanted()) {
-      if (auto stored = load_stored(key, request)) return *std::move(stored);
-    }
-    BITNETC_ASSIGN_OR_RETURN(const LlvmCode made, build_code_(request, kernel_name));
+    if (auto stored = load_stored(key, request, settings)) return *std::move(stored);
+    BITNETC_ASSIGN_OR_RETURN(const LlvmCode made, build_code_(request, kernel_name, settings));
     Kernel kernel = own(kernel_name, made);
-    if (made.position_independent) KernelStore::process().put(key, pack_code(made));
+    if (settings.store != nullptr && made.position_independent)
+      settings.store->put(key, pack_code(made));
     return kernel;
   }
 

@@ -31,8 +31,10 @@ struct LlvmCode {
 
 // Error: what LLVM or the executable memory said, with the kernel's name.
 Result<LlvmCode> build_llvm_norm_quantize(const KernelRequest& request,
-                                          const std::string& kernel_name);
-Result<LlvmCode> build_llvm_rms_norm(const KernelRequest& request, const std::string& kernel_name);
+                                          const std::string& kernel_name,
+                                          const BuildSettings& settings);
+Result<LlvmCode> build_llvm_rms_norm(const KernelRequest& request, const std::string& kernel_name,
+                                     const BuildSettings& settings);
 
 // Any thread may call.
 void release_llvm_code(void* code);

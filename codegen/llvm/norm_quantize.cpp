@@ -118,11 +118,12 @@ void emit_norm_quantize(llvm::Function& function, const NormQuantizeSpec& spec) 
 }  // namespace
 
 Result<LlvmCode> build_llvm_norm_quantize(const KernelRequest& request,
-                                          const std::string& kernel_name) {
+                                          const std::string& kernel_name,
+                                          const BuildSettings& settings) {
   BITNETC_ASSIGN_OR_RETURN(OrcJit* const jit, OrcJit::shared());
   KernelFunction function = jit->begin(kernel_name, request.target);
   emit_norm_quantize(*function.function, std::get<NormQuantizeSpec>(request.spec));
-  return jit->finish(std::move(function), request, kernel_name);
+  return jit->finish(std::move(function), request, kernel_name, settings);
 }
 
 }  // namespace bitnetc

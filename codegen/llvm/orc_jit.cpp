@@ -13,8 +13,6 @@
 #include "codegen/llvm/exec_memory_manager.h"
 #include "codegen/llvm/llvm_kernels.h"
 #include "runtime/exec_memory.h"
-#include "runtime/jit_observer.h"
-#include "runtime/options.h"
 
 namespace bitnetc {
 
@@ -180,16 +178,17 @@ KernelFunction OrcJit::begin(const std::string& kernel_name, const Target& targe
 }
 
 Result<LlvmCode> OrcJit::finish(KernelFunction function, const KernelRequest& request,
-                                const std::string& kernel_name) {
+                                const std::string& kernel_name, const BuildSettings& settings) {
   std::string faults;
   llvm::raw_string_ostream faults_stream(faults);
   BITNETC_CHECK(!llvm::verifyModule(*function.module, &faults_stream), "{}: {}", kernel_name,
                 faults);
-  PublishedCode published{.name = kernel_name,
-                          .spec_text = spec_name(request.spec),
-                          .plan_text = plan_name(request.plan),
-                          .assembly = assembly_is_wanted() ? print_ir(*function.module) : "",
-                          .code = {}};
+  PublishedCode published{
+      .name = kernel_name,
+      .spec_text = spec_name(request.spec),
+      .plan_text = plan_name(request.plan),
+      .assembly = settings.assembly_is_wanted() ? print_ir(*function.module) : "",
+      .code = {}};
 
   auto object = impl_->compile(*function.module);
   if (!object) return to_status(object.takeError()).with_context(kernel_name);
@@ -209,7 +208,7 @@ Result<LlvmCode> OrcJit::finish(KernelFunction function, const KernelRequest& re
     const Status failed = to_status(entry.takeError());
     return (reported.ok() ? failed : reported).with_context(kernel_name);
   }
-  notify_published(published);
+  settings.tell_observer(published);
   return LlvmCode{.entry = entry->toPtr<Kernel::Entry>(),
                   .code = &dylib,
                   .block = block.bytes,
@@ -236,19 +235,15 @@ std::string llvm_toolchain() {
 }
 
 Status llvm_accepts(const Target& target) {
-  const bool is_x86 = process_triple().isX86();
-  if (is_x86 && target.best_isa == Isa::kScalar) {
+  if (target.architecture != kHostArchitecture) {
+    return make_error(StatusCode::kUnsupported, "makes code for {}, target is {}",
+                      llvm::sys::getProcessTriple(), target.describe());
+  }
+  if (target.architecture == Architecture::kX86_64 && !target.supports(Isa::kAvx2)) {
     return Status(
         StatusCode::kUnsupported,
         "target scalar has no fused multiply-add: each would be a call into libm, and generated "
         "code links to no library");
-  }
-  if (!is_x86 && target.best_isa != Isa::kScalar) {
-    return make_error(StatusCode::kUnsupported, "target {} is x86-64, this machine is {}",
-                      target.describe(), llvm::sys::getProcessTriple());
-  }
-  if (!options().jit) {
-    return Status(StatusCode::kUnsupported, "generated code is switched off (BITNETC_JIT=off)");
   }
   return exec_memory_available();
 }

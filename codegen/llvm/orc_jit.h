@@ -34,10 +34,10 @@ class OrcJit {
   static Result<OrcJit*> shared();
 
   KernelFunction begin(const std::string& kernel_name, const Target& target) const;
-  // Verifies, compiles, links and publishes (runtime/jit_observer.h) the kernel.
+  // Verifies, compiles and links the kernel, and tells the observer of the settings.
   // Error: what LLVM or the executable memory said, with the kernel's name.
   Result<LlvmCode> finish(KernelFunction function, const KernelRequest& request,
-                          const std::string& kernel_name);
+                          const std::string& kernel_name, const BuildSettings& settings);
   // Gives the code back. `code` is LlvmCode::code.
   void release(void* code);
 

@@ -27,11 +27,12 @@ void emit_rms_norm(llvm::Function& function, const RmsNormSpec& spec) {
 
 }  // namespace
 
-Result<LlvmCode> build_llvm_rms_norm(const KernelRequest& request, const std::string& kernel_name) {
+Result<LlvmCode> build_llvm_rms_norm(const KernelRequest& request, const std::string& kernel_name,
+                                     const BuildSettings& settings) {
   BITNETC_ASSIGN_OR_RETURN(OrcJit* const jit, OrcJit::shared());
   KernelFunction function = jit->begin(kernel_name, request.target);
   emit_rms_norm(*function.function, std::get<RmsNormSpec>(request.spec));
-  return jit->finish(std::move(function), request, kernel_name);
+  return jit->finish(std::move(function), request, kernel_name, settings);
 }
 
 }  // namespace bitnetc

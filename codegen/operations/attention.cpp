@@ -74,7 +74,7 @@ std::vector<AttentionSpec> Attention::samples() {
 }
 
 // One key, the edges of a block of keys, of a page and of a chunk of 256 positions; one row and
-// several.
+// several. At start: one key, and rows in the second chunk.
 std::vector<proof::CallCase> Attention::cases(const AttentionSpec&) {
   std::vector<proof::CallCase> cases;
   for (const int64_t position : {0, 15, 16, 63, 64, 255, 300}) {
@@ -83,7 +83,8 @@ std::vector<proof::CallCase> Attention::cases(const AttentionSpec&) {
                        .rows = rows,
                        .first = position,
                        .positions = 512,
-                       .magnitude = 4});
+                       .magnitude = 4,
+                       .at_start = rows == 1 ? position == 0 : position == 300});
   }
   return cases;
 }

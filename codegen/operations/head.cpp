@@ -66,10 +66,13 @@ std::vector<HeadSpec> Head::samples() {
 std::vector<proof::CallCase> Head::cases(const HeadSpec& spec) {
   std::vector<proof::CallCase> cases;
   for (const int64_t rows : {int64_t{1}, int64_t{3}, kMaxHeadRows}) {
-    cases.push_back({.name = fmt::format("{} rows, first of the table", rows), .rows = rows});
+    cases.push_back({.name = fmt::format("{} rows, first of the table", rows),
+                     .rows = rows,
+                     .at_start = rows == 1});
     cases.push_back({.name = fmt::format("{} rows, last of the table", rows),
                      .rows = rows,
-                     .first = std::max<int64_t>(0, spec.n - kCaseRows)});
+                     .first = std::max<int64_t>(0, spec.n - kCaseRows),
+                     .at_start = rows == kMaxHeadRows});
   }
   return cases;
 }

@@ -10,8 +10,6 @@
 namespace bitnetc::proof {
 namespace {
 
-// Of a weight this many elements at either end are random: rows of the widest models.
-constexpr int64_t kRandomEnd = 1 << 16;
 constexpr int kUntouched = 0xa5;
 
 // Blocks that touch no page until something is written: large operands of which a call reads little
@@ -86,6 +84,7 @@ void OperandBuffers::allocate(const CallCase& call_case, OperandMemory& memory) 
 }
 
 void OperandBuffers::fill(Random& random, float magnitude) {
+  constexpr int64_t kMostRandom = kRandomEnd;
   for (size_t i = 0; i < operands_.size(); ++i) {
     const Operand& operand = operands_[i];
     const std::span<std::byte> bytes = memory_[i];
@@ -95,8 +94,8 @@ void OperandBuffers::fill(Random& random, float magnitude) {
     }
     const int64_t element = element_bytes(operand.type);
     const int64_t count = std::ssize(bytes) / element;
-    const int64_t head = operand.role == Role::kWeight ? std::min(count, kRandomEnd) : count;
-    const int64_t tail = std::min(count - head, kRandomEnd);
+    const int64_t head = operand.role == Role::kWeight ? std::min(count, kMostRandom) : count;
+    const int64_t tail = std::min(count - head, kMostRandom);
     // Weights keep an ordinary size, so that a product's size is that of its other factor.
     const float most = operand.role == Role::kWeight ? 2.0f : magnitude;
     fill_random(bytes.data(), head, operand.type, random, most);
@@ -111,15 +110,16 @@ void OperandBuffers::point(void* args) const {
   }
 }
 
-std::span<std::byte> OperandBuffers::find(std::string_view name) {
-  for (size_t i = 0; i < operands_.size(); ++i)
-    if (operands_[i].name == name) return memory_[i];
-  BITNETC_CHECK(false, "no operand is called {}", name);
-  return {};
+size_t OperandBuffers::index_of(std::string_view name) const {
+  const auto at = std::ranges::find(operands_, name, &Operand::name);
+  BITNETC_CHECK(at != operands_.end(), "no operand is called {}", name);
+  return static_cast<size_t>(at - operands_.begin());
 }
 
 const void* const* OperandBuffers::pages(std::string_view name, int64_t page_bytes) {
-  const std::span<std::byte> bytes = find(name);
+  paged_ = index_of(name);
+  page_bytes_ = page_bytes;
+  const std::span<std::byte> bytes = memory_[paged_];
   pages_.clear();
   for (size_t at = 0; at < bytes.size(); at += static_cast<size_t>(page_bytes))
     pages_.push_back(bytes.data() + at);

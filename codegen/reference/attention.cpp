@@ -70,7 +70,7 @@ void attend(const AttentionSpec& spec, const AttentionArgs& args, const float* q
     float chunk_sum = 0;
     std::fill(chunk_out.begin(), chunk_out.end(), 0.0f);
     for (int64_t p = std::max(begin, first); p < std::min(begin + kChunkPositions, keys); ++p) {
-      const float e = math::exp_f32(scores[p] - max);
+      const float e = math::softmax_weight(scores[p] - max);
       chunk_sum += e;
       const uint16_t* v =
           at_page(p, args.v_offset) + layout.v_index(p % KvLayout::kPagePositions, 0);

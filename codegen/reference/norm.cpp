@@ -11,6 +11,7 @@ namespace {
 
 constexpr float kMinAbsmax = 1e-5f;
 
+// `y` may be `x`.
 void normalise(int64_t k, float eps, const float* x, const float* weight, float* y) {
   float lanes[math::kLanes] = {};
   for (int64_t i = 0; i < k; ++i) {
@@ -44,6 +45,13 @@ void quantize_row(int64_t k, int64_t padded_k, const float* x, float absmax, int
 
 void rms_norm(const RmsNormSpec& spec, const RmsNormArgs& args) {
   normalise(spec.k, spec.eps, args.x, args.weight, args.y);
+}
+
+void head_norm(const HeadNormSpec& spec, const HeadNormArgs& args) {
+  for (int64_t h = 0; h < spec.heads; ++h) {
+    float* const head = args.x + h * spec.head_dim;
+    normalise(spec.head_dim, spec.eps, head, args.weight, head);
+  }
 }
 
 void norm_quantize(const NormQuantizeSpec& spec, const NormQuantizeArgs& args) {

@@ -76,12 +76,18 @@ float max_score(const float* scores, int64_t count) {
   return max;
 }
 
-// scores -> e^(score - max). Runs to the end of the last vector; scratch is padded to whole chunks.
-void exponentiate(float* scores, int64_t count, float max) {
+// math::softmax_weight in every lane.
+__m256 weigh_score(__m256 below_max) {
+  const __m256 least = _mm256_set1_ps(-64.0f);
+  const __m256 counts = _mm256_cmp_ps(below_max, least, _CMP_NLT_UQ);
+  return _mm256_and_ps(counts, exp_each<Ymm>(_mm256_max_ps(least, below_max)));
+}
+
+// scores -> weights. Runs to the end of the last vector; scratch is padded to whole chunks.
+void weigh_scores(float* scores, int64_t count, float max) {
   const __m256 max_each = _mm256_set1_ps(max);
   for (int64_t p = 0; p < count; p += kVector)
-    _mm256_storeu_ps(scores + p,
-                     exp_each<Ymm>(_mm256_sub_ps(_mm256_loadu_ps(scores + p), max_each)));
+    _mm256_storeu_ps(scores + p, weigh_score(_mm256_sub_ps(_mm256_loadu_ps(scores + p), max_each)));
 }
 
 // kVectors vectors of out, at columns `column`, `column` + 8, ... and the last one at
@@ -131,7 +137,7 @@ void attend(const AttentionSpec& spec, const AttentionArgs& args, const float* q
             int64_t position) {
   score_keys(spec, args, q, position);
   const int64_t count = position + 1;
-  exponentiate(args.scores, count, max_score(args.scores, count));
+  weigh_scores(args.scores, count, max_score(args.scores, count));
 
   const int64_t d = spec.head_dim;
   for (int64_t column = 0; column < d; column += kMostVectors * kVector) {

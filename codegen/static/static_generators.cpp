@@ -46,8 +46,8 @@ class StaticAvx2 final : public Generator {
     return check_shape(*spec);
   }
 
-  Result<Kernel> build(const KernelRequest& request,
-                       const std::string& kernel_name) const override {
+  Result<Kernel> build(const KernelRequest& request, const std::string& kernel_name,
+                       const BuildSettings&) const override {
     return make_function_kernel<kFunction>(kernel_name, std::get<Spec>(request.spec));
   }
 

@@ -14,9 +14,10 @@ constexpr int kLineBytes = 64;
 
 MatmulWork direct_work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens,
                        double decode_operations_per_weight, int independent_sums) {
+  const DirectPlan direct = DirectPlan::from(plan);
   return {.strategy = MatmulWork::Strategy::kDirect,
-          .streams = plan.tiles_per_step,
-          .prefetch_bytes = plan.prefetch_bytes,
+          .streams = direct.tiles_per_step,
+          .prefetch_bytes = direct.prefetch_bytes,
           .decode_operations = decode_operations_per_weight,
           .multiply_operations = int8_operations(spec, tokens),
           .independent_sums = independent_sums};
@@ -24,7 +25,8 @@ MatmulWork direct_work(const MatmulSpec& spec, const KernelPlan& plan, int64_t t
 
 MatmulDirect::MatmulDirect(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                            int parts_per_pass, int tier_scratch_bytes)
-    : MatmulProgram(vectors, spec, plan, SumsOf::kCodes),
+    : MatmulProgram(vectors, spec, SumsOf::kCodes),
+      plan_(DirectPlan::from(plan)),
       block_columns_(static_cast<int>(spec.weight_layout().block_columns())),
       block_bytes_(static_cast<int>(spec.weight_layout().block_bytes())),
       parts_per_pass_(parts_per_pass),

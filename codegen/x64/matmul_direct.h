@@ -28,8 +28,8 @@
 // Writes   y inside the tile range's columns; row_absmax, if wanted
 #pragma once
 
-#include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
+#include "codegen/matmul_plans.h"
 #include "codegen/matmul_work.h"
 #include "codegen/x64/emit/i2s_planes.h"
 #include "codegen/x64/matmul_program.h"
@@ -126,6 +126,7 @@ class MatmulDirect : public MatmulProgram {
   Xbyak::Address pass_sums(int tile, int token, int part) const;
   bool takes_turns() const { return pass_tiles_ != group_tiles_; }
 
+  const DirectPlan plan_;
   const int block_columns_, block_bytes_;
   const int parts_per_pass_;
   const int tier_scratch_bytes_;

@@ -185,11 +185,12 @@ class MatmulI2sAvx2 final : public MatmulDirect {
 };
 
 Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
+  const int tiles = DirectPlan::from(plan).tiles_per_step;
   const int max_tiles = spec.m == 1 ? kMaxTiles : 1;
-  if (plan.tiles_per_step <= max_tiles) return {};
+  if (tiles <= max_tiles) return {};
   return make_error(StatusCode::kUnsupported,
                     "tiles_per_step = {} with m = {}: 16 ymm registers hold the accumulators of {}",
-                    plan.tiles_per_step, spec.m, max_tiles);
+                    tiles, spec.m, max_tiles);
 }
 
 MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {

@@ -63,14 +63,15 @@ struct Registers {
 // Whole tiles if they fit, else half tiles; most scales first; two chains where one would leave
 // vpdpbusd waiting for itself. `scales` is 0 if nothing fits.
 Registers choose_registers(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan) {
+  const DirectPlan direct = DirectPlan::from(plan);
   const int parts_per_tile = kTileOutputBytes / vectors.bytes;
-  Registers registers{.tiles = plan.tiles_per_step, .tokens = spec.m, .parts = 0, .scales = 0};
+  Registers registers{.tiles = direct.tiles_per_step, .tokens = spec.m, .parts = 0, .scales = 0};
   for (registers.parts = parts_per_tile; registers.parts >= 1; registers.parts /= 2) {
     for (registers.scales = I2sPlanes::kCount; registers.scales >= 1; registers.scales /= 2) {
       if (registers.count() > vectors.count) continue;
       Registers doubled = registers;
       doubled.chains = 2;
-      const bool waits = registers.accumulators() < kBusyChains && plan.k_unroll % 2 == 0;
+      const bool waits = registers.accumulators() < kBusyChains && direct.k_unroll % 2 == 0;
       return waits && doubled.count() <= vectors.count ? doubled : registers;
     }
   }
@@ -81,10 +82,11 @@ Registers choose_registers(VectorFile vectors, const MatmulSpec& spec, const Ker
 // The refusal, with its numbers, when nothing fits.
 Status check_registers(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan) {
   if (choose_registers(vectors, spec, plan).scales > 0) return {};
-  const Registers least{.tiles = plan.tiles_per_step, .tokens = spec.m, .parts = 1, .scales = 1};
+  const int tiles = DirectPlan::from(plan).tiles_per_step;
+  const Registers least{.tiles = tiles, .tokens = spec.m, .parts = 1, .scales = 1};
   return make_error(StatusCode::kUnsupported,
                     "tiles_per_step = {} with m = {} takes {} vector registers, there are {}",
-                    plan.tiles_per_step, spec.m, least.count(), vectors.count);
+                    tiles, spec.m, least.count(), vectors.count);
 }
 
 class MatmulI2sVnni final : public MatmulDirect {

@@ -20,7 +20,7 @@ int blocks_per_flush(const WordFormat& format, int accumulators) {
   return kMaxLaneSum / block_sum;
 }
 
-int unrolled_blocks(const WordFormat& format, const KernelPlan& plan, int accumulators) {
+int unrolled_blocks(const WordFormat& format, const DirectPlan& plan, int accumulators) {
   return std::min(blocks_per_iteration(format.columns, plan.k_unroll),
                   blocks_per_flush(format, accumulators));
 }
@@ -28,19 +28,20 @@ int unrolled_blocks(const WordFormat& format, const KernelPlan& plan, int accumu
 }  // namespace
 
 KernelPlan effective_lut_plan(const MatmulSpec& spec, const KernelPlan& plan) {
-  KernelPlan effective = with_least_unroll(spec, plan);
-  effective.tiles_per_step = tile_group_size(spec, plan);
+  DirectPlan effective = DirectPlan::from(with_least_unroll(spec, plan));
+  effective.tiles_per_step = tile_group_size(spec, effective.tiles_per_step);
   return effective;
 }
 
 MatmulWork lut_work(const MatmulSpec& spec, const KernelPlan& plan, TableForm form,
                     double operations, double weights) {
+  const DirectPlan direct = DirectPlan::from(plan);
   const TablesSpec tables{.k = spec.k, .layout = spec.layout, .form = form};
-  const double groups =
-      static_cast<double>(spec.weight_layout().tiles()) / tile_group_size(spec, plan);
+  const double groups = static_cast<double>(spec.weight_layout().tiles()) /
+                        tile_group_size(spec, direct.tiles_per_step);
   return {.strategy = MatmulWork::Strategy::kLookUp,
-          .streams = tile_group_size(spec, plan),
-          .prefetch_bytes = plan.prefetch_bytes,
+          .streams = tile_group_size(spec, direct.tiles_per_step),
+          .prefetch_bytes = direct.prefetch_bytes,
           .decode_operations = operations / weights,
           .tables_read = static_cast<double>(tables.table_bytes()) * std::max(groups, 1.0),
           .tables_written = tables.table_bytes()};
@@ -48,16 +49,17 @@ MatmulWork lut_work(const MatmulSpec& spec, const KernelPlan& plan, TableForm fo
 
 MatmulLut::MatmulLut(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                      TableForm form, int accumulators)
-    : MatmulProgram(vectors, spec, plan, SumsOf::kWeights),
+    : MatmulProgram(vectors, spec, SumsOf::kWeights),
+      plan_(DirectPlan::from(plan)),
       format_(word_format(spec.layout)),
       tables_spec_{.k = spec.k, .layout = spec.layout, .form = form},
-      blocks_per_iteration_(unrolled_blocks(format_, plan, accumulators)),
+      blocks_per_iteration_(unrolled_blocks(format_, plan_, accumulators)),
       iterations_per_flush_(blocks_per_flush(format_, accumulators) / blocks_per_iteration_) {}
 
 // ---- tile loop
 
 int MatmulLut::group_tiles() const {
-  return tile_group_size(spec_, plan_);
+  return tile_group_size(spec_, plan_.tiles_per_step);
 }
 
 void MatmulLut::generate() {

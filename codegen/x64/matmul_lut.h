@@ -29,6 +29,7 @@
 #pragma once
 
 #include "codegen/layout/word_columns.h"
+#include "codegen/matmul_plans.h"
 #include "codegen/matmul_work.h"
 #include "codegen/x64/matmul_program.h"
 
@@ -82,6 +83,7 @@ class MatmulLut : public MatmulProgram {
   int group_tiles() const;
   int64_t tile_bytes() const { return spec_.weight_layout().tile_bytes(); }
 
+  const DirectPlan plan_;
   const WordFormat& format_;
   const TablesSpec tables_spec_;
   const int blocks_per_iteration_;

@@ -154,9 +154,10 @@ class MatmulLutAvx2 final : public MatmulLut {
 
 // Gated epilogues take two tiles per group in any case.
 Status accepts(const MatmulSpec&, const KernelPlan& plan) {
-  if (plan.tiles_per_step <= kMaxTiles) return {};
+  const int tiles = DirectPlan::from(plan).tiles_per_step;
+  if (tiles <= kMaxTiles) return {};
   return make_error(StatusCode::kUnsupported, "tiles_per_step = {}, 16 ymm registers are for {}",
-                    plan.tiles_per_step, kMaxTiles);
+                    tiles, kMaxTiles);
 }
 
 // As counted at the head of this file.

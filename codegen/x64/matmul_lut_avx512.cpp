@@ -130,7 +130,8 @@ class MatmulLutAvx512 final : public MatmulLut {
 };
 
 Status accepts(const MatmulSpec&, const KernelPlan& plan) {
-  BITNETC_CHECK(plan.tiles_per_step <= 2 * kMaxVectors, "tiles_per_step = {}", plan.tiles_per_step);
+  const int tiles = DirectPlan::from(plan).tiles_per_step;
+  BITNETC_CHECK(tiles <= 2 * kMaxVectors, "tiles_per_step = {}", tiles);
   return {};
 }
 

@@ -4,7 +4,6 @@
 
 #include <functional>
 
-#include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
 #include "codegen/matmul_work.h"
 #include "codegen/x64/emit/gate_functions.h"
@@ -36,8 +35,8 @@ class MatmulProgram : public X64Code {
   // Address of the sums of a tile of the group: one vector of i32.
   using Sums = std::function<Xbyak::Address(int tile)>;
 
-  MatmulProgram(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan, SumsOf sums_of)
-      : X64Code(vectors), spec_(spec), plan_(plan), sums_of_(sums_of), gate_functions_(vectors) {}
+  MatmulProgram(VectorFile vectors, const MatmulSpec& spec, SumsOf sums_of)
+      : X64Code(vectors), spec_(spec), sums_of_(sums_of), gate_functions_(vectors) {}
 
   // A field of MatmulArgs, given by its offset, while rdi still holds them.
   Xbyak::Address argument(size_t offset) const {
@@ -57,7 +56,6 @@ class MatmulProgram : public X64Code {
   void emit_data() override { gate_functions_.emit_data(*this); }
 
   const MatmulSpec spec_;
-  const KernelPlan plan_;
 
  private:
   void scaled_sums(const OutputRegs& regs, const Xbyak::Xmm& to, const Xbyak::Address& sums,

@@ -39,9 +39,10 @@ int accumulators(const MatmulSpec& spec) {
   return static_cast<int>(spec.m) * chains(spec);
 }
 
-KernelPlan with_short_iterations(KernelPlan plan) {
-  plan.k_unroll = std::min(plan.k_unroll, kMostUnroll);
-  return plan;
+KernelPlan with_short_iterations(const KernelPlan& plan) {
+  DirectPlan direct = DirectPlan::from(plan);
+  direct.k_unroll = std::min(direct.k_unroll, kMostUnroll);
+  return direct;
 }
 
 YmmDecoderUse decoder_use(const MatmulSpec& spec) {

@@ -151,15 +151,16 @@ class MatmulWordsAvx512Vnni final : public MatmulDirect {
 };
 
 Status accepts(const MatmulSpec& spec, const KernelPlan& plan) {
-  if (plan.tiles_per_step * spec.m <= kAccumulators) return {};
+  const int tiles = DirectPlan::from(plan).tiles_per_step;
+  if (tiles * spec.m <= kAccumulators) return {};
   return make_error(StatusCode::kUnsupported, "tiles_per_step = {} with m = {}: {} accumulators",
-                    plan.tiles_per_step, spec.m, kAccumulators);
+                    tiles, spec.m, kAccumulators);
 }
 
 MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
-  const int sums = plan.tiles_per_step * spec.m;
+  const int tiles = DirectPlan::from(plan).tiles_per_step, sums = tiles * spec.m;
   return direct_work(spec, plan, tokens, make_group_decoder(spec.layout)->operations_per_weight(),
-                     sums * chains(plan.tiles_per_step, spec.m));
+                     sums * chains(tiles, spec.m));
 }
 
 constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avx512vnni",

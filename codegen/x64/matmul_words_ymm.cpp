@@ -28,9 +28,10 @@ void MatmulWordsYmm::cut_block(const Pass& pass, int block, int groups) {
 }
 
 Status accept_one_tile(const KernelPlan& plan) {
-  if (plan.tiles_per_step == 1) return {};
+  const int tiles = DirectPlan::from(plan).tiles_per_step;
+  if (tiles == 1) return {};
   return make_error(StatusCode::kUnsupported, "tiles_per_step = {}, 16 ymm registers are for 1",
-                    plan.tiles_per_step);
+                    tiles);
 }
 
 }  // namespace bitnetc::x64

@@ -1,7 +1,6 @@
 #include "codegen/x64/x64_code.h"
 
 #include "runtime/buffer.h"
-#include "runtime/options.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -31,7 +30,8 @@ X64Code::X64Code(VectorFile vectors, std::unique_ptr<uint8_t[]> buffer)
       vectors_(vectors),
       buffer_(std::move(buffer)) {}
 
-std::span<const uint8_t> X64Code::emit() {
+std::span<const uint8_t> X64Code::emit(bool poison) {
+  poison_ = poison;
   generate();
   align(kCacheLineBytes);
   emit_data();
@@ -45,7 +45,7 @@ void X64Code::prologue(int scratch_bytes) {
   for (const Xbyak::Reg64& saved : {rbx, r12, r13, r14, r15}) push(saved);
   reserve_stack(scratch_bytes);
   and_(rsp, -kFrameAlignment);
-  if (options().poison) poison_vectors();
+  if (poison_) poison_vectors();
 }
 
 void X64Code::reserve_stack(int bytes) {

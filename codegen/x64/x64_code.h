@@ -26,9 +26,10 @@ class X64Code : protected Xbyak::CodeGenerator {
  public:
   virtual ~X64Code() = default;
 
-  // Writes the program. Throws Xbyak::Error, which to_kernel() in x64_generator.cpp turns into a
-  // Status.
-  std::span<const uint8_t> emit();
+  // Writes the program. `poison`: prologues fill all vector registers with a pattern, so that
+  // reading one before writing it is loud. Throws Xbyak::Error, which to_kernel() in
+  // x64_generator.cpp turns into a Status.
+  std::span<const uint8_t> emit(bool poison = false);
 
  protected:
   explicit X64Code(VectorFile vectors);
@@ -45,8 +46,7 @@ class X64Code : protected Xbyak::CodeGenerator {
 
   // Saves every callee-saved register and leaves `scratch_bytes` at rsp, aligned to a cache line.
   // Every page of a large frame is touched in order, so that a stack without room for it meets its
-  // guard page. rbp holds the frame and is not to be touched. With BITNETC_POISON=1 all vector
-  // registers get a pattern, so that reading one before writing it is loud.
+  // guard page. rbp holds the frame and is not to be touched.
   void prologue(int scratch_bytes);
   // Undoes prologue(), cleans the upper vector halves and returns to the caller.
   void finish();
@@ -82,6 +82,7 @@ class X64Code : protected Xbyak::CodeGenerator {
 
   X64Code(VectorFile vectors, std::unique_ptr<uint8_t[]> buffer);
 
+  bool poison_ = false;                // as emit() was told
   std::unique_ptr<uint8_t[]> buffer_;  // room for the code from a cache line on
 };
 

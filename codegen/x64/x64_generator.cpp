@@ -4,7 +4,6 @@
 
 #include "codegen/x64/matmul_program.h"
 #include "runtime/exec_memory.h"
-#include "runtime/jit_observer.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -14,20 +13,21 @@ constexpr int kMaxPrefetchBytes = 1 << 18;
 constexpr int kMaxTilesPerStep = 8;
 
 // The only place where a failure of the assembler becomes a Status.
-Result<Kernel> to_kernel(X64Code& program, const KernelRequest& request, const std::string& name) {
+Result<Kernel> to_kernel(X64Code& program, const KernelRequest& request, const std::string& name,
+                         const BuildSettings& settings) {
   std::span<const uint8_t> code;
   try {
-    code = program.emit();
+    code = program.emit(settings.poison);
   } catch (const Xbyak::Error& error) {
     return make_error(StatusCode::kUnsupported, "{}: Xbyak: {}", name, error.what());
   }
   BITNETC_ASSIGN_OR_RETURN(std::shared_ptr<const ExecMemory> memory, publish_code(code));
   const uint8_t* const address = memory->span().rx;
-  notify_published({.name = name,
-                    .spec_text = spec_name(request.spec),
-                    .plan_text = plan_name(request.plan),
-                    .assembly = {},
-                    .code = {address, code.size()}});
+  settings.tell_observer({.name = name,
+                          .spec_text = spec_name(request.spec),
+                          .plan_text = plan_name(request.plan),
+                          .assembly = {},
+                          .code = {address, code.size()}});
   const auto entry = reinterpret_cast<Kernel::Entry>(reinterpret_cast<uintptr_t>(address));
   return Kernel(name, entry, nullptr, std::move(memory));
 }
@@ -38,7 +38,8 @@ std::string token_counts(int first, int last) {
   return first == last ? fmt::format("m = {}", first) : fmt::format("m = {}..{}", first, last);
 }
 
-Status check_plan(const KernelPlan& plan) {
+// The values that all families allow; a family may allow fewer.
+Status check_values(const DirectPlan& plan) {
   const int tiles = plan.tiles_per_step;
   if (tiles != 1 && tiles != 2 && tiles != 4 && tiles != kMaxTilesPerStep) {
     return make_error(StatusCode::kUnsupported, "tiles_per_step = {}, expected 1, 2, 4 or 8",
@@ -79,7 +80,7 @@ class MatmulGenerator final : public Generator {
       return make_error(StatusCode::kUnsupported, "needs {}, target is {}", isa_name(family_.isa),
                         request.target.describe());
     }
-    if (family_.vbmi_layouts.contains(spec->layout) && !request.target.has_vbmi) {
+    if (family_.vbmi_layouts.contains(spec->layout) && !request.target.has(Feature::kAvx512Vbmi)) {
       return make_error(StatusCode::kUnsupported,
                         "needs AVX512_VBMI for layout {}, target has none",
                         layout_name(spec->layout));
@@ -89,18 +90,20 @@ class MatmulGenerator final : public Generator {
                         spec->k, family_.k_limit);
     }
     BITNETC_RETURN_IF_ERROR(validate(request.spec));
-    BITNETC_RETURN_IF_ERROR(check_plan(request.plan));
+    BITNETC_RETURN_IF_ERROR(check_plan(request.plan, family_.fields, family_.name));
+    BITNETC_RETURN_IF_ERROR(check_values(DirectPlan::from(request.plan)));
     return family_.accepts(*spec, request.plan);
   }
 
   TableForm table_form(const MatmulSpec&) const override { return family_.table_form; }
 
-  PlanGrid plan_grid() const override { return family_.grid; }
+  PlanFields plan_fields() const override { return family_.fields; }
 
   KernelPlan effective_plan(const MatmulSpec& spec, const KernelPlan& plan) const override {
     KernelPlan read = plan;
-    for (const auto& [value, worth_trying] : kPlanFields)
-      if ((family_.grid.*worth_trying).empty()) read.*value = KernelPlan().*value;
+    for (const PlanField& each : family_.fields)
+      if (each.worth_trying.empty())
+        read = with_value(family_.fields, read, each.letter, each.standard);
     return family_.effective_plan(spec, read);
   }
 
@@ -112,9 +115,10 @@ class MatmulGenerator final : public Generator {
     return work;
   }
 
-  Result<Kernel> build(const KernelRequest& request, const std::string& name) const override {
+  Result<Kernel> build(const KernelRequest& request, const std::string& name,
+                       const BuildSettings& settings) const override {
     const auto program = family_.program(std::get<MatmulSpec>(request.spec), request.plan);
-    return to_kernel(*program, request, name);
+    return to_kernel(*program, request, name, settings);
   }
 
  private:
@@ -144,9 +148,10 @@ class TablesGenerator final : public Generator {
     return validate(request.spec);
   }
 
-  Result<Kernel> build(const KernelRequest& request, const std::string& name) const override {
+  Result<Kernel> build(const KernelRequest& request, const std::string& name,
+                       const BuildSettings& settings) const override {
     const auto program = family_.program(std::get<TablesSpec>(request.spec));
-    return to_kernel(*program, request, name);
+    return to_kernel(*program, request, name, settings);
   }
 
  private:
@@ -169,9 +174,9 @@ KernelPlan with_least_unroll(const MatmulSpec& spec, const KernelPlan& plan) {
   const auto blocks = [&](int k_unroll) {
     return blocks_per_iteration(spec.weight_layout().block_columns(), k_unroll);
   };
-  KernelPlan least = plan;
-  while (least.k_unroll > 1 && blocks(least.k_unroll - 1) == blocks(plan.k_unroll))
-    --least.k_unroll;
+  DirectPlan least = DirectPlan::from(plan);
+  const int64_t wanted = blocks(least.k_unroll);
+  while (least.k_unroll > 1 && blocks(least.k_unroll - 1) == wanted) --least.k_unroll;
   return least;
 }
 

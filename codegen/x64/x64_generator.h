@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "codegen/kernel_builder.h"
+#include "codegen/matmul_plans.h"
 #include "codegen/x64/x64_code.h"
 
 namespace bitnetc::x64 {
@@ -31,11 +32,8 @@ class LayoutSet {
 inline constexpr int kTriedTiles[] = {1, 2, 4, 8};
 inline constexpr int kTriedUnrolls[] = {1, 2, 4, 8, 16};
 inline constexpr int kTriedPrefetches[] = {0, 1024, 2048, 3072, 4096, 8192, 16384};
-inline constexpr PlanGrid kBlockwiseGrid{.tiles_per_step = kTriedTiles,
-                                         .k_unroll = kTriedUnrolls,
-                                         .prefetch_bytes = kTriedPrefetches,
-                                         .block_k = {},
-                                         .tokens = {}};
+inline constexpr PlanField kDirectFields[] = {tiles_field(kTriedTiles), unroll_field(kTriedUnrolls),
+                                              prefetch_field(kTriedPrefetches)};
 // The plan with the least k_unroll that gives the same number of blocks per iteration.
 KernelPlan with_least_unroll(const MatmulSpec& spec, const KernelPlan& plan);
 
@@ -54,8 +52,9 @@ struct MatmulFamily {
   std::unique_ptr<X64Code> (*program)(const MatmulSpec& spec, const KernelPlan& plan);
   // As Generator::work, without tier and passes.
   MatmulWork (*work)(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens);
-  // As in Generator. Fields that the grid leaves out are reset before effective_plan is called.
-  PlanGrid grid = kBlockwiseGrid;
+  // As in Generator. Fields without values worth trying are at their standard values before
+  // effective_plan is called.
+  PlanFields fields = kDirectFields;
   KernelPlan (*effective_plan)(const MatmulSpec& spec, const KernelPlan& plan) = with_least_unroll;
 };
 

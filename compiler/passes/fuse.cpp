@@ -1,5 +1,6 @@
 #include "compiler/passes/fuse.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -31,8 +32,7 @@ class Fuser {
   Result<FusedGraph> run() {
     for (const Node& node : graph_.nodes) BITNETC_RETURN_IF_ERROR(fuse_node(node));
     for (const Node& node : graph_.nodes) {
-      const bool waits = node.op == GraphOp::kBitLinear || node.op == GraphOp::kRope;
-      if (waits && !fused_.contains(&node))
+      if (waits_for_user(node) && !fused_.contains(&node))
         return unsupported(node, "its output is used by none of attention, glu or add");
     }
     return std::move(fused_graph_);
@@ -52,8 +52,20 @@ class Fuser {
     return std::get<Wanted>(node.attributes);
   }
 
-  // Linear layers and rotations wait for the node that consumes them.
+  bool all_users_are(const Node& node, GraphOp op) const {
+    const auto& users = consumers_[index(node.output)];
+    return !users.empty() &&
+           std::ranges::all_of(users, [&](const Node* user) { return user->op == op; });
+  }
+
+  // Linear layers, rotations and norms before them wait for the node that consumes them.
+  bool waits_for_user(const Node& node) const {
+    return node.op == GraphOp::kBitLinear || node.op == GraphOp::kRope ||
+           (node.op == GraphOp::kRmsNorm && all_users_are(node, GraphOp::kRope));
+  }
+
   Status fuse_node(const Node& node) {
+    if (waits_for_user(node)) return {};
     switch (node.op) {
       case GraphOp::kEmbed: return fuse_embed(node);
       case GraphOp::kRmsNorm: return fuse_norm(node);
@@ -62,7 +74,7 @@ class Fuser {
       case GraphOp::kAdd: return fuse_add(node);
       case GraphOp::kHead: return fuse_head(node);
       case GraphOp::kBitLinear:
-      case GraphOp::kRope: return {};
+      case GraphOp::kRope: break;
     }
     return {};
   }
@@ -80,21 +92,17 @@ class Fuser {
   // A norm feeds either linear layers, which want it quantised, or the head, which does not.
   Status fuse_norm(const Node& node) {
     const auto k = static_cast<int64_t>(graph_.vectors[index(node.weight)].values.size());
-    const auto& users = consumers_[index(node.output)];
-    const auto all_are = [&](GraphOp op) {
-      for (const Node* user : users)
-        if (user->op != op) return false;
-      return !users.empty();
-    };
-    const float eps = attributes<NormAttributes>(node).eps;
+    const auto [eps, heads] = attributes<NormAttributes>(node);
+    if (heads != 1)
+      return unsupported(node, fmt::format("it norms {} heads, and no RoPE follows", heads));
     BITNETC_ASSIGN_OR_RETURN(const int input, fused_value(node, node.inputs[0]));
     FusedOp op{.name = node.name, .input = input, .weights = {node.weight}};
-    if (all_are(GraphOp::kBitLinear)) {
+    if (all_users_are(node, GraphOp::kBitLinear)) {
       const NormQuantizeSpec spec{.k = k, .eps = eps};
       op.kind = StepKind::kNormQuantize;
       op.spec = spec;
       op.output = define(node, spec.padded_k(), BufferKind::kQuantized);
-    } else if (all_are(GraphOp::kHead)) {
+    } else if (all_users_are(node, GraphOp::kHead)) {
       op.kind = StepKind::kRmsNorm;
       op.spec = RmsNormSpec{.k = k, .eps = eps};
       op.output = define(node, round_up(k, kTileRows));
@@ -113,8 +121,14 @@ class Fuser {
     return rope;
   }
 
-  // The linear layer behind a rotation that must be `expected`: one kernel rotates q and k alike.
-  Result<const Node*> linear_behind(const Node& rope, const RopeAttributes& expected) {
+  // What makes q or k before its rotation: a linear layer and maybe a norm of the heads.
+  struct Projection {
+    const Node* linear = nullptr;
+    const Node* norm = nullptr;
+  };
+
+  // The projection before a rotation that must be `expected`: one kernel rotates q and k alike.
+  Result<Projection> projection_before(const Node& rope, const RopeAttributes& expected) {
     const auto& found = attributes<RopeAttributes>(rope);
     if (found != expected)
       return unsupported(rope,
@@ -123,7 +137,26 @@ class Fuser {
                                      found.heads, found.head_dim, found.theta, expected.heads,
                                      expected.head_dim, expected.theta));
     fused_.insert(&rope);
-    return producers_[index(rope.inputs[0])];
+    const Node* before = producers_[index(rope.inputs[0])];
+    if (before == nullptr || before->op != GraphOp::kRmsNorm) return Projection{.linear = before};
+    const auto& norm = attributes<NormAttributes>(*before);
+    if (norm.heads != expected.heads)
+      return unsupported(*before, fmt::format("it norms {} heads, but {} are rotated behind it",
+                                              norm.heads, expected.heads));
+    fused_.insert(before);
+    return Projection{.linear = producers_[index(before->inputs[0])], .norm = before};
+  }
+
+  void add_head_norm(const Node* norm, int qkv, int64_t column, int64_t head_dim) {
+    if (norm == nullptr) return;
+    const auto [eps, heads] = attributes<NormAttributes>(*norm);
+    add({.kind = StepKind::kHeadNorm,
+         .name = norm->name,
+         .input = qkv,
+         .column = column,
+         .layer = norm->layer,
+         .weights = {norm->weight},
+         .spec = HeadNormSpec{.heads = heads, .head_dim = head_dim, .eps = eps}});
   }
 
   Status fuse_attention(const Node& node) {
@@ -136,21 +169,24 @@ class Fuser {
     RopeAttributes rope{.heads = attention.q_heads,
                         .head_dim = attention.head_dim,
                         .theta = attributes<RopeAttributes>(*q_rope).theta};
-    BITNETC_ASSIGN_OR_RETURN(const Node* q, linear_behind(*q_rope, rope));
+    BITNETC_ASSIGN_OR_RETURN(const Projection q, projection_before(*q_rope, rope));
     rope.heads = attention.kv_heads;
-    BITNETC_ASSIGN_OR_RETURN(const Node* k, linear_behind(*k_rope, rope));
-    const Node* parts[] = {q, k, producers_[index(node.inputs[2])]};
+    BITNETC_ASSIGN_OR_RETURN(const Projection k, projection_before(*k_rope, rope));
+    const Node* parts[] = {q.linear, k.linear, producers_[index(node.inputs[2])]};
     const std::string prefix = fmt::format("layers.{}.", node.layer);
     BITNETC_ASSIGN_OR_RETURN(const int qkv,
                              fuse_matmul(node, prefix + "qkv_proj", parts, Epilogue::kScale));
+    const RopeAppendSpec append{.q_heads = attention.q_heads,
+                                .kv_heads = attention.kv_heads,
+                                .head_dim = attention.head_dim};
+    add_head_norm(q.norm, qkv, 0, attention.head_dim);
+    add_head_norm(k.norm, qkv, append.k_offset(), attention.head_dim);
     add({.kind = StepKind::kRopeAppend,
          .name = prefix + "rope",
          .input = qkv,
          .layer = attention.cache,
          .rope_theta = rope.theta,
-         .spec = RopeAppendSpec{.q_heads = attention.q_heads,
-                                .kv_heads = attention.kv_heads,
-                                .head_dim = attention.head_dim}});
+         .spec = append});
     add({.kind = StepKind::kAttention,
          .name = node.name,
          .input = qkv,

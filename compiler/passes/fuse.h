@@ -4,6 +4,7 @@
 //   projection and add                    one matmul with a residual epilogue
 //   norm and the quantisation after it    one step
 //   gated product, quantisation, no norm  the matmul leaves its row absmax, quantising is one pass
+//   norm of the heads of q or k           one step in place on its columns of the fused row
 //   rope of q and k, cache append         one step in place on the fused row
 #pragma once
 
@@ -22,6 +23,7 @@ enum class StepKind {
   kNormQuantize,  // f32 -> quantised                            weights: f32 norm vector
   kQuantize,      // f32 -> quantised, by the row absmax that the matmul just before left
   kMatmul,        // quantised -> f32, maybe adding `residual`   weights: packed, f32 per tile
+  kHeadNorm,      // f32 q or k columns of qkv in place          weights: f32 norm vector
   kRopeAppend,    // f32 qkv in place, k and v into the cache of `layer`
   kAttention,     // f32 qkv -> f32
   kRmsNorm,       // f32 -> f32                                  weights: f32 norm vector
@@ -52,6 +54,7 @@ struct FusedOp {
   StepKind kind = StepKind::kEmbed;
   std::string name;
   int input = -1, output = -1, residual = -1;  // fused values
+  int64_t column = 0;                          // kHeadNorm: where its columns of `input` begin
   int layer = -1;  // of its node; kRopeAppend, kAttention: the cache they use
   // Indices into the graph's ternary matrices, vectors or tables, by kind.
   std::vector<int> weights;

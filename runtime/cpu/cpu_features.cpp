@@ -6,7 +6,6 @@
 #include "runtime/amx.h"
 #include "runtime/cpu/cpuid.h"
 #include "runtime/cpu/feature_probes.h"
-#include "runtime/options.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -103,7 +102,7 @@ CpuFeatures detect() {
   drop_refused(features, feature_probes());
   return features;
 #else
-  return {.vendor = "unknown", .brand = "not x86-64"};
+  return {.vendor = "unknown", .brand = "not x86-64", .architecture = kHostArchitecture};
 #endif
 }
 
@@ -125,22 +124,23 @@ CpuFeatures decode_cpuid(const CpuidSource& source) {
   const bool zmm = (state & kZmmState) == kZmmState && ymm;
   const bool tile = (state & kTileState) == kTileState;
 
-  features.fma = ymm && bit(leaf1.ecx, 12);
-  features.f16c = ymm && bit(leaf1.ecx, 29);
+  FeatureSet& set = features.features;
+  set.set(Feature::kFma, ymm && bit(leaf1.ecx, 12));
+  set.set(Feature::kF16c, ymm && bit(leaf1.ecx, 29));
   if (last_leaf < 7) return features;
 
   const CpuidRegisters leaf7 = source.cpuid(7, 0);
-  features.avx2 = ymm && bit(leaf7.ebx, 5);
-  features.avx512f = zmm && bit(leaf7.ebx, 16);
-  features.avx512dq = zmm && bit(leaf7.ebx, 17);
-  features.avx512bw = zmm && bit(leaf7.ebx, 30);
-  features.avx512vl = zmm && bit(leaf7.ebx, 31);
-  features.avx512_vbmi = zmm && bit(leaf7.ecx, 1);
-  features.avx512_vnni = zmm && bit(leaf7.ecx, 11);
-  features.gfni = bit(leaf7.ecx, 8);
-  features.amx_int8 = tile && bit(leaf7.edx, 24) && bit(leaf7.edx, 25);
+  set.set(Feature::kAvx2, ymm && bit(leaf7.ebx, 5));
+  set.set(Feature::kAvx512f, zmm && bit(leaf7.ebx, 16));
+  set.set(Feature::kAvx512dq, zmm && bit(leaf7.ebx, 17));
+  set.set(Feature::kAvx512bw, zmm && bit(leaf7.ebx, 30));
+  set.set(Feature::kAvx512vl, zmm && bit(leaf7.ebx, 31));
+  set.set(Feature::kAvx512Vbmi, zmm && bit(leaf7.ecx, 1));
+  set.set(Feature::kAvx512Vnni, zmm && bit(leaf7.ecx, 11));
+  set.set(Feature::kGfni, bit(leaf7.ecx, 8));
+  set.set(Feature::kAmxInt8, tile && bit(leaf7.edx, 24) && bit(leaf7.edx, 25));
   const uint32_t last_subleaf = leaf7.eax;
-  if (last_subleaf >= 1) features.avx_vnni = ymm && bit(source.cpuid(7, 1).eax, 4);
+  if (last_subleaf >= 1) set.set(Feature::kAvxVnni, ymm && bit(source.cpuid(7, 1).eax, 4));
   return features;
 }
 
@@ -149,48 +149,19 @@ const CpuFeatures& cpu_features() {
   return features;
 }
 
-const std::vector<NamedFeature>& named_features() {
-  static const std::vector<NamedFeature> all = {{"avx2", &CpuFeatures::avx2},
-                                                {"fma", &CpuFeatures::fma},
-                                                {"f16c", &CpuFeatures::f16c},
-                                                {"avx_vnni", &CpuFeatures::avx_vnni},
-                                                {"avx512f", &CpuFeatures::avx512f},
-                                                {"avx512bw", &CpuFeatures::avx512bw},
-                                                {"avx512dq", &CpuFeatures::avx512dq},
-                                                {"avx512vl", &CpuFeatures::avx512vl},
-                                                {"avx512_vnni", &CpuFeatures::avx512_vnni},
-                                                {"avx512_vbmi", &CpuFeatures::avx512_vbmi},
-                                                {"gfni", &CpuFeatures::gfni},
-                                                {"amx_int8", &CpuFeatures::amx_int8}};
-  return all;
-}
-
-std::vector<std::string> feature_names(const CpuFeatures& features) {
-  std::vector<std::string> names;
-  for (const NamedFeature& each : named_features())
-    if (features.*each.member) names.emplace_back(each.name);
-  return names;
-}
-
-Target target_of(const CpuFeatures& f, bool tiles_allowed) {
-  Target target;
-  if (!(f.avx2 && f.fma && f.f16c)) return target;
-  target.best_isa = f.avx_vnni ? Isa::kAvxVnni : Isa::kAvx2;
-  target.has_avx_vnni = f.avx_vnni;
-  if (f.avx512f && f.avx512bw && f.avx512dq && f.avx512vl && f.avx512_vnni)
-    target.best_isa = Isa::kAvx512Vnni;
-  target.has_vbmi = target.best_isa == Isa::kAvx512Vnni && f.avx512_vbmi;
-  if (target.has_vbmi && f.amx_int8 && tiles_allowed) target.best_isa = Isa::kAmx;
+Target target_of(const CpuFeatures& cpu, bool tiles_allowed) {
+  Target target{.architecture = cpu.architecture,
+                .features = cpu.features & target_for(Isa::kAmx).features};
+  if (!tiles_allowed) target.features.set(Feature::kAmxInt8, false);
   return target;
 }
 
 Target machine_target() {
   const CpuFeatures& features = cpu_features();
-  return target_of(features, features.amx_int8 && allow_amx_tiles().ok());
+  return target_of(features, features.has(Feature::kAmxInt8) && allow_amx_tiles().ok());
 }
 
-Target host_target() {
-  const std::optional<Isa> cap = options().isa_cap;
+Target host_target(std::optional<Isa> cap) {
   const bool below_amx = cap && *cap < Isa::kAmx;
   return cap_target(below_amx ? target_of(cpu_features(), false) : machine_target(), cap);
 }
@@ -199,7 +170,7 @@ Status check_isa_cap(const Target& machine, std::optional<Isa> cap) {
   if (!cap || machine.supports(*cap)) return {};
   return make_error(StatusCode::kUnsupported,
                     "BITNETC_ISA={}: this machine has no such tier; {} is used instead",
-                    isa_name(*cap), cap_target(machine, cap).describe());
+                    isa_name(*cap), cap_target(machine, cap).name());
 }
 
 }  // namespace bitnetc

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include <algorithm>
 #include <cstdint>
 
 namespace bitnetc {
@@ -34,17 +33,17 @@ void run_gfni(void*) {
   __asm__ volatile("gf2p8affineqb $0, %%xmm0, %%xmm1" ::: "xmm0", "xmm1");
 }
 
-constexpr FeatureProbe kProbes[] = {{&CpuFeatures::avx2, run_avx2},
-                                    {&CpuFeatures::fma, run_fma},
-                                    {&CpuFeatures::f16c, run_f16c},
-                                    {&CpuFeatures::avx_vnni, run_avx_vnni},
-                                    {&CpuFeatures::avx512f, run_avx512f},
-                                    {&CpuFeatures::avx512bw, run_avx512bw},
-                                    {&CpuFeatures::avx512dq, run_avx512dq},
-                                    {&CpuFeatures::avx512vl, run_avx512vl},
-                                    {&CpuFeatures::avx512_vnni, run_avx512_vnni},
-                                    {&CpuFeatures::avx512_vbmi, run_avx512_vbmi},
-                                    {&CpuFeatures::gfni, run_gfni}};
+constexpr FeatureProbe kProbes[] = {{Feature::kAvx2, run_avx2},
+                                    {Feature::kFma, run_fma},
+                                    {Feature::kF16c, run_f16c},
+                                    {Feature::kAvxVnni, run_avx_vnni},
+                                    {Feature::kAvx512f, run_avx512f},
+                                    {Feature::kAvx512bw, run_avx512bw},
+                                    {Feature::kAvx512dq, run_avx512dq},
+                                    {Feature::kAvx512vl, run_avx512vl},
+                                    {Feature::kAvx512Vnni, run_avx512_vnni},
+                                    {Feature::kAvx512Vbmi, run_avx512_vbmi},
+                                    {Feature::kGfni, run_gfni}};
 
 // The operand of ldtilecfg: three tiles of one row of four bytes.
 struct alignas(64) TileConfig {
@@ -80,14 +79,9 @@ std::span<const FeatureProbe> feature_probes() {
 
 void drop_refused(CpuFeatures& features, std::span<const FeatureProbe> probes) {
   for (const FeatureProbe& probe : probes) {
-    if (!(features.*probe.feature) || run_guarded(probe.run, nullptr) == 0) continue;
-    features.*probe.feature = false;
-    const auto& all = named_features();
-    const auto named = std::find_if(all.begin(), all.end(), [&](const NamedFeature& each) {
-      return each.member == probe.feature;
-    });
-    BITNETC_CHECK(named != all.end(), "a probe of a feature without a name");
-    features.refused.emplace_back(named->name);
+    if (!features.has(probe.feature) || run_guarded(probe.run, nullptr) == 0) continue;
+    features.features.set(probe.feature, false);
+    features.refused.set(probe.feature);
   }
 }
 

@@ -12,7 +12,7 @@
 namespace bitnetc {
 
 struct FeatureProbe {
-  bool CpuFeatures::* feature;
+  Feature feature;
   GuardedFunction run;  // takes no state
 };
 
@@ -20,7 +20,7 @@ struct FeatureProbe {
 // on other CPUs than x86-64.
 std::span<const FeatureProbe> feature_probes();
 
-// Runs the probes of the features that are claimed. One that faults becomes false and is named in
+// Runs the probes of the features that are claimed. One that faults goes from `features` to
 // `refused`.
 void drop_refused(CpuFeatures& features, std::span<const FeatureProbe> probes);
 

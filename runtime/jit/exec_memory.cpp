@@ -8,7 +8,6 @@
 #include <cstring>
 #include <system_error>
 
-#include "runtime/options.h"
 #include "runtime/rounding.h"
 
 #if !defined(MFD_EXEC)
@@ -61,10 +60,6 @@ int create_memfd() {
   return memfd_create("bitnetc-code", MFD_CLOEXEC);
 }
 
-Status jit_is_off() {
-  return {StatusCode::kUnsupported, "executable memory: switched off by BITNETC_JIT=off"};
-}
-
 Status probe() {
   BITNETC_ASSIGN_OR_RETURN(const std::shared_ptr<const ExecMemory> block,
                            publish_code(kReturnStub));
@@ -75,7 +70,6 @@ Status probe() {
 }  // namespace
 
 Result<std::unique_ptr<ExecMemory>> ExecMemory::allocate(size_t size_bytes) {
-  if (!options().jit) return jit_is_off();
   const size_t page_bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const size_t mapped_bytes = round_up(kPaddingBytes + size_bytes, page_bytes);
 
@@ -127,7 +121,6 @@ Result<std::shared_ptr<const ExecMemory>> publish_code(std::span<const uint8_t> 
 }
 
 Status exec_memory_available() {
-  if (!options().jit) return jit_is_off();
   static const Status probed = probe();
   return probed;
 }

@@ -1,15 +1,14 @@
 #include "runtime/jit_observer.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <mutex>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -18,19 +17,10 @@
 namespace bitnetc {
 namespace {
 
-struct Registry {
-  std::mutex mutex;
-  std::vector<std::shared_ptr<JitObserver>> observers;
-};
-
-Registry& registry() {
-  static Registry instance;
-  return instance;
-}
-
 // An observer that cannot write must not stop the program, and must not be silent either.
-void complain(std::string_view variable, const std::string& path, std::string_view reason) {
-  std::fprintf(stderr, "%s\n", fmt::format("{}: {}: {}", variable, path, reason).c_str());
+void complain(Notes& notes, std::string_view variable, const std::string& path,
+              std::string_view reason) {
+  notes.note(NoteKind::kObserver, fmt::format("{}: {}: {}", variable, path, reason));
 }
 
 // One path component: anything but letters, digits and "._-" becomes '_', and so does a leading
@@ -48,13 +38,13 @@ std::string file_name_of(const std::string& kernel_name) {
 
 class DumpObserver final : public JitObserver {
  public:
-  explicit DumpObserver(std::string dir) : dir_(std::move(dir)) {}
+  DumpObserver(std::string dir, Notes& notes) : dir_(std::move(dir)), notes_(notes) {}
 
   void on_publish(const PublishedCode& published) override {
     const std::filesystem::path folder = dir_ / file_name_of(published.name);
     std::error_code error;
     std::filesystem::create_directories(folder, error);
-    if (error) return complain("BITNETC_DUMP", folder.string(), error.message());
+    if (error) return complain(notes_, "BITNETC_DUMP", folder.string(), error.message());
     write(folder / "spec.txt", published.spec_text);
     write(folder / "plan.txt", published.plan_text);
     write(folder / "code.bin",
@@ -64,22 +54,24 @@ class DumpObserver final : public JitObserver {
   bool wants_assembly() const override { return true; }
 
  private:
-  static void write(const std::filesystem::path& path, std::string_view bytes) {
+  void write(const std::filesystem::path& path, std::string_view bytes) const {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     file.close();
-    if (!file) complain("BITNETC_DUMP", path.string(), "cannot be written");
+    if (!file) complain(notes_, "BITNETC_DUMP", path.string(), "cannot be written");
   }
 
   const std::filesystem::path dir_;
+  Notes& notes_;
 };
 
 class PerfMapObserver final : public JitObserver {
  public:
   // Others may write to /tmp too: a link there is not followed, and perf trusts only the owner's
   // file.
-  PerfMapObserver()
-      : path_(fmt::format("/tmp/perf-{}.map", getpid())),
+  explicit PerfMapObserver(Notes& notes)
+      : notes_(notes),
+        path_(fmt::format("/tmp/perf-{}.map", getpid())),
         fd_(open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600)) {
     if (fd_ < 0) report(errno);
   }
@@ -99,43 +91,35 @@ class PerfMapObserver final : public JitObserver {
 
  private:
   void report(int error) const {
-    complain("BITNETC_PERF", path_, std::generic_category().message(error));
+    complain(notes_, "BITNETC_PERF", path_, std::generic_category().message(error));
   }
 
+  Notes& notes_;
   const std::string path_;
   const int fd_;
 };
 
 }  // namespace
 
-void add_jit_observer(std::shared_ptr<JitObserver> observer) {
-  const std::lock_guard lock(registry().mutex);
-  registry().observers.push_back(std::move(observer));
+JitObservers::JitObservers(std::vector<JitObserver*> observers) : observers_(std::move(observers)) {
+  std::erase(observers_, nullptr);
 }
 
-void notify_published(const PublishedCode& published) {
-  const std::lock_guard lock(registry().mutex);
-  for (const std::shared_ptr<JitObserver>& observer : registry().observers)
-    observer->on_publish(published);
+void JitObservers::on_publish(const PublishedCode& published) {
+  const std::lock_guard lock(mutex_);
+  for (JitObserver* observer : observers_) observer->on_publish(published);
 }
 
-bool assembly_is_wanted() {
-  const std::lock_guard lock(registry().mutex);
-  return std::any_of(registry().observers.begin(), registry().observers.end(),
-                     [](const auto& observer) { return observer->wants_assembly(); });
+bool JitObservers::wants_assembly() const {
+  return std::ranges::any_of(observers_, &JitObserver::wants_assembly);
 }
 
-std::shared_ptr<JitObserver> make_dump_observer(std::string dir) {
-  return std::make_shared<DumpObserver>(std::move(dir));
+std::unique_ptr<JitObserver> make_dump_observer(std::string dir, Notes& notes) {
+  return std::make_unique<DumpObserver>(std::move(dir), notes);
 }
 
-std::shared_ptr<JitObserver> make_perf_map_observer() {
-  return std::make_shared<PerfMapObserver>();
-}
-
-void install_observers(const Options& options) {
-  if (!options.dump_dir.empty()) add_jit_observer(make_dump_observer(options.dump_dir));
-  if (options.perf_map) add_jit_observer(make_perf_map_observer());
+std::unique_ptr<JitObserver> make_perf_map_observer(Notes& notes) {
+  return std::make_unique<PerfMapObserver>(notes);
 }
 
 }  // namespace bitnetc

@@ -114,13 +114,8 @@ std::string KernelStoreKey::digest() const {
   return digest_of(text());
 }
 
-KernelStore& KernelStore::process() {
-  static KernelStore store;
-  return store;
-}
-
 std::optional<std::vector<uint8_t>> KernelStore::find(const KernelStoreKey& key) {
-  auto directory = CacheDirectory::open(kFolder);
+  auto directory = CacheDirectory::open(cache_dir_, kFolder);
   if (!directory.ok()) {
     // Without a cache directory there is nothing to miss.
     if (directory.status().code() != StatusCode::kNotFound)
@@ -148,7 +143,7 @@ std::optional<std::vector<uint8_t>> KernelStore::find(const KernelStoreKey& key)
 }
 
 void KernelStore::put(const KernelStoreKey& key, std::span<const uint8_t> code) {
-  const auto directory = CacheDirectory::open(kFolder);
+  const auto directory = CacheDirectory::open(cache_dir_, kFolder);
   if (!directory.ok()) return;  // find() has said so
   const std::string file = key.digest();
   // Readers check what they read, and generating again is all that a loss costs.
@@ -160,7 +155,7 @@ void KernelStore::put(const KernelStoreKey& key, std::span<const uint8_t> code) 
 }
 
 void KernelStore::trim(const std::string& newest) {
-  const auto directory = CacheDirectory::open(kFolder);
+  const auto directory = CacheDirectory::open(cache_dir_, kFolder);
   auto files = directory.ok() ? directory->list() : directory.status();
   if (!files.ok()) return note_once(files.status().message());
   std::sort(files->begin(), files->end(),
@@ -188,7 +183,7 @@ bool KernelStore::disown(const std::string& kernel) {
     handled_.erase(begin, end);
   }
   if (handled.empty()) return false;
-  const auto directory = CacheDirectory::open(kFolder);
+  const auto directory = CacheDirectory::open(cache_dir_, kFolder);
   for (const Handled& each : handled) {
     const Status removed = directory.ok() ? directory->remove(each.file) : directory.status();
     if (!removed.ok()) note_once(removed.message());
@@ -204,7 +199,8 @@ int64_t KernelStore::hits() const {
 }
 
 Result<std::vector<StoredKernel>> KernelStore::entries() const {
-  BITNETC_ASSIGN_OR_RETURN(const CacheDirectory directory, CacheDirectory::open(kFolder));
+  BITNETC_ASSIGN_OR_RETURN(const CacheDirectory directory,
+                           CacheDirectory::open(cache_dir_, kFolder));
   BITNETC_ASSIGN_OR_RETURN(const std::vector<CacheFile> files, directory.list());
   std::vector<StoredKernel> found;
   for (const CacheFile& file : files) found.push_back(examine(directory, file));
@@ -212,8 +208,11 @@ Result<std::vector<StoredKernel>> KernelStore::entries() const {
 }
 
 void KernelStore::note_once(const std::string& text) {
-  const std::lock_guard lock(mutex_);
-  if (noted_.insert(text).second) fmt::print(stderr, "note: {}\n", text);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!noted_.insert(text).second) return;
+  }
+  notes_.note(NoteKind::kCache, text);
 }
 
 }  // namespace bitnetc

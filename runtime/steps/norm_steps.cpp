@@ -9,6 +9,12 @@ void RmsNormStep::run(const Pass& pass, Range units, int /*worker*/) const {
                          .y = pass.at<float>(*this, operands_.y, row)});
 }
 
+void HeadNormStep::run(const Pass& pass, Range units, int /*worker*/) const {
+  for (int64_t row = units.begin; row < units.end; ++row)
+    kernel()(
+        HeadNormArgs{.x = pass.at<float>(*this, operands_.x, row), .weight = operands_.weight});
+}
+
 void NormQuantizeStep::run(const Pass& pass, Range units, int /*worker*/) const {
   for (int64_t row = units.begin; row < units.end; ++row)
     kernel()(NormQuantizeArgs{

@@ -1,4 +1,5 @@
-// The steps that work on one row alone: RMS norm, RMS norm with quantisation, quantisation.
+// The steps that work on one row alone: RMS norm, norm of heads, RMS norm with quantisation,
+// quantisation.
 #pragma once
 
 #include "runtime/steps/row_step.h"
@@ -24,6 +25,23 @@ class RmsNormStep final : public RowStep {
   std::string_view operation() const override { return "rmsnorm"; }
   int64_t weight_bytes() const override { return operands_.x.columns * 4; }
   std::vector<Output> outputs() const override { return {{"y", operands_.y}}; }
+  void run(const Pass& pass, Range units, int worker) const override;
+
+ private:
+  Operands operands_;
+};
+
+class HeadNormStep final : public RowStep {
+ public:
+  struct Operands {
+    BoundSlice x;  // f32 [heads * head_dim], in place
+    const float* weight = nullptr;
+  };
+  HeadNormStep(StepBase base, Kernel kernel, const Operands& operands)
+      : RowStep(std::move(base), std::move(kernel)), operands_(operands) {}
+
+  std::string_view operation() const override { return "headnorm"; }
+  std::vector<Output> outputs() const override { return {{"x", operands_.x}}; }
   void run(const Pass& pass, Range units, int worker) const override;
 
  private:

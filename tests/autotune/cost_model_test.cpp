@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "codegen/matmul_plans.h"
+
 namespace bitnetc {
 namespace {
 
@@ -50,8 +52,9 @@ std::string name_of(const Candidate& each) {
 #ifdef __x86_64__
 TEST(CostModel, ByHand) {
   const MatmulSpec one = with(kShape, LayoutId::kI2S, 1);
-  const Candidate direct = candidate("x64_matmul_i2s_avx512vnni", one,
-                                     {.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192});
+  const Candidate direct =
+      candidate("x64_matmul_i2s_avx512vnni", one,
+                DirectPlan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192});
   const CostPrediction cost = predict(direct, 1, kLimits);
   // 10.49 M weights in 2.62 MB; two operations each; a mask for 64 of them.
   EXPECT_NEAR(cost.memory_s, 65.536e-6, 1e-9);
@@ -62,8 +65,9 @@ TEST(CostModel, ByHand) {
   EXPECT_STREQ(cost.bound(), "memory");
 
   const MatmulSpec looked_up = with(kShape, LayoutId::kB3, 1);
-  const Candidate look_up = candidate("x64_lut_avx512", looked_up,
-                                      {.tiles_per_step = 8, .k_unroll = 4, .prefetch_bytes = 4096});
+  const Candidate look_up =
+      candidate("x64_lut_avx512", looked_up,
+                DirectPlan{.tiles_per_step = 8, .k_unroll = 4, .prefetch_bytes = 4096});
   const CostPrediction tables = predict(look_up, 1, kLimits);
   // 15 operations for 320 weights, and 32 tile groups that read 65,536 bytes of tables at 60 GB/s.
   EXPECT_NEAR(tables.decode_s, (49.152 + 34.953) * 1e-6, 1e-9);
@@ -75,9 +79,10 @@ TEST(CostModel, ByHand) {
 TEST(CostModel, KnownRegimes) {
   const MatmulSpec one = with(kShape, LayoutId::kI2S, 1);
   const MatmulSpec any = with(kShape, LayoutId::kI2S, kAnyM);
-  const KernelPlan streamed{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192};
-  const KernelPlan panel{
-      .tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 512};
+  const KernelPlan streamed =
+      DirectPlan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192};
+  const KernelPlan panel =
+      PanelPlan{.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 512};
   for (const char* name : {"x64_matmul_i2s_avx512vnni", "x64_matmul_i2s_avxvnni"})
     EXPECT_STREQ(predict(candidate(name, one, streamed), 1, kLimits).bound(), "memory") << name;
   for (const char* name : {"x64_panel_avx512vnni", "x64_panel_avxvnni", "x64_panel_amx"})
@@ -87,9 +92,11 @@ TEST(CostModel, KnownRegimes) {
             predict(candidate("x64_matmul_i2s_avx512vnni", one, streamed), 1, kLimits).seconds());
   // One stream, prefetched, beats several, and none is worse.
   const auto seconds = [&](int tiles, int prefetch) {
-    return predict(candidate("x64_matmul_i2s_avx512vnni", one,
-                             {.tiles_per_step = tiles, .k_unroll = 8, .prefetch_bytes = prefetch}),
-                   1, kLimits)
+    return predict(
+               candidate(
+                   "x64_matmul_i2s_avx512vnni", one,
+                   DirectPlan{.tiles_per_step = tiles, .k_unroll = 8, .prefetch_bytes = prefetch}),
+               1, kLimits)
         .seconds();
   };
   EXPECT_LT(seconds(1, 8192), seconds(1, 0));

@@ -14,7 +14,6 @@
 #include "autotune/machine.h"
 #include "runtime/cache_directory.h"
 #include "runtime/cpu_features.h"
-#include "runtime/options.h"
 #include "runtime/thread_pool.h"
 #include "tests/support/child_process.h"
 
@@ -99,17 +98,7 @@ TEST(Limits, Fp32PeaksArePlausible) {
 // A cache directory of its own for as long as it lives.
 class RememberedLimits : public testing::Test {
  protected:
-  RememberedLimits() : before_(options()) {
-    folder_ =
-        std::filesystem::temp_directory_path() / ("bitnetc-limits-" + std::to_string(::getpid()));
-    Options changed = before_;
-    changed.cache_dir = folder_.string();
-    set_options(changed);
-  }
-  ~RememberedLimits() override {
-    set_options(before_);
-    std::filesystem::remove_all(folder_);
-  }
+  ~RememberedLimits() override { std::filesystem::remove_all(folder_); }
 
   std::filesystem::path file() const {
     return folder_ / "limits" / (fingerprint(this_machine()) + ".json");
@@ -123,29 +112,27 @@ class RememberedLimits : public testing::Test {
     return nlohmann::json::parse(stream, nullptr, false);
   }
 
-  std::filesystem::path folder_;
-
- private:
-  Options before_;
+  const std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("bitnetc-limits-" + std::to_string(::getpid()));
 };
 
 TEST_F(RememberedLimits, AreKeptUnderTheFingerprintAndFoundAgain) {
-  const MachineLimits measured = remembered_limits(1);
+  const MachineLimits measured = remembered_limits(folder_, 1);
   ASSERT_TRUE(std::filesystem::exists(file()));
-  const auto kept = CacheDirectory::open("limits")->list();
+  const auto kept = CacheDirectory::open(folder_, "limits")->list();
   ASSERT_TRUE(kept.ok()) << kept.status().message();
   ASSERT_EQ(kept->size(), 1U);
   EXPECT_EQ(kept->front().name, file().filename());
   EXPECT_EQ(kept->front().problem, "");
-  const MachineLimits again = remembered_limits(1);
+  const MachineLimits again = remembered_limits(folder_, 1);
   EXPECT_EQ(again.read_bytes_per_second, measured.read_bytes_per_second);
   EXPECT_EQ(again.int8_operations_per_second, measured.int8_operations_per_second);
   EXPECT_EQ(again.fp32_operations_per_second, measured.fp32_operations_per_second);
-  EXPECT_EQ(remembered_read_bandwidth(1), measured.read_bytes_per_second);
+  EXPECT_EQ(remembered_read_bandwidth(folder_, 1), measured.read_bytes_per_second);
 }
 
 TEST_F(RememberedLimits, HaveAPeakForEveryTierOfThisMachine) {
-  const MachineLimits limits = remembered_limits(1);
+  const MachineLimits limits = remembered_limits(folder_, 1);
   for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx}) {
     EXPECT_EQ(limits.peak_of(isa) > 0, machine_target().supports(isa)) << isa_name(isa);
     EXPECT_EQ(limits.fp32_peak_of(isa) > 0,
@@ -158,21 +145,21 @@ TEST_F(RememberedLimits, HaveAPeakForEveryTierOfThisMachine) {
 TEST_F(RememberedLimits, SayOnceThatTheyAreMeasured) {
   std::vector<std::string> said;
   const MeasuringNote note = [&](const std::string& text) { said.push_back(text); };
-  remembered_limits(2, /*fresh=*/false, note);
+  remembered_limits(folder_, 2, /*fresh=*/false, note);
   ASSERT_EQ(said.size(), 1u);
   EXPECT_NE(said[0].find("measuring what this machine reaches with 2 threads"), std::string::npos);
-  remembered_limits(2, /*fresh=*/false, note);
-  remembered_read_bandwidth(2, /*fresh=*/false, note);
+  remembered_limits(folder_, 2, /*fresh=*/false, note);
+  remembered_read_bandwidth(folder_, 2, /*fresh=*/false, note);
   EXPECT_EQ(said.size(), 1u) << "nothing is measured again";
-  remembered_read_bandwidth(1, /*fresh=*/false, note);
+  remembered_read_bandwidth(folder_, 1, /*fresh=*/false, note);
   EXPECT_EQ(said.size(), 2u);
 }
 
 TEST_F(RememberedLimits, TheLargestMeasurementIsKept) {
   write(R"({"bytes read per second, 1 thread": 1e15, "bytes read per second, 2 threads": 7})");
-  EXPECT_EQ(remembered_read_bandwidth(1, /*fresh=*/true), 1e15);
-  EXPECT_EQ(remembered_read_bandwidth(2), 7);
-  EXPECT_GT(remembered_read_bandwidth(2, /*fresh=*/true), 7);
+  EXPECT_EQ(remembered_read_bandwidth(folder_, 1, /*fresh=*/true), 1e15);
+  EXPECT_EQ(remembered_read_bandwidth(folder_, 2), 7);
+  EXPECT_GT(remembered_read_bandwidth(folder_, 2, /*fresh=*/true), 7);
   EXPECT_GT(read()["bytes read per second, 2 threads"].get<double>(), 7);
   EXPECT_EQ(read()["bytes read per second, 1 thread"].get<double>(), 1e15);
 }
@@ -182,7 +169,7 @@ TEST_F(RememberedLimits, ADamagedFileIsMeasuredAnewAndMended) {
                            R"({"bytes read per second, 1 thread": -3})",
                            R"({"bytes read per second, 1 thread": 0})"}) {
     write(text);
-    const double measured = remembered_read_bandwidth(1);
+    const double measured = remembered_read_bandwidth(folder_, 1);
     EXPECT_GT(measured, 0.2e9) << text;
     EXPECT_EQ(read()["bytes read per second, 1 thread"], measured) << text;
   }
@@ -190,10 +177,7 @@ TEST_F(RememberedLimits, ADamagedFileIsMeasuredAnewAndMended) {
 
 TEST_F(RememberedLimits, NothingFailsWithoutACacheDirectory) {
   for (const std::string& dir : {std::string(), std::string("/proc/no-such-folder")}) {
-    Options changed = options();
-    changed.cache_dir = dir;
-    set_options(changed);
-    EXPECT_GT(remembered_read_bandwidth(1), 0.2e9) << dir;
+    EXPECT_GT(remembered_read_bandwidth(dir, 1), 0.2e9) << dir;
   }
 }
 

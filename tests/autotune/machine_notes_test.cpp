@@ -11,16 +11,7 @@ using Notes = std::vector<std::string>;
 Machine machine() {
   Machine made{.cpu = {.vendor = "GenuineIntel",
                        .brand = "Some Xeon",
-                       .avx2 = true,
-                       .fma = true,
-                       .f16c = true,
-                       .avx512f = true,
-                       .avx512bw = true,
-                       .avx512dq = true,
-                       .avx512vl = true,
-                       .avx512_vnni = true,
-                       .avx_vnni = true,
-                       .avx512_vbmi = true},
+                       .features = target_for(Isa::kAvx512Vnni).features},
                .allowance = {.online = 4, .allowed = {0, 1, 2, 3}},
                .topology = {.machine = {.cores = 4, .cpus = 4}, .usable = {.cores = 4, .cpus = 4}}};
   made.target = target_of(made.cpu, false);
@@ -30,8 +21,8 @@ Machine machine() {
 // With a feature that CPUID claims and that faults.
 Machine lying_machine() {
   Machine made = machine();
-  made.cpu.avx512_vnni = false;
-  made.cpu.refused = {"avx512_vnni"};
+  made.cpu.features.set(Feature::kAvx512Vnni, false);
+  made.cpu.refused = {Feature::kAvx512Vnni};
   made.cpu.hypervisor = "KVM";
   made.target = target_of(made.cpu, false);
   return made;
@@ -51,7 +42,7 @@ TEST(WhyNot, NothingWhereThereAreKernels) {
 TEST(WhyNot, NamesWhatTheCpuLacks) {
   EXPECT_EQ(why_not(Isa::kAmx, machine(), std::nullopt), "this CPU has no amx_int8");
   Machine old = machine();
-  old.cpu = {.avx2 = true, .fma = true};
+  old.cpu = {.features = {Feature::kAvx2, Feature::kFma}};
   old.target = target_of(old.cpu, false);
   EXPECT_EQ(why_not(Isa::kAvx2, old, std::nullopt), "this CPU has no f16c");
   EXPECT_EQ(why_not(Isa::kAvxVnni, old, std::nullopt), "this CPU has no f16c, avx_vnni");

@@ -91,9 +91,7 @@ Machine small_server() {
               .family = 0x1a,
               .model = 2,
               .stepping = 1,
-              .avx2 = true,
-              .fma = true,
-              .f16c = true},
+              .features = features_of(Isa::kAvx2)},
       .microarchitecture = "Zen 5",
       .target = target_for(Isa::kAvx2),
       .allowance = {.online = 64, .allowed = cpus(0, 4)},
@@ -119,8 +117,8 @@ TEST(Fingerprint, ChangesWithAllThatTuningDependsOn) {
       [](Machine& m) { m.cpu.family = 0x19; },
       [](Machine& m) { m.cpu.model = 3; },
       [](Machine& m) { m.cpu.stepping = 2; },
-      [](Machine& m) { m.cpu.avx_vnni = true; },
-      [](Machine& m) { m.cpu.amx_int8 = true; },
+      [](Machine& m) { m.cpu.features.set(Feature::kAvxVnni); },
+      [](Machine& m) { m.cpu.features.set(Feature::kAmxInt8); },
       [](Machine& m) { m.allowance.quota = 1.5; },
       [](Machine& m) { m.topology.usable.cores = 4; },
       [](Machine& m) { m.topology.usable.cpus = 2; },
@@ -172,7 +170,8 @@ TEST(Machine, ThisOneIsConsistent) {
   const Machine& machine = this_machine();
   EXPECT_EQ(&machine, &this_machine());
   EXPECT_EQ(machine.target, machine_target());
-  EXPECT_EQ(machine.cpu.amx_int8 || !machine.tiles_refusal.empty(), cpu_features().amx_int8);
+  EXPECT_EQ(machine.cpu.has(Feature::kAmxInt8) || !machine.tiles_refusal.empty(),
+            cpu_features().has(Feature::kAmxInt8));
   EXPECT_EQ(machine.allowance.usable(), usable_cpu_count());
   const CpuGroup &usable = machine.topology.usable, &whole = machine.topology.machine;
   EXPECT_EQ(usable.cpus, static_cast<int>(machine.allowance.allowed.size()));

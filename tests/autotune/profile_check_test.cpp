@@ -7,6 +7,7 @@
 #include "autotune/profile.h"
 #include "autotune/search_space.h"
 #include "codegen/kernel_builder.h"
+#include "codegen/matmul_plans.h"
 #include "tests/support/generators.h"
 #include "tests/support/scripted_profile.h"
 
@@ -54,14 +55,15 @@ TEST(CurrentField, MissesNoGeneratorThatTakesSomePlan) {
             for (const int unroll : {1, 2, 4, 8, 16})
               for (const int block_k : {0, 256, 1024})
                 for (const int tokens : {0, 1, 4, 8})
-                  takes = takes || accepted_request(*generator, {.spec = spec,
-                                                                 .plan = {.tiles_per_step = tiles,
+                  takes = takes ||
+                          accepted_request(*generator, {.spec = spec,
+                                                        .plan = PanelPlan{.tiles_per_step = tiles,
                                                                           .k_unroll = unroll,
                                                                           .prefetch_bytes = 0,
                                                                           .block_k = block_k,
                                                                           .tokens = tokens},
-                                                                 .target = target_for(isa)})
-                                       .ok();
+                                                        .target = target_for(isa)})
+                              .ok();
           if (takes && generator->name() != "reference")
             takes_some.push_back(std::string(generator->name()));
         }
@@ -141,8 +143,9 @@ TEST_F(DropUnusable, AGeneratorThatCameOrWent) {
 }
 
 TEST_F(DropUnusable, PlansThatAreRefusedAndTiersThatAreNotHere) {
-  Profile profile = profile_of({scripted_entry({.n = 256, .k = 256}, kAvx2Target, 2,
-                                               {{"x64_matmul_i2s_avx2", {.tiles_per_step = 3}}})});
+  Profile profile =
+      profile_of({scripted_entry({.n = 256, .k = 256}, kAvx2Target, 2,
+                                 {{"x64_matmul_i2s_avx2", DirectPlan{.tiles_per_step = 3}}})});
   EXPECT_NE(drop(profile).find("tiles_per_step = 3"), std::string::npos) << problems_[0];
   EXPECT_TRUE(profile.entries.empty());
   profile = profile_of({usable()});

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "codegen/kernel_builder.h"
+#include "codegen/matmul_plans.h"
 #include "compiler/compile.h"
 #include "compiler/link.h"
 #include "frontend/load.h"
@@ -16,8 +17,10 @@ namespace bitnetc::test {
 namespace {
 
 const Target kAvx2Target = target_for(Isa::kAvx2);
-constexpr KernelPlan kPlanA{.tiles_per_step = 1, .k_unroll = 2, .prefetch_bytes = 1024};
-constexpr KernelPlan kPlanB{.tiles_per_step = 1, .k_unroll = 16, .prefetch_bytes = 512};
+constexpr KernelPlan kPlanA =
+    DirectPlan{.tiles_per_step = 1, .k_unroll = 2, .prefetch_bytes = 1024};
+constexpr KernelPlan kPlanB =
+    DirectPlan{.tiles_per_step = 1, .k_unroll = 16, .prefetch_bytes = 512};
 constexpr const char* kDirect = "x64_matmul_i2s_avx2";
 constexpr const char* kPanel = "x64_panel_avx2";
 constexpr const char* kStatic = "static_matmul_avx2";
@@ -81,7 +84,7 @@ TEST_F(ProfilePlans, AnotherLayoutOrTierSaysNothing) {
 TEST_F(ProfilePlans, TheNearestNumberOfTokensOfTheShape) {
   add(with_m(spec_, 4), kDirect, kPlanA);
   add(with_m(spec_, 8), kDirect, kPlanB);
-  add(with_m(spec_, kAnyM), kPanel, {.tiles_per_step = 4});
+  add(with_m(spec_, kAnyM), kPanel, DirectPlan{.tiles_per_step = 4});
   EXPECT_EQ(choose(with_m(spec_, 3)), "t1u2p1024 transferred x64_matmul_i2s_avx2");
   EXPECT_EQ(choose(with_m(spec_, 5)), "t1u2p1024 transferred x64_matmul_i2s_avx2");
   EXPECT_EQ(choose(with_m(spec_, 6)), "t1u16p512 transferred x64_matmul_i2s_avx2");
@@ -91,14 +94,14 @@ TEST_F(ProfilePlans, TheNearestNumberOfTokensOfTheShape) {
 }
 
 TEST_F(ProfilePlans, AnyNumberOfTokensStandsForItself) {
-  add(with_m(spec_, kAnyM), kPanel, {.tiles_per_step = 4});
+  add(with_m(spec_, kAnyM), kPanel, DirectPlan{.tiles_per_step = 4});
   EXPECT_EQ(choose(with_m(spec_, 8)), heuristic(with_m(spec_, 8)));
   EXPECT_EQ(choose(sized(2048, 512, kAnyM)), "t4u4p0 transferred x64_panel_avx2");
 }
 
 // Two tiles per group are for one token only; a lookup kernel serves nothing else.
 TEST_F(ProfilePlans, APlanThatIsRefusedIsNotTransferred) {
-  add(spec_, kDirect, {.tiles_per_step = 2});
+  add(spec_, kDirect, DirectPlan{.tiles_per_step = 2});
   add(sized(2048, 512, 2), kDirect, kPlanB);
   EXPECT_EQ(choose(with_m(spec_, 2)), "t1u16p512 transferred x64_matmul_i2s_avx2");
   MatmulSpec words = spec_;
@@ -111,7 +114,7 @@ TEST_F(ProfilePlans, APlanThatIsRefusedIsNotTransferred) {
 // A plan that an entry claims and its generator refuses is not used even where the key is the very
 // one asked for, nor a generator that this build lacks.
 TEST_F(ProfilePlans, AnImpossibleEntryIsPassedOver) {
-  add(spec_, kDirect, {.tiles_per_step = 8});
+  add(spec_, kDirect, DirectPlan{.tiles_per_step = 8});
   EXPECT_EQ(choose(spec_), heuristic(spec_));
   profile_.entries.clear();
   add(spec_, "x64_matmul_of_old", kPlanA);

@@ -11,8 +11,9 @@
 #include <filesystem>
 
 #include "codegen/kernel_builder.h"
+#include "codegen/matmul_plans.h"
 #include "runtime/cpu_features.h"
-#include "runtime/options.h"
+#include "runtime/output_file.h"
 #include "tests/support/child_process.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/model_folder.h"
@@ -31,19 +32,16 @@ const Target kAvx2Target = target_for(Isa::kAvx2);
 class ProfileStoreTest : public testing::Test {
  protected:
   void SetUp() override {
-    saved_ = options();
-    set_cache(folder_.file("cache"));
     if (find_generator(kStatic) == nullptr || !machine_target().supports(Isa::kAvx2))
       GTEST_SKIP() << "needs a build and a CPU with AVX2, as the entries of this test do";
   }
-  void TearDown() override { set_options(saved_); }
 
-  static void set_cache(const std::string& folder) {
-    Options changed = options();
-    changed.cache_dir = folder;
-    set_options(changed);
+  ProfileStore store() const { return {cache_, {kFingerprint, kMachine}}; }
+  // As `bitnetc autotune --export` does.
+  Status export_to(const std::string& path) const {
+    BITNETC_ASSIGN_OR_RETURN(const auto file, OutputFile::create(path));
+    return store().export_to(*file);
   }
-  static ProfileStore store() { return {kFingerprint, kMachine}; }
   static ProfileEntry entry(int64_t n, double took_s = 1) {
     ProfileEntry made = scripted_entry({.n = 16 * n, .k = 256}, kAvx2Target, 1, {{kStatic, {}}});
     made.took_s = took_s;
@@ -60,8 +58,8 @@ class ProfileStoreTest : public testing::Test {
     ASSERT_TRUE(status.ok()) << status.message();
   }
   // Expects these entries and no message, or as many messages as `named`, each with its words.
-  static void expect_loaded(std::vector<ProfileEntry> entries,
-                            const std::vector<std::string>& named = {}) {
+  void expect_loaded(std::vector<ProfileEntry> entries,
+                     const std::vector<std::string>& named = {}) {
     std::ranges::sort(entries, {}, &ProfileEntry::key);
     const LoadedProfile loaded = store().load();
     EXPECT_EQ(loaded.profile.entries, entries);
@@ -85,7 +83,7 @@ class ProfileStoreTest : public testing::Test {
   }
 
   TempFolder folder_;
-  Options saved_;
+  std::string cache_ = folder_.file("cache");
 };
 
 TEST_F(ProfileStoreTest, StartsEmptyAndRemembers) {
@@ -97,7 +95,7 @@ TEST_F(ProfileStoreTest, StartsEmptyAndRemembers) {
   expect_loaded({entry(1, 7), entry(2), entry(3)});
   EXPECT_EQ(on_disk(), in_file({entry(1, 7), entry(2), entry(3)}));
   // Another machine has a file of its own.
-  EXPECT_TRUE(ProfileStore("other", "x").load().profile.entries.empty());
+  EXPECT_TRUE(ProfileStore(cache_, {"other", "x"}).load().profile.entries.empty());
 }
 
 // The clock may have been put back since: what was measured last counts.
@@ -110,7 +108,7 @@ TEST_F(ProfileStoreTest, WhatIsAddedReplacesWhateverItsDate) {
 }
 
 TEST_F(ProfileStoreTest, MachineNamesBecomeOneLine) {
-  const ProfileStore odd(kFingerprint, "A\nB \xc3\xa4 C");
+  const ProfileStore odd(cache_, {kFingerprint, "A\nB \xc3\xa4 C"});
   ASSERT_TRUE(odd.add({entry(1)}).ok());
   expect_loaded({entry(1)});
   EXPECT_NE(on_disk().find("machine 0123456789abcdef A?B ?? C\n"), std::string::npos) << on_disk();
@@ -134,11 +132,11 @@ TEST_F(ProfileStoreTest, StaleEntriesStayInTheFileUntilMeasuredAgain) {
 // ---- no cache, or none that can be used
 
 TEST_F(ProfileStoreTest, WithoutAHomeNothingIsRemembered) {
-  set_cache("");
+  cache_ = "";
   expect_loaded({});
   EXPECT_EQ(store().path(), "");
   expect_error(store().add({entry(1)}), StatusCode::kNotFound, {"no cache directory"});
-  expect_error(store().export_to(folder_.file("x")), StatusCode::kNotFound, {"no cache directory"});
+  expect_error(export_to(folder_.file("x")), StatusCode::kNotFound, {"no cache directory"});
 }
 
 TEST_F(ProfileStoreTest, ASymlinkIsNotFollowed) {
@@ -227,7 +225,7 @@ TEST_F(ProfileStoreTest, WhatIsNoProfileIsReplaced) {
         std::string(1000, '\0'), in_file({entry(9)}, "another")}) {
     put_on_disk(text);
     expect_loaded({}, {"the next `bitnetc autotune` replaces it"});
-    expect_error(store().export_to(folder_.file("x")), StatusCode::kNotFound, {"autotune"});
+    expect_error(export_to(folder_.file("x")), StatusCode::kNotFound, {"autotune"});
     add({entry(1)});
     expect_loaded({entry(1)});
   }
@@ -265,8 +263,8 @@ TEST_F(ProfileStoreTest, DamageCostsItsEntryOnly) {
 
 TEST_F(ProfileStoreTest, TwoProcessesLoseNothing) {
   constexpr int64_t kRounds = 200;
-  const auto work = [](int64_t first) {
-    return [first]() -> std::string {
+  const auto work = [this](int64_t first) {
+    return [this, first]() -> std::string {
       for (int64_t round = 0; round < kRounds; ++round) {
         const Status status = store().add({entry(first + 2 * round)});
         if (!status.ok()) return fmt::format("round {}: {}", round, status.message());
@@ -313,13 +311,13 @@ TEST_F(ProfileStoreTest, AKilledProcessLosesNothingThatWasThere) {
 // ---- export and import
 
 TEST_F(ProfileStoreTest, WhatIsExportedIsImportedOnAnEqualMachine) {
-  expect_error(store().export_to(folder_.file("shared")), StatusCode::kNotFound, {"autotune"});
+  expect_error(export_to(folder_.file("shared")), StatusCode::kNotFound, {"autotune"});
   add({entry(1), entry(2)});
-  const Status exported = store().export_to(folder_.file("shared"));
+  const Status exported = export_to(folder_.file("shared"));
   ASSERT_TRUE(exported.ok()) << exported.message();
   EXPECT_EQ(read_file(folder_.file("shared")), in_file({entry(1), entry(2)}));
 
-  set_cache(folder_.file("other"));
+  cache_ = folder_.file("other");
   ProfileEntry newer = entry(2, 9);
   newer.measured_at_s += 10;
   add({newer, entry(3)});
@@ -341,7 +339,7 @@ TEST_F(ProfileStoreTest, AnotherMachinesProfileIsRefused) {
 
 TEST_F(ProfileStoreTest, ImportTakesOnlyWhatThisBuildWouldChoose) {
   ProfileEntry refused = scripted_entry({.n = 256, .k = 256}, kAvx2Target, 1,
-                                        {{"x64_matmul_i2s_avx2", {.tiles_per_step = 3}}});
+                                        {{"x64_matmul_i2s_avx2", DirectPlan{.tiles_per_step = 3}}});
   ProfileEntry unknown = scripted_entry({.n = 512, .k = 256}, kAvx2Target, 1, {{"no_such", {}}});
   ProfileEntry future = entry(5);
   future.measured_at_s = 4'000'000'000;
@@ -372,9 +370,9 @@ TEST_F(ProfileStoreTest, FilesOfTheUsersThatCannotBeReadOrWritten) {
   ASSERT_EQ(::truncate(folder_.file("text").c_str(), off_t{1} << 40), 0);
   expect_error(import(folder_.file("text")), StatusCode::kDataCorrupt, {"larger than"});
   add({entry(1)});
-  expect_error(store().export_to(folder_.file("none/x")), StatusCode::kIoError, {"none/x"});
+  expect_error(export_to(folder_.file("none/x")), StatusCode::kIoError, {"none/x"});
   fs::create_directory(folder_.path() / "folder");
-  expect_error(store().export_to(folder_.file("folder")), StatusCode::kInvalidArgument,
+  expect_error(export_to(folder_.file("folder")), StatusCode::kInvalidArgument,
                {"is a folder, expected a file"});
   EXPECT_FALSE(fs::exists(folder_.file("folder.part")));
 }

@@ -11,6 +11,7 @@
 #include <random>
 #include <tuple>
 
+#include "codegen/matmul_plans.h"
 #include "tests/support/expect_error.h"
 
 namespace bitnetc::test {
@@ -22,7 +23,7 @@ const std::vector<std::string> kField = {"static_matmul_avx2.1", "x64_lut_avx2.1
 Measurement measurement(std::string generator, int revision, double median_s) {
   return {.generator = std::move(generator),
           .revision = revision,
-          .plan = {.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192},
+          .plan = DirectPlan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192},
           .predicted_s = 58.1e-6,
           .median_s = median_s,
           .low_s = 60.8e-6,
@@ -118,11 +119,11 @@ TEST(Profile, ReadsWhatItPrints) {
         const auto to_tick = [](double seconds) { return std::round(seconds * 1e10) / 1e10; };
         each.measurements.push_back({.generator = i % 2 ? "x64_lut_avx2" : "static_matmul_avx2",
                                      .revision = i % 2 ? 12 : 1,
-                                     .plan = {.tiles_per_step = 1 << (i % 4),
-                                              .k_unroll = 1 + i,
-                                              .prefetch_bytes = 1024 * i,
-                                              .block_k = i % 2 ? 0 : 256,
-                                              .tokens = i},
+                                     .plan = PanelPlan{.tiles_per_step = 1 << (i % 4),
+                                                       .k_unroll = 1 + i,
+                                                       .prefetch_bytes = 1024 * i,
+                                                       .block_k = i % 2 ? 0 : 256,
+                                                       .tokens = i},
                                      .predicted_s = i % 3 ? ticks(1'000'000) : 0,
                                      .median_s = to_tick(median),
                                      .low_s = low,
@@ -225,7 +226,7 @@ TEST(Profile, SaysWhereAndWhat) {
        "p:6: 'x us  (60.8000 .. 61.7000, 37 samples)  predicted 58.1000  x...'"},
       {"61.2000 us", "69.2000 us", "p:4: profile entry matmul_i8_i2s_f32_n3840_k2560_m1_scale on"},
       {"p8192", "p4096", "was altered: its checksum is"},
-      {"t1u8p8192", "t1u8p8192m0", "'t1u8p8192m0', expected a plan such as t1u4p0"},
+      {"t1u8p8192", "t1u8p8192m", "'t1u8p8192m', expected a plan such as t1u4p0"},
   };
   for (const auto& [from, to, expected] : cases) {
     const Read got = read(replaced(good, from, to));

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "codegen/matmul_plans.h"
 #include "compiler/plan_source.h"
 #include "tests/support/generators.h"
 
@@ -21,11 +22,7 @@ constexpr Effort kEfforts[] = {Effort::kQuick, Effort::kFull};
 struct Case {
   MatmulSpec spec;
   Target target;
-  std::string text() const {
-    return fmt::format(
-        "{} on {}{}", spec_name(spec), target.describe(),
-        target.best_isa == Isa::kAvx512Vnni && !target.has_vbmi ? " without VBMI" : "");
-  }
+  std::string text() const { return fmt::format("{} on {}", spec_name(spec), target.describe()); }
 };
 
 // Shapes of models and odd ones, every layout, M and tier, and AVX-512 as it began: without VBMI
@@ -33,7 +30,7 @@ struct Case {
 std::vector<Case> cases(std::initializer_list<MatmulSpec> shapes) {
   std::vector<Target> targets;
   for (const Isa isa : kTiers) targets.push_back(target_for(isa));
-  targets.push_back({.best_isa = Isa::kAvx512Vnni});
+  targets.push_back({.features = features_of(Isa::kAvx512Vnni)});
   std::vector<Case> list;
   for (const Target& target : targets)
     for (MatmulSpec spec : shapes)
@@ -203,7 +200,7 @@ TEST(SearchSpace, TheConstraintsHold) {
   for (const Case& c : cases({shape})) {
     const std::vector<Candidate> all = candidates(c.spec, c.target, Effort::kFull);
     for (const Candidate& each : std::span(all).subspan(1)) {
-      const KernelPlan& plan = each.plan;
+      const PanelPlan plan = PanelPlan::from(each.plan);
       const std::string name = name_of(each, c.target);
       EXPECT_LE(plan.tiles_per_step * 16, shape.n) << name;
       EXPECT_LT(plan.prefetch_bytes, each.spec.weight_layout().total_bytes()) << name;

@@ -94,7 +94,7 @@ TEST_F(Tuner, EntriesAreComplete) {
   ASSERT_EQ(listener_.profile.entries.size(), static_cast<size_t>(report.tuned));
   for (const ProfileEntry& entry : listener_.profile.entries) {
     SCOPED_TRACE(entry.key.text());
-    EXPECT_EQ(entry.key.target, machine_target().describe());
+    EXPECT_EQ(entry.key.target, machine_target().name());
     EXPECT_EQ(entry.key.threads, 1);
     EXPECT_EQ(entry.field, current_field(entry.key.spec, machine_target()));
     EXPECT_GE(entry.measured_at_s, start_s);

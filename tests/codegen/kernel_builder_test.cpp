@@ -7,8 +7,9 @@
 #include <map>
 #include <set>
 
+#include "codegen/matmul_plans.h"
 #include "runtime/cpu_features.h"
-#include "runtime/options.h"
+#include "tests/support/collected_notes.h"
 #include "tests/support/generators.h"
 
 namespace bitnetc {
@@ -143,16 +144,24 @@ TEST(Selection, EveryRefusalIsKept) {
 #endif
 }
 
+TEST(Selection, IsToldWhereItIsAskedFor) {
+  test::CollectedNotes notes;
+  ASSERT_TRUE(KernelBuilder({.notes = &notes}).build({kMatmul, {}, host_target()}).ok());
+  EXPECT_EQ(notes.take(), "");
+  KernelBuilder builder({.explain = true, .notes = &notes});
+  const auto built = builder.build({kMatmul, {}, host_target()});
+  ASSERT_TRUE(built.ok()) << built.status().message();
+  EXPECT_EQ(notes.kinds(), std::vector{NoteKind::kSelection});
+  EXPECT_EQ(notes.take(), fmt::format("{}: {}", built->kernel.name(), built->selection.describe()));
+}
+
 // Where executable memory is refused a kernel compiled ahead of time serves, and the reason is on
 // record.
 TEST(Selection, WithoutExecutableMemoryItSaysSo) {
-  const Options before = options();
-  Options without_jit = before;
-  without_jit.jit = false;
-  set_options(without_jit);
-  KernelBuilder builder;
+  const BuildSettings without_jit{.jit = false};
+  EXPECT_EQ(generated_code_available(without_jit).code(), StatusCode::kUnsupported);
+  KernelBuilder builder(without_jit);
   const auto built = builder.build({kMatmul, {}, host_target()});
-  set_options(before);
   ASSERT_TRUE(built.ok()) << built.status().message();
   if (host_target().supports(Isa::kAvx2)) {
     EXPECT_TRUE(built->generator.starts_with("static_matmul_")) << built->generator;
@@ -225,11 +234,11 @@ std::vector<KernelSpec> one_of_each_operation() {
 // The name of every kernel that any generator makes leads back to its spec, its plan and a
 // generator of the same suffix that makes it. (LLVM's tiers and the static kernels share suffixes.)
 TEST(KernelNames, LeadBackForEveryGenerator) {
-  const KernelPlan plans[] = {{},
-                              {.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 2048},
-                              {.tiles_per_step = 4, .k_unroll = 1, .block_k = 512},
-                              {.tiles_per_step = 1, .k_unroll = 4, .block_k = 320, .tokens = 6},
-                              {.tokens = 2}};
+  const KernelPlan plans[] = {
+      DirectPlan(), DirectPlan{.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 2048},
+      PanelPlan{.tiles_per_step = 4, .k_unroll = 1, .block_k = 512},
+      PanelPlan{.tiles_per_step = 1, .k_unroll = 4, .block_k = 320, .tokens = 6},
+      PanelPlan{.tokens = 2}};
   std::map<std::string, std::string> suffix_of;
   for (const auto& generator : KernelBuilder::generators())
     suffix_of[std::string(generator->name())] = generator->suffix();
@@ -255,6 +264,37 @@ TEST(KernelNames, LeadBackForEveryGenerator) {
   EXPECT_EQ(seen.size(), KernelBuilder::generators().size()) << "a generator that makes nothing";
 }
 
+// A plan without fields is the default of the family, and the name says which that is.
+TEST(KernelNames, SayTheDefaultPlan) {
+  KernelBuilder builder;
+  const auto built = builder.build_with("reference", {kMatmul, {}, host_target()});
+  ASSERT_TRUE(built.ok()) << built.status().message();
+  EXPECT_EQ(built->kernel.name(), "matmul_i8_i2s_f32_n2560_k6912_m1_scale_t1u4p0_reference");
+  const auto accepted =
+      accepted_request(*find_generator("reference"), {kMatmul, {}, host_target()});
+  ASSERT_TRUE(accepted.ok());
+  EXPECT_EQ(plan_name(accepted->plan), "t1u4p0");
+}
+
+// Every generator of matmuls says which fields it lacks or wants, by name.
+TEST(Selection, PlansOfOtherFamiliesAreRefused) {
+  const KernelPlan gpu = parse_plan("m128n64s4").value(), half = parse_plan("t1u4").value();
+  for (const auto& generator : KernelBuilder::generators()) {
+    if (generator->plan_fields().empty()) continue;
+    for (const KernelSpec& spec : one_of_each_operation()) {
+      const auto target = test::lowest_target(*generator, spec);
+      if (!target || !std::holds_alternative<MatmulSpec>(spec)) continue;
+      const std::string name(generator->name());
+      const auto refusal = [&](const KernelPlan& plan) {
+        return generator->accepts({spec, plan, *target}).message();
+      };
+      EXPECT_TRUE(refusal(gpu).starts_with("plan m128n64s4: " + name + " has no field"))
+          << refusal(gpu);
+      EXPECT_EQ(refusal(half), "plan t1u4: " + name + " needs field p (prefetch_bytes)");
+    }
+  }
+}
+
 TEST(KernelNames, AnyMAndThePlanOfItsKernels) {
   const auto identity =
       parse_kernel_name("matmul_i8_tl2_f32_n3840_k2560_mN_silumul_t4u1p0k512m6_reference");
@@ -266,7 +306,7 @@ TEST(KernelNames, AnyMAndThePlanOfItsKernels) {
                                                    .epilogue = Epilogue::kSiluMul})));
   EXPECT_EQ(
       identity->plan,
-      (KernelPlan{
+      (PanelPlan{
           .tiles_per_step = 4, .k_unroll = 1, .prefetch_bytes = 0, .block_k = 512, .tokens = 6}));
   EXPECT_EQ(identity->generator, "reference");
 }
@@ -282,11 +322,11 @@ TEST(Selection, ImpossibleSpecsAndUnknownGeneratorsAreRefused) {
 TEST(Selection, AChosenGeneratorGoesFirstWithItsPlanAlsoForAnyM) {
   if (!host_target().supports(Isa::kAvx2)) GTEST_SKIP() << "no AVX2";
   KernelBuilder builder;
-  const KernelPlan plan{.tiles_per_step = 2, .k_unroll = 2, .prefetch_bytes = 1024};
+  const KernelPlan plan = DirectPlan{.tiles_per_step = 2, .k_unroll = 2, .prefetch_bytes = 1024};
   KernelRequest request{.spec = MatmulSpec{.n = 64, .k = 128, .m = 5},
                         .plan = plan,
                         .target = host_target(),
-                        .any_m_plan = KernelPlan{.tiles_per_step = 1},
+                        .any_m_plan = DirectPlan{.tiles_per_step = 1},
                         .generator = "x64_panel_avx2"};
   const auto built = builder.build(request);
   ASSERT_TRUE(built.ok()) << built.status().message();
@@ -307,6 +347,30 @@ TEST(Selection, AKernelIsBuiltOnce) {
   ASSERT_TRUE(first.ok() && second.ok());
   EXPECT_EQ(first->kernel.entry(), second->kernel.entry());
   EXPECT_EQ(second->build_ns, 0);
+}
+
+// A target can say that it is a GPU; no generator of this build makes code for one, and each says
+// so in one line.
+TEST(Selection, AGpuIsRefusedByEveryGenerator) {
+  const Target gpu{.architecture = Architecture::kCuda, .sm = 90};
+  for (const auto& generator : KernelBuilder::generators()) {
+    int served = 0;
+    for (const KernelSpec& spec : one_of_each_operation()) {
+      if (!test::lowest_target(*generator, spec)) continue;
+      ++served;
+      const Status refusal = generator->accepts({spec, {}, gpu});
+      EXPECT_EQ(refusal.code(), StatusCode::kUnsupported) << generator->name();
+      EXPECT_TRUE(refusal.message().ends_with("target is sm_90")) << refusal.message();
+      EXPECT_EQ(refusal.message().find('\n'), std::string::npos) << refusal.message();
+    }
+    EXPECT_GT(served, 0) << generator->name();
+  }
+  KernelBuilder builder;
+  const auto built = builder.build({kMatmul, {}, gpu});
+  ASSERT_FALSE(built.ok());
+  EXPECT_NE(built.status().message().find("reference: runs on CPUs, target is sm_90"),
+            std::string::npos)
+      << built.status().message();
 }
 
 // What says where code comes from and what it does is the generator, not its name.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "codegen/kernel_builder.h"
+#include "codegen/matmul_plans.h"
 
 namespace bitnetc {
 namespace {
@@ -27,6 +28,7 @@ TEST(KernelSpec, NamesReadBack) {
        "tables_i8_tl2_bytes_k2560"},
       {NormQuantizeSpec{.k = 2560, .eps = 1e-5f}, "normquant_f32_i8_k2560_eps1e-05"},
       {RmsNormSpec{.k = 640, .eps = 1e-6f}, "rmsnorm_f32_k640_eps1e-06"},
+      {HeadNormSpec{.heads = 20, .head_dim = 128, .eps = 1e-6f}, "headnorm_f32_h20_d128_eps1e-06"},
       {RopeAppendSpec{.q_heads = 20, .kv_heads = 5, .head_dim = 128},
        "ropeappend_f32_q20_kv5_d128"},
       {AttentionSpec{.head_dim = 128, .scale = 0.088388346f},
@@ -71,17 +73,67 @@ TEST(KernelSpec, RefusalsNameThePart) {
 }
 
 TEST(KernelPlan, NamesReadBack) {
-  const KernelPlan plan{.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 16384};
+  const KernelPlan plan = DirectPlan{.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 16384};
   EXPECT_EQ(plan_name(plan), "t2u8p16384");
   EXPECT_EQ(parse_plan("t2u8p16384").value(), plan);
-  const KernelPlan blocked{.tiles_per_step = 4, .k_unroll = 1, .block_k = 512, .tokens = 6};
+  const KernelPlan blocked =
+      PanelPlan{.tiles_per_step = 4, .k_unroll = 1, .block_k = 512, .tokens = 6};
   EXPECT_EQ(plan_name(blocked), "t4u1p0k512m6");
   EXPECT_EQ(parse_plan("t4u1p0k512m6").value(), blocked);
-  EXPECT_EQ(parse_plan("t1u4p0m2").value().tokens, 2);
-  EXPECT_EQ(parse_plan("t1u4p0k64").value().block_k, 64);
-  for (const char* name : {"", "t2", "t2u8", "t2u8p16384x", "t02u8p1", "u8t2p1", "t2u8p99999999999",
-                           "t1u4p0k0", "t1u4p0m6k512", "t1u4p0k"})
+  EXPECT_EQ(PanelPlan::from(parse_plan("t1u4p0m2").value()).tokens, 2);
+  EXPECT_EQ(PanelPlan::from(parse_plan("t1u4p0k64").value()).block_k, 64);
+  EXPECT_EQ(plan_name(parse_plan("m128n64s4").value()), "m128n64s4");
+  for (const char* name : {"", "t", "2", "t2u8p16384x", "t02u8p1", "t2u8p99999999999", "t1u4t1",
+                           "t1u4p0k", "T1", "t 1", "t+1", "t1 ", "a1b1c1d1e1f1g1h1i1"})
     EXPECT_FALSE(parse_plan(name).ok()) << name;
+}
+
+TEST(KernelPlan, ConvertsToItsFieldsAndBack) {
+  const PanelPlan panel{.tiles_per_step = 4, .k_unroll = 1, .prefetch_bytes = 2048, .tokens = 6};
+  EXPECT_EQ(plan_name(panel), "t4u1p2048m6");
+  EXPECT_EQ(PanelPlan::from(panel), panel);
+  EXPECT_EQ(DirectPlan::from(KernelPlan()), DirectPlan());
+  EXPECT_EQ(PanelPlan::from(KernelPlan()), PanelPlan());
+  EXPECT_EQ(plan_name(KernelPlan()), "");
+  EXPECT_EQ(default_plan(kIgnoredFields), KernelPlan(DirectPlan()));
+}
+
+// What the plans of a GPU's family might look like.
+TEST(KernelPlan, AFamilyDeclaresItsFields) {
+  constexpr int kTiles[] = {64, 128};
+  const PlanField fields[] = {
+      {.letter = 'm', .name = "block_m", .meaning = "", .standard = 128, .worth_trying = kTiles},
+      {.letter = 'n', .name = "block_n", .meaning = "", .standard = 64},
+      {.letter = 's', .name = "stages", .meaning = "", .standard = 4, .is_optional = true}};
+  EXPECT_EQ(plan_name(default_plan(fields)), "m128n64");
+  const KernelPlan plan = with_value(fields, default_plan(fields), 's', 2);
+  EXPECT_EQ(plan_name(plan), "m128n64s2");
+  EXPECT_EQ(plan_name(with_value(fields, plan, 'm', 64)), "m64n64s2");
+  EXPECT_EQ(plan_name(with_value(fields, plan, 's', 4)), "m128n64");
+  EXPECT_EQ(find_field(fields, 's')->of(default_plan(fields)), 4);
+  EXPECT_EQ(find_field(fields, 't'), nullptr);
+  EXPECT_TRUE(check_plan(plan, fields, "gpu").ok());
+  EXPECT_TRUE(check_plan({}, fields, "gpu").ok());
+  const std::pair<const char*, const char*> refused[] = {
+      {"m128n64t1", "plan m128n64t1: gpu has no field t, its fields are m n s"},
+      {"m128s2", "plan m128s2: gpu needs field n (block_n)"},
+      {"n64m128", "plan n64m128: the fields of gpu come in the order m n s"},
+      {"m128n64s4", "plan m128n64s4: stages of gpu is 4 where field s is left out"}};
+  for (const auto& [name, message] : refused) {
+    const Status status = check_plan(parse_plan(name).value(), fields, "gpu");
+    EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+    EXPECT_EQ(status.message(), message);
+  }
+}
+
+// Plans of one family, by value: what the tuner's sets rely on.
+TEST(KernelPlan, OrdersByItsFields) {
+  const auto plan = [](const char* name) { return parse_plan(name).value(); };
+  EXPECT_LT(plan("t1u4p0"), plan("t2u1p0"));
+  EXPECT_LT(plan("t1u4p0"), plan("t1u4p1024"));
+  EXPECT_LT(plan("t1u4p0"), plan("t1u4p0k64"));
+  EXPECT_LT(plan("t1u4p0k64"), plan("t1u4p0k512"));
+  EXPECT_EQ(plan("t1u4p0"), KernelPlan(DirectPlan()));
 }
 
 TEST(KernelName, SaysSpecPlanAndGenerator) {

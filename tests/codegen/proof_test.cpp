@@ -31,12 +31,12 @@ Kernel reference_kernel(const Spec& spec) {
 }
 
 void expect_proven(const KernelSpec& spec, const Kernel& kernel) {
-  const Status status = prove(spec, kernel, kSeed);
+  const Status status = prove(spec, kernel, cpu_device(), kSeed);
   EXPECT_TRUE(status.ok()) << status.message();
 }
 
 std::string disqualification(const KernelSpec& spec, const Kernel& kernel) {
-  const Status status = prove(spec, kernel, kSeed);
+  const Status status = prove(spec, kernel, cpu_device(), kSeed);
   EXPECT_EQ(status.code(), StatusCode::kDisqualified);
   return status.message();
 }
@@ -140,6 +140,56 @@ TEST(Proof, CrashesAreReportedNotSuffered) {
     EXPECT_EQ(disqualification(kMatmul, wild),
               "kernel_under_proof: start-up proof: raised Segmentation fault");
   }
+}
+
+// The CPU, but with one of its operations left out.
+class FaultyDevice final : public Device {
+ public:
+  enum Fault { kNoMemory, kNoUpload, kNoDownload };
+  explicit FaultyDevice(Fault fault) : fault_(fault) {}
+
+  Target target() const override { return cpu_device().target(); }
+  Result<DeviceMemory> allocate(size_t bytes) override {
+    if (fault_ == kNoMemory) return Status(StatusCode::kOutOfMemory, "no memory here");
+    return cpu_device().allocate(bytes);
+  }
+  Status upload(std::byte* to, const void* from, size_t bytes) override {
+    return fault_ == kNoUpload ? Status() : cpu_device().upload(to, from, bytes);
+  }
+  Status download(void* to, const std::byte* from, size_t bytes) override {
+    return fault_ == kNoDownload ? Status() : cpu_device().download(to, from, bytes);
+  }
+  Status run(const Kernel& kernel, const void* args, size_t args_bytes) override {
+    return cpu_device().run(kernel, args, args_bytes);
+  }
+
+ private:
+  const Fault fault_;
+};
+
+// Proofs see a kernel through its device only: right code on a device that does not copy is wrong.
+TEST(Proof, OperandsAreTheDevices) {
+  static const RmsNormSpec norm{.k = 100, .eps = 1e-5f};
+  static const AttentionSpec attention{.head_dim = 32, .scale = 0.1f};
+  const std::pair<KernelSpec, Kernel> right[] = {
+      {kMatmul, reference_kernel<reference::matmul, MatmulArgs>(kMatmul)},
+      {norm, reference_kernel<reference::rms_norm, RmsNormArgs>(norm)}};
+  for (const auto& [spec, kernel] : right) {
+    for (const auto fault : {FaultyDevice::kNoUpload, FaultyDevice::kNoDownload}) {
+      FaultyDevice device(fault);
+      EXPECT_EQ(prove(spec, kernel, device, kSeed).code(), StatusCode::kDisqualified)
+          << spec_name(spec) << " with fault " << fault;
+    }
+  }
+  FaultyDevice device(FaultyDevice::kNoMemory);
+  for (const KernelSpec& spec : {KernelSpec(kMatmul), KernelSpec(norm), KernelSpec(attention)})
+    EXPECT_EQ(prove(spec, right[0].second, device, kSeed).message(), "no memory here");
+}
+
+TEST(Proof, CodeOfAnotherDeviceIsDisqualified) {
+  const Kernel elsewhere("elsewhere", nullptr, &kMatmul, nullptr);
+  EXPECT_EQ(disqualification(kMatmul, elsewhere),
+            "elsewhere: start-up proof: elsewhere is not code of a CPU");
 }
 
 // A crash outside a proof is not ours to swallow.

@@ -226,7 +226,37 @@ TEST_F(Fuse, NumbersComeFromTheNodes) {
   EXPECT_EQ(ops["layers.1.attention"]->layer, 0);
 }
 
+TEST_F(Fuse, HeadNormsWorkInPlaceOnTheirColumns) {
+  load({.layers = 1});
+  add_head_norms(graph_);
+  const auto fused = fuse(graph_);
+  ASSERT_TRUE(fused.ok()) << fused.status().message();
+  const FusedOp &qkv = fused->ops[2], &q = fused->ops[3], &k = fused->ops[4], &rope = fused->ops[5];
+  EXPECT_EQ(q.name, "layers.0.q_rope_norm");
+  EXPECT_EQ(spec_name(q.spec), "headnorm_f32_h4_d16_eps1e-05");
+  EXPECT_EQ(q.column, 0);
+  EXPECT_EQ(k.name, "layers.0.k_rope_norm");
+  EXPECT_EQ(spec_name(k.spec), "headnorm_f32_h2_d16_eps1e-05");
+  EXPECT_EQ(k.column, 64);
+  EXPECT_EQ(rope.kind, StepKind::kRopeAppend);
+  for (const FusedOp* op : {&q, &k, &rope}) EXPECT_EQ(op->input, qkv.output);
+}
+
 // ---- what has no kernel is refused, never computed as something else
+
+TEST_F(Fuse, HeadNormsElsewhereAreRefused) {
+  load({.layers = 1});
+  add_head_norms(graph_);
+  Node& norm = node("layers.0.k_rope_norm");
+  attributes<NormAttributes>("layers.0.k_rope_norm").heads = 1;
+  graph_.vectors[static_cast<size_t>(norm.weight)].values.resize(32, 1.0f);
+  expect_unsupported({"layers.0.k_rope_norm (rms_norm)", "it norms 1 heads, but 2 are rotated"});
+
+  load({.layers = 1});
+  attributes<NormAttributes>("layers.0.input_layernorm").heads = 4;
+  graph_.vectors[static_cast<size_t>(node("layers.0.input_layernorm").weight)].values.resize(16);
+  expect_unsupported({"layers.0.input_layernorm (rms_norm)", "it norms 4 heads, and no RoPE"});
+}
 
 TEST_F(Fuse, AttentionWithoutRopeIsRefused) {
   for (const char* rope : {"layers.0.q_rope", "layers.0.k_rope"}) {

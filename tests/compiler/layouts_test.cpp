@@ -122,7 +122,7 @@ TEST_F(Layouts, EveryMatrixMayHaveItsOwn) {
   }
   const auto expected = logits(link_with(compile_with(LayoutId::kI2S), Isa::kScalar));
   expect_equal(logits(link_with(mixed, Isa::kScalar)), expected, "scalar");
-  expect_equal(logits(link_with(mixed, host_target().best_isa)), expected, "host");
+  expect_equal(logits(link_with(mixed, *host_target().best_tier())), expected, "host");
 }
 
 // The scalar tier has nothing but the reference, for every layout: nothing is repacked without
@@ -176,9 +176,9 @@ TEST_F(Layouts, TablesAreMadeOncePerInput) {
       ASSERT_TRUE(writer->add_section(section.name, reader->section(section.name).value()).ok());
     ASSERT_TRUE(writer->finish(description.dump()).ok());
 
-    const auto expected = logits(link_with(path, host_target().best_isa));
-    const auto executable = link_with(twice, host_target().best_isa);
-    const auto once = link_with(path, host_target().best_isa);
+    const auto expected = logits(link_with(path, *host_target().best_tier()));
+    const auto executable = link_with(twice, *host_target().best_tier());
+    const auto once = link_with(path, *host_target().best_tier());
     EXPECT_EQ(tables(*executable).size(), tables(*once).size());
     for (const LinkedStep* step : tables(*executable))
       EXPECT_FALSE(step->kernel().name().ends_with("_reference"))
@@ -209,7 +209,7 @@ TEST_F(Layouts, NoLayoutFallsBackToTheReferenceMoreThanI2s) {
 
 TEST_F(Layouts, KernelsForAnyNumberOfTokensAreSharedAndStepsCountOnce) {
   for (const LayoutId stored : kLayouts) {
-    const auto executable = link_with(compile_with(stored), host_target().best_isa);
+    const auto executable = link_with(compile_with(stored), *host_target().best_tier());
     for (const MatmulStep* step : matmuls(*executable)) {
       const std::vector<std::string> names = kernel_names(*step);
       EXPECT_NE(names[0].find("_mN_"), std::string::npos);

@@ -83,6 +83,13 @@ TEST_F(PlainModelTest, SiluWithoutSubNorms) {
   expect_plain_bits(graph);
 }
 
+// As Qwen3: the heads of q and k are normed before they are rotated.
+TEST_F(PlainModelTest, HeadNorms) {
+  Graph graph = load(kShape, Activation::kSilu);
+  add_head_norms(graph);
+  expect_plain_bits(graph);
+}
+
 // What one layer has and another has not comes from the nodes.
 TEST_F(PlainModelTest, LayersMayDifferInActivationAndTheta) {
   Graph graph = load(kShape, Activation::kRelu2);

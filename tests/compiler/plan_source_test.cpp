@@ -3,12 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "codegen/kernel_builder.h"
+#include "codegen/matmul_plans.h"
 
 namespace bitnetc {
 namespace {
 
 TEST(KernelChoice, PrintsAndReadsBack) {
-  const KernelPlan plan{.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 4096};
+  const KernelPlan plan = DirectPlan{.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 4096};
   const std::pair<KernelChoice, const char*> cases[] = {
       {{.plan = plan}, "t2u8p4096"},
       {{.plan = plan, .origin = ChoiceOrigin::kModelled}, "t2u8p4096 modelled"},
@@ -118,7 +119,7 @@ constexpr const char* kUntuned =
 // not fit in L2.
 TEST(HeuristicPlanSource, TheUntunedKernelsAreThese) {
   Target without_vbmi = target_for(Isa::kAvx512Vnni);
-  without_vbmi.has_vbmi = false;
+  without_vbmi.features.set(Feature::kAvx512Vbmi, false);
   const std::pair<const char*, Target> targets[] = {{"avx2", target_for(Isa::kAvx2)},
                                                     {"avxvnni", target_for(Isa::kAvxVnni)},
                                                     {"no vbmi", without_vbmi},

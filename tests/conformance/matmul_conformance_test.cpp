@@ -11,7 +11,7 @@
 #include <limits>
 #include <random>
 
-#include "runtime/options.h"
+#include "codegen/matmul_plans.h"
 #include "tests/support/generators.h"
 #include "tests/support/kernel_call.h"
 #include "tests/support/problem.h"
@@ -55,12 +55,12 @@ class MatmulConformance : public testing::TestWithParam<MatmulEngine> {
     const auto target = test::lowest_target(generator(), spec, plan);
     if (!target) return {};
     const KernelRequest request{spec, plan, *target};
-    auto kernel = generator().build(request, kernel_name(request, generator()));
+    auto kernel = generator().build(request, kernel_name(request, generator()), settings_);
     EXPECT_TRUE(kernel.ok()) << kernel.status().message();
     ++built_;
     if (!kernel.ok()) return {};
     if (!test::runs_here(generator(), spec, plan)) {
-      lacking_ = isa_name(target->best_isa);
+      lacking_ = target->name();
       return {};
     }
     ++run_;
@@ -119,6 +119,8 @@ class MatmulConformance : public testing::TestWithParam<MatmulEngine> {
     GTEST_SKIP() << "this CPU lacks " << lacking_;
   }
 
+  BuildSettings settings_;
+
  private:
   int built_ = 0, run_ = 0;
   std::string lacking_;
@@ -140,7 +142,8 @@ TEST_P(MatmulConformance, RaggedK) {
   for (const int64_t k :
        {1, 4, 15, 16, 17, 20, 21, 35, 36, 37, 63, 64, 65, 72, 73, 100, 129, 143, 145, 257, 5460}) {
     for (const Edge edge : {Edge::kEnd, Edge::kBegin})
-      expect_all_exact({.n = 16, .k = k}, {.k_unroll = 8}, kFewTokenCounts, {.edge = edge});
+      expect_all_exact({.n = 16, .k = k}, DirectPlan{.k_unroll = 8}, kFewTokenCounts,
+                       {.edge = edge});
   }
   finish();
 }
@@ -164,8 +167,9 @@ TEST_P(MatmulConformance, ExtremeOperands) {
     for (const Activations activations :
          {Activations::kAlternating127, Activations::kAll127, Activations::kAllMinus128}) {
       for (const int unroll : {4, 16}) {
-        expect_all_exact({.n = 32, .k = 6912, .epilogue = Epilogue::kScale}, {.k_unroll = unroll},
-                         kFewTokenCounts, {.weights = weights, .activations = activations});
+        expect_all_exact({.n = 32, .k = 6912, .epilogue = Epilogue::kScale},
+                         DirectPlan{.k_unroll = unroll}, kFewTokenCounts,
+                         {.weights = weights, .activations = activations});
       }
       expect_all_exact({.n = 32, .k = 2560, .epilogue = Epilogue::kGeluMul}, {}, kFewTokenCounts,
                        {.weights = weights, .activations = activations});
@@ -183,7 +187,7 @@ TEST_P(MatmulConformance, EveryPlan) {
       MatmulProblem problem = problem_for(spec, {.seed = 5, .m = 11});
       for (const int tiles : {1, 2, 4, 8}) {
         for (const int unroll : {1, 2, 3, 4, 7, 8, 16}) {
-          const KernelPlan plan{
+          const KernelPlan plan = DirectPlan{
               .tiles_per_step = tiles, .k_unroll = unroll, .prefetch_bytes = unroll % 2 * 1024};
           if (!serves(spec, plan)) continue;
           if (const Kernel kernel = build(spec, plan)) {
@@ -207,8 +211,8 @@ TEST_P(MatmulConformance, EveryPlanForAnyM) {
     for (const int block_k : {0, 16, 48, 64, 128, 144, 180, 256, 320, 512, 720, 1024, 2048}) {
       for (const int tokens : {0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32}) {
         const int tiles = 1 << turn % 4;
-        const KernelPlan plan{
-            .tiles_per_step = tiles, .k_unroll = 4, .block_k = block_k, .tokens = tokens};
+        const KernelPlan plan =
+            PanelPlan{.tiles_per_step = tiles, .k_unroll = 4, .block_k = block_k, .tokens = tokens};
         ++turn;
         if (!serves(spec, plan)) continue;
         if (const Kernel kernel = build(spec, plan)) {
@@ -226,7 +230,7 @@ TEST_P(MatmulConformance, TileRanges) {
   for (const int tiles : {1, 2, 4, 8}) {
     for (const Epilogue epilogue : kEpilogues) {
       const MatmulSpec spec{.n = 256, .k = 100, .epilogue = epilogue};
-      const KernelPlan plan{.tiles_per_step = tiles};
+      const KernelPlan plan = DirectPlan{.tiles_per_step = tiles};
       expect_all_exact(spec, plan, kFewTokenCounts, {.seed = 7}, pairs);
       if (!is_gated(epilogue)) expect_all_exact(spec, plan, kFewTokenCounts, {.seed = 7}, any);
     }
@@ -271,7 +275,7 @@ TEST_P(MatmulConformance, RowMax) {
     }
     for (const int tiles : {1, 2, 4, 8}) {
       expect_all_exact({.n = 352, .k = 148, .epilogue = epilogue, .row_absmax = true},
-                       {.tiles_per_step = tiles}, kFewTokenCounts, {.seed = ++seed},
+                       DirectPlan{.tiles_per_step = tiles}, kFewTokenCounts, {.seed = ++seed},
                        {{0, 0}, {0, 22}, {2, 12}});
     }
   }
@@ -314,17 +318,13 @@ TEST_P(MatmulConformance, RowMaxPassesOverNaN) {
 
 // A register read before it is written holds a pattern then, not a lucky zero.
 TEST_P(MatmulConformance, PoisonedRegisters) {
-  const Options before = options();
-  Options poisoned = before;
-  poisoned.poison = true;
-  set_options(poisoned);
+  settings_.poison = true;
   for (const Epilogue epilogue : kEpilogues) {
     for (const int tiles : {1, 2, 4, 8}) {
-      expect_all_exact({.n = 352, .k = 148, .epilogue = epilogue}, {.tiles_per_step = tiles},
-                       kFewTokenCounts);
+      expect_all_exact({.n = 352, .k = 148, .epilogue = epilogue},
+                       DirectPlan{.tiles_per_step = tiles}, kFewTokenCounts);
     }
   }
-  set_options(before);
   finish();
 }
 
@@ -344,10 +344,11 @@ class MatmulModelShapes : public MatmulConformance {
   // The start, the end and a few tiles between, for plans that models use.
   template <typename Counts>
   void expect_exact_sampled(const ModelShapes& shapes, const Counts& counts) {
-    const KernelPlan plans[] = {{},
-                                {.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 2048},
-                                {.tiles_per_step = 4, .k_unroll = 8, .prefetch_bytes = 2048},
-                                {.tiles_per_step = 8, .k_unroll = 4, .prefetch_bytes = 4096}};
+    const KernelPlan plans[] = {
+        {},
+        DirectPlan{.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 2048},
+        DirectPlan{.tiles_per_step = 4, .k_unroll = 8, .prefetch_bytes = 2048},
+        DirectPlan{.tiles_per_step = 8, .k_unroll = 4, .prefetch_bytes = 4096}};
     uint64_t seed = 10;
     for (const auto& [n, k, epilogue] : shapes) {
       const int64_t tiles = n / kTileRows, middle = tiles / 4 * 2;
@@ -438,7 +439,7 @@ std::vector<NamedOutput> outputs_of_all(MatmulSpec spec, int64_t tokens, uint64_
       const TableForm form = generator->table_form(spec);
       MatmulProblem problem(spec, {.seed = seed, .m = tokens, .table_form = form});
       const KernelRequest request{spec, {}, *test::lowest_target(*generator, spec)};
-      const auto kernel = generator->build(request, kernel_name(request, *generator));
+      const auto kernel = generator->build(request, kernel_name(request, *generator), {});
       EXPECT_TRUE(kernel.ok()) << kernel.status().message();
       if (!kernel.ok()) continue;
       const MatmulArgs args = problem.args(0, problem.tiles());

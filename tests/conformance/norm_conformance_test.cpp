@@ -24,7 +24,7 @@ void for_every_kernel(const KernelSpec& spec, const Check& check) {
   for (const auto& generator : KernelBuilder::generators()) {
     if (generator->kind() == GeneratorKind::kReference || !generator->accepts(request).ok())
       continue;
-    const auto kernel = generator->build(request, kernel_name(request, *generator));
+    const auto kernel = generator->build(request, kernel_name(request, *generator), {});
     ASSERT_TRUE(kernel.ok()) << generator->name() << ": " << kernel.status().message();
     check(*kernel);
     ++taken;

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <set>
 
-#include "runtime/options.h"
 #include "tests/support/guarded_memory.h"
 #include "tests/support/kernel_call.h"
 #include "tests/support/operation_engines.h"
@@ -40,11 +39,11 @@ class OperationConformance : public testing::TestWithParam<OperationEngine> {
   Kernel build(const KernelSpec& spec) {
     const auto target = test::lowest_target(generator(), spec);
     const KernelRequest request{.spec = spec, .plan = {}, .target = *target};
-    auto kernel = generator().build(request, kernel_name(request, generator()));
+    auto kernel = generator().build(request, kernel_name(request, generator()), settings_);
     EXPECT_TRUE(kernel.ok()) << kernel.status().message();
     if (!kernel.ok()) return {};
     if (!test::runs_here(generator(), spec)) {
-      lacking_ = isa_name(target->best_isa);
+      lacking_ = target->name();
       return {};
     }
     ++run_;
@@ -92,6 +91,8 @@ class OperationConformance : public testing::TestWithParam<OperationEngine> {
     GTEST_SKIP() << "this CPU lacks " << lacking_;
   }
 
+  BuildSettings settings_;
+
  private:
   int run_ = 0;
   std::string lacking_;
@@ -110,13 +111,9 @@ TEST_P(OperationConformance, EverySampleAndCase) {
 
 // A register read before it is written holds a pattern then, not a lucky zero.
 TEST_P(OperationConformance, PoisonedRegisters) {
-  const Options before = options();
-  Options poisoned = before;
-  poisoned.poison = true;
-  set_options(poisoned);
+  settings_.poison = true;
   for (size_t i = 0; i < GetParam().specs.size(); i += 5)
     expect_exact_everywhere(GetParam().specs[i]);
-  set_options(before);
   finish();
 }
 

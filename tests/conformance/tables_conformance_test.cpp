@@ -7,7 +7,6 @@
 #include <random>
 
 #include "codegen/reference/reference.h"
-#include "runtime/options.h"
 #include "runtime/rounding.h"
 #include "tests/support/generators.h"
 #include "tests/support/guarded_buffer.h"
@@ -61,10 +60,10 @@ class TablesConformance : public testing::TestWithParam<TablesEngine> {
     const auto target = test::lowest_target(generator, spec);
     ASSERT_TRUE(target) << spec_name(spec);
     const KernelRequest request{spec, {}, *target};
-    const auto kernel = generator.build(request, kernel_name(request, generator));
+    const auto kernel = generator.build(request, kernel_name(request, generator), settings_);
     ASSERT_TRUE(kernel.ok()) << kernel.status().message();
     if (!test::runs_here(generator, spec)) {
-      lacking_ = isa_name(target->best_isa);
+      lacking_ = target->name();
       return;
     }
     GuardedBuffer<int8_t> x(round_up(static_cast<size_t>(k), kQuantPad), edge);
@@ -99,6 +98,8 @@ class TablesConformance : public testing::TestWithParam<TablesEngine> {
                 GetParam().name().c_str(), lacking_.c_str());
     GTEST_SKIP() << "this CPU lacks " << lacking_;
   }
+
+  BuildSettings settings_;
 
  private:
   static void fill(GuardedBuffer<int8_t>& x, int64_t k, Values values, uint64_t seed) {
@@ -140,12 +141,8 @@ TEST_P(TablesConformance, ExtremeActivations) {
 }
 
 TEST_P(TablesConformance, PoisonedRegisters) {
-  const Options before = options();
-  Options poisoned = before;
-  poisoned.poison = true;
-  set_options(poisoned);
+  settings_.poison = true;
   for (const int64_t k : {20, 100, 640}) expect_exact(k, Values::kRandom, Edge::kEnd, 4);
-  set_options(before);
   finish();
 }
 

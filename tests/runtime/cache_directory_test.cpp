@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "runtime/options.h"
 #include "runtime/temporary_file.h"
 #include "tests/support/child_process.h"
 #include "tests/support/expect_error.h"
@@ -32,17 +31,9 @@ Bytes pattern(uint8_t seed, size_t size_bytes) {
 
 class CacheDirectoryTest : public testing::Test {
  protected:
-  void SetUp() override {
-    saved_ = options();
-    Options private_options;
-    private_options.cache_dir = folder_.file("home/.cache/bitnetc");
-    set_options(private_options);
-  }
-  void TearDown() override { set_options(saved_); }
-
-  std::string root() const { return options().cache_dir; }
-  static CacheDirectory open_ok() {
-    auto directory = CacheDirectory::open("things");
+  std::string root() const { return folder_.file("home/.cache/bitnetc"); }
+  CacheDirectory open_ok() const {
+    auto directory = CacheDirectory::open(root(), "things");
     BITNETC_CHECK(directory.ok(), "{}", directory.status().message());
     return *std::move(directory);
   }
@@ -61,7 +52,6 @@ class CacheDirectoryTest : public testing::Test {
   }
 
   TempFolder folder_;
-  Options saved_;
 };
 
 mode_t mode_of(const std::string& path) {
@@ -152,8 +142,7 @@ TEST_F(CacheDirectoryTest, ListsSizesAndUses) {
 }
 
 TEST_F(CacheDirectoryTest, WithoutHomeThereIsNone) {
-  set_options({});
-  expect_error(CacheDirectory::open("things"), StatusCode::kNotFound,
+  expect_error(CacheDirectory::open("", "things"), StatusCode::kNotFound,
                {"no cache directory", "XDG_CACHE_HOME", "HOME"});
 }
 
@@ -169,25 +158,26 @@ TEST_F(CacheDirectoryTest, FoldersThatAreSymlinksOrFilesAreRefused) {
   fs::create_directories(folder_.path() / "elsewhere" / "things");
   fs::create_directories(fs::path(root()).parent_path());
   fs::create_directory_symlink(folder_.path() / "elsewhere", root());
-  expect_error(CacheDirectory::open("things"), StatusCode::kIoError,
+  expect_error(CacheDirectory::open(root(), "things"), StatusCode::kIoError,
                {root() + " is a symbolic link", "XDG_CACHE_HOME"});
   fs::remove(root());
   fs::create_directories(root());
   fs::create_directory_symlink(folder_.path() / "elsewhere", root() + "/things");
-  expect_error(CacheDirectory::open("things"), StatusCode::kIoError,
+  expect_error(CacheDirectory::open(root(), "things"), StatusCode::kIoError,
                {root() + "/things is a symbolic link"});
   fs::remove(root() + "/things");
   write_file(root() + "/things", "");
-  expect_error(CacheDirectory::open("things"), StatusCode::kIoError,
+  expect_error(CacheDirectory::open(root(), "things"), StatusCode::kIoError,
                {root() + "/things is not a folder", "remove it"});
   fs::remove_all(root());
   write_file(root(), "");
-  expect_error(CacheDirectory::open("things"), StatusCode::kIoError, {root() + " is not a folder"});
+  expect_error(CacheDirectory::open(root(), "things"), StatusCode::kIoError,
+               {root() + " is not a folder"});
 }
 
 TEST_F(CacheDirectoryTest, AFileAboveTheCacheIsAnError) {
   write_file(folder_.path() / "home", "");
-  expect_error(CacheDirectory::open("things"), StatusCode::kIoError,
+  expect_error(CacheDirectory::open(root(), "things"), StatusCode::kIoError,
                {folder_.file("home"), "Not a directory"});
 }
 
@@ -195,13 +185,13 @@ TEST_F(CacheDirectoryTest, FoldersThatOthersMayWriteToAreRefused) {
   const std::string path = open_ok().path();
   for (const mode_t mode : {0770, 0707, 0777, 01777}) {
     ASSERT_EQ(::chmod(path.c_str(), mode), 0);
-    expect_error(CacheDirectory::open("things"), StatusCode::kIoError,
+    expect_error(CacheDirectory::open(root(), "things"), StatusCode::kIoError,
                  {path, "written by others", "chmod go-w"});
   }
   ASSERT_EQ(::chmod(path.c_str(), 0755), 0);
-  EXPECT_TRUE(CacheDirectory::open("things").ok());
+  EXPECT_TRUE(CacheDirectory::open(root(), "things").ok());
   ASSERT_EQ(::chmod(root().c_str(), 0720), 0);
-  expect_error(CacheDirectory::open("things"), StatusCode::kIoError,
+  expect_error(CacheDirectory::open(root(), "things"), StatusCode::kIoError,
                {root() + " may be written by others"});
 }
 
@@ -216,10 +206,10 @@ TEST_F(CacheDirectoryTest, AForeignOwnerIsRefused) {
   ASSERT_TRUE(files.ok());
   EXPECT_NE((*files)[0].problem, "");
   ASSERT_EQ(::chown(directory.path().c_str(), kSomebodyElse, kSomebodyElse), 0);
-  expect_error(CacheDirectory::open("things"), StatusCode::kIoError,
+  expect_error(CacheDirectory::open(root(), "things"), StatusCode::kIoError,
                {directory.path() + " belongs to user 12345", "XDG_CACHE_HOME"});
   ASSERT_EQ(::chown(root().c_str(), kSomebodyElse, kSomebodyElse), 0);
-  expect_error(CacheDirectory::open("things"), StatusCode::kIoError,
+  expect_error(CacheDirectory::open(root(), "things"), StatusCode::kIoError,
                {root() + " belongs to user 12345"});
 }
 
@@ -306,8 +296,8 @@ TEST_F(CacheDirectoryTest, AnAbandonedFileIsRemovedByName) {
 TEST_F(CacheDirectoryTest, TwoProcessesNeverSeeATornFile) {
   constexpr int kRounds = 200;
   constexpr size_t kBytes = 40'000;
-  const auto work = [](uint8_t first) {
-    return [first]() -> std::string {
+  const auto work = [this](uint8_t first) {
+    return [this, first]() -> std::string {
       const CacheDirectory directory = open_ok();
       for (int round = 0; round < kRounds; ++round) {
         const auto seed = static_cast<uint8_t>(first + 2 * round);
@@ -375,8 +365,9 @@ TEST_F(CacheDirectoryTest, AReadOnlyDiskIsReadFrom) {
     const CacheDirectory directory = open_ok();
     if (read_ok(directory, "a") != pattern(1, 10)) return "reads something else";
     directory.touch("a");
-    for (const Status& status : {directory.publish("a", pattern(2, 10)), directory.remove("a"),
-                                 directory.lock().status(), CacheDirectory::open("more").status()})
+    for (const Status& status :
+         {directory.publish("a", pattern(2, 10)), directory.remove("a"), directory.lock().status(),
+          CacheDirectory::open(root(), "more").status()})
       if (status.code() != StatusCode::kIoError ||
           status.message().find("Read-only file system") == std::string::npos)
         return "expected a refusal, found: " + status.message();
@@ -409,7 +400,7 @@ TEST_F(CacheDirectoryTest, AFolderWithoutWritePermissionIsReadFrom) {
 
 TEST_F(CacheDirectoryTest, TheLockKeepsChangesOfTwoProcesses) {
   constexpr int kRounds = 100;
-  const auto work = []() -> std::string {
+  const auto work = [this]() -> std::string {
     const CacheDirectory directory = open_ok();
     for (int round = 0; round < kRounds; ++round) {
       const auto lock = directory.lock();

@@ -86,7 +86,7 @@ TEST(CpuFeatures, AddsTheExtendedFamilyOfAmd) {
 
 TEST(CpuFeatures, AFullMachineHasEveryTier) {
   const CpuFeatures f = sapphire_rapids().decode();
-  EXPECT_TRUE(f.amx_int8 && f.gfni && f.avx512_vbmi);
+  EXPECT_TRUE(f.has(Feature::kAmxInt8) && f.has(Feature::kGfni) && f.has(Feature::kAvx512Vbmi));
   EXPECT_EQ(target_of(f, true), target_for(Isa::kAmx));
 }
 
@@ -99,67 +99,75 @@ TEST(CpuFeatures, EveryPartOfTheAmxTierIsNeeded) {
   for (const uint32_t missing : {kAmxTile, kAmxInt8}) {
     FakeCpu cpu = sapphire_rapids();
     cpu.leaves[{7, 0}].edx &= ~missing;
-    EXPECT_FALSE(cpu.decode().amx_int8);
+    EXPECT_FALSE(cpu.decode().has(Feature::kAmxInt8));
     EXPECT_EQ(target_of(cpu.decode(), true), target_for(Isa::kAvx512Vnni));
   }
   CpuFeatures f = sapphire_rapids().decode();
-  f.avx512_vbmi = false;
-  EXPECT_EQ(target_of(f, true).best_isa, Isa::kAvx512Vnni);
+  f.features.set(Feature::kAvx512Vbmi, false);
+  EXPECT_EQ(target_of(f, true).best_tier(), Isa::kAvx512Vnni);
   f = sapphire_rapids().decode();
-  f.avx512_vnni = false;
-  EXPECT_EQ(target_of(f, true), target_for(Isa::kAvxVnni));
+  f.features.set(Feature::kAvx512Vnni, false);
+  EXPECT_EQ(target_of(f, true).best_tier(), Isa::kAvxVnni);
 }
 
 TEST(CpuFeatures, StateTheSystemDoesNotSaveDoesNotCount) {
   FakeCpu cpu = sapphire_rapids();
   cpu.xcr0 = kZmm;
-  EXPECT_FALSE(cpu.decode().amx_int8);
+  EXPECT_FALSE(cpu.decode().has(Feature::kAmxInt8));
   EXPECT_EQ(target_of(cpu.decode(), true), target_for(Isa::kAvx512Vnni));
 
   cpu.xcr0 = kXmmYmm;
-  EXPECT_FALSE(cpu.decode().avx512f);
-  EXPECT_FALSE(cpu.decode().avx512_vnni);
+  EXPECT_FALSE(cpu.decode().has(Feature::kAvx512f));
+  EXPECT_FALSE(cpu.decode().has(Feature::kAvx512Vnni));
   EXPECT_EQ(target_of(cpu.decode(), true), target_for(Isa::kAvxVnni));
 
   cpu.xcr0 = 0x3;  // xmm only
-  EXPECT_FALSE(cpu.decode().avx2);
+  EXPECT_FALSE(cpu.decode().has(Feature::kAvx2));
   EXPECT_EQ(target_of(cpu.decode(), true), target_for(Isa::kScalar));
 }
 
 TEST(CpuFeatures, XgetbvIsNotExecutedWithoutOsxsave) {
   FakeCpu cpu = sapphire_rapids();
   cpu.leaves[{1, 0}].ecx &= ~kXsave;
-  EXPECT_EQ(target_of(cpu.decode(), true).best_isa, Isa::kScalar);
+  EXPECT_EQ(target_of(cpu.decode(), true).best_tier(), Isa::kScalar);
   EXPECT_FALSE(cpu.xgetbv_used);
 }
 
 TEST(CpuFeatures, Leaf7IsNotReadWhereItDoesNotExist) {
   FakeCpu cpu = sapphire_rapids();
   cpu.leaves[{0, 0}].eax = 6;
-  EXPECT_FALSE(cpu.decode().avx2);
+  EXPECT_FALSE(cpu.decode().has(Feature::kAvx2));
   cpu = sapphire_rapids();
   cpu.leaves[{7, 0}].eax = 0;  // no subleaf 1
-  EXPECT_FALSE(cpu.decode().avx_vnni);
+  EXPECT_FALSE(cpu.decode().has(Feature::kAvxVnni));
 }
 
 TEST(CpuFeatures, EveryPartOfATierIsNeeded) {
   CpuFeatures f = sapphire_rapids().decode();
-  f.f16c = false;
-  EXPECT_EQ(target_of(f, true), target_for(Isa::kScalar));
+  f.features.set(Feature::kF16c, false);
+  EXPECT_EQ(target_of(f, true).best_tier(), Isa::kScalar);
   f = sapphire_rapids().decode();
-  f.avx512bw = false;
-  EXPECT_EQ(target_of(f, true), target_for(Isa::kAvxVnni));
-  f.avx_vnni = false;
-  EXPECT_EQ(target_of(f, true), target_for(Isa::kAvx2));
+  f.features.set(Feature::kAvx512bw, false);
+  EXPECT_EQ(target_of(f, true).best_tier(), Isa::kAvxVnni);
+  f.features.set(Feature::kAvxVnni, false);
+  EXPECT_EQ(target_of(f, true).best_tier(), Isa::kAvx2);
 }
 
 TEST(CpuFeatures, IceLakeDoesNotClaimAvxVnni) {
   CpuFeatures f = sapphire_rapids().decode();
-  f.avx_vnni = false;
+  f.features.set(Feature::kAvxVnni, false);
   const Target ice_lake = target_of(f, true);
   EXPECT_TRUE(ice_lake.supports(Isa::kAvx512Vnni));
   EXPECT_FALSE(ice_lake.supports(Isa::kAvxVnni));
   EXPECT_TRUE(ice_lake.supports(Isa::kAvx2));
+}
+
+TEST(CpuFeatures, ATargetHasWhatKernelsMayAskFor) {
+  CpuFeatures f{.features = {Feature::kAvx512f, Feature::kGfni}};
+  EXPECT_EQ(target_of(f, true), (Target{.features = {Feature::kAvx512f}}));
+  f.architecture = Architecture::kAArch64;
+  f.features = {};
+  EXPECT_EQ(target_of(f, true), (Target{.architecture = Architecture::kAArch64}));
 }
 
 TEST(CpuFeatures, NamesAHypervisor) {
@@ -174,14 +182,10 @@ TEST(CpuFeatures, NamesAHypervisor) {
 }
 
 TEST(CpuFeatures, EveryFeatureHasAName) {
-  CpuFeatures f;
-  EXPECT_TRUE(feature_names(f).empty());
-  for (const NamedFeature& each : named_features()) {
-    f = {};
-    f.*each.member = true;
-    EXPECT_EQ(feature_names(f), std::vector<std::string>{std::string(each.name)});
-  }
-  EXPECT_EQ(feature_names(sapphire_rapids().decode()).size(), named_features().size());
+  EXPECT_TRUE(FeatureSet().names().empty());
+  for (const Feature each : kFeatures)
+    EXPECT_EQ(FeatureSet{each}.names(), std::vector<std::string>{std::string(feature_name(each))});
+  EXPECT_EQ(sapphire_rapids().decode().features.names().size(), kFeatures.size());
 }
 
 #if defined(__x86_64__)
@@ -192,32 +196,32 @@ void nothing(void*) {}
 
 TEST(FeatureProbes, AFeatureWhoseInstructionFaultsIsDroppedAndNamed) {
   CpuFeatures f = sapphire_rapids().decode();
-  const FeatureProbe probes[] = {{&CpuFeatures::avx2, nothing},
-                                 {&CpuFeatures::avx512_vnni, illegal_instruction},
-                                 {&CpuFeatures::avx512_vbmi, nothing},
-                                 {&CpuFeatures::gfni, illegal_instruction}};
+  const FeatureProbe probes[] = {{Feature::kAvx2, nothing},
+                                 {Feature::kAvx512Vnni, illegal_instruction},
+                                 {Feature::kAvx512Vbmi, nothing},
+                                 {Feature::kGfni, illegal_instruction}};
   drop_refused(f, probes);
-  EXPECT_EQ(f.refused, (std::vector<std::string>{"avx512_vnni", "gfni"}));
-  EXPECT_TRUE(f.avx2 && f.avx512_vbmi && f.avx512f);
-  EXPECT_FALSE(f.avx512_vnni || f.gfni);
-  EXPECT_EQ(target_of(f, true), target_for(Isa::kAvxVnni)) << "the tier goes with its feature";
+  EXPECT_EQ(f.refused, (FeatureSet{Feature::kAvx512Vnni, Feature::kGfni}));
+  EXPECT_TRUE(f.has(Feature::kAvx2) && f.has(Feature::kAvx512Vbmi) && f.has(Feature::kAvx512f));
+  EXPECT_FALSE(f.has(Feature::kAvx512Vnni) || f.has(Feature::kGfni));
+  EXPECT_EQ(target_of(f, true).best_tier(), Isa::kAvxVnni) << "the tier goes with its feature";
 }
 
 TEST(FeatureProbes, WhatIsNotClaimedIsNotRun) {
   CpuFeatures f;
-  const FeatureProbe probes[] = {{&CpuFeatures::avx2, illegal_instruction}};
+  const FeatureProbe probes[] = {{Feature::kAvx2, illegal_instruction}};
   drop_refused(f, probes);
   EXPECT_TRUE(f.refused.empty());
 }
 
 TEST(FeatureProbes, EveryFeatureButAmxHasOne) {
-  for (const NamedFeature& each : named_features()) {
-    if (each.name == "amx_int8") continue;
+  for (const Feature each : kFeatures) {
+    if (each == Feature::kAmxInt8) continue;
     const auto probes = feature_probes();
     EXPECT_EQ(std::count_if(probes.begin(), probes.end(),
-                            [&](const FeatureProbe& p) { return p.feature == each.member; }),
+                            [&](const FeatureProbe& p) { return p.feature == each; }),
               1)
-        << each.name;
+        << feature_name(each);
   }
 }
 
@@ -228,7 +232,7 @@ TEST(FeatureProbes, NothingIsRefusedWhereTheCompilerSeesTheFeatureToo) {
   drop_refused(f, feature_probes());
   EXPECT_EQ(f.refused, cpu_features().refused);
   if (!__builtin_cpu_supports("avx2")) GTEST_SKIP() << "this CPU has no AVX2";
-  EXPECT_TRUE(f.avx2);
+  EXPECT_TRUE(f.has(Feature::kAvx2));
 }
 
 TEST(FeatureProbes, TilesThatFaultAreNotAllowed) {
@@ -237,7 +241,7 @@ TEST(FeatureProbes, TilesThatFaultAreNotAllowed) {
   EXPECT_EQ(status.code(), StatusCode::kUnsupported);
   EXPECT_EQ(status.message(),
             "AMX tiles: the system allows them, but a tile instruction raised Illegal instruction");
-  if (!cpu_features().amx_int8) {
+  if (!cpu_features().has(Feature::kAmxInt8)) {
     EXPECT_FALSE(check_tiles(tile_probe()).ok()) << "a CPU without tiles runs a tile instruction";
   }
 }
@@ -264,8 +268,9 @@ TEST(CpuFeatures, TheSystemAnswersOnceWhetherTilesAreAllowed) {
   }
   const CpuFeatures& f = cpu_features();
   EXPECT_EQ(machine_target(), target_of(f, first.ok()));
-  EXPECT_EQ(machine_target().supports(Isa::kAmx),
-            first.ok() && f.amx_int8 && f.avx512_vnni && f.avx512_vbmi);
+  EXPECT_EQ(machine_target().supports(Isa::kAmx), first.ok() && f.has(Feature::kAmxInt8) &&
+                                                      f.has(Feature::kAvx512Vnni) &&
+                                                      f.has(Feature::kAvx512Vbmi));
 }
 
 TEST(CpuFeatures, ThisMachineIsConsistent) {
@@ -273,10 +278,10 @@ TEST(CpuFeatures, ThisMachineIsConsistent) {
   EXPECT_FALSE(f.vendor.empty());
 #if defined(__x86_64__)
   EXPECT_EQ(f.vendor.size(), 12u);
-  EXPECT_EQ(f.avx2, __builtin_cpu_supports("avx2") != 0);
-  EXPECT_EQ(f.fma, __builtin_cpu_supports("fma") != 0);
-  EXPECT_EQ(f.avx512f, __builtin_cpu_supports("avx512f") != 0);
-  EXPECT_EQ(f.avx512_vnni, __builtin_cpu_supports("avx512vnni") != 0);
+  EXPECT_EQ(f.has(Feature::kAvx2), __builtin_cpu_supports("avx2") != 0);
+  EXPECT_EQ(f.has(Feature::kFma), __builtin_cpu_supports("fma") != 0);
+  EXPECT_EQ(f.has(Feature::kAvx512f), __builtin_cpu_supports("avx512f") != 0);
+  EXPECT_EQ(f.has(Feature::kAvx512Vnni), __builtin_cpu_supports("avx512vnni") != 0);
 #endif
   EXPECT_TRUE(target_of(f, true).supports(Isa::kScalar));
 }

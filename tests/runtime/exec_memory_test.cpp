@@ -8,8 +8,6 @@
 #include <thread>
 #include <vector>
 
-#include "runtime/options.h"
-
 namespace bitnetc {
 namespace {
 
@@ -124,22 +122,6 @@ TEST(ExecMemory, AnImpossibleSizeIsACleanError) {
   EXPECT_TRUE(block.status().message().starts_with("executable memory: "))
       << block.status().message();
   EXPECT_TRUE(code_mappings().empty());
-}
-
-TEST(ExecMemory, JitOffRefuses) {
-  const Options before = options();
-  Options off = before;
-  off.jit = false;
-  set_options(off);
-  const Status available = exec_memory_available();
-  const auto block = ExecMemory::allocate(64);
-  const auto code = publish_code(kReturn42);
-  set_options(before);
-  for (const Status& status : {available, block.status(), code.status()}) {
-    EXPECT_EQ(status.code(), StatusCode::kUnsupported);
-    EXPECT_EQ(status.message(), "executable memory: switched off by BITNETC_JIT=off");
-  }
-  EXPECT_TRUE(exec_memory_available().ok());
 }
 
 }  // namespace

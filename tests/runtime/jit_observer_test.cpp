@@ -1,5 +1,6 @@
 #include "runtime/jit_observer.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -9,6 +10,8 @@
 #include <iterator>
 #include <thread>
 #include <vector>
+
+#include "tests/support/collected_notes.h"
 
 namespace bitnetc {
 namespace {
@@ -38,7 +41,7 @@ constexpr uint8_t kCode[] = {0xc3, 0x00, 0x0a};
 
 TEST(DumpObserver, WritesAFolderPerKernel) {
   const TemporaryFolder folder;
-  const auto observer = make_dump_observer((folder.path() / "deep/er").string());
+  const auto observer = make_dump_observer((folder.path() / "deep/er").string(), no_notes());
   observer->on_publish({"gemv_avx2", "spec\n", "plan\n", "", kCode});
   observer->on_publish({"norm_llvm", "s", "p", "define void @f()", kCode});
 
@@ -52,7 +55,7 @@ TEST(DumpObserver, WritesAFolderPerKernel) {
 
 TEST(DumpObserver, NamesStayInsideTheFolder) {
   const TemporaryFolder folder;
-  const auto observer = make_dump_observer(folder.path().string());
+  const auto observer = make_dump_observer(folder.path().string(), no_notes());
   for (const char* name : {"../escape", "a/b:c d", "..", ""})
     observer->on_publish({name, "s", "p", "", kCode});
   std::vector<std::string> names;
@@ -66,10 +69,11 @@ TEST(DumpObserver, AFolderThatCannotBeMadeIsReported) {
   const TemporaryFolder folder;
   const std::filesystem::path file = folder.path() / "file";
   std::ofstream(file) << "in the way";
-  const auto observer = make_dump_observer(file.string());
-  testing::internal::CaptureStderr();
+  test::CollectedNotes notes;
+  const auto observer = make_dump_observer(file.string(), notes);
   observer->on_publish({"k", "s", "p", "", kCode});
-  const std::string report = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(notes.kinds(), std::vector{NoteKind::kObserver});
+  const std::string report = notes.take();
   EXPECT_TRUE(report.starts_with("BITNETC_DUMP: " + file.string())) << report;
 }
 
@@ -77,12 +81,13 @@ TEST(PerfMapObserver, AppendsALinePerKernelFromAnyThread) {
   constexpr int kThreads = 4, kEach = 100;
   const std::string path = fmt::format("/tmp/perf-{}.map", getpid());
   std::filesystem::remove(path);
-  add_jit_observer(make_perf_map_observer());
+  const auto perf_map = make_perf_map_observer(no_notes());
+  JitObservers observers({perf_map.get()});
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {
-    threads.emplace_back([t] {
+    threads.emplace_back([t, &observers] {
       for (int i = 0; i < kEach; ++i)
-        notify_published({fmt::format("k_{}_{}", t, i), "", "", "", kCode});
+        observers.on_publish({fmt::format("k_{}_{}", t, i), "", "", "", kCode});
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -101,14 +106,25 @@ TEST(PerfMapObserver, AppendsALinePerKernelFromAnyThread) {
   std::filesystem::remove(path);
 }
 
-TEST(Observers, InstalledOnesAreToldOfEveryKernel) {
-  const TemporaryFolder folder;
-  Options options;
-  install_observers(options);  // asks for none
-  options.dump_dir = folder.path().string();
-  install_observers(options);
-  notify_published({"told", "s", "p", "", kCode});
-  EXPECT_TRUE(std::filesystem::exists(folder.path() / "told/spec.txt"));
+class Counter final : public JitObserver {
+ public:
+  explicit Counter(bool wants_assembly) : wants_assembly_(wants_assembly) {}
+  void on_publish(const PublishedCode&) override { ++told; }
+  bool wants_assembly() const override { return wants_assembly_; }
+  int told = 0;
+
+ private:
+  const bool wants_assembly_;
+};
+
+TEST(Observers, AllOfThemAreToldOfEveryKernel) {
+  Counter one(false), two(true);
+  JitObservers observers({&one, nullptr, &two});
+  observers.on_publish({"told", "s", "p", "", kCode});
+  EXPECT_EQ(one.told, 1);
+  EXPECT_EQ(two.told, 1);
+  EXPECT_TRUE(observers.wants_assembly());
+  EXPECT_FALSE(JitObservers({&one, nullptr}).wants_assembly());
 }
 
 }  // namespace

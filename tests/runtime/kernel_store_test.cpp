@@ -10,8 +10,8 @@
 #include <filesystem>
 #include <set>
 
-#include "runtime/options.h"
 #include "tests/support/child_process.h"
+#include "tests/support/collected_notes.h"
 #include "tests/support/model_folder.h"
 
 namespace bitnetc::test {
@@ -37,53 +37,50 @@ Bytes code_of(const std::string& kernel) {
 
 class KernelStoreTest : public testing::Test {
  protected:
-  void SetUp() override {
-    saved_ = options();
-    Options own;
-    own.cache_dir = folder_.file("cache");
-    set_options(own);
-  }
-  void TearDown() override { set_options(saved_); }
-
   std::string kernels_folder() const { return folder_.file("cache/kernels"); }
   std::string path_of(const std::string& kernel) const {
     return kernels_folder() + "/" + key_of(kernel).digest();
   }
-  static void put(const std::string& kernel) { KernelStore().put(key_of(kernel), code_of(kernel)); }
+  // What was said about it.
+  std::string put(const std::string& kernel) {
+    KernelStore(cache_, notes_).put(key_of(kernel), code_of(kernel));
+    return notes_.take();
+  }
 
   // What a fresh process finds and what it says about it.
   struct Found {
     std::optional<Bytes> code;
     std::string said;
   };
-  static Found find(const std::string& kernel) {
-    KernelStore store;
-    testing::internal::CaptureStderr();
+  Found find(const std::string& kernel) {
+    KernelStore store(cache_, notes_);
     Found found{.code = store.find(key_of(kernel)), .said = {}};
-    found.said = testing::internal::GetCapturedStderr();
+    for (const NoteKind kind : notes_.kinds()) EXPECT_EQ(kind, NoteKind::kCache);
+    found.said = notes_.take();
     return found;
   }
   // A miss that is said once, and mended by generating again.
   void expect_mended(const std::string& what) {
     const Found found = find("a");
     EXPECT_FALSE(found.code.has_value()) << what;
-    EXPECT_EQ(std::count(found.said.begin(), found.said.end(), '\n'), 1) << what << found.said;
+    EXPECT_EQ(std::count(found.said.begin(), found.said.end(), '\n'), 0) << what << found.said;
     EXPECT_NE(found.said.find(path_of("a")), std::string::npos) << what << found.said;
     put("a");
     EXPECT_EQ(find("a").code, code_of("a")) << what;
   }
 
   TempFolder folder_;
-  Options saved_;
+  std::string cache_ = folder_.file("cache");
+  CollectedNotes notes_;
 };
 
 TEST_F(KernelStoreTest, GivesBackWhatItWasGivenToAnyProcess) {
-  KernelStore store;
+  KernelStore store(cache_, notes_);
   EXPECT_FALSE(store.find(key_of("a")).has_value());
   store.put(key_of("a"), code_of("a"));
   EXPECT_EQ(store.find(key_of("a")), code_of("a"));
   EXPECT_EQ(store.hits(), 1);
-  EXPECT_EQ(in_child([] { return find("a").code == code_of("a") ? "" : "another code"; }), "");
+  EXPECT_EQ(in_child([this] { return find("a").code == code_of("a") ? "" : "another code"; }), "");
   EXPECT_FALSE(find("b").code.has_value());
   EXPECT_EQ(find("b").said, "");
 }
@@ -103,7 +100,7 @@ TEST_F(KernelStoreTest, EveryPartOfTheKeyTellsKernelsApart) {
   put("a");
   for (const KernelStoreKey& other : others) {
     EXPECT_TRUE(digests.insert(other.digest()).second) << other.text();
-    EXPECT_FALSE(KernelStore().find(other).has_value()) << other.text();
+    EXPECT_FALSE(KernelStore(cache_, notes_).find(other).has_value()) << other.text();
   }
 }
 
@@ -164,9 +161,7 @@ TEST_F(KernelStoreTest, WhatCannotBeReplacedIsSaidAndNothingFails) {
   put("b");
   fs::create_directory(path_of("a"));
   EXPECT_NE(find("a").said.find("is not a plain file"), std::string::npos);
-  testing::internal::CaptureStderr();
-  put("a");
-  const std::string said = testing::internal::GetCapturedStderr();
+  const std::string said = put("a");
   EXPECT_NE(said.find("generated kernels are not kept"), std::string::npos) << said;
   EXPECT_EQ(find("b").code, code_of("b"));
 }
@@ -174,27 +169,23 @@ TEST_F(KernelStoreTest, WhatCannotBeReplacedIsSaidAndNothingFails) {
 TEST_F(KernelStoreTest, AnUnusableFolderIsSaidOnce) {
   put("a");
   ASSERT_EQ(::chmod(kernels_folder().c_str(), 0777), 0);
-  KernelStore store;
-  testing::internal::CaptureStderr();
+  KernelStore store(cache_, notes_);
   for (int i = 0; i < 3; ++i) {
     EXPECT_FALSE(store.find(key_of("a")).has_value());
     store.put(key_of("a"), code_of("a"));
   }
-  const std::string said = testing::internal::GetCapturedStderr();
-  EXPECT_EQ(said, "note: " + kernels_folder() + " may be written by others; run chmod go-w " +
-                      kernels_folder() + "; generated kernels are not kept\n");
-  EXPECT_FALSE(KernelStore().entries().ok());
+  EXPECT_EQ(notes_.take(), kernels_folder() + " may be written by others; run chmod go-w " +
+                               kernels_folder() + "; generated kernels are not kept");
+  EXPECT_FALSE(KernelStore(cache_, notes_).entries().ok());
 }
 
 TEST_F(KernelStoreTest, WithoutACacheDirectoryNothingIsKeptOrSaid) {
-  set_options({});
-  testing::internal::CaptureStderr();
-  put("a");
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  cache_ = "";
+  EXPECT_EQ(put("a"), "");
   const Found found = find("a");
   EXPECT_FALSE(found.code.has_value());
   EXPECT_EQ(found.said, "");
-  EXPECT_EQ(KernelStore().entries().status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(KernelStore(cache_, notes_).entries().status().code(), StatusCode::kNotFound);
 }
 
 TEST_F(KernelStoreTest, AReadOnlyDiskIsReadAndNotWritten) {
@@ -205,9 +196,7 @@ TEST_F(KernelStoreTest, AReadOnlyDiskIsReadAndNotWritten) {
     const Found a = find("a"), b = find("b");
     if (a.code != code_of("a") || !a.said.empty()) return "a: " + a.said;
     if (b.code.has_value() || !b.said.empty()) return "b: " + b.said;
-    testing::internal::CaptureStderr();
-    put("b");
-    const std::string said = testing::internal::GetCapturedStderr();
+    const std::string said = put("b");
     return said.find("Read-only file system; generated kernels are not kept") != said.npos
                ? ""
                : "said: " + said;
@@ -224,9 +213,8 @@ TEST_F(KernelStoreTest, AFullDiskKeepsWhatWasThere) {
       if (!refusal.empty()) return "skip: " + refusal;
     put("a");
     const Bytes large(100'000, 7);
-    testing::internal::CaptureStderr();
-    KernelStore().put(key_of("a"), large);
-    const std::string said = testing::internal::GetCapturedStderr();
+    KernelStore(cache_, notes_).put(key_of("a"), large);
+    const std::string said = notes_.take();
     if (said.find("No space left") == said.npos) return "said: " + said;
     return find("a").code == code_of("a") ? "" : "the old entry is gone";
   });
@@ -236,7 +224,7 @@ TEST_F(KernelStoreTest, AFullDiskKeepsWhatWasThere) {
 
 TEST_F(KernelStoreTest, TheEntriesNotUsedForLongestGo) {
   constexpr int64_t kLimit = 4'000;
-  KernelStore store(kLimit);
+  KernelStore store(cache_, notes_, kLimit);
   const Bytes code(1'000, 7);
   const auto set_used = [&](const std::string& kernel, int64_t seconds) {
     const timespec times[2] = {{seconds, 0}, {seconds, 0}};
@@ -261,7 +249,7 @@ TEST_F(KernelStoreTest, EntriesAreListedWithWhatIsWrong) {
   for (const char* kernel : {"a", "b", "c"}) put(kernel);
   write_file(path_of("b"), "short");
   fs::copy_file(path_of("c"), kernels_folder() + "/0000");
-  const auto entries = KernelStore().entries();
+  const auto entries = KernelStore(cache_, notes_).entries();
   ASSERT_TRUE(entries.ok()) << entries.status().message();
   ASSERT_EQ(entries->size(), 4u);
   for (const StoredKernel& entry : *entries) {
@@ -280,7 +268,7 @@ TEST_F(KernelStoreTest, EntriesAreListedWithWhatIsWrong) {
 
 TEST_F(KernelStoreTest, DisownedKernelsAreRemoved) {
   put("a");
-  KernelStore store;
+  KernelStore store(cache_, notes_);
   EXPECT_FALSE(store.disown("a"));  // not this process's
   EXPECT_TRUE(store.find(key_of("a")).has_value());
   EXPECT_TRUE(store.disown("a"));
@@ -294,9 +282,9 @@ TEST_F(KernelStoreTest, DisownedKernelsAreRemoved) {
 TEST_F(KernelStoreTest, TwoProcessesNeverGetAnotherKernel) {
   constexpr int kRounds = 200;
   // Room for half of the kernels: entries also come and go.
-  const auto work = [](int first) {
-    return [first]() -> std::string {
-      KernelStore store(1'000);
+  const auto work = [this](int first) {
+    return [this, first]() -> std::string {
+      KernelStore store(cache_, notes_, 1'000);
       for (int round = 0; round < kRounds; ++round) {
         const std::string kernel = fmt::format("kernel{}", (first + round * 7) % 5);
         const auto found = store.find(key_of(kernel));
@@ -309,7 +297,7 @@ TEST_F(KernelStoreTest, TwoProcessesNeverGetAnotherKernel) {
   ChildProcess one(work(0)), two(work(3));
   EXPECT_EQ(one.wait(), "");
   EXPECT_EQ(two.wait(), "");
-  const auto entries = KernelStore().entries();
+  const auto entries = KernelStore(cache_, notes_).entries();
   ASSERT_TRUE(entries.ok()) << entries.status().message();
   for (const StoredKernel& entry : *entries) EXPECT_EQ(entry.problem, "");
 }

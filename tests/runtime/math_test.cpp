@@ -205,6 +205,16 @@ TEST(MathTest, ExpF32AtItsEdges) {
   EXPECT_TRUE(std::isnan(exp_f32(std::nanf(""))));
 }
 
+TEST(MathTest, SoftmaxWeightsEndAtMinus64) {
+  EXPECT_EQ(softmax_weight(0.0f), 1.0f);
+  EXPECT_EQ(softmax_weight(-1.0f), exp_f32(-1.0f));
+  EXPECT_EQ(softmax_weight(-64.0f), exp_f32(-64.0f));
+  EXPECT_GT(softmax_weight(-64.0f), 0x1p-93f);
+  for (const float x : {std::nextafter(-64.0f, -65.0f), -87.5f, -100.0f, -kInfinityF})
+    EXPECT_EQ(std::bit_cast<uint32_t>(softmax_weight(x)), 0u) << x;
+  EXPECT_TRUE(std::isnan(softmax_weight(std::nanf(""))));
+}
+
 TEST(MathTest, SiluF32) {
   EXPECT_EQ(silu_f32(0.0f), 0.0f);
   EXPECT_EQ(silu_f32(100.0f), 100.0f);

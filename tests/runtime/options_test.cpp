@@ -129,16 +129,9 @@ TEST(Options, TheDescriptionListsEveryVariableOnce) {
 }
 
 TEST(Options, TheCapReachesTheHostTarget) {
-  const Options before = options();
-  Options capped = before;
-  capped.isa_cap = Isa::kScalar;
-  set_options(capped);
-  EXPECT_EQ(host_target(), target_for(Isa::kScalar));
-  capped.isa_cap = Isa::kAvx512Vnni;
-  set_options(capped);
-  EXPECT_FALSE(host_target().supports(Isa::kAmx));
-  set_options(before);
-  EXPECT_EQ(host_target(), cap_target(machine_target(), before.isa_cap));
+  EXPECT_EQ(host_target(Isa::kScalar), target_for(Isa::kScalar));
+  EXPECT_FALSE(host_target(Isa::kAvx512Vnni).supports(Isa::kAmx));
+  EXPECT_EQ(host_target(), machine_target());
 }
 
 }  // namespace

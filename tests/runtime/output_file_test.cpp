@@ -7,9 +7,11 @@
 
 #include <csignal>
 #include <filesystem>
+#include <thread>
 
 #include "runtime/temporary_file.h"
 #include "tests/support/child_process.h"
+#include "tests/support/collected_notes.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/model_folder.h"
 
@@ -17,6 +19,12 @@ namespace bitnetc::test {
 namespace {
 
 namespace fs = std::filesystem;
+
+Status write_output(const std::string& path, std::string_view text) {
+  BITNETC_ASSIGN_OR_RETURN(const auto output, OutputFile::create(path));
+  BITNETC_RETURN_IF_ERROR(output->write(text));
+  return output->finish();
+}
 
 class OutputFileTest : public testing::Test {
  protected:
@@ -71,6 +79,35 @@ TEST_F(OutputFileTest, DevicesAndPipesAreWrittenToAndNeverReplaced) {
   EXPECT_EQ(output.status().code(), StatusCode::kInvalidArgument);
   EXPECT_NE(output.status().message().find(path_), std::string::npos);
   EXPECT_TRUE(fs::is_fifo(path_));
+}
+
+TEST_F(OutputFileTest, APipeIsWaitedForAndWrittenToOnceItHasAReader) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  CollectedNotes notes;
+  std::string text;
+  std::thread reader([&] {
+    while (notes.texts().empty()) std::this_thread::yield();
+    text = read_file(path_);
+  });
+  auto output = OutputFile::create(path_, OutputFile::Accepts::kAnything, {.notes = &notes});
+  const std::string large(1 << 18, 'x');  // more than a pipe holds: the writer waits for room
+  ASSERT_TRUE(output.ok()) << output.status().message();
+  ASSERT_TRUE((*output)->write(large).ok());
+  ASSERT_TRUE((*output)->finish().ok());
+  output->reset();
+  reader.join();
+  EXPECT_EQ(text, large);
+  EXPECT_EQ(notes.kinds(), std::vector{NoteKind::kWaiting});
+  EXPECT_EQ(notes.take(), path_ + " is a pipe; waiting for a reader");
+  EXPECT_TRUE(fs::is_fifo(path_));
+}
+
+TEST_F(OutputFileTest, WaitingForAReaderCanBeCancelled) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  const CancelToken cancelled(true);
+  const auto output =
+      OutputFile::create(path_, OutputFile::Accepts::kAnything, {.cancel = &cancelled});
+  expect_error(output, StatusCode::kCancelled, {path_});
 }
 
 TEST_F(OutputFileTest, OpenFilesOfTheProcessAreWrittenTo) {

@@ -171,7 +171,7 @@ bool has_word(std::string_view text, std::string_view word) {
   return false;
 }
 
-// Tests may save and restore variables; everything else asks runtime/options.h.
+// Tests may save and restore variables; everything else is handed values.
 void check_environment(const SourceFile& file, Violations& found) {
   if (is_tests(file.path) || file.path == "runtime/options.cpp") return;
   std::istringstream lines(file.text);
@@ -187,18 +187,9 @@ void check_environment(const SourceFile& file, Violations& found) {
 }
 
 // Below the command nothing prints: notes go to a sink (runtime/notes.h), failures are returned.
-// The files named here say so once per process, where no sink reaches.
+// Only an internal error is printed, before abort().
 bool may_print(std::string_view path) {
-  static constexpr std::string_view kAllowed[] = {
-      "tests/",
-      "tools/bitnetc/",
-      "runtime/status.cpp",            // an internal error, before abort()
-      "runtime/jit/jit_observer.cpp",  // a dump folder that cannot be written
-      "runtime/jit/kernel_store.cpp",  // a stored kernel that cannot be used
-      "codegen/kernel_builder.cpp",    // the same; BITNETC_EXPLAIN
-      "codegen/llvm/llvm_generators.cpp"};
-  return std::ranges::any_of(kAllowed,
-                             [&](std::string_view allowed) { return path.starts_with(allowed); });
+  return is_tests(path) || path.starts_with("tools/bitnetc/") || path == "runtime/status.cpp";
 }
 
 void check_printing(const SourceFile& file, Violations& found) {
@@ -211,6 +202,25 @@ void check_printing(const SourceFile& file, Violations& found) {
     for (const char* word : {"print", "printf", "fprintf", "puts", "cerr", "cout", "stderr"})
       if (has_word(code, word))
         found.push_back(fmt::format("{}:{}: only the command prints", file.path, number));
+  }
+}
+
+// Settings reach what is below the command as values: there is no accessor of global ones, and
+// nothing there knows the names of the environment.
+void check_settings(const SourceFile& file, Violations& found) {
+  if (is_tests(file.path) || file.path.starts_with("tools/bitnetc/")) return;
+  std::istringstream lines(file.text);
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    const std::string_view code = std::string_view(line).substr(0, line.find("//"));
+    for (const char* word : {"options()", "set_options"})
+      if (has_word(code, word))
+        found.push_back(fmt::format("{}:{}: settings are handed down", file.path, number));
+    const auto include = parse_include(line);
+    if (include && include->header == "runtime/options.h" && file.path != "runtime/options.cpp")
+      found.push_back(
+          fmt::format("{}:{}: only the command reads runtime/options.h", file.path, number));
   }
 }
 
@@ -328,6 +338,11 @@ TEST(Structure, OnlyTheCommandPrints) {
   EXPECT_TRUE(found.empty()) << joined(found);
 }
 
+TEST(Structure, SettingsAreHandedDown) {
+  const Violations found = over_the_tree(check_settings);
+  EXPECT_TRUE(found.empty()) << joined(found);
+}
+
 TEST(Structure, TheKernelListNamesWhatExists) {
   Violations found;
   check_kernel_list(read_source(root(), root() / "codegen/kernels.inc"), sources(), found);
@@ -417,6 +432,20 @@ TEST(StructureRules, PrintingBelowTheCommandIsFound) {
   EXPECT_EQ(printed("tools/engine/a.cpp", "int fingerprint();  // print\n"), "");
   EXPECT_EQ(printed("tools/bitnetc/a.cpp", "fmt::print(\"a\");\n"), "");
   EXPECT_NE(complaint("tools/engine/a.cpp", "#include \"tools/bitnetc/console.h\"\n"), "");
+}
+
+TEST(StructureRules, GlobalSettingsBelowTheCommandAreFound) {
+  const auto complaints = [](const std::string& path, const std::string& text) {
+    Violations found;
+    check_settings({path, text}, found);
+    return joined(found);
+  };
+  EXPECT_EQ(complaints("codegen/a.cpp", "if (options().poison) poison();\n"),
+            "codegen/a.cpp:1: settings are handed down");
+  EXPECT_EQ(complaints("autotune/a.cpp", "auto o = script.contest_options();\n"), "");
+  EXPECT_EQ(complaints("tools/engine/a.cpp", "#include \"runtime/options.h\"\n"),
+            "tools/engine/a.cpp:1: only the command reads runtime/options.h");
+  EXPECT_EQ(complaints("tools/bitnetc/a.cpp", "#include \"runtime/options.h\"\n"), "");
 }
 
 TEST(StructureRules, AMissingFactoryIsFound) {

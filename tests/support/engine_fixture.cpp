@@ -40,6 +40,31 @@ void remove_node(Graph& graph, const std::string& name) {
   for (Node& node : graph.nodes) std::ranges::replace(node.inputs, output, input);
 }
 
+void add_head_norms(Graph& graph) {
+  std::vector<Node> nodes;
+  for (Node& node : graph.nodes) {
+    if (const auto* rope = std::get_if<RopeAttributes>(&node.attributes)) {
+      const std::string name = node.name + "_norm";
+      std::vector<float> weight;
+      for (int64_t i = 0; i < rope->head_dim; ++i)
+        weight.push_back(0.5f + 0.125f * static_cast<float>((i + node.layer) % 9));
+      graph.vectors.push_back({.name = name, .values = std::move(weight)});
+      const ValueId normed = graph.add_value(rope->heads * rope->head_dim);
+      nodes.push_back(
+          {.op = GraphOp::kRmsNorm,
+           .name = name,
+           .inputs = node.inputs,
+           .output = normed,
+           .weight = static_cast<int>(graph.vectors.size()) - 1,
+           .layer = node.layer,
+           .attributes = NormAttributes{.eps = graph.config.norm_eps, .heads = rope->heads}});
+      node.inputs = {normed};
+    }
+    nodes.push_back(std::move(node));
+  }
+  graph.nodes = std::move(nodes);
+}
+
 std::shared_ptr<const Executable> link_file(const std::string& bnc_path, const Target& target,
                                             LinkReport* report) {
   KernelBuilder builder;
@@ -52,7 +77,7 @@ std::shared_ptr<const Executable> link_file(const std::string& bnc_path, const T
 std::shared_ptr<const Executable> bundled_executable(const Target& target, LayoutId layout) {
   static TempFolder folder;
   static std::map<std::string, std::shared_ptr<const Executable>> by_name;
-  const std::string name = fmt::format("{} {}", target.describe(), layout_name(layout));
+  const std::string name = fmt::format("{} {}", target.name(), layout_name(layout));
   auto& executable = by_name[name];
   if (!executable) {
     const std::string path = folder.file(name + ".bnc");

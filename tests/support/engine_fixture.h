@@ -20,6 +20,8 @@ void compile_folder(const std::string& folder, const std::string& bnc_path, cons
 
 // Takes a node of one input out of a graph: what read its output reads its input.
 void remove_node(Graph& graph, const std::string& name);
+// Norms the heads of q and k before every rotation; each norm has a weight of its own.
+void add_head_norms(Graph& graph);
 
 // The bundled model, compiled once per process, tier and layout, linked for that tier.
 std::shared_ptr<const Executable> bundled_executable(const Target& target,

@@ -51,6 +51,18 @@ Row rms_norm(const Row& x, const Row& weight, float eps) {
   return y;
 }
 
+// Each of `heads` equal parts of the row by itself.
+Row normed_heads(const Row& x, const Row& weight, const NormAttributes& norm) {
+  Row y;
+  const auto d = static_cast<std::ptrdiff_t>(weight.size());
+  for (int64_t head = 0; head < norm.heads; ++head) {
+    const Row part =
+        rms_norm(Row(x.begin() + head * d, x.begin() + (head + 1) * d), weight, norm.eps);
+    y.insert(y.end(), part.begin(), part.end());
+  }
+  return y;
+}
+
 Row rotated(const RopeAttributes& rope, const Row& x, int64_t position) {
   Row y(x.size());
   const size_t d = index(rope.head_dim), half = d / 2;
@@ -111,8 +123,8 @@ PlainModel::Row PlainModel::evaluate(const Node& node, const std::vector<Row>& v
   switch (node.op) {
     case GraphOp::kEmbed: return table_row(graph_.tables[index(node.weight)], token);
     case GraphOp::kRmsNorm:
-      return rms_norm(input(0), graph_.vectors[index(node.weight)].values,
-                      std::get<NormAttributes>(node.attributes).eps);
+      return normed_heads(input(0), graph_.vectors[index(node.weight)].values,
+                          std::get<NormAttributes>(node.attributes));
     case GraphOp::kBitLinear: return bit_linear(matrices_[index(node.weight)], input(0));
     case GraphOp::kRope:
       return rotated(std::get<RopeAttributes>(node.attributes), input(0), position_);
@@ -183,7 +195,7 @@ PlainModel::Row PlainModel::attend(const AttentionAttributes& attributes, const 
       float sum = 0;
       Row part(d);
       for (size_t p = begin; p < std::min(begin + 256, count); ++p) {
-        const float e = math::exp_f32(scores[p] - m);
+        const float e = math::softmax_weight(scores[p] - m);
         sum += e;
         for (size_t j = 0; j < d; ++j) part[j] = std::fma(e, cache.values[p][kv + j], part[j]);
       }

@@ -133,6 +133,7 @@ ProcessResult run_program(const std::string& program, const ProcessOptions& opti
         stream.fd = -1;
         continue;
       }
+      if (&stream == &polled[0] && result.out.empty() && options.on_output) options.on_output();
       (&stream == &polled[0] ? result.out : result.err).append(block, static_cast<size_t>(count));
     }
   }

@@ -1,6 +1,7 @@
 // Runs a program as a user would, with its own environment and streams.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@ struct ProcessOptions {
   bool signal_twice = false;
   // Instead of pipes: a file, such as /dev/full, or closed where the name is empty.
   std::optional<std::string> stdout_to, stderr_to;
+  std::function<void()> on_output = {};  // called once, when the first bytes of stdout arrive
   int terminal_columns =
       0;  // stdout and stderr are a terminal of this width, read as `out`; 0: pipes
 };

@@ -64,6 +64,14 @@ TEST_F(CacheCommand, AnEmptyCacheIsListedAndNotMade) {
   EXPECT_FALSE(fs::exists(cache()));
 }
 
+TEST_F(CacheCommand, TheNextRunTakesKernelsFromIt) {
+  if (!has_stored_kernels()) GTEST_SKIP() << "this build stores no kernels";
+  fill();
+  const auto again = bitnetc({"run", "-p", "Once", "-n", "2", "--json"});
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_GT(json::parse(again.out)["timings"]["kernels_stored"].get<int>(), 0) << again.out;
+}
+
 TEST_F(CacheCommand, ListsModelsAndKernels) {
   fill();
   fs::create_directories(cache() / "profiles");

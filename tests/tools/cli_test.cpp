@@ -54,6 +54,26 @@ TEST_F(Cli, RunsTheBundledModelAndFindsItAgain) {
   EXPECT_EQ(second.err.find("compiled "), std::string::npos) << second.err;
 }
 
+TEST_F(Cli, TheEnvironmentReachesTheKernels) {
+  const std::string dump = folder_.file("dump"), in_the_way = folder_.file("file");
+  const auto result = bitnetc(kStory, {{"BITNETC_EXPLAIN", "1"}, {"BITNETC_DUMP", dump}});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.err.find("explain: matmul_"), std::string::npos) << result.err;
+  const auto poisoned = bitnetc(with(kStory, {"-q"}), {{"BITNETC_POISON", "1"}});
+  EXPECT_EQ(poisoned.out, result.out);
+  const auto without_jit = bitnetc(with(kStory, {"--json", "-v"}), {{"BITNETC_JIT", "off"}});
+  ASSERT_EQ(without_jit.exit_code, 0) << without_jit.err;
+  for (const json& kernel : json::parse(without_jit.out)["kernels"])
+    EXPECT_FALSE(kernel["generator"].get<std::string>().starts_with("x64_")) << kernel;
+  if (!fs::exists(dump)) GTEST_SKIP() << "no kernel is generated for this machine";
+  write_file(in_the_way, "");
+  const auto refused = bitnetc(kStory, {{"BITNETC_DUMP", in_the_way}});
+  EXPECT_EQ(refused.exit_code, 0) << refused.err;
+  EXPECT_EQ(refused.out, result.out);
+  EXPECT_NE(refused.err.find("BITNETC_DUMP: " + in_the_way + "/"), std::string::npos)
+      << refused.err;
+}
+
 TEST_F(Cli, SameTextOnEveryTierAndThreadCountAndWithoutJit) {
   const std::string model = compile_bundled();
   std::vector<std::string> run = {"run",    model, "-p", "The King said", "-n", "24",

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kUsage = 2, kBadModel = 3, kInterrupted = 130;
+constexpr int kFailure = 1, kUsage = 2, kBadModel = 3, kInterrupted = 130;
 
 class TuningCommand : public CliFixture {
  protected:
@@ -185,6 +185,13 @@ TEST_F(TuningCommand, WrongUse) {
   expect({"autotune", "--threads", "0"}, kUsage, "--threads '0'");
   expect({"autotune", "nowhere"}, kBadModel, "nowhere");
   expect({"autotune", "--export", folder_.file("x")}, kBadModel, "");
+  const std::string missing = folder_.file("missing/page");
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"kernel", "explain", "64x256", "--html", missing},
+        {"autotune", "--export", missing}}) {
+    expect(arguments, kFailure, "missing/page: cannot create");
+    EXPECT_EQ(bitnetc(arguments).out, "");
+  }
   expect({"kernel", "explain", "rmsnorm_f32_k256_eps1e-05"}, kUsage, "only matmuls are tuned");
 }
 

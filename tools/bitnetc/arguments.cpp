@@ -2,8 +2,7 @@
 
 #include <optional>
 
-#include "runtime/options.h"
-#include "runtime/thread_pool.h"
+#include "runtime/cpu_allowance.h"
 #include "tools/bitnetc/terminal.h"
 
 namespace bitnetc {
@@ -79,11 +78,6 @@ IntegerRange usable_thread_range() {
 std::vector<int> one_and_all_threads() {
   const int cpus = usable_cpu_count();
   return cpus == 1 ? std::vector<int>{1} : std::vector<int>{1, cpus};
-}
-
-int thread_count(int asked) {
-  if (asked > 0) return asked;
-  return options().threads > 0 ? options().threads : usable_cpu_count();
 }
 
 }  // namespace bitnetc

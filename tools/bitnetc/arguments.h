@@ -22,8 +22,5 @@ Result<std::vector<LayoutId>> parse_layouts(const std::vector<std::string>& name
 
 IntegerRange usable_thread_range();  // 1 to the CPUs this process may use
 std::vector<int> one_and_all_threads();
-// What a run uses: `asked` if it is not 0, else BITNETC_THREADS, else every CPU this process may
-// use.
-int thread_count(int asked);
 
 }  // namespace bitnetc

@@ -2,12 +2,12 @@
 // then on.
 #include <memory>
 
-#include "runtime/cpu_features.h"
 #include "tools/bitnetc/arguments.h"
 #include "tools/bitnetc/autotune_compare.h"
+#include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/console_notes.h"
+#include "tools/bitnetc/output_option.h"
 #include "tools/bitnetc/plan_options.h"
 #include "tools/bitnetc/tuning_report.h"
 #include "tools/engine/engine.h"
@@ -27,40 +27,44 @@ struct AutotuneOptions {
   bool again = false, json = false, space = false;
 };
 
-Result<TuneRequest> read_request(const AutotuneOptions& options) {
-  TuneRequest request{
-      .target = host_target(), .effort = *parse_effort(options.effort), .again = options.again};
+Result<TuneRequest> read_request(const AutotuneOptions& options, CommandContext& context) {
+  const EngineSettings& settings = context.settings();
+  TuneRequest request{.target = settings.target,
+                      .build = settings.build,
+                      .effort = *parse_effort(options.effort),
+                      .again = options.again};
   request.budget_s = options.budget_s.value_or(tuning_seconds(request.effort));
   if (!options.shapes.empty() && !options.model.empty())
     return make_error(StatusCode::kInvalidArgument,
                       "'{}' and --shapes: expected a model or shapes, not both", options.model);
   if (options.shapes.empty()) {
-    BITNETC_ASSIGN_OR_RETURN(request.shapes, model_matmuls(options.model));
+    BITNETC_ASSIGN_OR_RETURN(request.shapes, model_matmuls(options.model, settings));
   } else {
     BITNETC_ASSIGN_OR_RETURN(request.shapes, parse_shapes(options.shapes));
   }
   BITNETC_ASSIGN_OR_RETURN(request.layouts, parse_layouts(options.layouts));
   request.threads = options.threads;
-  if (request.threads.empty()) request.threads = {thread_count(0)};
+  if (request.threads.empty()) request.threads = {context.thread_count(0)};
   return request;
 }
 
-Result<int> import_profile(const std::string& file) {
+Result<int> import_profile(const std::string& file, const std::string& cache_dir) {
   std::vector<std::string> problems;
   BITNETC_ASSIGN_OR_RETURN(const int64_t entries,
-                           machine_profile_store().import_from(file, problems));
+                           machine_profile_store(cache_dir).import_from(file, problems));
   for (const std::string& problem : problems) print_note(problem);
   print_note(fmt::format("{} entries of {} are used from now on", entries, file));
   return static_cast<int>(kExitOk);
 }
 
-Result<int> export_profile(const std::string& file) {
-  BITNETC_RETURN_IF_ERROR(machine_profile_store().export_to(file));
+Result<int> export_profile(const std::string& file, CommandContext& context) {
+  BITNETC_ASSIGN_OR_RETURN(const auto output, open_output(file, context.notes));
+  BITNETC_RETURN_IF_ERROR(machine_profile_store(context.options.cache_dir).export_to(*output));
   print_note(fmt::format("the profile of this machine is in {}", file));
   return static_cast<int>(kExitOk);
 }
 
-Result<int> autotune(const AutotuneOptions& options) {
+Result<int> autotune(const AutotuneOptions& options, CommandContext& context) {
   if (!options.import_file.empty() && !options.export_file.empty())
     return Status(StatusCode::kInvalidArgument, "--import and --export: expected one of them");
   if (!options.compared.empty() && !options.compares)
@@ -69,19 +73,22 @@ Result<int> autotune(const AutotuneOptions& options) {
     write_report(describe_search_space());
     return static_cast<int>(kExitOk);
   }
-  if (!options.import_file.empty()) return import_profile(options.import_file);
-  if (!options.export_file.empty()) return export_profile(options.export_file);
-  BITNETC_ASSIGN_OR_RETURN(const TuneRequest request, read_request(options));
+  if (!options.import_file.empty())
+    return import_profile(options.import_file, context.options.cache_dir);
+  if (!options.export_file.empty()) return export_profile(options.export_file, context);
+  BITNETC_ASSIGN_OR_RETURN(const TuneRequest request, read_request(options, context));
   if (options.compares)
-    return compare_profiles(request, options.compared, options.usage, options.json);
-  ConsoleNotes notes;
+    return compare_profiles(request, options.compared, options.usage, options.json, context);
   give_time_to_report();
-  BITNETC_ASSIGN_OR_RETURN(const TuneReport report,
-                           tune_this_machine(request, notes, &interrupted()));
+  BITNETC_ASSIGN_OR_RETURN(
+      const TuneReport report,
+      tune_this_machine(request, context.options.cache_dir, context.notes, &interrupted()));
   stop_gracefully();
   std::vector<TuningView> views;
   for (const int threads : request.threads)
-    views.push_back(tuning_view(request.shapes, request.layouts, threads, options.usage, notes));
+    views.push_back(
+        tuning_view(request.shapes, request.layouts,
+                    context.engine_options({.threads = threads, .usage = options.usage})));
   if (options.json) write_tuning_json(views);
   for (const TuningView& view : views)
     if (!options.json) write_report(tuning_text(view, false));
@@ -90,7 +97,7 @@ Result<int> autotune(const AutotuneOptions& options) {
 
 }  // namespace
 
-void add_autotune_command(Command parent) {
+void add_autotune_command(Command parent, CommandContext& context) {
   auto options = std::make_shared<AutotuneOptions>();
   Command command =
       parent.subcommand("autotune", "Measure how the matmuls of a model run best on this machine");
@@ -123,7 +130,7 @@ void add_autotune_command(Command parent) {
   command.flag("--space", options->space, "Print what is searched, and by which rules");
   command.json_flag(options->json);
   command.verbosity_flags(true, "Predicted against measured times, a line per contest");
-  command.set_action([options] { return autotune(*options); });
+  command.set_action([options, &context] { return autotune(*options, context); });
 }
 
 }  // namespace bitnetc

@@ -6,9 +6,9 @@
 
 #include "autotune/compare.h"
 #include "tools/bitnetc/arguments.h"
+#include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/console_notes.h"
 #include "tools/bitnetc/json_output.h"
 #include "tools/bitnetc/text_input.h"
 #include "tools/engine/machine_plans.h"
@@ -20,8 +20,10 @@ namespace {
 // held against.
 class Contenders {
  public:
-  Contenders(int threads, Usage usage, Notes& notes)
-      : threads_(threads), usage_(usage), here_(threads, usage, notes) {
+  Contenders(int threads, Usage usage, CommandContext& context)
+      : threads_(threads),
+        usage_(usage),
+        here_(context.options.cache_dir, threads, usage, context.notes) {
     named_.push_back({"this machine's", &here_.source()});
     named_.push_back({"heuristic", &heuristic_});
   }
@@ -97,10 +99,9 @@ void print_json(const Comparison& comparison, const std::vector<NamedPlans>& sou
 }  // namespace
 
 Result<int> compare_profiles(const TuneRequest& request, const std::vector<std::string>& files,
-                             Usage usage, bool json) {
+                             Usage usage, bool json, CommandContext& context) {
   const int threads = request.threads.front();
-  ConsoleNotes notes;
-  Contenders contenders(threads, usage, notes);
+  Contenders contenders(threads, usage, context);
   for (const std::string& file : files) BITNETC_RETURN_IF_ERROR(contenders.add_file(file));
   ProgressBar bar("comparing");
   give_time_to_report();
@@ -113,6 +114,7 @@ Result<int> compare_profiles(const TuneRequest& request, const std::vector<std::
                                             .specs = kernels_of(request),
                                             .threads = threads,
                                             .target = request.target,
+                                            .build = request.build,
                                             .budget_s = request.budget_s},
                                            hooks));
   bar.finish();

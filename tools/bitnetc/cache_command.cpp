@@ -10,8 +10,7 @@
 #include "compiler/check_program.h"
 #include "runtime/cache_directory.h"
 #include "runtime/compiled_model.h"
-#include "runtime/kernel_store.h"
-#include "runtime/options.h"
+#include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/json_output.h"
@@ -66,8 +65,8 @@ struct CacheOptions {
 };
 
 // Error: kInvalidArgument without a cache directory.
-Status check_cache_dir() {
-  if (!options().cache_dir.empty()) return {};
+Status check_cache_dir(const CommandContext& context) {
+  if (!context.options.cache_dir.empty()) return {};
   return Status(StatusCode::kInvalidArgument,
                 "there is no cache directory: neither XDG_CACHE_HOME nor HOME is set");
 }
@@ -86,9 +85,8 @@ std::string profile_problem(const std::string& path) {
   return problems.empty() ? "" : problems.front();
 }
 
-Result<std::vector<CacheEntry>> kernel_entries() {
-  BITNETC_ASSIGN_OR_RETURN(const std::vector<StoredKernel> stored,
-                           KernelStore::process().entries());
+Result<std::vector<CacheEntry>> kernel_entries(const KernelStore& store) {
+  BITNETC_ASSIGN_OR_RETURN(const std::vector<StoredKernel> stored, store.entries());
   std::vector<CacheEntry> entries;
   for (const StoredKernel& each : stored)
     entries.push_back({.name = each.file,
@@ -99,8 +97,10 @@ Result<std::vector<CacheEntry>> kernel_entries() {
   return entries;
 }
 
-Result<std::vector<CacheEntry>> file_entries(const CacheKind& kind, Depth depth) {
-  BITNETC_ASSIGN_OR_RETURN(const CacheDirectory directory, CacheDirectory::open(kind.name));
+Result<std::vector<CacheEntry>> file_entries(const std::string& cache_dir, const CacheKind& kind,
+                                             Depth depth) {
+  BITNETC_ASSIGN_OR_RETURN(const CacheDirectory directory,
+                           CacheDirectory::open(cache_dir, kind.name));
   BITNETC_ASSIGN_OR_RETURN(const std::vector<CacheFile> files, directory.list());
   const bool verifies = depth == Depth::kVerify;
   const bool reads_models = verifies && kind.name == std::string_view("models");
@@ -120,14 +120,15 @@ Result<std::vector<CacheEntry>> file_entries(const CacheKind& kind, Depth depth)
   return entries;
 }
 
-KindContent look_into(const CacheKind& kind, Depth depth) {
+KindContent look_into(const CommandContext& context, const CacheKind& kind, Depth depth) {
+  const std::string& cache_dir = context.options.cache_dir;
   KindContent content{
-      .kind = &kind, .path = options().cache_dir + "/" + kind.name, .problem = {}, .entries = {}};
+      .kind = &kind, .path = cache_dir + "/" + kind.name, .problem = {}, .entries = {}};
   // What is not there is not made.
   std::error_code error;
   if (fs::symlink_status(content.path, error).type() == fs::file_type::not_found) return content;
-  auto entries =
-      kind.name == std::string_view("kernels") ? kernel_entries() : file_entries(kind, depth);
+  auto entries = kind.name == std::string_view("kernels") ? kernel_entries(context.kernel_store)
+                                                          : file_entries(cache_dir, kind, depth);
   if (entries.ok()) {
     content.entries = *std::move(entries);
   } else {
@@ -136,9 +137,9 @@ KindContent look_into(const CacheKind& kind, Depth depth) {
   return content;
 }
 
-std::vector<KindContent> look_into_all(Depth depth) {
+std::vector<KindContent> look_into_all(const CommandContext& context, Depth depth) {
   std::vector<KindContent> all;
-  for (const CacheKind& kind : kKinds) all.push_back(look_into(kind, depth));
+  for (const CacheKind& kind : kKinds) all.push_back(look_into(context, kind, depth));
   return all;
 }
 
@@ -168,8 +169,8 @@ std::string local_time(int64_t since_epoch_ns) {
   return text;
 }
 
-void print_text(const std::vector<KindContent>& all) {
-  print_out("cache       {}\n", options().cache_dir);
+void print_text(const std::string& cache_dir, const std::vector<KindContent>& all) {
+  print_out("cache       {}\n", cache_dir);
   for (const KindContent& content : all) {
     const size_t count = content.entries.size();
     print_out("{:<12}{} file{}, {}\n", content.kind->name, count, count == 1 ? "" : "s",
@@ -182,8 +183,8 @@ void print_text(const std::vector<KindContent>& all) {
   }
 }
 
-void print_json(const char* schema, const std::vector<KindContent>& all,
-                const std::vector<std::string>& problems) {
+void print_json(const char* schema, const std::string& cache_dir,
+                const std::vector<KindContent>& all, const std::vector<std::string>& problems) {
   nlohmann::json entries = nlohmann::json::array();
   for (const KindContent& content : all) {
     for (const CacheEntry& entry : content.entries) {
@@ -196,29 +197,28 @@ void print_json(const char* schema, const std::vector<KindContent>& all,
       entries.push_back(std::move(each));
     }
   }
-  write_json(schema, 1,
-             {{"cache_dir", options().cache_dir}, {"entries", entries}, {"problems", problems}});
+  write_json(schema, 1, {{"cache_dir", cache_dir}, {"entries", entries}, {"problems", problems}});
 }
 
-Result<int> list_cache(const CacheOptions& cache) {
-  BITNETC_RETURN_IF_ERROR(check_cache_dir());
-  const std::vector<KindContent> all = look_into_all(Depth::kList);
+Result<int> list_cache(const CacheOptions& cache, const CommandContext& context) {
+  BITNETC_RETURN_IF_ERROR(check_cache_dir(context));
+  const std::vector<KindContent> all = look_into_all(context, Depth::kList);
   const std::vector<std::string> problems = problems_of(all);
   if (cache.json) {
-    print_json("cache-ls", all, problems);
+    print_json("cache-ls", context.options.cache_dir, all, problems);
   } else {
-    print_text(all);
+    print_text(context.options.cache_dir, all);
     for (const std::string& problem : problems) print_note(problem);
   }
   return kExitOk;
 }
 
-Result<int> verify_cache(const CacheOptions& cache) {
-  BITNETC_RETURN_IF_ERROR(check_cache_dir());
-  const std::vector<KindContent> all = look_into_all(Depth::kVerify);
+Result<int> verify_cache(const CacheOptions& cache, const CommandContext& context) {
+  BITNETC_RETURN_IF_ERROR(check_cache_dir(context));
+  const std::vector<KindContent> all = look_into_all(context, Depth::kVerify);
   const std::vector<std::string> problems = problems_of(all);
   if (cache.json) {
-    print_json("cache-verify", all, problems);
+    print_json("cache-verify", context.options.cache_dir, all, problems);
   } else {
     for (const KindContent& content : all) {
       const auto bad =
@@ -232,13 +232,15 @@ Result<int> verify_cache(const CacheOptions& cache) {
 }
 
 // Removes the entries of one kind, or those with a problem, and says what went.
-Status clear_kind(const CacheKind& kind, bool damaged_only) {
-  const KindContent content = look_into(kind, damaged_only ? Depth::kVerify : Depth::kList);
+Status clear_kind(const CommandContext& context, const CacheKind& kind, bool damaged_only) {
+  const KindContent content =
+      look_into(context, kind, damaged_only ? Depth::kVerify : Depth::kList);
   if (!content.problem.empty()) return Status(StatusCode::kIoError, content.problem);
   int removed = 0;
   int64_t removed_bytes = 0;
   if (!content.entries.empty()) {
-    BITNETC_ASSIGN_OR_RETURN(const CacheDirectory directory, CacheDirectory::open(kind.name));
+    BITNETC_ASSIGN_OR_RETURN(const CacheDirectory directory,
+                             CacheDirectory::open(context.options.cache_dir, kind.name));
     for (const CacheEntry& entry : content.entries) {
       if (damaged_only && entry.problem.empty()) continue;
       BITNETC_RETURN_IF_ERROR(directory.remove(entry.name));
@@ -251,7 +253,7 @@ Status clear_kind(const CacheKind& kind, bool damaged_only) {
   return {};
 }
 
-Status clear_cache(const CacheOptions& cache) {
+Status clear_cache(const CacheOptions& cache, const CommandContext& context) {
   const bool any_kind =
       cache.kernels || cache.models || cache.profiles || cache.limits || cache.all;
   if (!any_kind && !cache.damaged) {
@@ -259,17 +261,17 @@ Status clear_cache(const CacheOptions& cache) {
                   "say what to remove: --kernels, --models, --profiles, --limits or --all; with "
                   "--damaged only what `cache verify` complains about");
   }
-  BITNETC_RETURN_IF_ERROR(check_cache_dir());
+  BITNETC_RETURN_IF_ERROR(check_cache_dir(context));
   const bool chosen[] = {cache.models, cache.kernels, cache.profiles, cache.models, cache.limits};
   for (size_t i = 0; i < std::size(kKinds); ++i)
     if (cache.all || !any_kind || chosen[i])
-      BITNETC_RETURN_IF_ERROR(clear_kind(kKinds[i], cache.damaged));
+      BITNETC_RETURN_IF_ERROR(clear_kind(context, kKinds[i], cache.damaged));
   return {};
 }
 
 }  // namespace
 
-void add_cache_command(Command parent) {
+void add_cache_command(Command parent, CommandContext& context) {
   auto options = std::make_shared<CacheOptions>();
   Command command =
       parent.subcommand("cache", "What is kept between runs: compiled models, kernels, profiles");
@@ -283,12 +285,12 @@ void add_cache_command(Command parent) {
   Command list = command.subcommand("ls", "List everything by kind");
   list.json_flag(options->json);
   list.verbosity_flags(true, nullptr);
-  list.set_action([options] { return list_cache(*options); });
+  list.set_action([options, &context] { return list_cache(*options, context); });
 
   Command verify = command.subcommand("verify", "Read everything and check its checksums");
   verify.json_flag(options->json);
   verify.verbosity_flags(true, nullptr);
-  verify.set_action([options] { return verify_cache(*options); });
+  verify.set_action([options, &context] { return verify_cache(*options, context); });
 
   Command clear = command.subcommand("clear", "Remove entries and say which");
   clear.flag("--kernels", options->kernels, "Generated kernels");
@@ -299,8 +301,8 @@ void add_cache_command(Command parent) {
   clear.flag("--damaged", options->damaged,
              "Only entries that `cache verify` complains about (of the kinds given, or of all)");
   clear.verbosity_flags(true, nullptr);
-  clear.set_action([options]() -> Result<int> {
-    BITNETC_RETURN_IF_ERROR(clear_cache(*options));
+  clear.set_action([options, &context]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(clear_cache(*options, context));
     return kExitOk;
   });
 }

@@ -1,9 +1,11 @@
-// The sub-commands of `bitnetc`. Each add_* hangs its command onto `parent`.
+// The sub-commands of `bitnetc`. Each add_* hangs its command onto `parent`; `context` outlives it.
 #pragma once
 
 #include "tools/bitnetc/command_line.h"
 
 namespace bitnetc {
+
+class CommandContext;
 
 // Documented in `bitnetc --help` and docs/command.md.
 enum ExitCode : int {
@@ -16,15 +18,15 @@ enum ExitCode : int {
   kExitReaderGone = 141    // the program that read stdout ended
 };
 
-void add_run_command(Command parent);
-void add_compile_command(Command parent);
-void add_inspect_command(Command parent);
-void add_tokenize_command(Command parent);
-void add_kernel_command(Command parent);
-void add_kernel_bench_command(Command kernel);    // `kernel bench`
-void add_kernel_explain_command(Command kernel);  // `kernel explain`
-void add_autotune_command(Command parent);
-void add_doctor_command(Command parent);
-void add_cache_command(Command parent);
+void add_run_command(Command parent, CommandContext& context);
+void add_compile_command(Command parent, CommandContext& context);
+void add_inspect_command(Command parent, CommandContext& context);
+void add_tokenize_command(Command parent, CommandContext& context);
+void add_kernel_command(Command parent, CommandContext& context);
+void add_kernel_bench_command(Command kernel, CommandContext& context);    // `kernel bench`
+void add_kernel_explain_command(Command kernel, CommandContext& context);  // `kernel explain`
+void add_autotune_command(Command parent, CommandContext& context);
+void add_doctor_command(Command parent, CommandContext& context);
+void add_cache_command(Command parent, CommandContext& context);
 
 }  // namespace bitnetc

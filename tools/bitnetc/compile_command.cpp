@@ -1,9 +1,9 @@
 // bitnetc compile: a model folder in, a .bnc file out.
 #include <memory>
 
+#include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/console_notes.h"
 #include "tools/bitnetc/plan_options.h"
 #include "tools/engine/engine.h"
 
@@ -18,21 +18,21 @@ struct CompileCommandOptions {
   std::string tune = kNoTuning;
 };
 
-Status run_compile(const CompileCommandOptions& compile) {
-  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(compile.model));
+Status run_compile(const CompileCommandOptions& compile, CommandContext& context) {
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location,
+                           locate_model(compile.model, context.settings().program_dir));
   if (location.kind == ModelLocation::Kind::kCompiled)
     return make_error(StatusCode::kInvalidArgument, "{}: this model is compiled already",
                       location.path);
-  ConsoleNotes notes;
   return compile_model({.source_folder = location.path,
                         .output_path = compile.output,
                         .tune = parse_effort(compile.tune)},
-                       engine_options(notes, compile.plan));
+                       context.engine_options(compile.plan));
 }
 
 }  // namespace
 
-void add_compile_command(Command parent) {
+void add_compile_command(Command parent, CommandContext& context) {
   auto compile = std::make_shared<CompileCommandOptions>();
   Command command = parent.subcommand("compile", "Compile a model into one .bnc file");
   command.set_footer(
@@ -56,8 +56,8 @@ void add_compile_command(Command parent) {
                  [compile](const std::string& effort) { compile->tune = effort; });
   command.verbosity_flags(
       true, "List the configuration keys that were ignored, and what tuning measured");
-  command.set_action([compile]() -> Result<int> {
-    BITNETC_RETURN_IF_ERROR(run_compile(*compile));
+  command.set_action([compile, &context]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(run_compile(*compile, context));
     return kExitOk;
   });
 }

@@ -1,7 +1,5 @@
 #include "tools/bitnetc/console_notes.h"
 
-#include "tools/bitnetc/arguments.h"
-
 namespace bitnetc {
 
 void ConsoleNotes::note(NoteKind kind, const std::string& text) {
@@ -21,6 +19,8 @@ void ConsoleNotes::note(NoteKind kind, const std::string& text) {
     case NoteKind::kFallbackReason:
       if (is_verbose) print_note(text);
       return;
+    case NoteKind::kSelection: print_err("explain: {}\n", text); return;
+    case NoteKind::kObserver: print_err("{}\n", text); return;
     case NoteKind::kCompiled:
       if (verbosity() != Verbosity::kQuiet) print_err("{}\n", text);
       return;
@@ -29,6 +29,7 @@ void ConsoleNotes::note(NoteKind kind, const std::string& text) {
     case NoteKind::kCache:
     case NoteKind::kProfile:
     case NoteKind::kRepacked:
+    case NoteKind::kWaiting:
     case NoteKind::kTuning: print_note(text); return;
   }
 }
@@ -40,9 +41,9 @@ void ConsoleNotes::progress(const Progress& progress) {
   bar_->update(progress.done, progress.total, std::string(progress.what));
 }
 
-EngineOptions engine_options(Notes& notes, PlanRequest plan) {
-  plan.threads = thread_count(plan.threads);
-  return {.plan = std::move(plan), .notes = &notes, .cancel = &interrupted()};
+void ConsoleNotes::end_progress() {
+  const std::lock_guard lock(mutex_);
+  bar_.reset();
 }
 
 }  // namespace bitnetc

@@ -1,4 +1,4 @@
-// How the commands use the engine library: its notes and progress go to stderr, Ctrl-C stops it.
+// Where the library's notes and progress go: to stderr.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,6 @@
 
 #include "runtime/notes.h"
 #include "tools/bitnetc/console.h"
-#include "tools/engine/engine.h"
 
 namespace bitnetc {
 
@@ -17,14 +16,12 @@ class ConsoleNotes final : public Notes {
  public:
   void note(NoteKind kind, const std::string& text) override;
   void progress(const Progress& progress) override;
+  void end_progress();  // takes the bar off the screen; so does the next note
 
  private:
   std::mutex mutex_;                  // guards what follows
   std::string task_;                  // that bar_ shows
-  std::unique_ptr<ProgressBar> bar_;  // taken off the screen by the next note and at the end
+  std::unique_ptr<ProgressBar> bar_;  // of what goes on
 };
-
-// `plan` with its number of threads settled (thread_count()).
-EngineOptions engine_options(Notes& notes, PlanRequest plan = {});
 
 }  // namespace bitnetc

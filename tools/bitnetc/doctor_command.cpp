@@ -8,20 +8,16 @@
 #include <string>
 #include <vector>
 
-#include "runtime/cpu_features.h"
-#include "runtime/exec_memory.h"
-#include "runtime/options.h"
+#include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/console_notes.h"
 #include "tools/bitnetc/doctor_report.h"
 #include "tools/engine/engine.h"
 
 namespace bitnetc {
 namespace {
 
-void check_cache_dir(std::vector<std::string>& problems) {
-  const std::string& dir = options().cache_dir;
+void check_cache_dir(const std::string& dir, std::vector<std::string>& problems) {
   if (dir.empty()) {
     problems.emplace_back(
         "no cache directory: models are compiled anew on every run; set XDG_CACHE_HOME or HOME");
@@ -40,9 +36,9 @@ void check_cache_dir(std::vector<std::string>& problems) {
 
 // Proves the kernels of the bundled model, so that "what runs here" is an observation, and looks
 // what pages its file is mapped with.
-void check_bundled_model(Diagnosis& diagnosis) {
-  ConsoleNotes notes;
-  auto engine = make_engine(kBundledModel, engine_options(notes));
+void check_bundled_model(CommandContext& context, Diagnosis& diagnosis) {
+  auto engine = make_engine(kBundledModel, context.engine_options());
+  context.notes.end_progress();
   if (!engine.ok()) {
     diagnosis.problems.push_back("the bundled model does not run: " + engine.status().message());
     return;
@@ -72,37 +68,45 @@ std::vector<int> thread_counts(int most) {
 
 void measure_limits(Diagnosis& diagnosis) {
   const DisturbanceMeter meter;
-  for (const int threads : thread_counts(diagnosis.machine.allowance.usable()))
-    diagnosis.limits.push_back(remembered_limits(threads, /*fresh=*/true));
+  for (const int threads : thread_counts(diagnosis.machine.allowance.usable())) {
+    if (interrupted()) return;
+    diagnosis.limits.push_back(
+        remembered_limits(diagnosis.options.cache_dir, threads, /*fresh=*/true));
+  }
   diagnosis.disturbance = meter.read();
   diagnosis.clock = clock_state();
 }
 
-Diagnosis diagnose() {
-  const std::optional<Isa> cap = options().isa_cap;
-  Diagnosis diagnosis{.cap = cap, .host = host_target()};
-  diagnosis.problems = problems_of(diagnosis.machine, cap);
-  if (const Status status = exec_memory_available(); !status.ok()) {
+// Error: kCancelled by Ctrl-C.
+Result<Diagnosis> diagnose(CommandContext& context) {
+  const EngineSettings& settings = context.settings();
+  give_time_to_report();
+  Diagnosis diagnosis{.options = context.options, .host = settings.target};
+  diagnosis.problems = problems_of(diagnosis.machine, context.options.isa_cap);
+  if (const Status status = generated_code_available(settings.build); !status.ok()) {
     diagnosis.jit_refusal = status.message();
     diagnosis.problems.push_back("no generated code can run: " + status.message());
   }
-  check_cache_dir(diagnosis.problems);
-  check_bundled_model(diagnosis);
+  check_cache_dir(settings.cache_dir, diagnosis.problems);
+  check_bundled_model(context, diagnosis);
   check_pages(diagnosis.pages);
   measure_limits(diagnosis);
+  stop_gracefully();
+  if (interrupted())
+    return Status(StatusCode::kCancelled, "stopped before all of the machine was looked at");
   return diagnosis;
 }
 
 }  // namespace
 
-void add_doctor_command(Command parent) {
+void add_doctor_command(Command parent, CommandContext& context) {
   auto json = std::make_shared<bool>(false);
   Command command =
       parent.subcommand("doctor", "This machine, what runs on it, its limits, and problems");
   command.json_flag(*json);
   command.verbosity_flags(true, nullptr);
-  command.set_action([json]() -> Result<int> {
-    const Diagnosis diagnosis = diagnose();
+  command.set_action([json, &context]() -> Result<int> {
+    BITNETC_ASSIGN_OR_RETURN(const Diagnosis diagnosis, diagnose(context));
     *json ? write_diagnosis_json(diagnosis) : print_diagnosis(diagnosis);
     return diagnosis.problems.empty() ? kExitOk : kExitCheckFailed;
   });

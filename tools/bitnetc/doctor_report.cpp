@@ -6,7 +6,6 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "runtime/options.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/json_output.h"
 
@@ -36,11 +35,11 @@ void print_cpu(const Diagnosis& diagnosis) {
   const CpuFeatures& cpu = machine.cpu;
   print_line("cpu", fmt::format("{}, {} (family {}, model {}, stepping {})", cpu.brand,
                                 machine.microarchitecture, cpu.family, cpu.model, cpu.stepping));
-  print_line("executes", fmt::format("{}", fmt::join(feature_names(cpu), " ")));
-  print_line("tier", fmt::format("kernels are generated for {}", diagnosis.host.describe()));
+  print_line("executes", fmt::format("{}", fmt::join(cpu.features.names(), " ")));
+  print_line("tier", fmt::format("kernels are generated for {}", diagnosis.host.name()));
   std::vector<std::string> notes;
   for (const Isa isa : kTiers)
-    if (const std::string why = why_not(isa, machine, diagnosis.cap); !why.empty())
+    if (const std::string why = why_not(isa, machine, diagnosis.options.isa_cap); !why.empty())
       notes.push_back(fmt::format("not {}: {}", isa_name(isa), why));
   print_notes(notes);
 }
@@ -135,8 +134,8 @@ json json_of(const Machine& machine) {
           {"model", cpu.model},
           {"stepping", cpu.stepping},
           {"hypervisor", cpu.hypervisor},
-          {"features", feature_names(cpu)},
-          {"refused_features", cpu.refused},
+          {"features", cpu.features.names()},
+          {"refused_features", cpu.refused.names()},
           {"online_cpus", allowance.online},
           {"allowed_cpus", allowance.allowed},
           {"cpu_quota", allowance.quota ? json(*allowance.quota) : json(nullptr)},
@@ -189,7 +188,7 @@ void print_diagnosis(const Diagnosis& diagnosis) {
   print_line("fingerprint", fmt::format("{} (what was measured here is kept under it)",
                                         fingerprint(diagnosis.machine)));
   std::string title = "settings";
-  for (const OptionValue& option : describe_options(options())) {
+  for (const OptionValue& option : describe_options(diagnosis.options)) {
     print_line(title, fmt::format("{:<16} {:<20} {}", option.name, option.value, option.meaning));
     title.clear();
   }
@@ -207,16 +206,16 @@ void write_diagnosis_json(const Diagnosis& diagnosis) {
   }
   json tiers = json::object(), kernels = json::array(), settings = json::object();
   for (const Isa isa : kTiers) {
-    const std::string why = why_not(isa, diagnosis.machine, diagnosis.cap);
+    const std::string why = why_not(isa, diagnosis.machine, diagnosis.options.isa_cap);
     tiers[isa_name(isa)] = why.empty() ? json(true) : json(why);
   }
   for (const LinkedKernel& kernel : diagnosis.kernels)
     kernels.push_back({{"name", kernel.name}, {"generator", kernel.generator}});
-  for (const OptionValue& option : describe_options(options()))
+  for (const OptionValue& option : describe_options(diagnosis.options))
     settings[option.name] = option.value;
   write_json("doctor", 1,
              {{"machine", json_of(diagnosis.machine)},
-              {"isa", isa_name(diagnosis.host.best_isa)},
+              {"isa", diagnosis.host.name()},
               {"tiers", tiers},
               {"read_bandwidth_bytes_per_second", bandwidth},
               {"int8_operations_per_second", int8},

@@ -1,7 +1,6 @@
 // What `bitnetc doctor` found out, and its two printed forms.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,14 +8,15 @@
 #include "autotune/machine.h"
 #include "autotune/machine_notes.h"
 #include "compiler/link.h"
+#include "runtime/options.h"
 #include "runtime/target.h"
 
 namespace bitnetc {
 
 struct Diagnosis {
   const Machine& machine = this_machine();
-  std::optional<Isa> cap;
-  Target host;                        // after the cap
+  Options options;
+  Target host;                        // after the cap of the options
   std::vector<MachineLimits> limits;  // with 1, 2, 4, ... threads and with all
   Disturbance disturbance;            // while they were measured
   ClockState clock;

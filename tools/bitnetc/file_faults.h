@@ -3,8 +3,8 @@
 
 namespace bitnetc {
 
-// A file that is cut short while it is mapped (SIGBUS) ends the process with a line and
-// kExitBadModel; a limit on file sizes (SIGXFSZ) becomes an error of write(). Called once by
+// A file that is cut short while it is mapped (SIGBUS) ends the process with a line that names it
+// and kExitBadModel; a limit on file sizes (SIGXFSZ) becomes an error of write(). Called once by
 // main().
 void install_file_fault_handlers();
 

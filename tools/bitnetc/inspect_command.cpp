@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "compiler/plan_source.h"
+#include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/console_notes.h"
 #include "tools/bitnetc/json_output.h"
 #include "tools/engine/engine.h"
 #include "tools/engine/matrices.h"
@@ -99,9 +99,8 @@ void print_steps(const CompiledModel& model) {
               section.checksum);
 }
 
-Status inspect(const InspectOptions& options) {
-  ConsoleNotes notes;
-  BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, engine_options(notes)));
+Status inspect(const InspectOptions& options, CommandContext& context) {
+  BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, context.engine_options()));
   if (options.json) {
     print_json(*model);
     return {};
@@ -113,7 +112,7 @@ Status inspect(const InspectOptions& options) {
 
 }  // namespace
 
-void add_inspect_command(Command parent) {
+void add_inspect_command(Command parent, CommandContext& context) {
   auto options = std::make_shared<InspectOptions>();
   Command command = parent.subcommand("inspect", "Show what is in a compiled model");
   command.set_footer(
@@ -125,8 +124,8 @@ void add_inspect_command(Command parent) {
   command.flag("--steps", options->steps, "Also the steps, buffers and sections");
   command.json_flag(options->json);
   command.verbosity_flags(true, nullptr);
-  command.set_action([options]() -> Result<int> {
-    BITNETC_RETURN_IF_ERROR(inspect(*options));
+  command.set_action([options, &context]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(inspect(*options, context));
     return kExitOk;
   });
 }

@@ -6,7 +6,6 @@
 
 #include "autotune/machine.h"
 #include "compiler/plan_source.h"
-#include "runtime/cpu_features.h"
 #include "tools/bitnetc/console.h"
 
 namespace bitnetc {
@@ -38,8 +37,14 @@ struct Candidate {
 // The measuring of one request: what it keeps between cases.
 class BenchRun {
  public:
-  BenchRun(const KernelBenchRequest& request, const BenchProgress& progress)
-      : request_(request), progress_(progress), target_(host_target()) {
+  BenchRun(const KernelBenchRequest& request, const EngineSettings& settings,
+           const BenchProgress& progress)
+      : request_(request),
+        progress_(progress),
+        cache_dir_(settings.cache_dir),
+        target_(settings.target),
+        builder_(settings.build) {
+    bench_.target = target_;
     cases_total_ =
         static_cast<int>(request.shapes.size() * request.layouts.size() * request.tokens.size() *
                          request.threads.size() * request.regimes.size());
@@ -61,7 +66,7 @@ class BenchRun {
  private:
   MachineLimits limits_with(int threads) {
     progress_(0, cases_total_, fmt::format("limits with {} threads", threads));
-    return remembered_limits(threads, /*fresh=*/true);
+    return remembered_limits(cache_dir_, threads, /*fresh=*/true);
   }
 
   void bench_layout(const MatmulSpec& spec) {
@@ -209,6 +214,7 @@ class BenchRun {
 
   const KernelBenchRequest& request_;
   const BenchProgress& progress_;
+  const std::string cache_dir_;
   const Target target_;
   KernelBuilder builder_;
   KernelBench bench_;
@@ -296,10 +302,11 @@ RatioSummary KernelBench::generated_over_static() const {
 }
 
 Result<KernelBench> run_kernel_bench(const KernelBenchRequest& request,
+                                     const EngineSettings& settings,
                                      const BenchProgress& progress) {
   BITNETC_RETURN_IF_ERROR(validate_request(request));
   try {
-    return BenchRun(request, progress).run();
+    return BenchRun(request, settings, progress).run();
   } catch (const std::bad_alloc&) {
     return make_error(StatusCode::kOutOfMemory,
                       "kernel bench: no memory for copies of a matrix of {} bytes",

@@ -14,6 +14,7 @@
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
 #include "runtime/status.h"
+#include "tools/engine/engine.h"
 
 namespace bitnetc {
 
@@ -76,6 +77,7 @@ struct RatioSummary {
 };
 
 struct KernelBench {
+  Target target;                      // that kernels were made for
   std::vector<MachineLimits> limits;  // one per number of threads
   std::vector<KernelCase> cases;
   bool interrupted = false;
@@ -88,6 +90,6 @@ using BenchProgress = std::function<void(int done, int total, const std::string&
 // Ctrl-C ends it early; what was measured is returned.
 // Error: kInvalidArgument (numbers no matmul can have, no such generator), kOutOfMemory.
 Result<KernelBench> run_kernel_bench(const KernelBenchRequest& request,
-                                     const BenchProgress& progress);
+                                     const EngineSettings& settings, const BenchProgress& progress);
 
 }  // namespace bitnetc

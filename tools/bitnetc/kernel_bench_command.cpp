@@ -3,12 +3,13 @@
 #include <memory>
 
 #include "tools/bitnetc/arguments.h"
+#include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/kernel_bench.h"
 #include "tools/bitnetc/kernel_bench_report.h"
+#include "tools/bitnetc/output_option.h"
 #include "tools/bitnetc/plan_options.h"
-#include "tools/bitnetc/text_input.h"
 
 namespace bitnetc {
 namespace {
@@ -50,14 +51,16 @@ Result<KernelBenchRequest> read_request(const BenchOptions& options) {
   return request;
 }
 
-Result<int> bench(const BenchOptions& options) {
+Result<int> bench(const BenchOptions& options, CommandContext& context) {
   BITNETC_ASSIGN_OR_RETURN(const KernelBenchRequest request, read_request(options));
+  BITNETC_ASSIGN_OR_RETURN(const auto page, open_output(options.html, context.notes));
   ProgressBar bar("measuring");
   give_time_to_report();
   const auto progress = [&](int done, int total, const std::string& what) {
     bar.update(done, total, what);
   };
-  BITNETC_ASSIGN_OR_RETURN(const KernelBench measured, run_kernel_bench(request, progress));
+  BITNETC_ASSIGN_OR_RETURN(const KernelBench measured,
+                           run_kernel_bench(request, context.settings(), progress));
   bar.finish();
   stop_gracefully();
   if (options.json) {
@@ -65,8 +68,9 @@ Result<int> bench(const BenchOptions& options) {
   } else {
     print_kernel_bench(measured);
   }
-  if (!options.html.empty()) {
-    BITNETC_RETURN_IF_ERROR(write_text(options.html, kernel_bench_html(measured)));
+  if (page) {
+    BITNETC_RETURN_IF_ERROR(page->write(kernel_bench_html(measured, context.engine_options())));
+    BITNETC_RETURN_IF_ERROR(page->finish());
     print_note(fmt::format("the plots are in {}", options.html));
   }
   return static_cast<int>(measured.interrupted ? kExitInterrupted : kExitOk);
@@ -74,7 +78,7 @@ Result<int> bench(const BenchOptions& options) {
 
 }  // namespace
 
-void add_kernel_bench_command(Command kernel) {
+void add_kernel_bench_command(Command kernel, CommandContext& context) {
   auto options = std::make_shared<BenchOptions>();
   Command command = kernel.subcommand(
       "bench", "Every kernel that can serve a matmul, timed against the others and the limits");
@@ -104,7 +108,7 @@ void add_kernel_bench_command(Command kernel) {
   command.json_flag(options->json);
   command.text("--html", options->html, "FILE", "Also a page with plots");
   command.verbosity_flags(true, nullptr);
-  command.set_action([options] { return bench(*options); });
+  command.set_action([options, &context] { return bench(*options, context); });
 }
 
 }  // namespace bitnetc

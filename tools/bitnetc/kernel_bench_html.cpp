@@ -7,7 +7,6 @@
 #include "autotune/limits.h"
 #include "autotune/machine.h"
 #include "tools/bitnetc/arguments.h"
-#include "tools/bitnetc/console_notes.h"
 #include "tools/bitnetc/html_page.h"
 #include "tools/bitnetc/kernel_bench_report.h"
 #include "tools/bitnetc/svg_plot.h"
@@ -191,7 +190,7 @@ std::string section_of(const std::vector<const KernelCase*>& cases, const Kernel
 }
 
 // What tuning knows of the same shapes.
-std::string landscape_of(const KernelBench& bench) {
+std::string landscape_of(const KernelBench& bench, EngineOptions options) {
   std::vector<MatmulSpec> shapes;
   std::set<int> threads;
   for (const KernelCase& c : bench.cases) {
@@ -199,15 +198,16 @@ std::string landscape_of(const KernelBench& bench) {
     if (shapes.empty() || !same_shape(shapes.back(), c.spec)) shapes.push_back(c.spec);
   }
   std::string text = "<h1>The tuning landscape</h1>\n";
-  ConsoleNotes notes;
-  for (const int each : threads)
-    text += tuning_html(tuning_view(shapes, {}, each, Usage::kGeneration, notes));
+  for (const int each : threads) {
+    options.plan.threads = each;
+    text += tuning_html(tuning_view(shapes, {}, options));
+  }
   return text;
 }
 
 }  // namespace
 
-std::string kernel_bench_html(const KernelBench& bench) {
+std::string kernel_bench_html(const KernelBench& bench, const EngineOptions& options) {
   std::string body = head_of(bench);
   std::vector<const KernelCase*> section;
   for (const KernelCase& c : bench.cases) {
@@ -218,7 +218,7 @@ std::string kernel_bench_html(const KernelBench& bench) {
     section.push_back(&c);
   }
   if (!section.empty()) body += section_of(section, bench);
-  return html_page("bitnetc kernel bench", body + landscape_of(bench));
+  return html_page("bitnetc kernel bench", body + landscape_of(bench, options));
 }
 
 }  // namespace bitnetc

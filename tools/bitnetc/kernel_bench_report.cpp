@@ -208,7 +208,7 @@ void write_kernel_bench_json(const KernelBench& bench) {
              {{"machine", describe(this_machine())},
               {"date", today()},
               {"bitnetc_version", BITNETC_VERSION},
-              {"isa", host_target().describe()},
+              {"isa", bench.target.name()},
               {"interrupted", bench.interrupted},
               {"limits", limits},
               {"generated_over_static",

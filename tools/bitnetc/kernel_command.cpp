@@ -8,12 +8,11 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "runtime/cpu_features.h"
 #include "runtime/jit_observer.h"
 #include "runtime/overloaded.h"
+#include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/console_notes.h"
 #include "tools/bitnetc/json_output.h"
 #include "tools/engine/engine.h"
 
@@ -56,15 +55,17 @@ struct ShownKernel {
 
 // Builds the kernel a user named: a full kernel name, or a spec for which the best candidate is
 // taken.
-Result<ShownKernel> build_named(const std::string& name) {
+Result<ShownKernel> build_named(const std::string& name, const EngineSettings& settings) {
   BITNETC_ASSIGN_OR_RETURN(const KernelIdentity identity, parse_kernel_name(name));
-  const Target target = host_target();
+  const Target& target = settings.target;
   const KernelPlan plan =
       identity.plan.value_or(HeuristicPlanSource().choose(identity.spec, target).plan);
   ShownKernel shown{.request = {.spec = identity.spec, .plan = plan, .target = target},
                     .published = std::make_shared<LastPublished>()};
-  add_jit_observer(shown.published);
-  KernelBuilder builder;
+  JitObservers observers({shown.published.get(), settings.build.observer});
+  BuildSettings build = settings.build;
+  build.observer = &observers;
+  KernelBuilder builder(build);
   BITNETC_ASSIGN_OR_RETURN(shown.built,
                            identity.generator.empty()
                                ? builder.build(shown.request)
@@ -117,6 +118,12 @@ std::string describe(const KernelSpec& spec) {
                 "operation   y = RMS norm of x * w\nshapes      x, w, y f32[{}], eps {}", s.k,
                 s.eps);
           },
+          [](const HeadNormSpec& s) {
+            return fmt::format(
+                "operation   each head = RMS norm of the head * w, in place\n"
+                "shapes      x f32[{}][{}], w f32[{}], eps {}",
+                s.heads, s.head_dim, s.head_dim, s.eps);
+          },
           [](const RopeAppendSpec& s) {
             return fmt::format(
                 "operation   rotate q and k, append k and v to the cache as fp16\n"
@@ -149,18 +156,22 @@ std::string describe(const KernelSpec& spec) {
       spec);
 }
 
-std::string describe(const KernelPlan& plan) {
-  return fmt::format("{} row tiles a step, {} column groups an iteration, prefetch {} bytes ahead",
-                     plan.tiles_per_step, plan.k_unroll, plan.prefetch_bytes);
+// "tiles_per_step 1, k_unroll 8, prefetch_bytes 8192": the fields that the kernel's family has.
+std::string describe(const KernelPlan& plan, const std::string& generator) {
+  std::string text;
+  for (const PlanField& each : find_generator(generator)->plan_fields())
+    if (const int value = each.of(plan); !each.is_optional || value != each.standard)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", each.name, value);
+  return text;
 }
 
-Status show(const KernelOptions& options) {
-  BITNETC_ASSIGN_OR_RETURN(const ShownKernel shown, build_named(options.name));
+Status show(const KernelOptions& options, CommandContext& context) {
+  BITNETC_ASSIGN_OR_RETURN(const ShownKernel shown, build_named(options.name, context.settings()));
   const PublishedCode& published = shown.published->last();
   print_out("name        {}\ngenerator   {}\n", shown.built.kernel.name(), shown.built.generator);
   print_out("{}\n", describe(shown.request.spec));
   if (std::holds_alternative<MatmulSpec>(shown.request.spec))
-    print_out("plan        {}\n", describe(shown.request.plan));
+    print_out("plan        {}\n", describe(shown.request.plan, shown.built.generator));
   if (shown.published->code().empty()) {
     print_out("code        compiled ahead of time\n");
   } else {
@@ -176,8 +187,8 @@ Status show(const KernelOptions& options) {
   return {};
 }
 
-Status disassemble(const KernelOptions& options) {
-  BITNETC_ASSIGN_OR_RETURN(const ShownKernel shown, build_named(options.name));
+Status disassemble(const KernelOptions& options, CommandContext& context) {
+  BITNETC_ASSIGN_OR_RETURN(const ShownKernel shown, build_named(options.name, context.settings()));
   const std::vector<uint8_t>& code = shown.published->code();
   if (code.empty()) {
     return make_error(StatusCode::kInvalidArgument,
@@ -202,9 +213,9 @@ Status disassemble(const KernelOptions& options) {
   return {};
 }
 
-Status list(const KernelOptions& options) {
-  ConsoleNotes notes;
-  BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(options.model, engine_options(notes)));
+Status list(const KernelOptions& options, CommandContext& context) {
+  BITNETC_ASSIGN_OR_RETURN(const Engine engine,
+                           make_engine(options.model, context.engine_options()));
   if (options.json) {
     nlohmann::json rows = nlohmann::json::array();
     for (const LinkedKernel& kernel : engine.link_report.kernels)
@@ -245,16 +256,21 @@ struct CheckCount {
   int checked = 0, failed = 0;
 };
 
-// Every generator that accepts the request, not only the one that would be taken.
-void check_request(const KernelRequest& request, int seeds, CheckCount& count) {
-  KernelBuilder builder;
+// Every generator that accepts the request, not only the one that would be taken. Ctrl-C ends it
+// between two problems.
+void check_request(const KernelRequest& request, int seeds, const BuildSettings& settings,
+                   CheckCount& count) {
+  KernelBuilder builder(settings);
   for (const auto& generator : KernelBuilder::generators()) {
+    if (interrupted()) return;
     if (generator->kind() == GeneratorKind::kReference || !generator->accepts(request).ok())
       continue;
+    if (generator->kind() == GeneratorKind::kGenerated && !settings.jit) continue;
     const auto built = builder.build_with(generator->name(), request);
     Status status = built.status();
     for (int seed = 1; status.ok() && seed <= seeds && !interrupted(); ++seed)
-      status = prove(request.spec, built->kernel, static_cast<uint64_t>(seed), built->table_form);
+      status = prove(request.spec, built->kernel, cpu_device(), static_cast<uint64_t>(seed),
+                     built->table_form);
     if (interrupted()) return;
     ++count.checked;
     if (!status.ok()) ++count.failed;
@@ -265,24 +281,25 @@ void check_request(const KernelRequest& request, int seeds, CheckCount& count) {
   }
 }
 
-Result<int> check(const KernelOptions& options) {
-  ConsoleNotes notes;
-  BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, engine_options(notes)));
+Result<int> check(const KernelOptions& options, CommandContext& context) {
+  BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, context.engine_options()));
   BITNETC_ASSIGN_OR_RETURN(const std::set<std::string> specs, specs_of(*model));
-  const Target target = host_target();
+  const Target& target = context.settings().target;
   const HeuristicPlanSource plans;
   CheckCount count;
+  give_time_to_report();
   for (const std::string& name : specs) {
     BITNETC_ASSIGN_OR_RETURN(KernelSpec spec, parse_spec(name));
     auto* matmul = std::get_if<MatmulSpec>(&spec);
     for (int m = matmul != nullptr ? kAnyM : 1; m <= (matmul != nullptr ? kMaxSmallM : 1); ++m) {
       if (matmul != nullptr) matmul->m = m;
       check_request({.spec = spec, .plan = plans.choose(spec, target).plan, .target = target},
-                    options.seeds, count);
+                    options.seeds, context.settings().build, count);
     }
   }
+  stop_gracefully();
   print_out("{}{} kernels checked against the reference with {} seeds on {}: {} failed\n",
-            interrupted() ? "stopped: " : "", count.checked, options.seeds, target.describe(),
+            interrupted() ? "stopped: " : "", count.checked, options.seeds, target.name(),
             count.failed);
   if (interrupted()) return kExitInterrupted;
   return count.failed == 0 ? kExitOk : kExitCheckFailed;
@@ -290,7 +307,7 @@ Result<int> check(const KernelOptions& options) {
 
 }  // namespace
 
-void add_kernel_command(Command parent) {
+void add_kernel_command(Command parent, CommandContext& context) {
   auto options = std::make_shared<KernelOptions>();
   Command command =
       parent.subcommand("kernel", "List, show, disassemble, check, time and explain kernels");
@@ -308,8 +325,8 @@ void add_kernel_command(Command parent) {
   list_command.text("MODEL", options->model, "MODEL", kModelHelp);
   list_command.json_flag(options->json);
   list_command.verbosity_flags(true, nullptr);
-  list_command.set_action([options]() -> Result<int> {
-    BITNETC_RETURN_IF_ERROR(list(*options));
+  list_command.set_action([options, &context]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(list(*options, context));
     return kExitOk;
   });
 
@@ -318,8 +335,8 @@ void add_kernel_command(Command parent) {
   show_command.text("NAME", options->name, "NAME", "Kernel name or spec name");
   show_command.require("NAME");
   show_command.verbosity_flags(true, "Also the intermediate form, if it has one");
-  show_command.set_action([options]() -> Result<int> {
-    BITNETC_RETURN_IF_ERROR(show(*options));
+  show_command.set_action([options, &context]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(show(*options, context));
     return kExitOk;
   });
 
@@ -327,8 +344,8 @@ void add_kernel_command(Command parent) {
   disasm_command.text("NAME", options->name, "NAME", "Kernel name or spec name");
   disasm_command.require("NAME");
   disasm_command.verbosity_flags(true, nullptr);
-  disasm_command.set_action([options]() -> Result<int> {
-    BITNETC_RETURN_IF_ERROR(disassemble(*options));
+  disasm_command.set_action([options, &context]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(disassemble(*options, context));
     return kExitOk;
   });
 
@@ -338,10 +355,10 @@ void add_kernel_command(Command parent) {
   check_command.integer("--seeds", options->seeds, {.least = 1, .most = 1'000'000},
                         "Random problems per kernel (default: 8)");
   check_command.verbosity_flags(true, "Every kernel, not only failures");
-  check_command.set_action([options] { return check(*options); });
+  check_command.set_action([options, &context] { return check(*options, context); });
 
-  add_kernel_bench_command(command);
-  add_kernel_explain_command(command);
+  add_kernel_bench_command(command, context);
+  add_kernel_explain_command(command, context);
 }
 
 }  // namespace bitnetc

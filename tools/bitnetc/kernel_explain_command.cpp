@@ -1,14 +1,13 @@
 // bitnetc kernel explain: why a matmul runs as it does.
 #include <memory>
 
-#include "runtime/cpu_features.h"
 #include "tools/bitnetc/arguments.h"
+#include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/console_notes.h"
 #include "tools/bitnetc/html_page.h"
+#include "tools/bitnetc/output_option.h"
 #include "tools/bitnetc/plan_options.h"
-#include "tools/bitnetc/text_input.h"
 #include "tools/bitnetc/tuning_report.h"
 #include "tools/engine/engine.h"
 
@@ -24,7 +23,7 @@ struct ExplainOptions {
 };
 
 // A spec names one matmul; a shape too; anything else is a model.
-Result<std::vector<MatmulSpec>> matmuls_of(const std::string& what,
+Result<std::vector<MatmulSpec>> matmuls_of(const std::string& what, const EngineSettings& settings,
                                            std::vector<LayoutId>& layouts) {
   if (const auto identity = parse_kernel_name(what); identity.ok()) {
     const auto* matmul = std::get_if<MatmulSpec>(&identity->spec);
@@ -36,33 +35,35 @@ Result<std::vector<MatmulSpec>> matmuls_of(const std::string& what,
     return std::vector{*matmul};
   }
   if (const auto shape = parse_shape(what); shape.ok()) return std::vector{*shape};
-  return model_matmuls(what);
+  return model_matmuls(what, settings);
 }
 
-Status explain(const ExplainOptions& options) {
+Status explain(const ExplainOptions& options, CommandContext& context) {
   BITNETC_ASSIGN_OR_RETURN(std::vector<LayoutId> layouts, parse_layouts(options.layouts));
-  BITNETC_ASSIGN_OR_RETURN(const auto shapes, matmuls_of(options.what, layouts));
-  ConsoleNotes notes;
+  BITNETC_ASSIGN_OR_RETURN(const auto page, open_output(options.html, context.notes));
+  BITNETC_ASSIGN_OR_RETURN(const auto shapes,
+                           matmuls_of(options.what, context.settings(), layouts));
   const TuningView view =
-      tuning_view(shapes, layouts, thread_count(options.threads), options.usage, notes);
+      tuning_view(shapes, layouts,
+                  context.engine_options({.threads = options.threads, .usage = options.usage}));
   if (options.json) {
     write_tuning_json({view});
   } else {
     write_report(tuning_text(view, options.all));
   }
-  if (options.html.empty()) return {};
-  BITNETC_RETURN_IF_ERROR(write_text(
-      options.html,
+  if (!page) return {};
+  BITNETC_RETURN_IF_ERROR(page->write(
       html_page("bitnetc kernel explain",
                 fmt::format("<h1>How ternary matmuls run here</h1>\n<p>Layouts:{}</p>\n{}",
                             layout_key(), tuning_html(view)))));
+  BITNETC_RETURN_IF_ERROR(page->finish());
   print_note(fmt::format("the pictures are in {}", options.html));
   return {};
 }
 
 }  // namespace
 
-void add_kernel_explain_command(Command kernel) {
+void add_kernel_explain_command(Command kernel, CommandContext& context) {
   auto options = std::make_shared<ExplainOptions>();
   Command command = kernel.subcommand(
       "explain", "Why matmuls run as they do: candidates, predictions, measurements, choices");
@@ -81,8 +82,8 @@ void add_kernel_explain_command(Command kernel) {
   command.json_flag(options->json);
   command.text("--html", options->html, "FILE", "Also a page with pictures");
   command.verbosity_flags(true, nullptr);
-  command.set_action([options]() -> Result<int> {
-    BITNETC_RETURN_IF_ERROR(explain(*options));
+  command.set_action([options, &context]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(explain(*options, context));
     return kExitOk;
   });
 }

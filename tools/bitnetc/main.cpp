@@ -2,8 +2,8 @@
 #include <new>
 
 #include "codegen/kernel_builder.h"
-#include "runtime/jit_observer.h"
 #include "runtime/options.h"
+#include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/command_line.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
@@ -63,17 +63,16 @@ int report_failure(const Status& status, bool as_json) {
 }
 
 Result<int> run_command(CommandLine& line, int argc, char** argv) {
-  BITNETC_ASSIGN_OR_RETURN(const Options options, read_options());
-  set_options(options);
-  install_observers(options);
-  add_run_command(line.root());
-  add_compile_command(line.root());
-  add_inspect_command(line.root());
-  add_tokenize_command(line.root());
-  add_autotune_command(line.root());
-  add_kernel_command(line.root());
-  add_doctor_command(line.root());
-  add_cache_command(line.root());
+  BITNETC_ASSIGN_OR_RETURN(Options options, read_options());
+  CommandContext context(std::move(options));
+  add_run_command(line.root(), context);
+  add_compile_command(line.root(), context);
+  add_inspect_command(line.root(), context);
+  add_tokenize_command(line.root(), context);
+  add_autotune_command(line.root(), context);
+  add_kernel_command(line.root(), context);
+  add_doctor_command(line.root(), context);
+  add_cache_command(line.root(), context);
   line.root().set_footer(kFooter);
   BITNETC_ASSIGN_OR_RETURN(const auto action, line.parse(argc, argv, version_text));
   return action();

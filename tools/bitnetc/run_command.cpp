@@ -8,12 +8,11 @@
 
 #include "autotune/limits.h"
 #include "runtime/cpu_allowance.h"
-#include "runtime/kernel_store.h"
-#include "tools/bitnetc/arguments.h"
+#include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/console_notes.h"
 #include "tools/bitnetc/json_output.h"
+#include "tools/bitnetc/output_option.h"
 #include "tools/bitnetc/plan_options.h"
 #include "tools/bitnetc/terminal.h"
 #include "tools/bitnetc/text_options.h"
@@ -97,6 +96,7 @@ struct Statistics {
   double first_token_ms = 0;                // after loading, from the first forward pass
   double load_ms = 0;                       // opening, linking, proving
   double decode_bytes_per_second = 0, read_bandwidth = 0;
+  int64_t kernels_stored = 0;  // read from the cache directory instead of generated
   int64_t peak_memory_bytes = 0;
   const GenerationResult* result = nullptr;
   const LinkReport* link = nullptr;
@@ -109,11 +109,13 @@ int64_t peak_memory_bytes() {
 }
 
 Statistics make_statistics(const Engine& engine, const GenerationRequest& request,
-                           const GenerationResult& result, int threads, double load_ms) {
+                           const GenerationResult& result, int threads, double load_ms,
+                           CommandContext& context) {
   Statistics stats{.threads = threads,
                    .prompt_tokens = request.prompt_ids.size(),
                    .first_token_ms = result.first_token_seconds * 1e3,
                    .load_ms = load_ms,
+                   .kernels_stored = context.kernel_store.hits(),
                    .peak_memory_bytes = peak_memory_bytes(),  // before the bandwidth buffers
                    .result = &result,
                    .link = &engine.link_report};
@@ -123,7 +125,8 @@ Statistics make_statistics(const Engine& engine, const GenerationRequest& reques
     stats.decode_rate = result.decode_passes / result.decode_seconds;
     stats.decode_bytes_per_second =
         stats.decode_rate * static_cast<double>(engine.executable->bytes_per_token());
-    stats.read_bandwidth = remembered_read_bandwidth(threads, /*fresh=*/false, print_note);
+    stats.read_bandwidth = remembered_read_bandwidth(context.options.cache_dir, threads,
+                                                     /*fresh=*/false, print_note);
   }
   return stats;
 }
@@ -145,7 +148,7 @@ void print_statistics(const Statistics& stats) {
       stop_reason_name(result.stop_reason), stats.threads, stats.threads == 1 ? "" : "s",
       format_bytes(static_cast<double>(stats.peak_memory_bytes)), stats.load_ms,
       stats.link->kernels.size(), static_cast<double>(stats.link->build_ns) / 1e6,
-      KernelStore::process().hits(), static_cast<double>(stats.link->proof_ns) / 1e6);
+      stats.kernels_stored, static_cast<double>(stats.link->proof_ns) / 1e6);
 }
 
 nlohmann::ordered_json json_of(const SamplingParams& sampling) {
@@ -160,7 +163,7 @@ nlohmann::ordered_json json_of(const SamplingParams& sampling) {
 nlohmann::ordered_json json_of(const Statistics& stats) {
   return {{"threads", stats.threads},
           {"load_ms", stats.load_ms},
-          {"kernels_stored", KernelStore::process().hits()},
+          {"kernels_stored", stats.kernels_stored},
           {"kernel_build_ms", static_cast<double>(stats.link->build_ns) / 1e6},
           {"kernel_proof_ms", static_cast<double>(stats.link->proof_ns) / 1e6},
           {"first_token_ms", stats.first_token_ms},
@@ -226,26 +229,28 @@ Result<GenerationRequest> make_request(const RunOptions& run, const std::string&
 }
 
 // Opened before any work is done; null: none was asked for.
-Result<std::unique_ptr<OutputFile>> open_logits_file(const RunOptions& run) {
+Result<std::unique_ptr<OutputFile>> open_logits_file(const RunOptions& run,
+                                                     CommandContext& context) {
   if (run.logits_file.empty()) return std::unique_ptr<OutputFile>();
-  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(run.model));
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location,
+                           locate_model(run.model, context.settings().program_dir));
   std::vector<std::string> inputs = model_files(location);
   inputs.push_back(run.prompt.file);
   BITNETC_RETURN_IF_ERROR(check_not_an_input("--logits", run.logits_file, inputs));
-  return OutputFile::create(run.logits_file);
+  return open_output(run.logits_file, context.notes);
 }
 
-Result<int> run_model(const RunOptions& run) {
+Result<int> run_model(const RunOptions& run, CommandContext& context) {
   BITNETC_RETURN_IF_ERROR(check_options(run));
-  BITNETC_RETURN_IF_ERROR(locate_model(run.model).status());  // before a prompt is waited for
-  BITNETC_ASSIGN_OR_RETURN(const auto logits_file, open_logits_file(run));
+  // Before a prompt is waited for.
+  BITNETC_RETURN_IF_ERROR(locate_model(run.model, context.settings().program_dir).status());
+  BITNETC_ASSIGN_OR_RETURN(const auto logits_file, open_logits_file(run, context));
   BITNETC_ASSIGN_OR_RETURN(const std::string prompt, resolve_text(run.prompt, "prompt"));
   const Stopwatch load_watch;
-  ConsoleNotes notes;
   BITNETC_ASSIGN_OR_RETURN(const Engine engine,
-                           make_engine(run.model, engine_options(notes, run.plan)));
+                           make_engine(run.model, context.engine_options(run.plan)));
   BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, prompt, engine));
-  const int threads = thread_count(run.plan.threads);
+  const int threads = context.thread_count(run.plan.threads);
   // Pinning helps when every CPU has its thread; fewer threads, as under a quota, are better placed
   // by the scheduler.
   const bool fills_mask = threads == static_cast<int>(cpu_allowance().allowed.size());
@@ -271,7 +276,7 @@ Result<int> run_model(const RunOptions& run) {
   if (logits_file) BITNETC_RETURN_IF_ERROR(write_npy(*logits_file, result.prompt_logits));
 
   if (run.json || verbosity() != Verbosity::kQuiet) {
-    const Statistics stats = make_statistics(engine, request, result, threads, load_ms);
+    const Statistics stats = make_statistics(engine, request, result, threads, load_ms, context);
     run.json ? print_json(engine, stats, request) : print_statistics(stats);
   }
   return result.stop_reason == StopReason::kInterrupted ? kExitInterrupted : kExitOk;
@@ -309,7 +314,7 @@ void add_sampling_options(Command& command, RunOptions& run) {
 
 }  // namespace
 
-void add_run_command(Command parent) {
+void add_run_command(Command parent, CommandContext& context) {
   auto run = std::make_shared<RunOptions>();
   Command command = parent.subcommand("run", "Generate text");
   command.set_footer(
@@ -341,7 +346,7 @@ void add_run_command(Command parent) {
                "Write the float32 logits of the last prompt position to a .npy file");
   command.json_flag(run->json);
   command.verbosity_flags(true, "Say which layouts and kernels run, and what was ignored");
-  command.set_action([run] { return run_model(*run); });
+  command.set_action([run, &context] { return run_model(*run, context); });
 }
 
 }  // namespace bitnetc

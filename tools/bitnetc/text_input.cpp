@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "runtime/file_descriptor.h"
-#include "runtime/output_file.h"
 #include "tools/bitnetc/console.h"
 
 namespace bitnetc {
@@ -63,10 +62,6 @@ Result<std::string> read_text(const std::string& path) {
   if (::fstat(fd.get(), &info) == 0 && S_ISDIR(info.st_mode))
     return make_error(StatusCode::kUnsupported, "{}: is a folder, expected a file with text", path);
   return read_all(fd.get(), path);
-}
-
-Status write_text(const std::string& path, const std::string& text) {
-  return write_output(path, text);
 }
 
 Result<std::string> resolve_text(const TextInput& input, const char* what) {

@@ -11,8 +11,6 @@ namespace bitnetc {
 // The whole of a file, or of stdin for "-". Error: kNotFound, kIoError; kUnsupported for a folder
 // and for more than 64 MiB; kCancelled by Ctrl-C.
 Result<std::string> read_text(const std::string& path);
-// Error: kIoError naming the file.
-Status write_text(const std::string& path, const std::string& text);
 
 struct TextInput {
   std::optional<std::string> text;  // -p

@@ -2,6 +2,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/json_output.h"
@@ -46,18 +47,18 @@ Status encode(const TokenizeOptions& options, const Tokenizer& tokenizer) {
   return {};
 }
 
-Status tokenize(const TokenizeOptions& options) {
+Status tokenize(const TokenizeOptions& options, const EngineSettings& settings) {
   const bool decodes = !options.decode_ids.empty();
   if (decodes && (options.text.text || !options.text.file.empty()))
     return make_error(StatusCode::kInvalidArgument, "--decode and {}: expected one of them",
                       options.text.text ? "-p" : "-f");
-  BITNETC_ASSIGN_OR_RETURN(const auto tokenizer, load_tokenizer(options.model));
+  BITNETC_ASSIGN_OR_RETURN(const auto tokenizer, load_tokenizer(options.model, settings));
   return decodes ? decode(options, *tokenizer) : encode(options, *tokenizer);
 }
 
 }  // namespace
 
-void add_tokenize_command(Command parent) {
+void add_tokenize_command(Command parent, CommandContext& context) {
   auto options = std::make_shared<TokenizeOptions>();
   Command command =
       parent.subcommand("tokenize", "Show the tokens of a text, or the text of tokens");
@@ -76,8 +77,8 @@ void add_tokenize_command(Command parent) {
   command.flag("--ids", options->ids_only, "Only the ids, on one line");
   command.json_flag(options->json);
   command.verbosity_flags(true, nullptr);
-  command.set_action([options]() -> Result<int> {
-    BITNETC_RETURN_IF_ERROR(tokenize(*options));
+  command.set_action([options, &context]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(tokenize(*options, context.settings()));
     return kExitOk;
   });
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "codegen/matmul_plans.h"
 #include "tools/bitnetc/arguments.h"
 #include "tools/bitnetc/html_page.h"
 #include "tools/bitnetc/svg_plot.h"
@@ -60,15 +61,17 @@ std::string draw_plans(const TuningRow& row) {
     return std::tie(a.generator, a.plan) < std::tie(b.generator, b.plan);
   });
   std::set<int> distances;
-  for (const Measurement& each : in_order) distances.insert(each.plan.prefetch_bytes);
+  for (const Measurement& each : in_order)
+    distances.insert(PanelPlan::from(each.plan).prefetch_bytes);
   for (const int distance : distances)
     columns.push_back(distance == 0 ? "no prefetch" : fmt::format("{} B ahead", distance));
   for (const Measurement& each : in_order) {
-    std::string name = fmt::format("{} t{}", each.generator, each.plan.tiles_per_step);
-    if (each.plan.block_k > 0) name += fmt::format(" k{}", each.plan.block_k);
+    const PanelPlan plan = PanelPlan::from(each.plan);
+    std::string name = fmt::format("{} t{}", each.generator, plan.tiles_per_step);
+    if (plan.block_k > 0) name += fmt::format(" k{}", plan.block_k);
     note(rows, name);
-    const auto column = static_cast<size_t>(
-        std::distance(distances.begin(), distances.find(each.plan.prefetch_bytes)));
+    const auto column =
+        static_cast<size_t>(std::distance(distances.begin(), distances.find(plan.prefetch_bytes)));
     auto [at, fresh] = least.emplace(std::pair(name, columns[column]), each.median_s);
     if (!fresh) at->second = std::min(at->second, each.median_s);
   }

@@ -40,7 +40,7 @@ void set_roofline(TuningRow& row, const MachineLimits& limits) {
 TuningRow row_of(const MatmulSpec& spec, const MachinePlans& plans, const Target& target,
                  int threads) {
   TuningRow row{.spec = spec, .choice = plans.source().choose(spec, target)};
-  const ProfileKey key{.spec = spec, .target = target.describe(), .threads = threads};
+  const ProfileKey key{.spec = spec, .target = target.name(), .threads = threads};
   if (const ProfileEntry* entry = plans.profile().find(key)) row.entry = *entry;
   return row;
 }
@@ -156,13 +156,16 @@ std::string usage_line(const TuningShape& shape, Usage usage) {
 }  // namespace
 
 TuningView tuning_view(const std::vector<MatmulSpec>& shapes, const std::vector<LayoutId>& layouts,
-                       int threads, Usage usage, Notes& notes) {
-  const Target target = host_target();
-  const MachinePlans plans(threads, usage, notes);
-  TuningView view{.target = target.describe(),
+                       const EngineOptions& options) {
+  const Target& target = options.settings.target;
+  const std::string& cache_dir = options.settings.cache_dir;
+  const int threads = options.plan.threads;
+  const Usage usage = options.plan.usage;
+  const MachinePlans plans(cache_dir, threads, usage, *options.notes);
+  TuningView view{.target = target.name(),
                   .threads = threads,
                   .usage = usage,
-                  .limits = remembered_limits(threads),
+                  .limits = remembered_limits(cache_dir, threads),
                   .shapes = {}};
   for (const MatmulSpec& spec : shapes) {
     TuningShape shape{

@@ -11,7 +11,7 @@
 #include "autotune/profile.h"
 #include "autotune/usage.h"
 #include "compiler/plan_source.h"
-#include "runtime/notes.h"
+#include "tools/engine/engine.h"
 
 namespace bitnetc {
 
@@ -47,9 +47,10 @@ struct TuningView {
   std::vector<TuningShape> shapes;
 };
 
-// From this machine's profile. `layouts`: empty: all.
+// From this machine's profile. `layouts`: empty: all. `options`: their plan says the threads and
+// the usage.
 TuningView tuning_view(const std::vector<MatmulSpec>& shapes, const std::vector<LayoutId>& layouts,
-                       int threads, Usage usage, Notes& notes);
+                       const EngineOptions& options);
 
 // `all`: every kernel that was measured, not only who won.
 std::string tuning_text(const TuningView& view, bool all);

@@ -4,7 +4,6 @@
 #include "compiler/compile.h"
 #include "frontend/load.h"
 #include "runtime/cpu_allowance.h"
-#include "runtime/cpu_features.h"
 #include "runtime/mapped_file.h"
 #include "runtime/output_file.h"
 #include "tools/engine/machine_plans.h"
@@ -22,7 +21,18 @@ int threads_of(const PlanRequest& plan) {
 }
 
 MachinePlans plans_for(const EngineOptions& options) {
-  return MachinePlans(threads_of(options.plan), options.plan.usage, *options.notes);
+  return MachinePlans(options.settings.cache_dir, threads_of(options.plan), options.plan.usage,
+                      *options.notes);
+}
+
+BuildSettings build_settings(const EngineOptions& options) {
+  BuildSettings build = options.settings.build;
+  build.notes = options.notes;
+  return build;
+}
+
+Result<ModelLocation> locate(const std::string& name, const EngineSettings& settings) {
+  return locate_model(name, settings.program_dir);
 }
 
 Status compile_graph(const LoadedModel& loaded, const CompileRequest& request,
@@ -30,7 +40,7 @@ Status compile_graph(const LoadedModel& loaded, const CompileRequest& request,
   const Stopwatch watch;
   const LayoutOverride plans(machine.source(), parse_layout(options.plan.layout));
   const CompileOptions compile_options{
-      .target = host_target(),
+      .target = options.settings.target,
       .plans = &plans,
       .bitnetc_version = BITNETC_VERSION,
       .progress = [&](int done, int total, const std::string& step) {
@@ -59,7 +69,7 @@ Result<LoadedModel> load_source(const std::string& folder, Notes& notes) {
 Result<std::shared_ptr<const CompiledModel>> open_source_model(const std::string& folder,
                                                                const EngineOptions& options,
                                                                const MachinePlans& machine) {
-  const Target target = host_target();
+  const Target& target = options.settings.target;
   const std::string& layout = options.plan.layout;
   // "auto" is what this machine's profile makes of it.
   const std::string layouts = layout.empty() || layout == kAutoLayout
@@ -69,9 +79,10 @@ Result<std::shared_ptr<const CompiledModel>> open_source_model(const std::string
     BITNETC_ASSIGN_OR_RETURN(const LoadedModel loaded, load_source(folder, *options.notes));
     return compile_graph(loaded, {.source_folder = folder, .output_path = path}, options, machine);
   };
-  return open_cached_model(
-      {.source_folder = folder, .plan = fmt::format("{} {}", isa_name(target.best_isa), layouts)},
-      compile_to, *options.notes, options.cancel);
+  return open_cached_model({.source_folder = folder,
+                            .cache_dir = options.settings.cache_dir,
+                            .plan = fmt::format("{} {}", target.name(), layouts)},
+                           compile_to, *options.notes, options.cancel);
 }
 
 // `lines`: "attention runs on the slow reference kernel: <reasons>".
@@ -98,13 +109,15 @@ void note_kernels(const Engine& engine, Notes& notes) {
 
 Status tune_for(const Graph& graph, Effort effort, const EngineOptions& options) {
   TuneRequest tuning{.threads = {threads_of(options.plan)},
-                     .target = host_target(),
+                     .target = options.settings.target,
+                     .build = build_settings(options),
                      .effort = effort,
                      .budget_s = tuning_seconds(effort)};
   BITNETC_ASSIGN_OR_RETURN(tuning.shapes, matmul_specs(graph));
   if (const auto layout = parse_layout(options.plan.layout)) tuning.layouts = {*layout};
-  BITNETC_ASSIGN_OR_RETURN(const TuneReport report,
-                           tune_this_machine(tuning, *options.notes, options.cancel));
+  BITNETC_ASSIGN_OR_RETURN(
+      const TuneReport report,
+      tune_this_machine(tuning, options.settings.cache_dir, *options.notes, options.cancel));
   if (report.cancelled)
     return Status(StatusCode::kCancelled, "stopped; what was measured so far is kept");
   return {};
@@ -132,13 +145,14 @@ Status compile_model(const CompileRequest& request, const EngineOptions& options
 
 Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name,
                                                         const EngineOptions& options) {
-  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(name));
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate(name, options.settings));
   if (location.kind == ModelLocation::Kind::kCompiled) return open_checked(location.path);
   return open_source_model(location.path, options, plans_for(options));
 }
 
-Result<std::vector<MatmulSpec>> model_matmuls(const std::string& name) {
-  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(name));
+Result<std::vector<MatmulSpec>> model_matmuls(const std::string& name,
+                                              const EngineSettings& settings) {
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate(name, settings));
   if (location.kind == ModelLocation::Kind::kSourceFolder) {
     BITNETC_ASSIGN_OR_RETURN(const LoadedModel loaded, load_model(location.path));
     return matmul_specs(loaded.graph);
@@ -151,7 +165,7 @@ Result<std::vector<MatmulSpec>> model_matmuls(const std::string& name) {
 }
 
 Result<Engine> make_engine(const std::string& model_name, const EngineOptions& options) {
-  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(model_name));
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate(model_name, options.settings));
   const MachinePlans machine = plans_for(options);
   Engine engine;
   if (location.kind == ModelLocation::Kind::kCompiled) {
@@ -163,10 +177,10 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
                            Tokenizer::from_json(engine.model->tokenizer_json(),
                                                 fmt::format("{}: {}", engine.model->file().origin(),
                                                             kSectionTokenizer)));
-  KernelBuilder builder;
+  KernelBuilder builder(build_settings(options));
   const LayoutOverride plans(machine.source(), parse_layout(options.plan.layout));
   BITNETC_ASSIGN_OR_RETURN(engine.executable, link(engine.model, builder,
-                                                   {.target = host_target(),
+                                                   {.target = options.settings.target,
                                                     .plans = &plans,
                                                     .choose_layouts = !options.plan.layout.empty()},
                                                    &engine.link_report));
@@ -174,8 +188,9 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
   return engine;
 }
 
-Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model_name) {
-  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate_model(model_name));
+Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model_name,
+                                                        const EngineSettings& settings) {
+  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate(model_name, settings));
   if (location.kind == ModelLocation::Kind::kSourceFolder) {
     const std::string path = location.path + "/tokenizer.json";
     BITNETC_ASSIGN_OR_RETURN(const auto file, MappedFile::open(path));

@@ -15,6 +15,7 @@
 #include "compiler/link.h"
 #include "frontend/tokenizer.h"
 #include "runtime/cancel_token.h"
+#include "runtime/cpu_features.h"
 #include "runtime/executable.h"
 #include "runtime/notes.h"
 #include "runtime/status.h"
@@ -33,7 +34,17 @@ struct PlanRequest {
 // The values of PlanRequest::layout.
 std::vector<std::string> layout_choices();
 
+// What does not change from call to call.
+struct EngineSettings {
+  // Keeps compiled models, profiles and limits; empty: nothing is kept.
+  std::string cache_dir = {};
+  std::string program_dir = {};  // as of locate_model(); empty: there are no bundled models
+  Target target = host_target();
+  BuildSettings build = {};  // its notes: EngineOptions::notes instead
+};
+
 struct EngineOptions {
+  EngineSettings settings = {};
   PlanRequest plan = {};
   Notes* notes = &no_notes();
   const CancelToken* cancel = nullptr;
@@ -54,7 +65,8 @@ Status compile_model(const CompileRequest& request, const EngineOptions& options
 Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name,
                                                         const EngineOptions& options);
 // The shapes of the matmuls of a model, each once; a source model is not compiled for it.
-Result<std::vector<MatmulSpec>> model_matmuls(const std::string& name);
+Result<std::vector<MatmulSpec>> model_matmuls(const std::string& name,
+                                              const EngineSettings& settings);
 
 struct Engine {
   std::shared_ptr<const CompiledModel> model;
@@ -66,6 +78,7 @@ struct Engine {
 // fell back to slower kernels.
 Result<Engine> make_engine(const std::string& model_name, const EngineOptions& options);
 // Only the tokenizer of a model; no weights are compiled or linked.
-Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model_name);
+Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model_name,
+                                                        const EngineSettings& settings);
 
 }  // namespace bitnetc

@@ -4,13 +4,12 @@
 
 #include "autotune/machine.h"
 #include "autotune/modelled_plans.h"
-#include "runtime/exec_memory.h"
 
 namespace bitnetc {
 namespace {
 
-Profile load_profile(Notes& notes) {
-  LoadedProfile loaded = machine_profile_store().load();
+Profile load_profile(const std::string& cache_dir, Notes& notes) {
+  LoadedProfile loaded = machine_profile_store(cache_dir).load();
   for (const std::string& problem : loaded.problems) notes.note(NoteKind::kProfile, problem);
   return std::move(loaded.profile);
 }
@@ -32,26 +31,28 @@ void note_report(const TuneReport& report, Notes& notes) {
     notes.note(NoteKind::kTuning, "what was found is not kept: " + report.stored.message());
 }
 
-MachineLimits limits_with(int threads, Notes& notes) {
-  return remembered_limits(threads, /*fresh=*/false,
+MachineLimits limits_with(const std::string& cache_dir, int threads, Notes& notes) {
+  return remembered_limits(cache_dir, threads, /*fresh=*/false,
                            [&](const std::string& text) { notes.note(NoteKind::kTuning, text); });
 }
 
 // A machine that was never tuned has no limits to predict from, and measuring them takes longer
 // than most runs.
-PlanModel model_of(const Profile& profile, int threads, Notes& notes) {
-  return profile.entries.empty() ? PlanModel() : cheapest_by_model(limits_with(threads, notes));
+PlanModel model_of(const Profile& profile, const std::string& cache_dir, int threads,
+                   Notes& notes) {
+  if (profile.entries.empty()) return {};
+  return cheapest_by_model(limits_with(cache_dir, threads, notes));
 }
 
 }  // namespace
 
-ProfileStore machine_profile_store() {
-  return {fingerprint(this_machine()), describe(this_machine())};
+ProfileStore machine_profile_store(const std::string& cache_dir) {
+  return {cache_dir, {fingerprint(this_machine()), describe(this_machine())}};
 }
 
-MachinePlans::MachinePlans(int threads, Usage usage, Notes& notes)
-    : profile_(load_profile(notes)),
-      plans_(profile_, threads, usage, model_of(profile_, threads, notes)) {}
+MachinePlans::MachinePlans(const std::string& cache_dir, int threads, Usage usage, Notes& notes)
+    : profile_(load_profile(cache_dir, notes)),
+      plans_(profile_, threads, usage, model_of(profile_, cache_dir, threads, notes)) {}
 
 std::string MachinePlans::layouts(const Target& target) const {
   std::set<std::string> choices;
@@ -62,12 +63,14 @@ std::string MachinePlans::layouts(const Target& target) const {
   return fmt::format("{}", fmt::join(choices, ", "));
 }
 
-Result<TuneReport> tune_this_machine(TuneRequest request, Notes& notes, const CancelToken* cancel) {
+Result<TuneReport> tune_this_machine(TuneRequest request, const std::string& cache_dir,
+                                     Notes& notes, const CancelToken* cancel) {
   BITNETC_RETURN_IF_ERROR(
-      exec_memory_available().with_context("tuning has to run generated kernels"));
-  for (const int threads : request.threads) request.limits.push_back(limits_with(threads, notes));
-  const ProfileStore store = machine_profile_store();
-  const Profile known = load_profile(notes);
+      generated_code_available(request.build).with_context("tuning has to run generated kernels"));
+  for (const int threads : request.threads)
+    request.limits.push_back(limits_with(cache_dir, threads, notes));
+  const ProfileStore store = machine_profile_store(cache_dir);
+  const Profile known = load_profile(cache_dir, notes);
   const TuneHooks hooks{
       .progress =
           [&](const TuneProgress& at) {

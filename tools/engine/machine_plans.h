@@ -17,13 +17,13 @@ constexpr double tuning_seconds(Effort effort) {
   return effort == Effort::kQuick ? 20 : 600;
 }
 
-ProfileStore machine_profile_store();
+ProfileStore machine_profile_store(const std::string& cache_dir);
 
 // The plan source of this machine. A note says what cannot be used of its profile.
 class MachinePlans {
  public:
   // `threads`: that the model will run with.
-  MachinePlans(int threads, Usage usage, Notes& notes);
+  MachinePlans(const std::string& cache_dir, int threads, Usage usage, Notes& notes);
   MachinePlans(const MachinePlans&) = delete;
   MachinePlans& operator=(const MachinePlans&) = delete;
 
@@ -40,6 +40,7 @@ class MachinePlans {
 // Tunes and keeps every entry as it is found; notes say what was done, what is left, and predicted
 // against measured times, a line per contest. Error: as tune(); where generated code cannot run,
 // because what would be kept is used by runs in which it can.
-Result<TuneReport> tune_this_machine(TuneRequest request, Notes& notes, const CancelToken* cancel);
+Result<TuneReport> tune_this_machine(TuneRequest request, const std::string& cache_dir,
+                                     Notes& notes, const CancelToken* cancel);
 
 }  // namespace bitnetc

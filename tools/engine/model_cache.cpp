@@ -40,7 +40,8 @@ std::string name_prefix(const std::string& folder) {
 }
 
 Result<std::string> entry_key(const CachedModelRequest& request, const CancelToken* cancel) {
-  BITNETC_ASSIGN_OR_RETURN(const std::string sources, source_digest(request.source_folder, cancel));
+  BITNETC_ASSIGN_OR_RETURN(const std::string sources,
+                           source_digest(request.source_folder, request.cache_dir, cancel));
   return digest_text(
       fmt::format("{} {} {}\n{}", BITNETC_VERSION, kBncVersion, request.plan, sources));
 }
@@ -94,7 +95,7 @@ Result<Model> compile_to_temporary(const CompileTo& compile) {
 Result<Model> open_cached_model(const CachedModelRequest& request, const CompileTo& compile,
                                 Notes& notes, const CancelToken* cancel) {
   constexpr char kInstead[] = "compiling into a temporary file instead";
-  const auto directory = CacheDirectory::open("models");
+  const auto directory = CacheDirectory::open(request.cache_dir, "models");
   if (!directory.ok()) {
     notes.note(NoteKind::kCache, fmt::format("{}; {}", directory.status().message(), kInstead));
     return compile_to_temporary(compile);

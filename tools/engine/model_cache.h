@@ -19,7 +19,8 @@ inline constexpr int kKeptPerSource = 3;
 
 struct CachedModelRequest {
   std::string source_folder;
-  std::string plan;  // tier and layouts, as text
+  std::string cache_dir;  // empty where there is none
+  std::string plan;       // tier and layouts, as text
 };
 
 // Compiles the model into the file at `output_path`.

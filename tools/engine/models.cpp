@@ -11,7 +11,6 @@
 
 #include "frontend/load.h"
 #include "runtime/bnc_file.h"
-#include "runtime/options.h"
 
 namespace bitnetc {
 namespace {
@@ -20,15 +19,15 @@ namespace fs = std::filesystem;
 
 // Folders that may hold bundled models: next to an installed binary, and in the source tree the
 // binary was built in.
-std::vector<std::string> bundled_model_folders() {
-  const fs::path program_dir = options().program_dir;
+std::vector<std::string> bundled_model_folders(const fs::path& program_dir) {
+  if (program_dir.empty()) return {};
   return {(program_dir / "../share/bitnetc/models").lexically_normal(),
           (program_dir / "../../../tools/models").lexically_normal()};
 }
 
 }  // namespace
 
-Result<ModelLocation> locate_model(const std::string& name) {
+Result<ModelLocation> locate_model(const std::string& name, const std::string& program_dir) {
   using Kind = ModelLocation::Kind;
   std::error_code failure;
   const fs::file_status status = name.empty() ? fs::file_status() : fs::status(name, failure);
@@ -49,7 +48,7 @@ Result<ModelLocation> locate_model(const std::string& name) {
   }
   const std::string bundled = name.empty() ? kBundledModel : name;
   if (bundled.find('/') == std::string::npos) {
-    for (const std::string& folder : bundled_model_folders()) {
+    for (const std::string& folder : bundled_model_folders(program_dir)) {
       const std::string path = folder + "/" + bundled;
       if (is_model_folder(path)) return ModelLocation{Kind::kSourceFolder, path};
     }
@@ -65,7 +64,7 @@ Result<ModelLocation> locate_model(const std::string& name) {
       StatusCode::kNotFound,
       "{}: no such file or folder, and no bundled model of that name (bundled: {}; looked "
       "in {})",
-      bundled, kBundledModel, fmt::join(bundled_model_folders(), ", "));
+      bundled, kBundledModel, fmt::join(bundled_model_folders(program_dir), ", "));
 }
 
 std::vector<std::string> model_files(const ModelLocation& location) {

@@ -14,9 +14,10 @@ struct ModelLocation {
   enum class Kind { kCompiled, kSourceFolder } kind;
   std::string path;
 };
-// `name`: a path, the name of a bundled model, or empty for the default one.
+// `name`: a path, the name of a bundled model, or empty for the default one. `program_dir`: the
+// folder of the program that bundled models were installed with, or built beside.
 // Error: kNotFound listing what was looked for.
-Result<ModelLocation> locate_model(const std::string& name);
+Result<ModelLocation> locate_model(const std::string& name, const std::string& program_dir);
 
 // The files that opening the model reads, by name; those of a source folder that are there.
 std::vector<std::string> model_files(const ModelLocation& location);

@@ -106,8 +106,9 @@ Result<std::string> file_digest(const std::string& path, const CacheDirectory* r
 
 }  // namespace
 
-Result<std::string> source_digest(const std::string& folder, const CancelToken* cancel) {
-  const auto records = CacheDirectory::open(kFolder);
+Result<std::string> source_digest(const std::string& folder, const std::string& cache_dir,
+                                  const CancelToken* cancel) {
+  const auto records = CacheDirectory::open(cache_dir, kFolder);
   std::string text;
   for (const std::string& path : model_files({ModelLocation::Kind::kSourceFolder, folder})) {
     BITNETC_ASSIGN_OR_RETURN(const std::string digest,

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "codegen/function_kernel.h"
+#include "codegen/matmul_plans.h"
 #include "codegen/static/matmul/matmul_kernels.h"
 #include "codegen/static/static_generators.h"
 
@@ -41,13 +42,16 @@ class StaticMatmul final : public Generator {
       return make_error(StatusCode::kUnsupported, "needs {}, the target is {}", isa_name(tier_.isa),
                         request.target.describe());
     const bool three_to_a_field = spec->layout == LayoutId::kTl2 || spec->layout == LayoutId::kB3;
-    if (tier_.decodes_by_vbmi && three_to_a_field && !request.target.has_vbmi)
+    if (tier_.decodes_by_vbmi && three_to_a_field && !request.target.has(Feature::kAvx512Vbmi))
       return make_error(StatusCode::kUnsupported, "{} needs AVX512_VBMI, the target has none",
                         layout_name(spec->layout));
     if (spec->k >= kStaticKLimit)
       return make_error(StatusCode::kUnsupported, "K = {} is not below {}", spec->k, kStaticKLimit);
+    BITNETC_RETURN_IF_ERROR(check_plan(request.plan, plan_fields(), name()));
     return validate(request.spec);
   }
+
+  PlanFields plan_fields() const override { return kIgnoredFields; }
 
   std::optional<MatmulWork> work(const MatmulSpec& spec, const KernelPlan&,
                                  int64_t tokens) const override {
@@ -61,8 +65,8 @@ class StaticMatmul final : public Generator {
         .multiply_operations = int8_operations(spec, tokens)};
   }
 
-  Result<Kernel> build(const KernelRequest& request,
-                       const std::string& kernel_name) const override {
+  Result<Kernel> build(const KernelRequest& request, const std::string& kernel_name,
+                       const BuildSettings&) const override {
     const auto& spec = std::get<MatmulSpec>(request.spec);
     return tier_.make[static_cast<size_t>(spec.layout)](kernel_name, spec);
   }

@@ -1,6 +1,6 @@
 // The matmul kernels compiled ahead of time: any N, K < kStaticKLimit, M and epilogue, same bits as
 // codegen/reference/matmul.cpp. One function per layout and tier; each to be called only where
-// Target has the tier (avx512vbmi: and has_vbmi).
+// Target has the tier (avx512vbmi: and kAvx512Vbmi).
 #pragma once
 
 #include "codegen/kernel_spec.h"

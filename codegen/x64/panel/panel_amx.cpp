@@ -59,11 +59,9 @@ class PanelAmx final : public PanelMatmul {
  public:
   static constexpr PanelLimits kLimits{
       .max_block_k = 2048, .max_tokens = 0, .own_block_k = 1024, .column_unit = kProductColumns};
-  static constexpr PlanGrid kGrid{.tiles_per_step = kPanelTiles,
-                                  .k_unroll = {},
-                                  .prefetch_bytes = kPanelPrefetches,
-                                  .block_k = kPanelBlocks,
-                                  .tokens = {}};
+  static constexpr PlanField kFields[] = {tiles_field(kPanelTiles), unroll_field(),
+                                          prefetch_field(kPanelPrefetches),
+                                          block_field(kPanelBlocks), tokens_field()};
 
   static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
     return panel_work(kZmmFile, spec, plan, kLimits, tokens);

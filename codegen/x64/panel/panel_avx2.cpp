@@ -29,11 +29,9 @@ class PanelAvx2 final : public PanelVectorMatmul {
                                        .max_tokens = 6,
                                        .own_block_k = kWidenedColumns,
                                        .most_columns = kWidenedColumns};
-  static constexpr PlanGrid kGrid{.tiles_per_step = kPanelTiles,
-                                  .k_unroll = kPanelUnrolls,
-                                  .prefetch_bytes = kPanelPrefetches,
-                                  .block_k = kBlocks,
-                                  .tokens = kPanelTokens};
+  static constexpr PlanField kFields[] = {tiles_field(kPanelTiles), unroll_field(kPanelUnrolls),
+                                          prefetch_field(kPanelPrefetches), block_field(kBlocks),
+                                          tokens_field(kPanelTokens)};
 
   static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
     // vpaddw takes one cycle, and two instructions per product leave time to load.

@@ -28,7 +28,7 @@ PanelChunks::PanelChunks(int64_t k, int64_t unit, int64_t most_columns) {
   last_columns = k - (count - 1) * columns;
 }
 
-Status check_panel_plan(const KernelPlan& plan, const PanelLimits& limits) {
+Status check_panel_plan(const PanelPlan& plan, const PanelLimits& limits) {
   if (plan.tiles_per_step > kMaxGroupTiles) {
     return make_error(StatusCode::kUnsupported, "tiles_per_step = {}, the scratch is for {}",
                       plan.tiles_per_step, kMaxGroupTiles);
@@ -44,8 +44,7 @@ Status check_panel_plan(const KernelPlan& plan, const PanelLimits& limits) {
   return {};
 }
 
-PanelChunks panel_chunks(const MatmulSpec& spec, const KernelPlan& plan,
-                         const PanelLimits& limits) {
+PanelChunks panel_chunks(const MatmulSpec& spec, const PanelPlan& plan, const PanelLimits& limits) {
   const int wanted = plan.block_k > 0 ? plan.block_k : limits.own_block_k;
   return {spec.k, std::lcm(spec.weight_layout().block_columns(), limits.column_unit),
           std::min(wanted, limits.most_columns)};
@@ -53,39 +52,41 @@ PanelChunks panel_chunks(const MatmulSpec& spec, const KernelPlan& plan,
 
 KernelPlan effective_panel_plan(const MatmulSpec& spec, const KernelPlan& plan,
                                 const PanelLimits& limits) {
-  KernelPlan effective = plan;
-  effective.tiles_per_step = tile_group_size(spec, plan);
-  effective.block_k = as_int(panel_chunks(spec, plan, limits).columns);
+  PanelPlan effective = PanelPlan::from(plan);
+  effective.tiles_per_step = tile_group_size(spec, effective.tiles_per_step);
+  effective.block_k = as_int(panel_chunks(spec, effective, limits).columns);
   return effective;
 }
 
 MatmulWork panel_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                       const PanelLimits& limits, int64_t tokens) {
-  const PanelChunks chunks = panel_chunks(spec, plan, limits);
+  const PanelPlan panel = PanelPlan::from(plan);
+  const PanelChunks chunks = panel_chunks(spec, panel, limits);
   const double outputs = static_cast<double>(spec.n) * static_cast<double>(tokens);
   const auto decoder = make_panel_decoder(spec.layout, vectors);
   // Every byte of a panel is the code of a weight.
   return {.strategy = MatmulWork::Strategy::kPanel,
-          .streams = tile_group_size(spec, plan),
-          .prefetch_bytes = plan.prefetch_bytes,
+          .streams = tile_group_size(spec, panel.tiles_per_step),
+          .prefetch_bytes = panel.prefetch_bytes,
           .decode_operations = decoder->operations_per_weight(),
           .decode_stores = 1.0 / vectors.bytes,
           .multiply_operations = int8_operations(spec, tokens),
-          .panel_bytes =
-              tile_group_size(spec, plan) * kTileRows * std::min<int64_t>(chunks.columns, spec.k),
+          .panel_bytes = tile_group_size(spec, panel.tiles_per_step) * kTileRows *
+                         std::min<int64_t>(chunks.columns, spec.k),
           .sums_bytes = 2.0 * sizeof(int32_t) * outputs * static_cast<double>(chunks.count)};
 }
 
 PanelMatmul::PanelMatmul(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                          const PanelLimits& limits)
-    : MatmulProgram(vectors, spec, plan, SumsOf::kCodes),
+    : MatmulProgram(vectors, spec, SumsOf::kCodes),
+      plan_(PanelPlan::from(plan)),
       decoder_(make_panel_decoder(spec.layout, vectors)),
-      chunks_(panel_chunks(spec, plan, limits)) {}
+      chunks_(panel_chunks(spec, plan_, limits)) {}
 
 // ---- scratch
 
 int PanelMatmul::most_group_tiles() const {
-  return tile_group_size(spec_, plan_);
+  return tile_group_size(spec_, plan_.tiles_per_step);
 }
 
 int PanelMatmul::panel_tile_bytes() const {

@@ -20,6 +20,7 @@
 // Writes   y inside the tile range's columns; row_absmax, if wanted
 #pragma once
 
+#include "codegen/matmul_plans.h"
 #include "codegen/x64/decode/panel_decoder.h"
 #include "codegen/x64/matmul_program.h"
 #include "codegen/x64/x64_generator.h"
@@ -66,8 +67,8 @@ struct PanelLimits {
   int most_columns = max_block_k;      // of a chunk, whatever the plan asks
   int column_unit = kDotGroupColumns;  // chunks but the last are multiples
 };
-Status check_panel_plan(const KernelPlan& plan, const PanelLimits& limits);
-PanelChunks panel_chunks(const MatmulSpec& spec, const KernelPlan& plan, const PanelLimits& limits);
+Status check_panel_plan(const PanelPlan& plan, const PanelLimits& limits);
+PanelChunks panel_chunks(const MatmulSpec& spec, const PanelPlan& plan, const PanelLimits& limits);
 // MatmulFamily::effective_plan: block_k is what the chunks come to; a gated group of one tile is
 // one of two.
 KernelPlan effective_panel_plan(const MatmulSpec& spec, const KernelPlan& plan,
@@ -87,30 +88,31 @@ inline constexpr int kPanelTokens[] = {0, 4};
 // Sums of K products of a code, at most 2, and an i8 stay within int32.
 inline constexpr int64_t kPanelKLimit = int64_t{1} << 23;
 
-// The family of a panel program: every layout, any number of tokens. Program::kLimits and kGrid
+// The family of a panel program: every layout, any number of tokens. Program::kLimits and kFields
 // describe its plans.
 template <class Program>
 constexpr MatmulFamily panel_family(std::string_view name, std::string_view suffix, Isa isa,
                                     LayoutSet vbmi_layouts = {}) {
-  return {
-      .name = name,
-      .suffix = suffix,
-      .isa = isa,
-      .revision = 2,
-      .layouts = {LayoutId::kI2S, LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
-      .vbmi_layouts = vbmi_layouts,
-      .min_m = kAnyM,
-      .max_m = kAnyM,
-      .k_limit = kPanelKLimit,
-      .accepts = [](const MatmulSpec&,
-                    const KernelPlan& plan) { return check_panel_plan(plan, Program::kLimits); },
-      .program = make_program<Program>,
-      .work = Program::work,
-      .grid = Program::kGrid,
-      .effective_plan =
-          [](const MatmulSpec& spec, const KernelPlan& plan) {
-            return effective_panel_plan(spec, plan, Program::kLimits);
-          }};
+  return {.name = name,
+          .suffix = suffix,
+          .isa = isa,
+          .revision = 2,
+          .layouts = {LayoutId::kI2S, LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
+          .vbmi_layouts = vbmi_layouts,
+          .min_m = kAnyM,
+          .max_m = kAnyM,
+          .k_limit = kPanelKLimit,
+          .accepts =
+              [](const MatmulSpec&, const KernelPlan& plan) {
+                return check_panel_plan(PanelPlan::from(plan), Program::kLimits);
+              },
+          .program = make_program<Program>,
+          .work = Program::work,
+          .fields = Program::kFields,
+          .effective_plan =
+              [](const MatmulSpec& spec, const KernelPlan& plan) {
+                return effective_panel_plan(spec, plan, Program::kLimits);
+              }};
 }
 
 class PanelMatmul : public MatmulProgram {
@@ -161,6 +163,7 @@ class PanelMatmul : public MatmulProgram {
   }
 
   const PanelRegs regs_;
+  const PanelPlan plan_;
 
  private:
   void generate() final;

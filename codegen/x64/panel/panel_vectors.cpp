@@ -22,8 +22,7 @@ PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int group_tiles
   return {.tokens = tokens, .tiles = 0, .vectors = 0, .first_tile = 0};
 }
 
-int most_batch_tokens(VectorFile vectors, int temporaries, int group_tiles,
-                      const KernelPlan& plan) {
+int most_batch_tokens(VectorFile vectors, int temporaries, int group_tiles, const PanelPlan& plan) {
   const auto accumulators = [&](int tokens) {
     return choose_panel_pass(vectors, temporaries, group_tiles, tokens).accumulators();
   };
@@ -36,8 +35,9 @@ int most_batch_tokens(VectorFile vectors, int temporaries, int group_tiles,
 
 MatmulWork panel_vector_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,
                              const PanelLimits& limits, int temporaries, int64_t tokens) {
-  const int group_tiles = tile_group_size(spec, plan);
-  const int most = most_batch_tokens(vectors, temporaries, group_tiles, plan);
+  const PanelPlan panel = PanelPlan::from(plan);
+  const int group_tiles = tile_group_size(spec, panel.tiles_per_step);
+  const int most = most_batch_tokens(vectors, temporaries, group_tiles, panel);
   const PanelPass pass = choose_panel_pass(vectors, temporaries, group_tiles,
                                            static_cast<int>(std::min<int64_t>(most, tokens)));
   MatmulWork work = panel_work(vectors, spec, plan, limits, tokens);

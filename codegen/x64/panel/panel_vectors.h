@@ -38,7 +38,7 @@ struct PanelPass {
 PanelPass choose_panel_pass(VectorFile vectors, int temporaries, int group_tiles, int tokens);
 // The batch that keeps most accumulators busy; among equals the one with fewest tokens, whose pass
 // has most tiles.
-int most_batch_tokens(VectorFile vectors, int temporaries, int group_tiles, const KernelPlan& plan);
+int most_batch_tokens(VectorFile vectors, int temporaries, int group_tiles, const PanelPlan& plan);
 // MatmulFamily::work where products of `tokens` tokens take turns on accumulators as
 // PanelVectorMatmul has them do.
 MatmulWork panel_vector_work(VectorFile vectors, const MatmulSpec& spec, const KernelPlan& plan,

@@ -44,11 +44,9 @@ class PanelVnni final : public PanelVectorMatmul {
  public:
   static constexpr PanelLimits kLimits{
       .max_block_k = 2048, .max_tokens = Tier::kMaxTokens, .own_block_k = 384};
-  static constexpr PlanGrid kGrid{.tiles_per_step = kPanelTiles,
-                                  .k_unroll = kPanelUnrolls,
-                                  .prefetch_bytes = kPanelPrefetches,
-                                  .block_k = kPanelBlocks,
-                                  .tokens = Tier::kTokens};
+  static constexpr PlanField kFields[] = {tiles_field(kPanelTiles), unroll_field(kPanelUnrolls),
+                                          prefetch_field(kPanelPrefetches),
+                                          block_field(kPanelBlocks), tokens_field(Tier::kTokens)};
 
   static MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) {
     return panel_vector_work(Tier::kTier.vectors, spec, plan, kLimits, 0, tokens);

@@ -46,7 +46,7 @@ void register_engine(const test::OperationEngine& engine) {
   }
   const KernelRequest request{.spec = any, .plan = {}, .target = machine_target()};
   const std::string name = kernel_name(request, *engine.generator);
-  const Kernel kernel = *engine.generator->build(request, name);
+  const Kernel kernel = *engine.generator->build(request, name, {});
   std::visit(
       [&]<typename Spec>(const Spec& spec) {
         if constexpr (!std::is_same_v<Spec, MatmulSpec>) {

@@ -38,11 +38,12 @@ class LlvmTest : public testing::Test {
   }
 
   // Builds without the builder's cache and proof, under a name that shows the tier.
-  static Kernel build(const Generator& generator, const KernelSpec& spec, Isa isa) {
+  static Kernel build(const Generator& generator, const KernelSpec& spec, Isa isa,
+                      const BuildSettings& settings = {}) {
     const KernelRequest request{.spec = spec, .plan = {}, .target = target_for(isa)};
     const Status accepted = generator.accepts(request);
     BITNETC_CHECK(accepted.ok(), "{}", accepted.message());
-    auto kernel = generator.build(request, name_of(spec, isa));
+    auto kernel = generator.build(request, name_of(spec, isa), settings);
     BITNETC_CHECK(kernel.ok(), "{}", kernel.status().message());
     return *std::move(kernel);
   }
@@ -83,15 +84,6 @@ class PublishedKernels final : public JitObserver {
     std::string spec_text, assembly;
     std::vector<uint8_t> code;
   };
-  // Installed at the first call, for the rest of the process.
-  static PublishedKernels& instance() {
-    static const auto shared = [] {
-      auto made = std::make_shared<PublishedKernels>();
-      add_jit_observer(made);
-      return made;
-    }();
-    return *shared;
-  }
   void on_publish(const PublishedCode& published) override {
     const std::lock_guard lock(mutex_);
     entries_[published.name] = {

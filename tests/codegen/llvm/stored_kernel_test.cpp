@@ -1,12 +1,11 @@
 // Kernels that LLVM made, from the disk: loaded without generating, and as little trusted as fresh
 // ones.
-#include <cstdio>
 #include <filesystem>
 
 #include "runtime/kernel_store.h"
-#include "runtime/options.h"
 #include "tests/codegen/llvm/llvm_generator.h"
 #include "tests/support/child_process.h"
+#include "tests/support/collected_notes.h"
 #include "tests/support/model_folder.h"
 
 #ifdef BITNETC_HAVE_LLVM
@@ -32,16 +31,7 @@ class StoredKernelTest : public LlvmTest {
 #ifndef __x86_64__
     GTEST_SKIP() << "code for this architecture is not stored: it depends on where it lies";
 #endif
-    PublishedKernels::instance().set_wants_assembly(false);
-    saved_ = options();
-    Options own;
-    own.cache_dir = folder_.file("cache");
-    set_options(own);
-  }
-  void TearDown() override {
-    if (IsSkipped()) return;
-    set_options(saved_);
-    PublishedKernels::instance().set_wants_assembly(true);
+    published_.set_wants_assembly(false);
   }
 
   static KernelRequest request(const KernelSpec& spec) {
@@ -65,19 +55,17 @@ class StoredKernelTest : public LlvmTest {
     int64_t hits;
     std::string said;
   };
-  static Outcome build_and_prove(const KernelSpec& spec, const char* generator) {
-    const int64_t hits_before = KernelStore::process().hits();
-    testing::internal::CaptureStderr();
-    KernelBuilder builder;
+  Outcome build_and_prove(const KernelSpec& spec, const char* generator) {
+    CollectedNotes notes;
+    KernelStore store(cache_, notes);
+    KernelBuilder builder({.observer = &published_, .store = &store, .notes = &notes});
     const auto built = builder.build_with(generator, request(spec));
-    Outcome outcome{.hits = KernelStore::process().hits() - hits_before,
-                    .said = testing::internal::GetCapturedStderr()};
     EXPECT_TRUE(built.ok()) << built.status().message();
-    return outcome;
+    return {.hits = store.hits(), .said = notes.take()};
   }
   // Stored code that is whole by its checksum, and wrong.
   void expect_replaced(const Bytes& packed) {
-    KernelStore::process().put(rms_key(), packed);
+    KernelStore(cache_, no_notes()).put(rms_key(), packed);
     const Outcome mended = build_and_prove(kRmsSpec, kRmsGenerator);
     EXPECT_NE(mended.said.find("it is generated again"), std::string::npos) << mended.said;
     const Outcome again = build_and_prove(kRmsSpec, kRmsGenerator);
@@ -94,7 +82,8 @@ class StoredKernelTest : public LlvmTest {
   }
 
   TempFolder folder_;
-  Options saved_;
+  const std::string cache_ = folder_.file("cache");
+  PublishedKernels published_;
 };
 
 TEST_F(StoredKernelTest, TheSecondBuildGeneratesNothing) {
@@ -111,23 +100,25 @@ TEST_F(StoredKernelTest, TheSecondBuildGeneratesNothing) {
 }
 
 TEST_F(StoredKernelTest, CodeOfEveryTierMovesAndIsTheSame) {
+  KernelStore store(cache_, no_notes());
+  const BuildSettings settings{.observer = &published_, .store = &store};
   for (const Isa isa : tiers()) {
-    const Kernel fresh = build(*norm_quantize_, kQuantizeSpec, isa);
-    const Bytes code = PublishedKernels::instance().at(name_of(kQuantizeSpec, isa)).code;
-    const int64_t hits = KernelStore::process().hits();
-    const Kernel stored = build(*norm_quantize_, kQuantizeSpec, isa);
-    EXPECT_EQ(KernelStore::process().hits(), hits + 1) << isa_name(isa);
+    const Kernel fresh = build(*norm_quantize_, kQuantizeSpec, isa, settings);
+    const Bytes code = published_.at(name_of(kQuantizeSpec, isa)).code;
+    const int64_t hits = store.hits();
+    const Kernel stored = build(*norm_quantize_, kQuantizeSpec, isa, settings);
+    EXPECT_EQ(store.hits(), hits + 1) << isa_name(isa);
     EXPECT_NE(stored.entry(), fresh.entry());
-    EXPECT_EQ(PublishedKernels::instance().at(name_of(kQuantizeSpec, isa)).code, code);
+    EXPECT_EQ(published_.at(name_of(kQuantizeSpec, isa)).code, code);
   }
 }
 
 TEST_F(StoredKernelTest, WhoeverReadsTheTextGetsFreshCode) {
   build_and_prove(kRmsSpec, kRmsGenerator);
-  PublishedKernels::instance().set_wants_assembly(true);
+  published_.set_wants_assembly(true);
   EXPECT_EQ(build_and_prove(kRmsSpec, kRmsGenerator).hits, 0);
   const std::string name = kernel_name(request(kRmsSpec), *rms_norm_);
-  EXPECT_NE(PublishedKernels::instance().at(name).assembly.find("define void"), std::string::npos);
+  EXPECT_NE(published_.at(name).assembly.find("define void"), std::string::npos);
 }
 
 TEST_F(StoredKernelTest, StoredCodeThatDoesNothingFailsItsProofAndIsReplaced) {
@@ -166,14 +157,14 @@ TEST_F(StoredKernelTest, TwoProcessesWhoseEntriesAreDamagedAlwaysGetAProvenKerne
   };
   const auto work = [&](int first) {
     return [&, first]() -> std::string {
-      if (std::freopen("/dev/null", "w", stderr) == nullptr) return "no /dev/null";
+      KernelStore store(cache_, no_notes());
       for (int round = 0; round < kRounds; ++round) {
         if (round % kDamageEvery == first && fs::exists(path)) damage(round);
-        KernelBuilder builder;
+        KernelBuilder builder({.store = &store});
         const auto built = builder.build_with(kRmsGenerator, request(kRmsSpec));
         if (!built.ok()) return fmt::format("round {}: {}", round, built.status().message());
       }
-      return KernelStore::process().hits() > 0 ? "" : "nothing was ever found";
+      return store.hits() > 0 ? "" : "nothing was ever found";
     };
   };
   ChildProcess one(work(0)), two(work(kDamageEvery / 2));

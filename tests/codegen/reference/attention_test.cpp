@@ -74,6 +74,18 @@ TEST(ReferenceAttentionTest, TwoKeysWorkedByHand) {
   EXPECT_EQ(cache.attend({2, 0}, 0.5f, 1), (std::vector<float>{1 / (1 + e), e / (1 + e)}));
 }
 
+TEST(ReferenceAttentionTest, AKeyFarBelowTheBestHasNoWeight) {
+  Cache cache(1, 2);
+  cache.value(0, 0) = math::round_to_f16(1);
+  cache.value(1, 0) = math::round_to_f16(60000);
+  cache.key(1, 0) = math::round_to_f16(-64);  // scores 0 and -64: weight e^-64
+  EXPECT_EQ(cache.attend({1}, 1.0f, 1), (std::vector<float>{1}));
+  cache.value(0, 0) = 0;
+  EXPECT_EQ(cache.attend({1}, 1.0f, 1), (std::vector<float>{60000 * math::exp_f32(-64)}));
+  cache.key(1, 0) = math::round_to_f16(-64.0625f);
+  EXPECT_EQ(cache.attend({1}, 1.0f, 1), (std::vector<float>{0}));
+}
+
 TEST(ReferenceAttentionTest, LaterPositionsAreNotSeen) {
   Cache cache(2, 3);
   for (int64_t d = 0; d < 2; ++d) {

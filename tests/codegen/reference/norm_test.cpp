@@ -48,6 +48,16 @@ TEST(ReferenceNormTest, EpsIsAddedToTheMean) {
   EXPECT_EQ(y[0], 0.5f);
 }
 
+TEST(ReferenceNormTest, HeadsAreNormedByThemselvesInPlace) {
+  // Means of the squares 25 and 100, so r = 1/5 and 1/10.
+  std::vector<float> x = {1, 7, 10, -10};
+  const std::vector<float> weight = {1, 2};
+  reference::head_norm({.heads = 2, .head_dim = 2, .eps = 0},
+                       {.x = x.data(), .weight = weight.data()});
+  const float fifth = 1.0f / 5.0f, tenth = 1.0f / 10.0f;
+  EXPECT_EQ(x, (std::vector<float>{1 * fifth, 7 * fifth * 2, 10 * tenth, -10 * tenth * 2}));
+}
+
 TEST(ReferenceNormTest, SquaresAreSummedInSixtyFourLanes) {
   // 2^24 in lane 0 swallows a later 1 in the same lane, but not 1s in lane 1.
   std::vector<float> x(130, 0.0f), weight(130, 1.0f), y(130);

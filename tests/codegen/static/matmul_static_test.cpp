@@ -59,7 +59,7 @@ class MatmulStaticTest : public testing::TestWithParam<Case> {
   Kernel build(const MatmulSpec& spec) const {
     const KernelRequest request{.spec = spec, .plan = {}, .target = machine_target()};
     BITNETC_CHECK(generator_->accepts(request).ok(), "{}", spec_name(spec));
-    return *generator_->build(request, kernel_name(request, *generator_));
+    return *generator_->build(request, kernel_name(request, *generator_), {});
   }
 
   const Generator* generator_ = nullptr;
@@ -158,7 +158,7 @@ INSTANTIATE_TEST_SUITE_P(Tiers, MatmulStaticTest, testing::ValuesIn(all_cases())
 
 TEST(MatmulStaticSelectionTest, Avx512WithoutVbmiDeclinesTriples) {
   Target cascade_lake = target_for(Isa::kAvx512Vnni);
-  cascade_lake.has_vbmi = false;
+  cascade_lake.features.set(Feature::kAvx512Vbmi, false);
   const Generator& generator = *generator_of("avx512vnni");
   for (const LayoutId layout : kLayouts) {
     const KernelRequest request{

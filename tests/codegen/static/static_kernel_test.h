@@ -27,7 +27,7 @@ inline Kernel build_static(const Generator& generator, const KernelSpec& spec) {
   const KernelRequest request{.spec = spec, .plan = {}, .target = target_for(Isa::kAvx2)};
   const Status accepted = generator.accepts(request);
   BITNETC_CHECK(accepted.ok(), "{}", accepted.message());
-  return *generator.build(request, spec_name(spec) + "_static_avx2");
+  return *generator.build(request, spec_name(spec) + "_static_avx2", {});
 }
 
 // Index of the first element whose bits differ, -1 when all agree.

@@ -31,7 +31,7 @@ class GateSweep {
     }
     EXPECT_TRUE(pack(spec_.weight_layout(), trits, w_).ok());
     const KernelRequest request{spec_, {}, target_for(isa)};
-    auto kernel = generator.build(request, kernel_name(request, generator));
+    auto kernel = generator.build(request, kernel_name(request, generator), {});
     EXPECT_TRUE(kernel.ok()) << kernel.status().message();
     kernel_ = *std::move(kernel);
   }

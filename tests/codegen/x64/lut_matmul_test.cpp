@@ -6,10 +6,10 @@
 #include <cstdio>
 #include <map>
 
+#include "codegen/matmul_plans.h"
 #include "codegen/x64/x64_generators.h"
 #include "runtime/cpu_features.h"
 #include "runtime/jit_observer.h"
-#include "runtime/options.h"
 #include "tests/support/abi_trampoline.h"
 #include "tests/support/problem.h"
 
@@ -48,7 +48,7 @@ class LutMatmul : public testing::TestWithParam<Isa> {
     const std::string name = kernel_name(request, *generator_);
     SCOPED_TRACE(name);
     ASSERT_TRUE(serves(spec, plan));
-    const auto kernel = generator_->build(request, name);
+    const auto kernel = generator_->build(request, name, settings_);
     ASSERT_TRUE(kernel.ok()) << kernel.status().message();
     options.table_form = generator_->table_form(spec);
     MatmulProblem problem(spec, options);
@@ -65,6 +65,7 @@ class LutMatmul : public testing::TestWithParam<Isa> {
   }
 
   std::unique_ptr<Generator> generator_;
+  BuildSettings settings_;
 };
 
 TEST_P(LutMatmul, ShapesAndEpilogues) {
@@ -75,7 +76,7 @@ TEST_P(LutMatmul, ShapesAndEpilogues) {
           const int64_t rows = is_gated(epilogue) ? (n + 31) / 32 * 32 : n;
           const MatmulSpec spec{.n = rows, .k = k, .layout = layout, .epilogue = epilogue};
           for (const Edge edge : {Edge::kEnd, Edge::kBegin})
-            expect_exact(spec, {.tiles_per_step = 2}, {.edge = edge});
+            expect_exact(spec, DirectPlan{.tiles_per_step = 2}, {.edge = edge});
         }
       }
     }
@@ -91,7 +92,7 @@ TEST_P(LutMatmul, ExtremeOperands) {
         for (const int tiles : {1, 2}) {
           for (const int unroll : {1, 8, 16}) {
             expect_exact({.n = 48, .k = 2560, .layout = layout},
-                         {.tiles_per_step = tiles, .k_unroll = unroll},
+                         DirectPlan{.tiles_per_step = tiles, .k_unroll = unroll},
                          {.weights = weights, .activations = activations});
           }
         }
@@ -105,7 +106,7 @@ TEST_P(LutMatmul, EveryPlan) {
     for (const Epilogue epilogue : kMadeEpilogues) {
       for (const int tiles : {1, 2, 4, 8}) {
         for (const int unroll : {1, 2, 3, 4, 7, 8, 16}) {
-          const KernelPlan plan{
+          const KernelPlan plan = DirectPlan{
               .tiles_per_step = tiles, .k_unroll = unroll, .prefetch_bytes = unroll % 2 * 5120};
           const MatmulSpec spec{.n = 160, .k = 1100, .layout = layout, .epilogue = epilogue};
           if (serves(spec, plan)) expect_exact(spec, plan);
@@ -118,7 +119,7 @@ TEST_P(LutMatmul, EveryPlan) {
 TEST_P(LutMatmul, TileRanges) {
   for (const LayoutId layout : kWordLayouts) {
     for (const int tiles : {1, 2, 4, 8}) {
-      const KernelPlan plan{.tiles_per_step = tiles};
+      const KernelPlan plan = DirectPlan{.tiles_per_step = tiles};
       for (const Epilogue epilogue : kMadeEpilogues) {
         const MatmulSpec spec{.n = 256, .k = 100, .layout = layout, .epilogue = epilogue};
         if (!serves(spec, plan)) continue;
@@ -132,14 +133,10 @@ TEST_P(LutMatmul, TileRanges) {
 
 // A register read before it is written holds a pattern then, not a lucky zero.
 TEST_P(LutMatmul, PoisonedRegisters) {
-  const Options before = options();
-  Options poisoned = before;
-  poisoned.poison = true;
-  set_options(poisoned);
+  settings_.poison = true;
   for (const LayoutId layout : kWordLayouts)
     for (const Epilogue epilogue : kMadeEpilogues)
       expect_exact({.n = 96, .k = 48, .layout = layout, .epilogue = epilogue});
-  set_options(before);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiers, LutMatmul, testing::Values(Isa::kAvx2, Isa::kAvx512Vnni),
@@ -161,21 +158,18 @@ class CodeRecorder final : public JitObserver {
 // How often each mnemonic occurs in the first backward loop: an iteration over K.
 std::map<std::string, int> hot_loop(const Generator& generator, const MatmulSpec& spec,
                                     const KernelPlan& plan, Isa isa) {
-  static const auto recorder = [] {
-    auto fresh = std::make_shared<CodeRecorder>();
-    add_jit_observer(fresh);
-    return fresh;
-  }();
+  CodeRecorder recorder;
   const KernelRequest request{spec, plan, target_for(isa)};
-  EXPECT_TRUE(generator.build(request, kernel_name(request, generator)).ok());
+  EXPECT_TRUE(
+      generator.build(request, kernel_name(request, generator), {.observer = &recorder}).ok());
   ZydisDecoder decoder;
   ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
   std::vector<std::pair<size_t, std::string>> seen;
-  for (size_t offset = 0; offset < recorder->code.size();) {
+  for (size_t offset = 0; offset < recorder.code.size();) {
     ZydisDecodedInstruction decoded;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, recorder->code.data() + offset,
-                                             recorder->code.size() - offset, &decoded, operands)))
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, recorder.code.data() + offset,
+                                             recorder.code.size() - offset, &decoded, operands)))
       break;
     seen.emplace_back(offset, ZydisMnemonicGetString(decoded.mnemonic));
     offset += decoded.length;
@@ -190,7 +184,7 @@ std::map<std::string, int> hot_loop(const Generator& generator, const MatmulSpec
   return {};
 }
 
-constexpr KernelPlan kOneBlock{.tiles_per_step = 2, .k_unroll = 1};
+constexpr DirectPlan kOneBlock{.tiles_per_step = 2, .k_unroll = 1};
 
 TEST(LutAvx512, OperationsPerBlockOfTwoTiles) {
   const auto generator = make_x64_lut_avx512();
@@ -218,7 +212,7 @@ TEST(LutAvx512, OperationsPerBlockOfTwoTiles) {
 
 TEST(LutAvx512, FourTilesShareTheTables) {
   auto count = hot_loop(*make_x64_lut_avx512(), {.n = 64, .k = 5760, .layout = LayoutId::kTl2},
-                        {.tiles_per_step = 4, .k_unroll = 1}, Isa::kAvx512Vnni);
+                        DirectPlan{.tiles_per_step = 4, .k_unroll = 1}, Isa::kAvx512Vnni);
   EXPECT_EQ(count["vpermw"], 24);
   EXPECT_EQ(count["vmovdqu64"], 12);
 }
@@ -226,7 +220,7 @@ TEST(LutAvx512, FourTilesShareTheTables) {
 // A block of tl2 is two lines of each tile.
 TEST(LutAvx512, AsksForALineAgainEveryTwoKibibytes) {
   const auto prefetches = [](int prefetch_bytes) {
-    KernelPlan plan = kOneBlock;
+    DirectPlan plan = kOneBlock;
     plan.prefetch_bytes = prefetch_bytes;
     return hot_loop(*make_x64_lut_avx512(), {.n = 64, .k = 5760, .layout = LayoutId::kTl2}, plan,
                     Isa::kAvx512Vnni)["prefetcht0"];
@@ -283,7 +277,8 @@ TEST(Lut, RefusalsNameTheNumbers) {
   EXPECT_EQ(refusal({.n = 32, .k = 64}, {}), "reads layout tl1, tl2, b3, the matrix is i2s");
   EXPECT_EQ(refusal({.n = 32, .k = 64, .m = 2, .layout = LayoutId::kTl2}, {}),
             "is made for m = 1, not for m = 2");
-  EXPECT_EQ(refusal(spec, {.tiles_per_step = 4}), "tiles_per_step = 4, 16 ymm registers are for 2");
+  EXPECT_EQ(refusal(spec, DirectPlan{.tiles_per_step = 4}),
+            "tiles_per_step = 4, 16 ymm registers are for 2");
 }
 
 }  // namespace

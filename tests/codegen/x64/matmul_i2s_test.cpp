@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "codegen/matmul_plans.h"
 #include "codegen/x64/x64_generators.h"
 #include "runtime/jit_observer.h"
 
@@ -24,15 +25,6 @@ class CodeRecorder final : public JitObserver {
   }
   std::vector<uint8_t> code;
   std::string spec_text, plan_text;
-
-  static CodeRecorder& instance() {
-    static const std::shared_ptr<CodeRecorder> recorder = [] {
-      auto fresh = std::make_shared<CodeRecorder>();
-      add_jit_observer(fresh);
-      return fresh;
-    }();
-    return *recorder;
-  }
 };
 
 struct Instruction {
@@ -67,12 +59,13 @@ std::vector<Instruction> disassemble(const std::vector<uint8_t>& code) {
 
 std::vector<Instruction> generate(const Generator& generator, const MatmulSpec& spec,
                                   const KernelPlan& plan) {
-  CodeRecorder& recorder = CodeRecorder::instance();
+  CodeRecorder recorder;
   const Isa isa = *parse_isa(generator.suffix());
   const KernelRequest request{spec, plan, target_for(isa)};
   const Status accepts = generator.accepts(request);
   EXPECT_TRUE(accepts.ok()) << accepts.message();
-  const auto kernel = generator.build(request, kernel_name(request, generator));
+  const auto kernel =
+      generator.build(request, kernel_name(request, generator), {.observer = &recorder});
   EXPECT_TRUE(kernel.ok()) << kernel.status().message();
   return disassemble(recorder.code);
 }
@@ -117,8 +110,8 @@ constexpr int kUnroll = 8;
 constexpr int64_t kColumns = 16 * kUnroll * 16;
 
 TEST(MatmulI2sAvx2, GemvSpends13OperationsPer128Weights) {
-  const HotLoop loop = hot_loop(
-      generate(*make_x64_matmul_i2s_avx2(), {.n = 64, .k = kColumns}, {.k_unroll = kUnroll}));
+  const HotLoop loop = hot_loop(generate(*make_x64_matmul_i2s_avx2(), {.n = 64, .k = kColumns},
+                                         DirectPlan{.k_unroll = kUnroll}));
   const int vectors = 2 * kUnroll;  // of 32 bytes, 128 weights
   EXPECT_EQ(loop.of("vpand"), 4 * vectors);
   EXPECT_EQ(loop.of("vpmaddubsw"), 4 * vectors);
@@ -134,15 +127,16 @@ TEST(MatmulI2sAvx2, GemvSpends13OperationsPer128Weights) {
 
 TEST(MatmulI2sAvx2, TwoTilesShareEachBroadcast) {
   const HotLoop loop = hot_loop(generate(*make_x64_matmul_i2s_avx2(), {.n = 64, .k = kColumns},
-                                         {.tiles_per_step = 2, .k_unroll = kUnroll}));
+                                         DirectPlan{.tiles_per_step = 2, .k_unroll = kUnroll}));
   EXPECT_EQ(loop.of("vpmaddubsw"), 16 * kUnroll);
   EXPECT_EQ(loop.of("vpbroadcastd"), 4 * kUnroll);
 }
 
 TEST(MatmulI2sAvx2, SmallMDecodesOnceForAllTokens) {
   for (int m = 2; m <= kMaxSmallM; ++m) {
-    const HotLoop loop = hot_loop(generate(
-        *make_x64_matmul_i2s_avx2(), {.n = 64, .k = kColumns, .m = m}, {.k_unroll = kUnroll}));
+    const HotLoop loop =
+        hot_loop(generate(*make_x64_matmul_i2s_avx2(), {.n = 64, .k = kColumns, .m = m},
+                          DirectPlan{.k_unroll = kUnroll}));
     const int vectors = (m <= 4 ? 2 : 1) * kUnroll;
     EXPECT_EQ(loop.of("vpand"), 4 * vectors) << m;
     EXPECT_EQ(loop.of("vpmaddubsw"), 4 * vectors * m) << m;
@@ -150,8 +144,8 @@ TEST(MatmulI2sAvx2, SmallMDecodesOnceForAllTokens) {
 }
 
 TEST(MatmulI2sAvxVnni, GemvSpends8OperationsPer128Weights) {
-  const HotLoop loop = hot_loop(
-      generate(*make_x64_matmul_i2s_avxvnni(), {.n = 64, .k = kColumns}, {.k_unroll = kUnroll}));
+  const HotLoop loop = hot_loop(generate(*make_x64_matmul_i2s_avxvnni(), {.n = 64, .k = kColumns},
+                                         DirectPlan{.k_unroll = kUnroll}));
   const int vectors = 2 * kUnroll;
   EXPECT_EQ(loop.of("vpand"), 4 * vectors);
   EXPECT_EQ(loop.of("vpdpbusd"), 4 * vectors);
@@ -162,8 +156,9 @@ TEST(MatmulI2sAvxVnni, GemvSpends8OperationsPer128Weights) {
 }
 
 TEST(MatmulI2sAvx512Vnni, GemvSpends8OperationsPer256Weights) {
-  const HotLoop loop = hot_loop(
-      generate(*make_x64_matmul_i2s_avx512vnni(), {.n = 64, .k = kColumns}, {.k_unroll = kUnroll}));
+  const HotLoop loop =
+      hot_loop(generate(*make_x64_matmul_i2s_avx512vnni(), {.n = 64, .k = kColumns},
+                        DirectPlan{.k_unroll = kUnroll}));
   EXPECT_EQ(loop.of("vpandd"), 4 * kUnroll);
   EXPECT_EQ(loop.of("vpdpbusd"), 4 * kUnroll);
   EXPECT_EQ(loop.of("vpsrlw"), 0);
@@ -175,7 +170,7 @@ TEST(MatmulI2sAvx512Vnni, GemvSpends8OperationsPer256Weights) {
 TEST(MatmulI2sAvx512Vnni, FourTilesShareEachBroadcast) {
   const HotLoop loop =
       hot_loop(generate(*make_x64_matmul_i2s_avx512vnni(), {.n = 64, .k = kColumns},
-                        {.tiles_per_step = 4, .k_unroll = kUnroll}));
+                        DirectPlan{.tiles_per_step = 4, .k_unroll = kUnroll}));
   EXPECT_EQ(loop.of("vpandd"), 16 * kUnroll);
   EXPECT_EQ(loop.of("vpdpbusd"), 16 * kUnroll);
   EXPECT_EQ(loop.of("vpbroadcastd"), 4 * kUnroll);
@@ -186,13 +181,13 @@ TEST(MatmulI2sVnni, SmallMDecodesOnceForAllTokens) {
   for (int m = 2; m <= kMaxSmallM; ++m) {
     const MatmulSpec spec{.n = 64, .k = kColumns, .m = m};
     const HotLoop ymm =
-        hot_loop(generate(*make_x64_matmul_i2s_avxvnni(), spec, {.k_unroll = kUnroll}));
+        hot_loop(generate(*make_x64_matmul_i2s_avxvnni(), spec, DirectPlan{.k_unroll = kUnroll}));
     const int vectors = (m <= 5 ? 2 : 1) * kUnroll;
     EXPECT_EQ(ymm.of("vpand"), 4 * vectors) << m;
     EXPECT_EQ(ymm.of("vpdpbusd"), 4 * vectors * m) << m;
     EXPECT_EQ(ymm.stack_stores, 0) << m;
-    const HotLoop zmm =
-        hot_loop(generate(*make_x64_matmul_i2s_avx512vnni(), spec, {.k_unroll = kUnroll}));
+    const HotLoop zmm = hot_loop(
+        generate(*make_x64_matmul_i2s_avx512vnni(), spec, DirectPlan{.k_unroll = kUnroll}));
     EXPECT_EQ(zmm.of("vpandd"), 4 * kUnroll) << m;
     EXPECT_EQ(zmm.of("vpdpbusd"), 4 * kUnroll * m) << m;
     EXPECT_EQ(zmm.stack_stores, 0) << m;
@@ -243,7 +238,8 @@ TEST(MatmulI2s, EveryKernelIsLegalOnItsTier) {
       for (int m = 1; m <= kMaxSmallM; ++m) {
         for (const int tiles : {1, 2, 4}) {
           const MatmulSpec spec{.n = 128, .k = 500, .m = m, .epilogue = epilogue};
-          const KernelPlan plan{.tiles_per_step = tiles, .k_unroll = 3, .prefetch_bytes = 512};
+          const KernelPlan plan =
+              DirectPlan{.tiles_per_step = tiles, .k_unroll = 3, .prefetch_bytes = 512};
           if (!generator->accepts({spec, plan, target_for(isa)}).ok()) continue;
           expect_legal(generate(*generator, spec, plan), isa);
           ++kernels;
@@ -255,9 +251,13 @@ TEST(MatmulI2s, EveryKernelIsLegalOnItsTier) {
 }
 
 TEST(MatmulI2s, PublishedWithSpecAndPlan) {
-  generate(*make_x64_matmul_i2s_avx2(), {.n = 32, .k = 48}, {.tiles_per_step = 2, .k_unroll = 3});
-  EXPECT_EQ(CodeRecorder::instance().spec_text, "matmul_i8_i2s_f32_n32_k48_m1_scale");
-  EXPECT_EQ(CodeRecorder::instance().plan_text, "t2u3p0");
+  CodeRecorder recorder;
+  const KernelRequest request{MatmulSpec{.n = 32, .k = 48},
+                              DirectPlan{.tiles_per_step = 2, .k_unroll = 3},
+                              target_for(Isa::kAvx2)};
+  ASSERT_TRUE(make_x64_matmul_i2s_avx2()->build(request, "name", {.observer = &recorder}).ok());
+  EXPECT_EQ(recorder.spec_text, "matmul_i8_i2s_f32_n32_k48_m1_scale");
+  EXPECT_EQ(recorder.plan_text, "t2u3p0");
 }
 
 TEST(MatmulI2s, PrefetchReachesTheDistanceAsked) {
@@ -267,8 +267,8 @@ TEST(MatmulI2s, PrefetchReachesTheDistanceAsked) {
             ? 1
             : 2;
     const MatmulSpec spec{.n = 64, .k = kColumns, .m = m};
-    const KernelPlan without{.k_unroll = kUnroll};
-    KernelPlan with = without;
+    const DirectPlan without{.k_unroll = kUnroll};
+    DirectPlan with = without;
     with.prefetch_bytes = 2048;
     EXPECT_EQ(hot_loop(generate(*generator, spec, without)).of("prefetcht0"), 0)
         << generator->name();
@@ -297,15 +297,14 @@ TEST(MatmulI2s, RefusalsNameTheNumbers) {
   const MatmulSpec one{.n = 32, .k = 64}, three{.n = 32, .k = 64, .m = 3};
   const Isa best = Isa::kAvx512Vnni;
   EXPECT_EQ(refusal(*avx512, one, {}, Isa::kAvx2), "needs avx512vnni, target is avx2");
-  EXPECT_EQ(refusal(*avx2, one, {.tiles_per_step = 3}, best),
+  EXPECT_EQ(refusal(*avx2, one, DirectPlan{.tiles_per_step = 3}, best),
             "tiles_per_step = 3, expected 1, 2, 4 or 8");
-  EXPECT_EQ(refusal(*avx2, one, {.tiles_per_step = 4}, best),
+  EXPECT_EQ(refusal(*avx2, one, DirectPlan{.tiles_per_step = 4}, best),
             "tiles_per_step = 4 with m = 1: 16 ymm registers hold the accumulators of 2");
-  EXPECT_EQ(refusal(*avx_vnni, three, {.tiles_per_step = 4},
-                    target_for(best).has_avx_vnni ? best : Isa::kAvxVnni),
+  EXPECT_EQ(refusal(*avx_vnni, three, DirectPlan{.tiles_per_step = 4}, best),
             "tiles_per_step = 4 with m = 3 takes 22 vector registers, there are 16");
-  EXPECT_EQ(refusal(*avx2, one, {.k_unroll = 17}, best), "k_unroll = 17, expected 1..16");
-  EXPECT_EQ(refusal(*avx2, one, {.prefetch_bytes = -1}, best),
+  EXPECT_EQ(refusal(*avx2, one, DirectPlan{.k_unroll = 17}, best), "k_unroll = 17, expected 1..16");
+  EXPECT_EQ(refusal(*avx2, one, DirectPlan{.prefetch_bytes = -1}, best),
             "prefetch_bytes = -1, expected 0..262144");
   EXPECT_EQ(refusal(*avx2, {.n = 16, .k = 1 << 21}, {}, best),
             "k = 2097152: an int32 sum may overflow from 2097152 on");

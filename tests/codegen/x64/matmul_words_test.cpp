@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "codegen/matmul_plans.h"
 #include "codegen/x64/x64_generators.h"
 #include "runtime/jit_observer.h"
 
@@ -46,17 +47,14 @@ void add(HotLoop& loop, const ZydisDecodedInstruction& decoded,
 
 // The loop over K: the first one. It is of `blocks` blocks.
 HotLoop hot_loop(LayoutId layout, int m, const KernelPlan& plan) {
-  static const std::shared_ptr<CodeRecorder> recorder = [] {
-    auto fresh = std::make_shared<CodeRecorder>();
-    add_jit_observer(fresh);
-    return fresh;
-  }();
+  CodeRecorder recorder;
   const auto generator = make_x64_matmul_words_avx512vnni();
   const KernelRequest request{MatmulSpec{.n = 64, .k = 5760, .m = m, .layout = layout}, plan,
                               target_for(kIsa)};
   const Status accepts = generator->accepts(request);
   EXPECT_TRUE(accepts.ok()) << accepts.message();
-  const auto kernel = generator->build(request, kernel_name(request, *generator));
+  const auto kernel =
+      generator->build(request, kernel_name(request, *generator), {.observer = &recorder});
   EXPECT_TRUE(kernel.ok()) << kernel.status().message();
 
   ZydisDecoder decoder;
@@ -66,10 +64,10 @@ HotLoop hot_loop(LayoutId layout, int m, const KernelPlan& plan) {
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
   };
   std::map<size_t, Instruction> seen;  // by offset
-  for (size_t offset = 0; offset < recorder->code.size();) {
+  for (size_t offset = 0; offset < recorder.code.size();) {
     Instruction& next = seen[offset];
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, recorder->code.data() + offset,
-                                             recorder->code.size() - offset, &next.decoded,
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, recorder.code.data() + offset,
+                                             recorder.code.size() - offset, &next.decoded,
                                              next.operands))) {
       break;
     }
@@ -113,7 +111,7 @@ TEST(MatmulWordsAvx512Vnni, APairOfTilesSharesEachBroadcast) {
                      static_cast<double>(operations) / (groups_of(layout) * kDotGroupColumns * 16))
         << layout_name(layout) << ": the cost model is told what is emitted";
     for (int m = 2; m <= kMaxSmallM; ++m) {
-      HotLoop loop = hot_loop(layout, m, {.tiles_per_step = 2, .k_unroll = 1});
+      HotLoop loop = hot_loop(layout, m, DirectPlan{.tiles_per_step = 2, .k_unroll = 1});
       const int groups = groups_of(layout);
       EXPECT_EQ(loop.count["vpdpbusd"], 2 * groups * m) << layout_name(layout) << m;
       EXPECT_EQ(loop.count["vpbroadcastd"], groups * m) << layout_name(layout) << m;
@@ -127,7 +125,7 @@ TEST(MatmulWordsAvx512Vnni, APairOfTilesSharesEachBroadcast) {
 
 TEST(MatmulWordsAvx512Vnni, ALoneTileBroadcastsFromMemory) {
   for (const LayoutId layout : kWordLayouts) {
-    HotLoop loop = hot_loop(layout, 4, {.tiles_per_step = 1, .k_unroll = 1});
+    HotLoop loop = hot_loop(layout, 4, DirectPlan{.tiles_per_step = 1, .k_unroll = 1});
     EXPECT_EQ(loop.count["vpbroadcastd"], 0);
     EXPECT_EQ(loop.broadcasting_operands, loop.count["vpdpbusd"]);
     EXPECT_EQ(loop.count["vpdpbusd"], groups_of(layout) * 4);
@@ -136,7 +134,8 @@ TEST(MatmulWordsAvx512Vnni, ALoneTileBroadcastsFromMemory) {
 
 TEST(MatmulWordsAvx512Vnni, FewSumsHaveSeveralAccumulators) {
   const auto sums = [](int m, int tiles) {
-    return hot_loop(LayoutId::kTl1, m, {.tiles_per_step = tiles, .k_unroll = 1}).sums.size();
+    return hot_loop(LayoutId::kTl1, m, DirectPlan{.tiles_per_step = tiles, .k_unroll = 1})
+        .sums.size();
   };
   EXPECT_EQ(sums(1, 1), 4U);
   EXPECT_EQ(sums(2, 2), 16U);
@@ -152,10 +151,10 @@ TEST(MatmulWordsAvx512Vnni, RefusalsNameTheNumbers) {
   };
   const Target best = target_for(kIsa);
   Target without_vbmi = best;
-  without_vbmi.has_vbmi = false;
+  without_vbmi.features.set(Feature::kAvx512Vbmi, false);
   MatmulSpec spec{.n = 32, .k = 80, .m = 5, .layout = LayoutId::kB3};
   EXPECT_EQ(refusal(spec, {}, best), "");
-  EXPECT_EQ(refusal(spec, {.tiles_per_step = 4}, best),
+  EXPECT_EQ(refusal(spec, DirectPlan{.tiles_per_step = 4}, best),
             "tiles_per_step = 4 with m = 5: 16 accumulators");
   EXPECT_EQ(refusal(spec, {}, without_vbmi), "needs AVX512_VBMI for layout b3, target has none");
   spec.m = 1;

@@ -6,10 +6,10 @@
 
 #include <map>
 
+#include "codegen/matmul_plans.h"
 #include "codegen/x64/x64_generators.h"
 #include "runtime/cpu_features.h"
 #include "runtime/jit_observer.h"
-#include "runtime/options.h"
 #include "tests/support/abi_trampoline.h"
 #include "tests/support/problem.h"
 
@@ -40,7 +40,7 @@ class MatmulWords : public testing::TestWithParam<Isa> {
     ++kernels_;
     const std::string name = kernel_name(request, *generator_);
     SCOPED_TRACE(name);
-    const auto kernel = generator_->build(request, name);
+    const auto kernel = generator_->build(request, name, settings_);
     ASSERT_TRUE(kernel.ok()) << kernel.status().message();
     MatmulProblem problem(spec, options);
     problem.reset_output();
@@ -50,6 +50,7 @@ class MatmulWords : public testing::TestWithParam<Isa> {
   }
 
   std::unique_ptr<Generator> generator_;
+  BuildSettings settings_;
   int kernels_ = 0;
 };
 
@@ -60,7 +61,8 @@ TEST_P(MatmulWords, ExtremeOperands) {
       for (const int unroll : {1, 2, 3, 5, 8, 16}) {
         for (int m = 1; m <= kMostTokens; ++m) {
           for (const Activations activations : {Activations::kAll127, Activations::kAllMinus128}) {
-            expect_exact({.n = 32, .k = k, .m = m, .layout = layout}, {.k_unroll = unroll},
+            expect_exact({.n = 32, .k = k, .m = m, .layout = layout},
+                         DirectPlan{.k_unroll = unroll},
                          {.weights = Weights::kAllPlus, .activations = activations});
           }
         }
@@ -72,15 +74,11 @@ TEST_P(MatmulWords, ExtremeOperands) {
 
 // A register read before it is written holds a pattern then, not a lucky zero.
 TEST_P(MatmulWords, PoisonedRegisters) {
-  const Options before = options();
-  Options poisoned = before;
-  poisoned.poison = true;
-  set_options(poisoned);
+  settings_.poison = true;
   for (const LayoutId layout : kWordLayouts)
     for (int m = 1; m <= kMostTokens; ++m)
       for (const Epilogue epilogue : {Epilogue::kScale, Epilogue::kResidual, Epilogue::kRelu2Mul})
         expect_exact({.n = 96, .k = 200, .m = m, .layout = layout, .epilogue = epilogue}, {});
-  set_options(before);
   EXPECT_GT(kernels_, 0);
 }
 
@@ -102,21 +100,18 @@ class CodeRecorder final : public JitObserver {
 
 // How often each mnemonic occurs in the first backward loop: an iteration over K.
 std::map<std::string, int> hot_loop(const Generator& generator, const MatmulSpec& spec, Isa isa) {
-  static const auto recorder = [] {
-    auto fresh = std::make_shared<CodeRecorder>();
-    add_jit_observer(fresh);
-    return fresh;
-  }();
-  const KernelRequest request{spec, {.k_unroll = 1}, target_for(isa)};
-  EXPECT_TRUE(generator.build(request, kernel_name(request, generator)).ok());
+  CodeRecorder recorder;
+  const KernelRequest request{spec, DirectPlan{.k_unroll = 1}, target_for(isa)};
+  EXPECT_TRUE(
+      generator.build(request, kernel_name(request, generator), {.observer = &recorder}).ok());
   ZydisDecoder decoder;
   ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
   std::vector<std::pair<int64_t, std::string>> seen;
-  for (size_t offset = 0; offset < recorder->code.size();) {
+  for (size_t offset = 0; offset < recorder.code.size();) {
     ZydisDecodedInstruction decoded;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, recorder->code.data() + offset,
-                                             recorder->code.size() - offset, &decoded, operands)))
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, recorder.code.data() + offset,
+                                             recorder.code.size() - offset, &decoded, operands)))
       break;
     const auto at = static_cast<int64_t>(offset);
     seen.emplace_back(at, ZydisMnemonicGetString(decoded.mnemonic));
@@ -183,7 +178,8 @@ TEST(MatmulWordsRefusals, NameTheNumbers) {
   EXPECT_EQ(refusal(*vnni, {.n = 32, .k = 64, .m = 5, .layout = LayoutId::kTl2}, {}),
             "is made for m = 1..4, not for m = 5");
   for (const Generator* each : {avx2.get(), vnni.get()}) {
-    EXPECT_EQ(refusal(*each, {.n = 32, .k = 64, .layout = LayoutId::kTl1}, {.tiles_per_step = 2}),
+    EXPECT_EQ(refusal(*each, {.n = 32, .k = 64, .layout = LayoutId::kTl1},
+                      DirectPlan{.tiles_per_step = 2}),
               "tiles_per_step = 2, 16 ymm registers are for 1");
   }
 }

@@ -36,10 +36,12 @@ class PanelDecoder : public testing::TestWithParam<Case> {
     const CpuFeatures& cpu = cpu_features();
     const bool needs_vbmi =
         GetParam().layout == LayoutId::kTl2 || GetParam().layout == LayoutId::kB3;
-    if (!cpu.avx2) GTEST_SKIP() << "NOT TESTED: this CPU has no AVX2";
+    if (!cpu.has(Feature::kAvx2)) GTEST_SKIP() << "NOT TESTED: this CPU has no AVX2";
     if (GetParam().vector_bytes == kZmmBytes) {
-      if (!cpu.avx512bw || !cpu.avx512vl) GTEST_SKIP() << "NOT TESTED: this CPU has no AVX-512 BW";
-      if (needs_vbmi && !cpu.avx512_vbmi) GTEST_SKIP() << "NOT TESTED: this CPU has no VBMI";
+      if (!cpu.has(Feature::kAvx512bw) || !cpu.has(Feature::kAvx512vl))
+        GTEST_SKIP() << "NOT TESTED: this CPU has no AVX-512 BW";
+      if (needs_vbmi && !cpu.has(Feature::kAvx512Vbmi))
+        GTEST_SKIP() << "NOT TESTED: this CPU has no VBMI";
     }
     Result<std::shared_ptr<const ExecMemory>> published =
         publish_code(test::decode_program(GetParam().layout, GetParam().vector_bytes));
@@ -181,7 +183,7 @@ int64_t place_in_group(YmmRows rows, int64_t row, int64_t column) {
 class YmmGroups : public testing::TestWithParam<UseCase> {};
 
 TEST_P(YmmGroups, HoldTheCodesOfTheirRowsAndColumns) {
-  if (!cpu_features().avx2) GTEST_SKIP() << "NOT TESTED: this CPU has no AVX2";
+  if (!cpu_features().has(Feature::kAvx2)) GTEST_SKIP() << "NOT TESTED: this CPU has no AVX2";
   const auto [layout, use] = GetParam();
   const auto code = publish_code(test::ymm_decode_program(layout, use));
   ASSERT_TRUE(code.ok()) << code.status().message();

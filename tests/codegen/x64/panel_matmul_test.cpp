@@ -7,10 +7,10 @@
 #include <map>
 #include <set>
 
+#include "codegen/matmul_plans.h"
 #include "codegen/x64/x64_generators.h"
 #include "runtime/cpu_features.h"
 #include "runtime/jit_observer.h"
-#include "runtime/options.h"
 #include "tests/support/abi_trampoline.h"
 #include "tests/support/problem.h"
 
@@ -35,7 +35,7 @@ constexpr Tier kTiers[] = {{Isa::kAvx2, make_x64_panel_avx2},
 
 Target target_of_tier(Isa isa) {
   Target target = target_for(isa);
-  target.has_vbmi = true;
+  target.features.set(Feature::kAvx512Vbmi);
   return target;
 }
 
@@ -51,7 +51,7 @@ class PanelMatmul : public testing::TestWithParam<Tier> {
     const KernelRequest request{spec, plan, target_of_tier(GetParam().isa)};
     const Status accepts = generator_->accepts(request);
     EXPECT_TRUE(accepts.ok()) << accepts.message();
-    auto kernel = generator_->build(request, kernel_name(request, *generator_));
+    auto kernel = generator_->build(request, kernel_name(request, *generator_), settings_);
     EXPECT_TRUE(kernel.ok()) << kernel.status().message();
     return kernel.ok() ? *kernel : Kernel();
   }
@@ -82,9 +82,10 @@ class PanelMatmul : public testing::TestWithParam<Tier> {
   }
 
   const std::unique_ptr<Generator> generator_ = GetParam().make();
+  BuildSettings settings_;
 };
 
-const KernelPlan kFourTiles{.tiles_per_step = 4};
+const KernelPlan kFourTiles = DirectPlan{.tiles_per_step = 4};
 
 TEST_P(PanelMatmul, EveryNumberOfTokens) {
   std::vector<int64_t> tokens;
@@ -92,8 +93,8 @@ TEST_P(PanelMatmul, EveryNumberOfTokens) {
   for (const int64_t m : {64, 100, 255, 256}) tokens.push_back(m);
   for (const LayoutId layout : kAllLayouts)
     for (const int tiles : {1, 2, 4})
-      expect_exact({.n = 16 * 7, .k = 300, .m = kAnyM, .layout = layout}, {.tiles_per_step = tiles},
-                   tokens);
+      expect_exact({.n = 16 * 7, .k = 300, .m = kAnyM, .layout = layout},
+                   DirectPlan{.tiles_per_step = tiles}, tokens);
 }
 
 TEST_P(PanelMatmul, RaggedShapesAndEpilogues) {
@@ -123,24 +124,20 @@ TEST_P(PanelMatmul, Plans) {
         for (const int block_k : {0, 1, 100, 1024})
           for (const int tokens : {0, 2, 5})
             expect_exact({.n = 80, .k = 430, .m = kAnyM, .layout = layout},
-                         {.tiles_per_step = tiles,
-                          .k_unroll = unroll,
-                          .prefetch_bytes = 512,
-                          .block_k = block_k,
-                          .tokens = tokens},
+                         PanelPlan{.tiles_per_step = tiles,
+                                   .k_unroll = unroll,
+                                   .prefetch_bytes = 512,
+                                   .block_k = block_k,
+                                   .tokens = tokens},
                          {11});
 }
 
 TEST_P(PanelMatmul, PoisonedRegisters) {
-  const Options before = options();
-  Options poisoned = before;
-  poisoned.poison = true;
-  set_options(poisoned);
+  settings_.poison = true;
   for (const LayoutId layout : kAllLayouts)
     for (const Epilogue epilogue : kEpilogues)
       expect_exact({.n = 96, .k = 520, .m = kAnyM, .layout = layout, .epilogue = epilogue},
                    kFourTiles, {1, 2, 9});
-  set_options(before);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiers, PanelMatmul, testing::ValuesIn(kTiers), [](const auto& instance) {
@@ -155,15 +152,6 @@ class CodeRecorder final : public JitObserver {
     code.assign(published.code.begin(), published.code.end());
   }
   std::vector<uint8_t> code;
-
-  static CodeRecorder& instance() {
-    static const std::shared_ptr<CodeRecorder> recorder = [] {
-      auto fresh = std::make_shared<CodeRecorder>();
-      add_jit_observer(fresh);
-      return fresh;
-    }();
-    return *recorder;
-  }
 };
 
 struct Instruction {
@@ -174,11 +162,12 @@ struct Instruction {
 
 std::vector<Instruction> disassemble(const Generator& generator, const KernelPlan& plan, Isa isa,
                                      LayoutId layout = LayoutId::kI2S) {
-  CodeRecorder& recorder = CodeRecorder::instance();
+  CodeRecorder recorder;
   const KernelRequest request{MatmulSpec{.n = 640, .k = 2560, .m = kAnyM, .layout = layout}, plan,
                               target_of_tier(isa)};
   EXPECT_TRUE(generator.accepts(request).ok());
-  EXPECT_TRUE(generator.build(request, kernel_name(request, generator)).ok());
+  EXPECT_TRUE(
+      generator.build(request, kernel_name(request, generator), {.observer = &recorder}).ok());
   ZydisDecoder decoder;
   ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
   std::vector<Instruction> instructions;
@@ -239,10 +228,10 @@ constexpr int kUnroll = 4;
 constexpr int kLoopOverhead = 3;  // the panel moves on, the count goes down, the branch
 
 TEST(PanelMatmulCode, Avx512VnniLoopHasDotProductsAndLoadsOnly) {
-  const InnerLoop loop =
-      inner_loop(disassemble(*make_x64_panel_avx512vnni(),
-                             {.tiles_per_step = 4, .k_unroll = kUnroll}, Isa::kAvx512Vnni),
-                 "vpdpbusd");
+  const InnerLoop loop = inner_loop(
+      disassemble(*make_x64_panel_avx512vnni(),
+                  DirectPlan{.tiles_per_step = 4, .k_unroll = kUnroll}, Isa::kAvx512Vnni),
+      "vpdpbusd");
   EXPECT_EQ(loop.of("vpdpbusd"), 24 * kUnroll);
   EXPECT_EQ(loop.of("vmovups"), 4 * kUnroll);
   EXPECT_EQ(loop.of("vpbroadcastd"), 6 * kUnroll);
@@ -252,8 +241,8 @@ TEST(PanelMatmulCode, Avx512VnniLoopHasDotProductsAndLoadsOnly) {
 
 TEST(PanelMatmulCode, AvxVnniLoopHasDotProductsAndLoadsOnly) {
   const InnerLoop loop =
-      inner_loop(disassemble(*make_x64_panel_avxvnni(), {.tiles_per_step = 2, .k_unroll = kUnroll},
-                             Isa::kAvxVnni),
+      inner_loop(disassemble(*make_x64_panel_avxvnni(),
+                             DirectPlan{.tiles_per_step = 2, .k_unroll = kUnroll}, Isa::kAvxVnni),
                  "vpdpbusd");
   EXPECT_EQ(loop.of("vpdpbusd"), 12 * kUnroll);
   EXPECT_EQ(loop.of("vmovups") + loop.of("vpbroadcastd"), 7 * kUnroll);
@@ -261,9 +250,10 @@ TEST(PanelMatmulCode, AvxVnniLoopHasDotProductsAndLoadsOnly) {
 }
 
 TEST(PanelMatmulCode, Avx2LoopMultipliesAndAddsOnly) {
-  const InnerLoop loop = inner_loop(
-      disassemble(*make_x64_panel_avx2(), {.tiles_per_step = 2, .k_unroll = kUnroll}, Isa::kAvx2),
-      "vpmaddubsw");
+  const InnerLoop loop =
+      inner_loop(disassemble(*make_x64_panel_avx2(),
+                             DirectPlan{.tiles_per_step = 2, .k_unroll = kUnroll}, Isa::kAvx2),
+                 "vpmaddubsw");
   EXPECT_EQ(loop.of("vpmaddubsw"), 12 * kUnroll);
   EXPECT_EQ(loop.of("vpaddw"), 12 * kUnroll);
   EXPECT_EQ(loop.of("vpmaddwd"), 0) << "widened once a chunk";
@@ -273,7 +263,7 @@ TEST(PanelMatmulCode, Avx2LoopMultipliesAndAddsOnly) {
 
 TEST(PanelMatmulCode, AmxLoopHasFourProductsForFourLoads) {
   const std::vector<Instruction> code =
-      disassemble(*make_x64_panel_amx(), {.tiles_per_step = 2}, Isa::kAmx);
+      disassemble(*make_x64_panel_amx(), DirectPlan{.tiles_per_step = 2}, Isa::kAmx);
   // The outer loops end in "jnz" too, but hold other tile instructions.
   InnerLoop best;
   for (const Instruction& branch : code) {
@@ -291,7 +281,7 @@ TEST(PanelMatmulCode, AmxLoopHasFourProductsForFourLoads) {
 
 TEST(PanelMatmulCode, AmxTilesAreReleasedBeforeTheReturn) {
   const std::vector<Instruction> code =
-      disassemble(*make_x64_panel_amx(), {.tiles_per_step = 2}, Isa::kAmx);
+      disassemble(*make_x64_panel_amx(), DirectPlan{.tiles_per_step = 2}, Isa::kAmx);
   const InnerLoop all = loop_between(code, 0, static_cast<int64_t>(code.back().offset));
   EXPECT_EQ(all.of("tilerelease"), 1);
   bool released = false;
@@ -321,8 +311,9 @@ TEST(PanelMatmulCode, EveryKernelIsLegalOnItsTier) {
     for (const LayoutId layout : kAllLayouts) {
       const std::set<std::string> allowed = allowed_sets(tier.isa, layout);
       int returns = 0;
-      for (const Instruction& each : disassemble(
-               *tier.make(), {.tiles_per_step = 4, .prefetch_bytes = 512}, tier.isa, layout)) {
+      for (const Instruction& each :
+           disassemble(*tier.make(), DirectPlan{.tiles_per_step = 4, .prefetch_bytes = 512},
+                       tier.isa, layout)) {
         const std::string set = ZydisISASetGetString(each.decoded.meta.isa_set);
         EXPECT_TRUE(base.contains(set) || allowed.contains(set))
             << isa_name(tier.isa) << " " << layout_name(layout) << ": "
@@ -349,13 +340,15 @@ TEST(PanelMatmulCode, RefusalsNameTheNumbers) {
   const MatmulSpec any{.n = 32, .k = 64, .m = kAnyM};
   EXPECT_EQ(refusal(*avx2, {.n = 32, .k = 64, .m = 3}, {}, best),
             "is made for any m, not for m = 3");
-  EXPECT_EQ(refusal(*avx2, any, {.block_k = 2049}, best), "block_k = 2049, expected 0..2048");
-  EXPECT_EQ(refusal(*avx512, any, {.block_k = -1}, best), "block_k = -1, expected 0..2048");
-  EXPECT_EQ(refusal(*avx512, any, {.tiles_per_step = 8}, best),
+  EXPECT_EQ(refusal(*avx2, any, PanelPlan{.block_k = 2049}, best),
+            "block_k = 2049, expected 0..2048");
+  EXPECT_EQ(refusal(*avx512, any, PanelPlan{.block_k = -1}, best),
+            "block_k = -1, expected 0..2048");
+  EXPECT_EQ(refusal(*avx512, any, DirectPlan{.tiles_per_step = 8}, best),
             "tiles_per_step = 8, the scratch is for 4");
-  EXPECT_EQ(refusal(*avx512, any, {.tokens = 13}, best), "tokens = 13, expected 0..12");
+  EXPECT_EQ(refusal(*avx512, any, PanelPlan{.tokens = 13}, best), "tokens = 13, expected 0..12");
   Target without_vbmi = best;
-  without_vbmi.has_vbmi = false;
+  without_vbmi.features.set(Feature::kAvx512Vbmi, false);
   EXPECT_EQ(
       refusal(*avx512, {.n = 32, .k = 64, .m = kAnyM, .layout = LayoutId::kTl2}, {}, without_vbmi),
       "needs AVX512_VBMI for layout tl2, target has none");

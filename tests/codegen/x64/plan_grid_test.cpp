@@ -1,4 +1,4 @@
-// What generators say about plans (Generator::plan_grid, effective_plan), held against the code
+// What generators say about plans (Generator::plan_fields, effective_plan), held against the code
 // they make.
 #include <gtest/gtest.h>
 
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "codegen/kernel_builder.h"
+#include "codegen/matmul_plans.h"
 #include "runtime/jit_observer.h"
 
 namespace bitnetc {
@@ -26,14 +27,11 @@ class LastCode final : public JitObserver {
 };
 
 std::vector<uint8_t> code_of(const Generator& generator, const KernelRequest& request) {
-  static const std::shared_ptr<LastCode> last = [] {
-    auto observer = std::make_shared<LastCode>();
-    add_jit_observer(observer);
-    return observer;
-  }();
-  const auto kernel = generator.build(request, kernel_name(request, generator));
+  LastCode last;
+  const auto kernel =
+      generator.build(request, kernel_name(request, generator), {.observer = &last});
   EXPECT_TRUE(kernel.ok()) << kernel.status().message();
-  return last->take();
+  return last.take();
 }
 
 std::vector<MatmulSpec> specs() {
@@ -51,7 +49,8 @@ std::vector<MatmulSpec> specs() {
 }
 
 bool has_plans(const Generator& generator) {
-  return !generator.plan_grid().tiles_per_step.empty();
+  return std::ranges::any_of(generator.plan_fields(),
+                             [](const PlanField& field) { return !field.worth_trying.empty(); });
 }
 
 // Plans of the grids and between.
@@ -61,11 +60,11 @@ void for_each_plan(const Body& body) {
     for (const int unroll : {1, 2, 4, 7, 16})
       for (const int block_k : {0, 100, 256, 384, 1024})
         for (const int tokens : {0, 4})
-          body(KernelPlan{.tiles_per_step = tiles,
-                          .k_unroll = unroll,
-                          .prefetch_bytes = 2048,
-                          .block_k = block_k,
-                          .tokens = tokens});
+          body(PanelPlan{.tiles_per_step = tiles,
+                         .k_unroll = unroll,
+                         .prefetch_bytes = 2048,
+                         .block_k = block_k,
+                         .tokens = tokens});
 }
 
 TEST(PlanGrid, PlansOfOneEffectivePlanMakeTheSameCode) {
@@ -96,15 +95,35 @@ TEST(PlanGrid, PlansOfOneEffectivePlanMakeTheSameCode) {
 }
 
 TEST(PlanGrid, FieldsOutsideTheGridAreReset) {
-  const KernelPlan plan{
+  const KernelPlan plan = PanelPlan{
       .tiles_per_step = 2, .k_unroll = 2, .prefetch_bytes = 1024, .block_k = 256, .tokens = 4};
   for (const auto& generator : KernelBuilder::generators()) {
-    const PlanGrid grid = generator->plan_grid();
+    const PlanFields fields = generator->plan_fields();
     const KernelPlan effective = generator->effective_plan({.n = 96, .k = 2560}, plan);
-    for (const auto& [value, worth_trying] : kPlanFields) {
-      EXPECT_TRUE(std::is_sorted((grid.*worth_trying).begin(), (grid.*worth_trying).end()));
-      if (!(grid.*worth_trying).empty()) continue;
-      EXPECT_EQ(effective.*value, KernelPlan().*value) << generator->name();
+    EXPECT_TRUE(check_plan(effective, fields, generator->name()).ok()) << plan_name(effective);
+    for (const PlanField& each : fields) {
+      EXPECT_TRUE(std::ranges::is_sorted(each.worth_trying));
+      if (!each.worth_trying.empty()) continue;
+      EXPECT_EQ(each.of(effective), each.standard) << generator->name() << " " << each.letter;
+    }
+  }
+}
+
+// A tuner takes values from the grids and puts them into plans: all of them make plans that the
+// family itself reads.
+TEST(PlanGrid, EveryValueMakesAPlanOfTheFamily) {
+  for (const auto& generator : KernelBuilder::generators()) {
+    const PlanFields fields = generator->plan_fields();
+    for (const PlanField& field : fields) {
+      EXPECT_FALSE(field.name.empty() || field.meaning.empty()) << generator->name();
+      for (const int value : field.worth_trying) {
+        const KernelPlan plan = with_value(fields, default_plan(fields), field.letter, value);
+        EXPECT_EQ(field.of(plan), value);
+        EXPECT_TRUE(check_plan(plan, fields, generator->name()).ok()) << plan_name(plan);
+        const auto parsed = parse_plan(plan_name(plan));
+        ASSERT_TRUE(parsed.ok());
+        EXPECT_EQ(*parsed, plan);
+      }
     }
   }
 }

@@ -37,7 +37,7 @@ Kernel build(const Builder& builder, const TablesSpec& spec) {
   const KernelRequest request{.spec = spec, .plan = {}, .target = target_for(builder.isa)};
   const Status accepted = builder.generator->accepts(request);
   EXPECT_TRUE(accepted.ok()) << accepted.message();
-  auto kernel = builder.generator->build(request, kernel_name(request, *builder.generator));
+  auto kernel = builder.generator->build(request, kernel_name(request, *builder.generator), {});
   EXPECT_TRUE(kernel.ok()) << kernel.status().message();
   return kernel.ok() ? *kernel : Kernel();
 }

@@ -23,7 +23,7 @@ Result<Kernel> build(std::string_view generator_name, const KernelSpec& spec) {
     return make_error(StatusCode::kNotFound, "{} is not part of this build", generator_name);
   const KernelRequest request{.spec = spec, .plan = {}, .target = host_target()};
   BITNETC_RETURN_IF_ERROR(generator->accepts(request));
-  return generator->build(request, kernel_name(request, *generator));
+  return generator->build(request, kernel_name(request, *generator), {});
 }
 
 void norm_quantize(benchmark::State& state, const char* generator) {

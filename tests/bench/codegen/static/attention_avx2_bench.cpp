@@ -31,7 +31,7 @@ void attention_d128(benchmark::State& state) {
 
   const auto generator = make_static_attention_avx2();
   const Kernel kernel = *generator->build(
-      {.spec = spec, .plan = {}, .target = target_for(Isa::kAvx2)}, "attention_bench");
+      {.spec = spec, .plan = {}, .target = target_for(Isa::kAvx2)}, "attention_bench", {});
   AttentionArgs args{.q = q.data(),
                      .out = out.data(),
                      .pages = pages.data(),

@@ -32,7 +32,7 @@ void head_bf16(benchmark::State& state) {
 
   const auto generator = make_static_head_avx2();
   const Kernel kernel = *generator->build(
-      {.spec = kSpec, .plan = {}, .target = target_for(Isa::kAvx2)}, "head_bench");
+      {.spec = kSpec, .plan = {}, .target = target_for(Isa::kAvx2)}, "head_bench", {});
   HeadArgs args{.hidden = hidden.data(),
                 .table = table.data(),
                 .logits = logits.data(),

@@ -17,6 +17,7 @@
 
 #include "autotune/limits.h"
 #include "codegen/kernel_builder.h"
+#include "codegen/matmul_plans.h"
 #include "runtime/buffer.h"
 #include "runtime/cpu_features.h"
 #include "runtime/thread_pool.h"
@@ -103,13 +104,13 @@ void run_memory(benchmark::State& state, const Case& c) {
 
 const std::vector<KernelPlan>& plans() {
   static const std::vector<KernelPlan> all = {
-      {.tiles_per_step = 1, .k_unroll = 8},
-      {.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 3072},
-      {.tiles_per_step = 2, .k_unroll = 8},
-      {.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 16384},
-      {.tiles_per_step = 4, .k_unroll = 4},
-      {.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 4096},
-      {.tiles_per_step = 8, .k_unroll = 4, .prefetch_bytes = 4096},
+      DirectPlan{.tiles_per_step = 1, .k_unroll = 8},
+      DirectPlan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 3072},
+      DirectPlan{.tiles_per_step = 2, .k_unroll = 8},
+      DirectPlan{.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 16384},
+      DirectPlan{.tiles_per_step = 4, .k_unroll = 4},
+      DirectPlan{.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 4096},
+      DirectPlan{.tiles_per_step = 8, .k_unroll = 4, .prefetch_bytes = 4096},
   };
   return all;
 }

@@ -124,9 +124,10 @@ bool register_all() {
   const CpuFeatures& cpu = cpu_features();
   for (const LayoutId layout : kLayouts) {
     const bool needs_vbmi = layout == LayoutId::kTl2 || layout == LayoutId::kB3;
-    const bool zmm = cpu.avx512bw && cpu.avx512vl && (cpu.avx512_vbmi || !needs_vbmi);
+    const bool zmm = cpu.has(Feature::kAvx512bw) && cpu.has(Feature::kAvx512vl) &&
+                     (cpu.has(Feature::kAvx512Vbmi) || !needs_vbmi);
     for (const int vector_bytes : {32, 64}) {
-      if (vector_bytes == 32 ? !cpu.avx2 : !zmm) continue;
+      if (vector_bytes == 32 ? !cpu.has(Feature::kAvx2) : !zmm) continue;
       for (const int64_t packed_bytes : {kL1PackedBytes, kL2PackedBytes}) {
         const Case c{layout, vector_bytes, packed_bytes};
         benchmark::RegisterBenchmark(c.name().c_str(), run, c);

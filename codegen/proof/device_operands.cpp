@@ -1,0 +1,71 @@
+#include "codegen/proof/device_operands.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace bitnetc::proof {
+namespace {
+
+// A table of the addresses of the pages that `memory` consists of.
+Result<DeviceMemory> make_page_table(Device& device, const DeviceMemory& memory,
+                                     int64_t page_bytes) {
+  std::vector<const std::byte*> pages;
+  for (size_t at = 0; at < memory.bytes; at += static_cast<size_t>(page_bytes))
+    pages.push_back(memory.address + at);
+  const size_t table_bytes = pages.size() * sizeof(pages[0]);
+  BITNETC_ASSIGN_OR_RETURN(DeviceMemory table, device.allocate(table_bytes));
+  BITNETC_RETURN_IF_ERROR(device.upload(table.address, pages.data(), table_bytes));
+  return table;
+}
+
+}  // namespace
+
+Result<DeviceOperands> DeviceOperands::upload(const OperandBuffers& host, Device& device) {
+  DeviceOperands on_device(device);
+  on_device.host_ = &host;
+  for (size_t i = 0; i < host.operands().size(); ++i) {
+    const Operand& operand = host.operands()[i];
+    const std::span<const std::byte> bytes = host.bytes(i);
+    Copy copy;
+    if (!bytes.empty()) {
+      BITNETC_ASSIGN_OR_RETURN(copy.memory, device.allocate(bytes.size()));
+      const size_t element = static_cast<size_t>(element_bytes(operand.type));
+      const size_t end = operand.role == Role::kWeight
+                             ? std::min(bytes.size(), OperandBuffers::kRandomEnd * element)
+                             : bytes.size();
+      const size_t tail = std::min(bytes.size() - end, end);
+      BITNETC_RETURN_IF_ERROR(device.upload(copy.memory.address, bytes.data(), end));
+      BITNETC_RETURN_IF_ERROR(device.upload(copy.memory.address + bytes.size() - tail,
+                                            bytes.data() + bytes.size() - tail, tail));
+      if (const int64_t page_bytes = host.page_bytes(i); page_bytes > 0) {
+        BITNETC_ASSIGN_OR_RETURN(copy.pages, make_page_table(device, copy.memory, page_bytes));
+      }
+    }
+    on_device.copies_.push_back(std::move(copy));
+  }
+  return on_device;
+}
+
+void DeviceOperands::point(void* args) const {
+  for (size_t i = 0; i < copies_.size(); ++i) {
+    const Copy& copy = copies_[i];
+    const std::byte* const address =
+        copy.pages.address != nullptr ? copy.pages.address : copy.memory.address;
+    std::memcpy(static_cast<std::byte*>(args) + host_->operands()[i].args_offset, &address,
+                sizeof address);
+  }
+}
+
+Status DeviceOperands::download(OperandBuffers& host) const {
+  for (size_t i = 0; i < copies_.size(); ++i) {
+    const Role role = host.operands()[i].role;
+    if (role == Role::kWeight || role == Role::kScratch) continue;
+    const std::span<std::byte> bytes = host.bytes(i);
+    if (bytes.empty()) continue;
+    BITNETC_RETURN_IF_ERROR(
+        device_->download(bytes.data(), copies_[i].memory.address, bytes.size()));
+  }
+  return {};
+}
+
+}  // namespace bitnetc::proof
