@@ -28,9 +28,9 @@ struct MachineLimits {
 // Receives a line before each new measurement.
 using MeasuringNote = std::function<void(const std::string& text)>;
 
-// Measured once per number of threads and kept in `cache_dir` under the fingerprint of this machine.
-// `fresh` measures again. Noise only lowers a measurement, so the largest one counts. Without a
-// cache directory (empty) every call measures, which takes about 0.6 s.
+// Measured once per number of threads and kept in `cache_dir` under the fingerprint of this
+// machine. `fresh` measures again. Noise only lowers a measurement, so the largest one counts.
+// Without a cache directory (empty) every call measures, which takes about 0.6 s.
 MachineLimits remembered_limits(const std::string& cache_dir, int threads, bool fresh = false,
                                 const MeasuringNote& note = {});
 // The bandwidth alone: about 0.3 s.

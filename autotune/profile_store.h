@@ -41,12 +41,12 @@ class ProfileStore {
   // Path of the file, whether it is there or not; empty without a cache directory.
   std::string path() const;
 
-  // Writes the profile to a file of the user's choice and finishes it, or reads one made on an equal
-  // machine and returns how many entries came in. Import refuses another fingerprint (kUnsupported, naming both
-  // machines), drops what does not read, is not usable here or was measured in the future (a line
-  // each in `problems`) and keeps what was measured here where it is newer. A profile names
-  // generators and plans and carries no code. Error: as add(); kNotFound where there is nothing to
-  // export or import, kIoError, kDataCorrupt.
+  // Writes the profile to a file of the user's choice and finishes it, or reads one made on an
+  // equal machine and returns how many entries came in. Import refuses another fingerprint
+  // (kUnsupported, naming both machines), drops what does not read, is not usable here or was
+  // measured in the future (a line each in `problems`) and keeps what was measured here where it is
+  // newer. A profile names generators and plans and carries no code. Error: as add(); kNotFound
+  // where there is nothing to export or import, kIoError, kDataCorrupt.
   Status export_to(OutputFile& file) const;
   Result<int64_t> import_from(const std::string& file, std::vector<std::string>& problems) const;
 

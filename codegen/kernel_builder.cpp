@@ -149,7 +149,7 @@ Result<Kernel> KernelBuilder::build_fresh(const Generator& generator, const Kern
   auto fresh = generator.build(request, kernel_name(request, generator), settings_);
   built.build_ns = now_ns() - start;
   if (!fresh.ok() || !needs_proof(generator)) return fresh;
-  BITNETC_RETURN_IF_ERROR(prove(request.spec, *fresh, kProofSeed, built.table_form));
+  BITNETC_RETURN_IF_ERROR(prove(request.spec, *fresh, cpu_device(), kProofSeed, built.table_form));
   built.proof_ns = now_ns() - start - built.build_ns;
   return fresh;
 }

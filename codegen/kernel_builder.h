@@ -141,9 +141,9 @@ struct KernelIdentity {
 // Reads a full kernel name or a bare spec name. Error: kInvalidArgument, as parse_spec.
 Result<KernelIdentity> parse_kernel_name(std::string_view name);
 
-// Runs `kernel` on the device, on a small random problem of its spec whose operands are copied there
-// and back, and compares bits with the reference, which the host runs. `form`: the tables a matmul
-// kernel reads.
+// Runs `kernel` on the device, on a small random problem of its spec whose operands are copied
+// there and back, and compares bits with the reference, which the host runs. `form`: the tables a
+// matmul kernel reads.
 // Error: kDisqualified saying which output differed first, or which signal was raised; as
 // Device::allocate and copies.
 Status prove(const KernelSpec& spec, const Kernel& kernel, Device& device, uint64_t seed,

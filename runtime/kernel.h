@@ -1,7 +1,7 @@
-// A kernel as the runtime sees it: a name, its code and a shared owner of what is behind it. How the
-// code was made is not its business. Its argument is the Args struct of its operation
-// (runtime/kernel_args.h). The code is either the host's, with an entry to call, or a device's, which
-// only that device can run (Device::run, runtime/device.h).
+// A kernel as the runtime sees it: a name, its code and a shared owner of what is behind it. How
+// the code was made is not its business. Its argument is the Args struct of its operation
+// (runtime/kernel_args.h). The code is either the host's, with an entry to call, or a device's,
+// which only that device can run (Device::run, runtime/device.h).
 //
 // Kernels keep no state: any thread may call any kernel.
 #pragma once

@@ -1,6 +1,6 @@
-// What main() hands to every command: the settings, read from the environment once, and what is made
-// of them. One per process; it outlives the commands. What the engine and the builders are given
-// refers to it.
+// What main() hands to every command: the settings, read from the environment once, and what is
+// made of them. One per process; it outlives the commands. What the engine and the builders are
+// given refers to it.
 #pragma once
 
 #include <memory>
