@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "runtime/device.h"
 #include "runtime/exec_memory.h"
 #include "runtime/kernel_store.h"
 

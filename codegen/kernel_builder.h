@@ -18,7 +18,6 @@
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
 #include "codegen/matmul_work.h"
-#include "runtime/device.h"
 #include "runtime/kernel.h"
 #include "runtime/kernel_args.h"
 #include "runtime/kernel_cache.h"
@@ -26,6 +25,8 @@
 #include "runtime/target.h"
 
 namespace bitnetc {
+
+class Device;  // runtime/device.h
 
 struct KernelRequest {
   KernelSpec spec;
@@ -142,8 +143,8 @@ struct KernelIdentity {
 Result<KernelIdentity> parse_kernel_name(std::string_view name);
 
 // Runs `kernel` on the device, on a small random problem of its spec whose operands are copied
-// there and back, and compares bits with the reference, which the host runs. `form`: the tables a
-// matmul kernel reads.
+// there and back if the device has memory of its own, and compares bits with the reference, which
+// the host runs. `form`: the tables a matmul kernel reads.
 // Error: kDisqualified saying which output differed first, or which signal was raised; as
 // Device::allocate and copies.
 Status prove(const KernelSpec& spec, const Kernel& kernel, Device& device, uint64_t seed,

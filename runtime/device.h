@@ -1,8 +1,8 @@
 // Where kernels run and their operands lie. A device's memory is its own: what the host wants there
 // it uploads, what it wants to see it downloads, and an address of the device is for the device's
-// kernels only. The CPU is a device, too, and the one there is: its memory happens to be the
-// host's, so an executor for CPUs needs no copies and calls kernels itself (runtime/executor.h).
-// Start-up proofs go through a Device, as they would on any other.
+// kernels only, unless the device shares its memory with the host. The CPU is a device, too, and the
+// one there is. Start-up proofs go through it, as they would through any other; an executor for CPUs
+// calls kernels itself (runtime/executor.h).
 #pragma once
 
 #include <cstddef>
@@ -27,6 +27,8 @@ class Device {
   virtual ~Device() = default;
 
   virtual Target target() const = 0;  // what kernels for it are made for, after any cap
+  // Whether its addresses are the host's, both ways, so that nothing need be copied.
+  virtual bool shares_host_memory() const = 0;
   // Zero-filled, aligned to 64 bytes. Large blocks cost memory only where they are written.
   // Error: kOutOfMemory.
   virtual Result<DeviceMemory> allocate(size_t bytes) = 0;

@@ -20,39 +20,42 @@ Result<DeviceMemory> make_page_table(Device& device, const DeviceMemory& memory,
 
 }  // namespace
 
-Result<DeviceOperands> DeviceOperands::upload(const OperandBuffers& host, Device& device) {
-  DeviceOperands on_device(device);
-  on_device.host_ = &host;
-  for (size_t i = 0; i < host.operands().size(); ++i) {
-    const Operand& operand = host.operands()[i];
-    const std::span<const std::byte> bytes = host.bytes(i);
-    Copy copy;
-    if (!bytes.empty()) {
-      BITNETC_ASSIGN_OR_RETURN(copy.memory, device.allocate(bytes.size()));
-      const size_t element = static_cast<size_t>(element_bytes(operand.type));
-      const size_t end = operand.role == Role::kWeight
-                             ? std::min(bytes.size(), OperandBuffers::kRandomEnd * element)
-                             : bytes.size();
-      const size_t tail = std::min(bytes.size() - end, end);
-      BITNETC_RETURN_IF_ERROR(device.upload(copy.memory.address, bytes.data(), end));
-      BITNETC_RETURN_IF_ERROR(device.upload(copy.memory.address + bytes.size() - tail,
-                                            bytes.data() + bytes.size() - tail, tail));
-      if (const int64_t page_bytes = host.page_bytes(i); page_bytes > 0) {
-        BITNETC_ASSIGN_OR_RETURN(copy.pages, make_page_table(device, copy.memory, page_bytes));
-      }
-    }
-    on_device.copies_.push_back(std::move(copy));
+Status DeviceOperands::upload(const OperandBuffers& host) {
+  if (device_.shares_host_memory()) return {};
+  copies_.resize(host.operands().size());
+  for (size_t i = 0; i < copies_.size(); ++i) BITNETC_RETURN_IF_ERROR(upload(host, i, copies_[i]));
+  return {};
+}
+
+Status DeviceOperands::upload(const OperandBuffers& host, size_t index, Copy& copy) {
+  const Operand& operand = host.operands()[index];
+  const std::span<const std::byte> bytes = host.bytes(index);
+  copy.args_offset = operand.args_offset;
+  copy.pages = {};
+  if (bytes.size() != copy.memory.bytes) copy.memory = {};
+  if (bytes.empty()) return {};
+  if (copy.memory.address == nullptr) {
+    BITNETC_ASSIGN_OR_RETURN(copy.memory, device_.allocate(bytes.size()));
   }
-  return on_device;
+  const size_t element = static_cast<size_t>(element_bytes(operand.type));
+  const size_t head = operand.role == Role::kWeight
+                          ? std::min(bytes.size(), OperandBuffers::kRandomEnd * element)
+                          : bytes.size();
+  const size_t tail = std::min(bytes.size() - head, head);
+  BITNETC_RETURN_IF_ERROR(device_.upload(copy.memory.address, bytes.data(), head));
+  BITNETC_RETURN_IF_ERROR(device_.upload(copy.memory.address + bytes.size() - tail,
+                                         bytes.data() + bytes.size() - tail, tail));
+  if (const int64_t page_bytes = host.page_bytes(index); page_bytes > 0) {
+    BITNETC_ASSIGN_OR_RETURN(copy.pages, make_page_table(device_, copy.memory, page_bytes));
+  }
+  return {};
 }
 
 void DeviceOperands::point(void* args) const {
-  for (size_t i = 0; i < copies_.size(); ++i) {
-    const Copy& copy = copies_[i];
+  for (const Copy& copy : copies_) {
     const std::byte* const address =
         copy.pages.address != nullptr ? copy.pages.address : copy.memory.address;
-    std::memcpy(static_cast<std::byte*>(args) + host_->operands()[i].args_offset, &address,
-                sizeof address);
+    std::memcpy(static_cast<std::byte*>(args) + copy.args_offset, &address, sizeof address);
   }
 }
 
@@ -63,7 +66,7 @@ Status DeviceOperands::download(OperandBuffers& host) const {
     const std::span<std::byte> bytes = host.bytes(i);
     if (bytes.empty()) continue;
     BITNETC_RETURN_IF_ERROR(
-        device_->download(bytes.data(), copies_[i].memory.address, bytes.size()));
+        device_.download(bytes.data(), copies_[i].memory.address, bytes.size()));
   }
   return {};
 }

@@ -13,13 +13,13 @@ namespace {
 
 template <typename Spec>
 Status prove_cases(const Spec& spec, const Kernel& kernel, Device& device, uint64_t seed) {
+  DeviceOperands on_device(device);
   for (const CallCase& call_case : Operation<Spec>::cases(spec)) {
     if (!call_case.at_start) continue;
     const std::unique_ptr<OperandMemory> memory = heap_memory();
     Problem<Spec> expected(spec, call_case, seed, *memory), got(spec, call_case, seed, *memory);
     Operation<Spec>::kReference(spec, expected.args);
-    BITNETC_ASSIGN_OR_RETURN(const DeviceOperands on_device,
-                             DeviceOperands::upload(got.buffers, device));
+    BITNETC_RETURN_IF_ERROR(on_device.upload(got.buffers));
     on_device.point(&got.args);
     BITNETC_RETURN_IF_ERROR(run_kernel(device, kernel, got.args));
     BITNETC_RETURN_IF_ERROR(on_device.download(got.buffers));

@@ -11,6 +11,7 @@ namespace {
 class CpuDevice final : public Device {
  public:
   Target target() const override { return host_target(); }
+  bool shares_host_memory() const override { return true; }
 
   Result<DeviceMemory> allocate(size_t bytes) override {
     try {

@@ -4,6 +4,7 @@
 
 #include "codegen/kernel_builder.h"
 #include "codegen/reference/reference.h"
+#include "runtime/device.h"
 
 namespace bitnetc {
 namespace {
@@ -142,13 +143,14 @@ TEST(Proof, CrashesAreReportedNotSuffered) {
   }
 }
 
-// The CPU, but with one of its operations left out.
-class FaultyDevice final : public Device {
+// The CPU as a device with memory of its own, and with one of its operations left out.
+class CopyingDevice final : public Device {
  public:
-  enum Fault { kNoMemory, kNoUpload, kNoDownload };
-  explicit FaultyDevice(Fault fault) : fault_(fault) {}
+  enum Fault { kNone, kNoMemory, kNoUpload, kNoDownload };
+  explicit CopyingDevice(Fault fault) : fault_(fault) {}
 
   Target target() const override { return cpu_device().target(); }
+  bool shares_host_memory() const override { return false; }
   Result<DeviceMemory> allocate(size_t bytes) override {
     if (fault_ == kNoMemory) return Status(StatusCode::kOutOfMemory, "no memory here");
     return cpu_device().allocate(bytes);
@@ -167,23 +169,36 @@ class FaultyDevice final : public Device {
   const Fault fault_;
 };
 
-// Proofs see a kernel through its device only: right code on a device that does not copy is wrong.
-TEST(Proof, OperandsAreTheDevices) {
+// Where memory is not shared a proof sees a kernel through copies only: right code on a device that
+// copies is proven, on one that does not it is wrong.
+TEST(Proof, OperandsAreCopiedToADeviceWithMemoryOfItsOwn) {
+  static const MatmulSpec maxima{
+      .n = 192, .k = 48, .m = kAnyM, .epilogue = Epilogue::kSiluMul, .row_absmax = true};
   static const RmsNormSpec norm{.k = 100, .eps = 1e-5f};
+  static const QuantizeSpec quantize{.k = 100};
+  static const RopeAppendSpec rope{.q_heads = 4, .kv_heads = 2, .head_dim = 32};
   static const AttentionSpec attention{.head_dim = 32, .scale = 0.1f};
+  static const HeadSpec head{.n = 3000, .k = 70};
   const std::pair<KernelSpec, Kernel> right[] = {
       {kMatmul, reference_kernel<reference::matmul, MatmulArgs>(kMatmul)},
-      {norm, reference_kernel<reference::rms_norm, RmsNormArgs>(norm)}};
+      {maxima, reference_kernel<reference::matmul, MatmulArgs>(maxima)},
+      {norm, reference_kernel<reference::rms_norm, RmsNormArgs>(norm)},
+      {quantize, reference_kernel<reference::quantize, QuantizeArgs>(quantize)},
+      {rope, reference_kernel<reference::rope_append, RopeAppendArgs>(rope)},
+      {attention, reference_kernel<reference::attention, AttentionArgs>(attention)},
+      {head, reference_kernel<reference::head, HeadArgs>(head)}};
+  using Fault = CopyingDevice::Fault;
   for (const auto& [spec, kernel] : right) {
-    for (const auto fault : {FaultyDevice::kNoUpload, FaultyDevice::kNoDownload}) {
-      FaultyDevice device(fault);
-      EXPECT_EQ(prove(spec, kernel, device, kSeed).code(), StatusCode::kDisqualified)
-          << spec_name(spec) << " with fault " << fault;
+    SCOPED_TRACE(spec_name(spec));
+    CopyingDevice whole(Fault::kNone), no_memory(Fault::kNoMemory);
+    const Status proven = prove(spec, kernel, whole, kSeed);
+    EXPECT_TRUE(proven.ok()) << proven.message();
+    EXPECT_EQ(prove(spec, kernel, no_memory, kSeed).message(), "no memory here");
+    for (const Fault fault : {Fault::kNoUpload, Fault::kNoDownload}) {
+      CopyingDevice device(fault);
+      EXPECT_EQ(prove(spec, kernel, device, kSeed).code(), StatusCode::kDisqualified) << fault;
     }
   }
-  FaultyDevice device(FaultyDevice::kNoMemory);
-  for (const KernelSpec& spec : {KernelSpec(kMatmul), KernelSpec(norm), KernelSpec(attention)})
-    EXPECT_EQ(prove(spec, right[0].second, device, kSeed).message(), "no memory here");
 }
 
 TEST(Proof, CodeOfAnotherDeviceIsDisqualified) {

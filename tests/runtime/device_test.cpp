@@ -28,6 +28,7 @@ Kernel add_one() {
 
 TEST(CpuDevice, IsTheTargetOfThisProcess) {
   EXPECT_EQ(cpu_device().target(), host_target());
+  EXPECT_TRUE(cpu_device().shares_host_memory());
 }
 
 TEST(CpuDevice, MemoryIsZeroAndAligned) {
