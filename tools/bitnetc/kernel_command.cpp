@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "runtime/device.h"
 #include "runtime/jit_observer.h"
 #include "runtime/overloaded.h"
 #include "tools/bitnetc/command_context.h"
