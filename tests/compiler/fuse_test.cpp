@@ -302,13 +302,15 @@ TEST_F(Fuse, AWindowIsRefused) {
 TEST_F(Fuse, ANormOfALinearLayerIsRefused) {
   load({.layers = 1});
   Node norm = node("layers.0.input_layernorm");
-  norm.name = "layers.0.q_norm";
-  norm.inputs = {node("layers.0.q_proj").output};
-  norm.output = graph_.add_value(64);
-  node("layers.0.q_rope").inputs = {norm.output};
-  const auto rope = std::ranges::find(graph_.nodes, "layers.0.q_rope", &Node::name);
-  graph_.nodes.insert(rope, norm);
-  expect_unsupported({"layers.0.q_norm (rms_norm)", "it uses layers.0.q_proj, which only"});
+  graph_.vectors.push_back({.name = "v_norm", .values = std::vector<float>(32, 1.0f)});
+  norm.name = "layers.0.v_norm";
+  norm.weight = static_cast<int>(graph_.vectors.size()) - 1;
+  norm.inputs = {node("layers.0.v_proj").output};
+  norm.output = graph_.add_value(32);
+  node("layers.0.attention").inputs[2] = norm.output;
+  const auto attention = std::ranges::find(graph_.nodes, "layers.0.attention", &Node::name);
+  graph_.nodes.insert(attention, norm);
+  expect_unsupported({"layers.0.v_norm (rms_norm)", "it uses layers.0.v_proj, which only"});
 }
 
 TEST_F(Fuse, ALinearLayerUsedTwiceIsRefused) {
