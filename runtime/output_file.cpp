@@ -81,6 +81,10 @@ Status OutputFile::open_pipe(const OutputWait& wait) {
 
 Result<std::unique_ptr<OutputFile>> OutputFile::create(const std::string& path, Accepts accepts,
                                                        const OutputWait& wait) {
+  if (path == "-")
+    return make_error(StatusCode::kInvalidArgument,
+                      "-: this output does not go to stdout, expected a path (./- for a file of "
+                      "that name)");
   std::unique_ptr<OutputFile> output(new OutputFile);
   output->path_ = path;
   BITNETC_ASSIGN_OR_RETURN(output->target_, follow_links(path));

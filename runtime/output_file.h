@@ -35,8 +35,8 @@ class OutputFile {
   enum class Accepts { kAnything, kRegularFile };
 
   // Opens `path` before the work for it begins. A file that is replaced keeps its permissions.
-  // Error: kIoError naming `path` with the system's reason; kInvalidArgument where it is a folder,
-  // or no regular file and only those are accepted; kCancelled while it is waited for.
+  // Error: kIoError naming `path` with the system's reason; kInvalidArgument where it is "-", a
+  // folder, or no regular file and only those are accepted; kCancelled while it is waited for.
   static Result<std::unique_ptr<OutputFile>> create(const std::string& path,
                                                     Accepts accepts = Accepts::kAnything,
                                                     const OutputWait& wait = {});

@@ -123,6 +123,7 @@ TEST_F(OutputFileTest, OpenFilesOfTheProcessAreWrittenTo) {
 
 TEST_F(OutputFileTest, FoldersAndMissingFoldersAreErrorsBeforeAnythingIsWritten) {
   EXPECT_EQ(OutputFile::create(folder_.path()).status().code(), StatusCode::kInvalidArgument);
+  expect_error(OutputFile::create("-"), StatusCode::kInvalidArgument, {"stdout", "./-"});
   EXPECT_EQ(OutputFile::create(folder_.file("no/out")).status().code(), StatusCode::kIoError);
 }
 
