@@ -63,7 +63,8 @@ TEST_F(Cli, TheEnvironmentReachesTheKernels) {
   EXPECT_EQ(poisoned.out, result.out);
   const auto without_jit = bitnetc(with(kStory, {"--json", "-v"}), {{"BITNETC_JIT", "off"}});
   ASSERT_EQ(without_jit.exit_code, 0) << without_jit.err;
-  for (const json& kernel : json::parse(without_jit.out)["kernels"])
+  const json report = json::parse(without_jit.out);
+  for (const json& kernel : report["kernels"])
     EXPECT_FALSE(kernel["generator"].get<std::string>().starts_with("x64_")) << kernel;
   if (!fs::exists(dump)) GTEST_SKIP() << "no kernel is generated for this machine";
   write_file(in_the_way, "");
