@@ -81,6 +81,9 @@ struct Terminal {
   redirect(STDERR_FILENO, options.stderr_to);
   if (!terminal.empty())
     for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) redirect(fd, terminal);
+  // Whatever the tests inherit: a shell's background jobs ignore SIGINT.
+  ::signal(SIGINT, options.ignores_interrupts ? SIG_IGN : SIG_DFL);
+  for (const int each : {SIGHUP, SIGTERM}) ::signal(each, SIG_DFL);
   std::vector<std::string> environment = {"PATH=/usr/bin:/bin"};
   for (const auto& [name, value] : options.environment) environment.push_back(name + "=" + value);
   std::vector<char*> argv = {const_cast<char*>(program.c_str())}, envp;

@@ -22,6 +22,7 @@ struct ProcessOptions {
   int interrupt_after_ms = 0;                      // send `signal` then; 0: never
   int signal = 2;                                  // SIGINT
   bool signal_twice = false;
+  bool ignores_interrupts = false;  // starts with SIGINT ignored, as under nohup
   // Instead of pipes: a file, such as /dev/full, or closed where the name is empty.
   std::optional<std::string> stdout_to, stderr_to;
   std::function<void()> on_output = {};  // called once, when the first bytes of stdout arrive

@@ -128,10 +128,8 @@ TEST_F(Signals, TheSecondCtrlCEndsAtOnce) {
 }
 
 TEST_F(Signals, WhatTheParentIgnoresStaysIgnored) {
-  ::signal(SIGINT, SIG_IGN);  // children inherit it
   const auto result = bitnetc_with({"run", "-p", "Once", "-n", "900", "--ignore-eos", "-q"},
-                                   {.interrupt_after_ms = 5});
-  ::signal(SIGINT, SIG_DFL);
+                                   {.interrupt_after_ms = 5, .ignores_interrupts = true});
   EXPECT_EQ(result.exit_code, 0) << result.err;
 }
 
