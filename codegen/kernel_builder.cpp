@@ -85,8 +85,10 @@ Result<KernelRequest> accepted_request(const Generator& generator, const KernelR
   Status refusal;
   for (KernelRequest& each : alternatives(generator, request)) {
     const Status accepts = generator.accepts(each);
-    each.plan = plan_or_default(each.plan, generator.plan_fields());
-    if (accepts.ok()) return each;
+    if (accepts.ok()) {
+      each.plan = plan_or_default(each.plan, generator.plan_fields());
+      return each;
+    }
     if (refusal.ok()) refusal = accepts;
   }
   return refusal;

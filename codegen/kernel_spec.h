@@ -7,7 +7,7 @@
 //   matmul_i8_tl2_f32_n3840_k2560_mN_scale
 //   normquant_f32_i8_k2560_eps1e-05
 //   matmul_i8_i2s_f32_n13824_k2560_m1_silumul_rowmax, then quant_f32_i8_k6912
-//   attention_f32_d128_scale0.088388346
+//   attention_f32_d128_g4_wall_scale0.088388346
 #pragma once
 
 #include <string>

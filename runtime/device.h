@@ -26,7 +26,7 @@ class Device {
  public:
   virtual ~Device() = default;
 
-  virtual Target target() const = 0;  // what kernels for it are made for, after any cap
+  virtual Target target() const = 0;  // what kernels for it can be made for, before any cap
   // Whether its addresses are the host's, both ways, so that nothing need be copied.
   virtual bool shares_host_memory() const = 0;
   // Zero-filled, aligned to 64 bytes. Large blocks cost memory only where they are written.

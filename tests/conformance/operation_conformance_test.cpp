@@ -117,6 +117,15 @@ TEST_P(OperationConformance, PoisonedRegisters) {
   finish();
 }
 
+// Without such a case the start-up proof would pass every kernel.
+TEST(OperationConformanceList, EverySampleIsProvenAtStart) {
+  test::for_each_sampled_operation([&]<typename Spec>() {
+    for (const Spec& spec : Operation<Spec>::samples())
+      EXPECT_TRUE(std::ranges::any_of(Operation<Spec>::cases(spec), &proof::CallCase::at_start))
+          << Operation<Spec>::name(spec);
+  });
+}
+
 // An operation that only the reference serves is compared with nothing: said, not passed over.
 TEST(OperationConformanceList, OperationsWithTheReferenceOnly) {
   std::set<std::string_view> served;
