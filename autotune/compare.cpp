@@ -42,8 +42,9 @@ class Comparer {
   // What is needed to run kernels of one layout.
   struct Ground {
     Ground(const MatmulSpec& spec, std::shared_ptr<WeightMemory> memory, KernelBuilder& builder,
-           ThreadPool& pool, const Target& target)
-        : workload(spec, tuned_tokens(spec.m), streamed_weight_bytes(), std::move(memory)),
+           ThreadPool& pool, const Target& target, const std::function<bool()>& is_cancelled)
+        : workload(spec, tuned_tokens(spec.m), streamed_weight_bytes(), std::move(memory),
+                   is_cancelled),
           trials(workload, builder, pool, target, tuned_tokens(spec.m)) {}
     MatmulWorkload workload;
     Trials trials;
@@ -66,9 +67,11 @@ class Comparer {
                                   .seconds = {},
                                   .ratio = {}});
       if (contestant_of.contains(name)) continue;
-      Ground& ground =
-          grounds.try_emplace(own.layout, own, memory_[own.layout], builder, pool_, request_.target)
-              .first->second;
+      Ground& ground = grounds
+                           .try_emplace(own.layout, own, memory_[own.layout], builder, pool_,
+                                        request_.target, [this] { return is_cancelled(); })
+                           .first->second;
+      if (is_cancelled()) return compared;  // the memory is not filled
       auto contestant = ground.trials.enter(built);
       BITNETC_RETURN_IF_ERROR(contestant.status().with_context(source.name));
       contestant_of[name] = contestants.size();

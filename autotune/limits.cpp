@@ -71,8 +71,7 @@ class LimitsFile {
 struct Request {
   std::string cache_dir;
   int threads;
-  bool fresh;
-  MeasuringNote note;  // until it has been heard once
+  MeasuringOptions options;  // its note until it has been heard once
 };
 
 template <typename Measure>
@@ -81,9 +80,10 @@ double remembered(std::string_view what, Request& request, const Measure& measur
   const std::string threads =
       fmt::format("{} thread{}", request.threads, request.threads == 1 ? "" : "s");
   const std::string key = fmt::format("{}, {}", what, threads);
-  if (!request.fresh)
+  if (!request.options.fresh)
     if (const std::optional<double> known = file.find(key)) return *known;
-  if (const MeasuringNote note = std::exchange(request.note, {}))
+  if (request.options.is_cancelled && request.options.is_cancelled()) return 0;
+  if (const MeasuringNote note = std::exchange(request.options.note, {}))
     note(fmt::format("measuring what this machine reaches with {} (once, less than a second)",
                      threads));
   return file.remember(key, measure());
@@ -104,15 +104,15 @@ double MachineLimits::fp32_peak_of(Isa isa) const {
   return find(fp32_operations_per_second, isa);
 }
 
-double remembered_read_bandwidth(const std::string& cache_dir, int threads, bool fresh,
-                                 const MeasuringNote& note) {
-  Request request{cache_dir, threads, fresh, note};
+double remembered_read_bandwidth(const std::string& cache_dir, int threads,
+                                 MeasuringOptions options) {
+  Request request{cache_dir, threads, std::move(options)};
   return read_bandwidth(request);
 }
 
-MachineLimits remembered_limits(const std::string& cache_dir, int threads, bool fresh,
-                                const MeasuringNote& note) {
-  Request request{cache_dir, threads, fresh, note};
+MachineLimits remembered_limits(const std::string& cache_dir, int threads,
+                                MeasuringOptions options) {
+  Request request{cache_dir, threads, std::move(options)};
   MachineLimits limits{.threads = threads, .read_bytes_per_second = read_bandwidth(request)};
   const Target& target = this_machine().target;
   for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx}) {

@@ -28,14 +28,22 @@ struct MachineLimits {
 // Receives a line before each new measurement.
 using MeasuringNote = std::function<void(const std::string& text)>;
 
+struct MeasuringOptions {
+  bool fresh = false;  // measures again what is remembered
+  MeasuringNote note = {};
+  // Asked before each measurement, none of which takes more than 0.3 s; then what is not known
+  // stays 0.
+  std::function<bool()> is_cancelled = {};
+};
+
 // Measured once per number of threads and kept in `cache_dir` under the fingerprint of this
-// machine. `fresh` measures again. Noise only lowers a measurement, so the largest one counts.
-// Without a cache directory (empty) every call measures, which takes about 0.6 s.
-MachineLimits remembered_limits(const std::string& cache_dir, int threads, bool fresh = false,
-                                const MeasuringNote& note = {});
+// machine. Noise only lowers a measurement, so the largest one counts. Without a cache directory
+// (empty) every call measures, which takes about 0.6 s.
+MachineLimits remembered_limits(const std::string& cache_dir, int threads,
+                                MeasuringOptions options = {});
 // The bandwidth alone: about 0.3 s.
-double remembered_read_bandwidth(const std::string& cache_dir, int threads, bool fresh = false,
-                                 const MeasuringNote& note = {});
+double remembered_read_bandwidth(const std::string& cache_dir, int threads,
+                                 MeasuringOptions options = {});
 
 // Pure read bandwidth of memory in bytes per second with `threads` threads: the median of the
 // better half of many passes. Each pass evicts what it will read from all caches first, so the

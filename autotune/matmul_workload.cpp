@@ -66,7 +66,8 @@ uint8_t* WeightMemory::reserve(int64_t bytes) {
 }
 
 MatmulWorkload::MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int64_t weight_bytes,
-                               std::shared_ptr<WeightMemory> memory)
+                               std::shared_ptr<WeightMemory> memory,
+                               const std::function<bool()>& is_cancelled)
     : shape_(shape),
       layout_(shape.weight_layout()),
       max_tokens_(max_tokens),
@@ -82,16 +83,17 @@ MatmulWorkload::MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int6
       x_scale_(static_cast<size_t>(max_tokens)),
       tile_scale_(static_cast<size_t>(layout_.tiles())),
       x_sum_(static_cast<size_t>(max_tokens)) {
-  fill_weights();
+  fill_weights(is_cancelled);
   fill_activations();
 }
 
 // A few random tiles, over and over: no kernel's speed depends on values.
-void MatmulWorkload::fill_weights() {
-  constexpr int64_t kPatternTiles = 8;
+void MatmulWorkload::fill_weights(const std::function<bool()>& is_cancelled) {
+  constexpr int64_t kPatternTiles = 8, kAskingTiles = 1024;
   Random random(1);
   const int64_t tile_bytes = layout_.tile_bytes(), tiles = copies_ * layout_.tiles();
   for (int64_t tile = 0; tile < tiles; ++tile) {
+    if (tile % kAskingTiles == 0 && is_cancelled && is_cancelled()) return;
     uint8_t* const bytes = w_ + tile * tile_bytes;
     if (tile < kPatternTiles) {
       fill_tile(layout_, bytes, random);

@@ -50,9 +50,11 @@ class MatmulWorkload {
  public:
   // `shape`: n, k, layout and epilogue; its m does not matter. Random weights and activations.
   // Weights are copied until they take `weight_bytes`. `memory`: for the weights; none: large pages
-  // of its own. std::bad_alloc without the memory.
+  // of its own. std::bad_alloc without the memory. Filling it takes up to seconds; once
+  // `is_cancelled` says so, the rest is left as it is, and the workload is good for nothing.
   MatmulWorkload(const MatmulSpec& shape, int64_t max_tokens, int64_t weight_bytes,
-                 std::shared_ptr<WeightMemory> memory = nullptr);
+                 std::shared_ptr<WeightMemory> memory = nullptr,
+                 const std::function<bool()>& is_cancelled = {});
 
   // Builds the lookup tables of `form` for the first token and returns the seconds that took: the
   // least of several times, because interruptions only add. Error: as KernelBuilder::build.
@@ -87,7 +89,7 @@ class MatmulWorkload {
   // together.
   static double time_together(ThreadPool& pool, const std::function<void(int member)>& prepare,
                               const std::function<void(int member)>& work);
-  void fill_weights();
+  void fill_weights(const std::function<bool()>& is_cancelled);
   void fill_activations();
   // Outputs of the reference for one token and unit of tiles, computed once.
   Result<const std::array<float, kTileRows>*> expected(KernelBuilder& builder, int64_t m,

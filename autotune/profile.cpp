@@ -69,7 +69,7 @@ Status check_key(const ProfileEntry& entry) {
   BITNETC_RETURN_IF_ERROR(validate(KernelSpec(entry.key.spec)).with_context("profile entry"));
   if (!is_target_name(entry.key.target))
     return refuse(entry,
-                  fmt::format("target {}, expected one such as avx2", quoted(entry.key.target)));
+                  fmt::format("target {}, expected one such as avx2", quote(entry.key.target)));
   if (entry.key.threads < 1 || entry.key.threads > kMostThreads)
     return refuse(entry, fmt::format("expected 1 to {} threads", kMostThreads));
   return {};
@@ -145,9 +145,13 @@ int64_t Profile::merge(const Profile& newer) {
     while (own != entries.end() && own->key < other.key) merged.push_back(std::move(*own++));
     const bool is_known = own != entries.end() && own->key == other.key;
     const bool keeps_own = is_known && (own->measured_at_s > other.measured_at_s || *own == other);
-    merged.push_back(keeps_own ? std::move(*own) : other);
+    if (keeps_own) {
+      merged.push_back(std::move(*own));
+    } else {
+      merged.push_back(other);
+      ++taken;
+    }
     if (is_known) ++own;
-    if (!keeps_own) ++taken;
   }
   std::move(own, entries.end(), std::back_inserter(merged));
   entries = std::move(merged);

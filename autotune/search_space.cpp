@@ -172,7 +172,7 @@ constexpr Isa kTiers[] = {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx
 
 // A generator of kernels for a spec; `guess` is the rule of thumb's plan on a CPU whose best tier
 // is the generator's: that is where its kernels would be used.
-struct Entrant {
+struct RuleOfThumb {
   Candidate guess;
   Isa tier;
 };
@@ -217,35 +217,35 @@ std::optional<Candidate> guess_for(const Generator& generator, const MatmulSpec&
 
 // A generator enters with kernels for the M of the spec, or, where it makes none, with those for
 // any M.
-std::optional<Entrant> find_entrant(const Generator& generator, const MatmulSpec& spec,
-                                    const Target& target) {
+std::optional<RuleOfThumb> find_rule_of_thumb(const Generator& generator, const MatmulSpec& spec,
+                                              const Target& target) {
   MatmulSpec any = spec;
   any.m = kAnyM;
   for (const MatmulSpec& each : {spec, any}) {
     for (const Isa tier : kTiers) {
       const auto guess = guess_for(generator, each, target_for(tier));
       if (!guess) continue;
-      if (is_accepted(*guess, target)) return Entrant{*guess, tier};
+      if (is_accepted(*guess, target)) return RuleOfThumb{*guess, tier};
       break;
     }
   }
   return std::nullopt;
 }
 
-std::vector<Entrant> find_entrants(const MatmulSpec& spec, const Target& target) {
-  std::vector<Entrant> entrants;
+std::vector<RuleOfThumb> rules_of_thumb(const MatmulSpec& spec, const Target& target) {
+  std::vector<RuleOfThumb> rules;
   for (const auto& generator : KernelBuilder::generators()) {
     if (generator->kind() == GeneratorKind::kReference) continue;
-    if (const auto entrant = find_entrant(*generator, spec, target)) entrants.push_back(*entrant);
+    if (const auto rule = find_rule_of_thumb(*generator, spec, target)) rules.push_back(*rule);
   }
-  return entrants;
+  return rules;
 }
 
 // Kernels of a lower tier than this do the same work in more instructions. AMX multiplies many
 // tokens only.
-Isa lowest_quick_tier(const std::vector<Entrant>& entrants) {
+Isa lowest_quick_tier(const std::vector<RuleOfThumb>& rules) {
   Isa highest = Isa::kScalar;
-  for (const Entrant& entrant : entrants) highest = std::max(highest, entrant.tier);
+  for (const RuleOfThumb& rule : rules) highest = std::max(highest, rule.tier);
   return std::min(highest, Isa::kAvx512Vnni);
 }
 
@@ -307,18 +307,18 @@ KernelRequest Candidate::request(const Target& target) const {
 
 std::vector<Candidate> candidates(const MatmulSpec& spec, const Target& target, Effort effort) {
   if (!validate(spec).ok()) return {};
-  const std::vector<Entrant> entrants = find_entrants(spec, target);
+  const std::vector<RuleOfThumb> rules = rules_of_thumb(spec, target);
   const std::optional<Candidate> first = rule_of_thumb(spec, target);
-  const Isa lowest_tier = lowest_quick_tier(entrants);
+  const Isa lowest_tier = lowest_quick_tier(rules);
   CandidateList list;
   if (first) list.add(*first);
-  for (const Entrant& entrant : entrants) {
-    const Candidate& guess = entrant.guess;
+  for (const RuleOfThumb& rule : rules) {
+    const Candidate& guess = rule.guess;
     const auto add_with_plan = [&](const KernelPlan& plan) {
       list.add_plan_of_grid({guess.generator, guess.spec, plan}, target);
     };
     const bool is_first = first && first->generator == guess.generator;
-    if (effort == Effort::kQuick && entrant.tier < lowest_tier && !is_first) continue;
+    if (effort == Effort::kQuick && rule.tier < lowest_tier && !is_first) continue;
     if (meets_constraints(guess)) list.add(guess);
     if (is_first) for_each_neighbour(*first, add_with_plan);
     if (effort == Effort::kQuick) continue;

@@ -104,12 +104,12 @@ class Tuner {
 
   std::vector<TuneJob> jobs_to_do() {
     std::vector<TuneJob> jobs;
-    for (TuneJob& job : make_work_list(request_)) {
+    for (const TuneJob& job : make_work_list(request_)) {
       const ProfileEntry* entry = known_.find(job.key(request_.target));
       if (entry != nullptr && !request_.again && is_known(*entry, job.spec)) {
         ++report_.known;
       } else {
-        jobs.push_back(std::move(job));
+        jobs.push_back(job);
       }
     }
     return jobs;
@@ -125,10 +125,10 @@ class Tuner {
 
   std::vector<Trial> trials_of(const TuneJob& job) {
     std::vector<Trial> trials;
-    for (Candidate& candidate : candidates(job.spec, request_.target, request_.effort)) {
+    for (const Candidate& candidate : candidates(job.spec, request_.target, request_.effort)) {
       const double predicted_s =
           predict(candidate, tuned_tokens(job.spec.m), limits_with(job.threads)).seconds();
-      trials.push_back({.candidate = std::move(candidate), .predicted_s = predicted_s, .run = {}});
+      trials.push_back({.candidate = candidate, .predicted_s = predicted_s, .run = {}});
     }
     return trials;
   }
@@ -153,7 +153,8 @@ class Tuner {
     shape.m = 1;
     if (!workload_ || shape != workload_shape_) {
       workload_.reset();
-      workload_.emplace(shape, kTunedPromptTokens, streamed_weight_bytes(), weights_);
+      workload_.emplace(shape, kTunedPromptTokens, streamed_weight_bytes(), weights_,
+                        [this] { return is_cancelled(); });
       workload_shape_ = shape;
     }
     return *workload_;

@@ -20,7 +20,7 @@ class LineReader {
   explicit LineReader(std::string_view line) : rest_(line) {}
 
   void expect(std::string_view text) {
-    if (!rest_.starts_with(text)) return fail(quoted(text));
+    if (!rest_.starts_with(text)) return fail(quote(text));
     rest_.remove_prefix(text.size());
   }
   void skip_spaces() { rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size())); }
@@ -66,7 +66,7 @@ class LineReader {
 
   // What comes next is not what was expected.
   void fail(const std::string& expected) {
-    refuse(rest_.empty() ? "the end" : quoted(rest_), expected);
+    refuse(rest_.empty() ? "the end" : quote(rest_), expected);
   }
   // What was read is not.
   void refuse(const std::string& got, const std::string& expected) {

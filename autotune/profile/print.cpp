@@ -52,7 +52,7 @@ bool is_target_name(std::string_view text) {
 }
 
 // Foreign text for a message: short, without control characters.
-std::string quoted(std::string_view text) {
+std::string quote(std::string_view text) {
   constexpr size_t kMostBytes = 60;
   std::string shown(text.substr(0, kMostBytes));
   std::ranges::replace_if(shown, [](char c) { return c < 0x20 || c == 0x7f; }, '?');

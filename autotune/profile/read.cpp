@@ -23,7 +23,7 @@ Confidence read_confidence(LineReader& line) {
   const std::string_view word = line.until(',');
   for (const Confidence each : {Confidence::kSure, Confidence::kTie, Confidence::kNoisy})
     if (word == confidence_name(each)) return each;
-  line.refuse(quoted(word), "sure, tie or noisy");
+  line.refuse(quote(word), "sure, tie or noisy");
   return Confidence::kNoisy;
 }
 
@@ -54,12 +54,12 @@ void read_key(LineReader& line, ProfileKey& key) {
   const auto spec = parse_spec(name);
   const auto* matmul = spec.ok() ? std::get_if<MatmulSpec>(&*spec) : nullptr;
   if (matmul == nullptr)
-    return line.refuse(quoted(name),
+    return line.refuse(quote(name),
                        "a matmul such as " + spec_name(MatmulSpec{.n = 2560, .k = 6912}));
   key.spec = *matmul;
   line.expect(" on ");
   key.target = line.until(' ');
-  if (!is_target_name(key.target)) return line.refuse(quoted(key.target), "a target such as avx2");
+  if (!is_target_name(key.target)) return line.refuse(quote(key.target), "a target such as avx2");
   line.expect(" with ");
   key.threads = line.small(1 << 20);
   line.expect(key.threads == 1 ? " thread: " : " threads: ");
@@ -99,7 +99,7 @@ void read_measurement(LineReader& line, ProfileEntry& entry) {
     LineReader number(predicted);
     measured.predicted_s = read_seconds(number);
     if (!number.failure().empty() || !number.at_end())
-      line.refuse(quoted(predicted), "a time in us or '-'");
+      line.refuse(quote(predicted), "a time in us or '-'");
   }
   line.expect("  ");
   measured.generator = line.until('.');
@@ -108,7 +108,7 @@ void read_measurement(LineReader& line, ProfileEntry& entry) {
   line.expect(" ");
   const std::string_view plan = line.until(' ');
   const auto parsed = parse_plan(plan);
-  if (!parsed.ok()) return line.refuse(quoted(plan), "a plan such as t1u4p0");
+  if (!parsed.ok()) return line.refuse(quote(plan), "a plan such as t1u4p0");
   measured.plan = *parsed;
   entry.measurements.push_back(std::move(measured));
 }
@@ -146,14 +146,14 @@ std::optional<BadLine> read_entry(std::string_view text, ProfileEntry& entry) {
       text.substr(last).size() == kProfileEnd.size() + entry_digest("").size() + 1;
   if (!is_whole)
     return BadLine{0, fmt::format("the entry of {} is cut short: expected a last line '{}...'",
-                                  quoted(text.substr(0, text.find(' '))), kProfileEnd)};
+                                  quote(text.substr(0, text.find(' '))), kProfileEnd)};
   const std::string_view body = text.substr(0, last);
   for (Lines lines(body); !lines.at_end();) {
     const int64_t number = lines.number();
     const std::string_view whole = lines.next();
     if (!is_printable(whole) || whole.size() > kMostLineBytes)
       return BadLine{number, fmt::format("{}, expected at most {} printable characters",
-                                         quoted(whole), kMostLineBytes)};
+                                         quote(whole), kMostLineBytes)};
     LineReader line(whole);
     if (number == 0) {
       read_head(line, entry);
@@ -171,10 +171,10 @@ std::optional<BadLine> read_entry(std::string_view text, ProfileEntry& entry) {
   if (printed.substr(0, printed.rfind(kProfileEnd)) == body)
     return BadLine{
         0, fmt::format("the entry of {} was altered: its checksum is {}, expected {}",
-                       quoted(entry.key.text()), quoted(text.substr(last + kProfileEnd.size(), 16)),
+                       quote(entry.key.text()), quote(text.substr(last + kProfileEnd.size(), 16)),
                        entry_digest(body))};
   return BadLine{0, fmt::format("the entry of {} is not written as this program writes it",
-                                quoted(entry.key.text()))};
+                                quote(entry.key.text()))};
 }
 
 class ProfileReader {
@@ -205,11 +205,11 @@ class ProfileReader {
     const std::string_view magic = lines_.next();
     if (!magic.starts_with(kProfileMagic))
       return make_error(StatusCode::kDataCorrupt, "{}:1: {}, expected '{}{}': not a profile",
-                        origin_, quoted(magic), kProfileMagic, kProfileVersion);
+                        origin_, quote(magic), kProfileMagic, kProfileVersion);
     if (const std::string_view version = magic.substr(kProfileMagic.size());
         version != fmt::to_string(kProfileVersion))
       return make_error(StatusCode::kUnsupported, "{}:1: profile version {}, this bitnetc reads {}",
-                        origin_, quoted(version), kProfileVersion);
+                        origin_, quote(version), kProfileVersion);
     const std::string_view line = lines_.next();
     const bool is_machine = line.starts_with(kMachine);
     const std::string_view words = line.substr(is_machine ? kMachine.size() : 0);
@@ -220,7 +220,7 @@ class ProfileReader {
       return {};
     return make_error(StatusCode::kDataCorrupt,
                       "{}:2: {}, expected 'machine', its fingerprint and its name", origin_,
-                      quoted(line));
+                      quote(line));
   }
 
   // From a line that is not empty to the one before the next that is not indented.

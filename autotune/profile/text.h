@@ -20,7 +20,7 @@ bool is_printable(std::string_view text);
 bool is_fingerprint(std::string_view text);
 bool is_target_name(std::string_view text);  // what Target::name() answers for some target
 // Foreign text for a message: short, without control characters.
-std::string quoted(std::string_view text);
+std::string quote(std::string_view text);
 std::string entry_digest(std::string_view text);
 
 std::string print_entry(const ProfileEntry& entry);

@@ -58,7 +58,7 @@ class MatmulWordsAvx2 final : public MatmulWordsYmm {
  private:
   Ymm acc(int token, int chain) const { return Ymm(token * chains_ + chain); }  // i16x16, by row
   Ymm x() const { return Ymm(accumulators(spec_)); }  // two activations, then their products
-  const Xbyak::Reg32 iterations_left = eax;
+  const Xbyak::Reg32 iterations_left_ = eax;
 
   void begin(const Pass& pass) override {
     MatmulWordsYmm::begin(pass);
@@ -70,7 +70,7 @@ class MatmulWordsAvx2 final : public MatmulWordsYmm {
 
   void begin_run() {
     const int pairs = kYmmParts * groups_per_block() * blocks_per_iteration();
-    mov(iterations_left, kMostPairs / pairs);
+    mov(iterations_left_, kMostPairs / pairs);
     for (int i = 0; i < accumulators(spec_); ++i) vpxor(Ymm(i), Ymm(i), Ymm(i));
   }
 
@@ -88,7 +88,7 @@ class MatmulWordsAvx2 final : public MatmulWordsYmm {
   // A cut block may follow: it is no longer than an iteration.
   void end_iteration(const Pass& pass) override {
     Xbyak::Label next;
-    dec(iterations_left);
+    dec(iterations_left_);
     jnz(next, T_NEAR);
     widen(pass);
     begin_run();

@@ -24,7 +24,7 @@ inline constexpr VectorFile kZmmFile{.count = 32, .bytes = 64};
 
 class X64Code : protected Xbyak::CodeGenerator {
  public:
-  virtual ~X64Code() = default;
+  ~X64Code() override = default;
 
   // Writes the program. `poison`: prologues fill all vector registers with a pattern, so that
   // reading one before writing it is loud. Throws Xbyak::Error, which to_kernel() in

@@ -9,8 +9,6 @@
 namespace bitnetc {
 namespace {
 
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
 std::optional<char> byte_token(std::string_view token) {
   if (token.size() != 6 || !token.starts_with("<0x") || token.back() != '>') return std::nullopt;
   const char* const digits = token.data() + 3;
@@ -93,7 +91,7 @@ void TokenDecoding::end_byte_run(DecodeState& state, std::string& text) const {
   if (find_invalid_utf8(run) == std::string::npos) {
     emit(run, state, text);
   } else {
-    for (size_t i = 0; i < run.size(); ++i) emit(kReplacement, state, text);
+    for (size_t i = 0; i < run.size(); ++i) emit(kReplacementCharacter, state, text);
   }
 }
 

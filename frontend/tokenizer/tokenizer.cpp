@@ -13,7 +13,6 @@ namespace bitnetc {
 namespace {
 
 constexpr size_t kMaxTextBytes = size_t{1} << 30;  // positions in a text are 32-bit
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 // " (max_length = 512)" for a block that says so, else nothing.
 std::string sizes_in(const JsonValue& block) {
@@ -257,7 +256,7 @@ StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special)
 
 std::string StreamDecoder::push(int32_t id) {
   const TokenDecoding& decoding = *tokenizer_.impl_->decoding;
-  if (!decoding.is_known(id)) return finish().append(kReplacement);
+  if (!decoding.is_known(id)) return finish().append(kReplacementCharacter);
   std::string text;
   if (!skip_special_ || !decoding.is_special(id)) decoding.decode(id, state_, text);
   return text;

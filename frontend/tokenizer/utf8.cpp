@@ -3,8 +3,6 @@
 namespace bitnetc {
 namespace {
 
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
 struct LeadByte {
   size_t length_bytes;  // 0: cannot start a character
   uint8_t second_min;
@@ -86,7 +84,7 @@ size_t append_repaired_utf8(std::string_view bytes, bool is_last, std::string& o
     if (unit.kind == Utf8Kind::kValid) {
       out.append(bytes.substr(at, unit.length_bytes));
     } else {
-      out.append(kReplacement);
+      out.append(kReplacementCharacter);
     }
     at += unit.length_bytes;
   }

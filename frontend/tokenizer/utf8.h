@@ -27,6 +27,9 @@ Utf8Unit first_utf8_unit(std::string_view bytes);
 // The offset of the first byte that does not start a valid character; npos for valid text.
 size_t find_invalid_utf8(std::string_view text);
 
+// U+FFFD.
+inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";
+
 void append_utf8(uint32_t code_point, std::string& out);
 
 // Appends `bytes` to `out` with every invalid unit as one U+FFFD. An unfinished character at the

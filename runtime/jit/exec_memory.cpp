@@ -8,6 +8,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "runtime/file_descriptor.h"
 #include "runtime/rounding.h"
 
 #if !defined(MFD_EXEC)
@@ -38,20 +39,6 @@ Status refused(const char* step, int error) {
   return make_error(code, "executable memory: {}: {}{}", step,
                     std::generic_category().message(error), hint);
 }
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // Kernels before 6.3 reject MFD_EXEC; their memfds are executable without it.
 int create_memfd() {

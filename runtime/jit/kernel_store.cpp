@@ -11,27 +11,27 @@ namespace bitnetc {
 namespace {
 
 constexpr char kFolder[] = "kernels";
-constexpr char kMagic[8] = {'B', 'N', 'C', 'K', 'E', 'R', 'N', '\n'};
+constexpr char kKernelMagic[8] = {'B', 'N', 'C', 'K', 'E', 'R', 'N', '\n'};
 constexpr uint32_t kFormat = 1;
 constexpr int64_t kMostEntryBytes = int64_t{16} << 20;
 
 // An entry is this header, the key's text and the code, nothing behind.
-struct Header {
+struct KernelHeader {
   char magic[8];
   uint32_t format;
   uint32_t key_bytes;
   uint64_t code_bytes;
   uint64_t checksum;  // XXH3-64 of the whole entry with this field zero
 };
-static_assert(sizeof(Header) == 32);
+static_assert(sizeof(KernelHeader) == 32);
 
 std::vector<uint8_t> make_entry(const std::string& key, std::span<const uint8_t> code) {
-  Header header{.magic = {},
-                .format = kFormat,
-                .key_bytes = static_cast<uint32_t>(key.size()),
-                .code_bytes = code.size(),
-                .checksum = 0};
-  std::memcpy(header.magic, kMagic, sizeof kMagic);
+  KernelHeader header{.magic = {},
+                      .format = kFormat,
+                      .key_bytes = static_cast<uint32_t>(key.size()),
+                      .code_bytes = code.size(),
+                      .checksum = 0};
+  std::memcpy(header.magic, kKernelMagic, sizeof kKernelMagic);
   std::vector<uint8_t> entry(sizeof header);
   entry.insert(entry.end(), key.begin(), key.end());
   entry.insert(entry.end(), code.begin(), code.end());
@@ -48,7 +48,7 @@ struct Entry {
 
 // `bytes` is the caller's copy; its checksum field is zeroed.
 Result<Entry> parse_entry(std::span<uint8_t> bytes) {
-  Header header = {};
+  KernelHeader header = {};
   const auto corrupt = [](std::string what) {
     return Status(StatusCode::kDataCorrupt, std::move(what));
   };
@@ -56,14 +56,15 @@ Result<Entry> parse_entry(std::span<uint8_t> bytes) {
     return corrupt(
         fmt::format("is truncated: {} bytes, expected at least {}", bytes.size(), sizeof header));
   std::memcpy(&header, bytes.data(), sizeof header);
-  if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0) return corrupt("is no stored kernel");
+  if (std::memcmp(header.magic, kKernelMagic, sizeof kKernelMagic) != 0)
+    return corrupt("is no stored kernel");
   if (header.format != kFormat)
     return corrupt(fmt::format("has format {}, expected {}", header.format, kFormat));
   const uint64_t rest = bytes.size() - sizeof header;
   if (header.key_bytes > rest || header.code_bytes != rest - header.key_bytes)
     return corrupt(fmt::format("has {} bytes behind its header, expected {} of key and {} of code",
                                rest, header.key_bytes, header.code_bytes));
-  std::memset(bytes.data() + offsetof(Header, checksum), 0, sizeof header.checksum);
+  std::memset(bytes.data() + offsetof(KernelHeader, checksum), 0, sizeof header.checksum);
   if (XXH3_64bits(bytes.data(), bytes.size()) != header.checksum)
     return corrupt("is damaged: its checksum does not match");
   const auto* const key = reinterpret_cast<const char*>(bytes.data() + sizeof header);

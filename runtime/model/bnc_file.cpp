@@ -20,13 +20,13 @@ using nlohmann::json;
 
 // The first bytes of the file. A byte above 127, a CR-LF pair and a Ctrl-Z make transfers that
 // mangle text or strip bits show at once.
-constexpr uint8_t kMagic[8] = {0x89, 'B', 'N', 'C', '\r', '\n', 0x1a, '\n'};
+constexpr uint8_t kBncMagic[8] = {0x89, 'B', 'N', 'C', '\r', '\n', 0x1a, '\n'};
 constexpr uint32_t kByteOrderMark = 0x01020304;
 constexpr uint64_t kMaxDescriptionBytes = uint64_t{1} << 28;
 
 // docs/bnc-format.md. Fills the first page together with zeros; `header_checksum` is XXH3-64 of
 // that page with this field zero.
-struct Header {
+struct BncHeader {
   uint8_t magic[8];
   uint32_t version;
   uint32_t byte_order;
@@ -36,12 +36,12 @@ struct Header {
   uint64_t description_checksum;
   uint64_t header_checksum;
 };
-static_assert(sizeof(Header) == 56);
+static_assert(sizeof(BncHeader) == 56);
 
 uint64_t page_checksum(std::span<const uint8_t> page) {
   uint8_t copy[kBncAlignment];
   std::memcpy(copy, page.data(), kBncAlignment);
-  std::memset(copy + offsetof(Header, header_checksum), 0, sizeof(uint64_t));
+  std::memset(copy + offsetof(BncHeader, header_checksum), 0, sizeof(uint64_t));
   return XXH3_64bits(copy, kBncAlignment);
 }
 
@@ -94,15 +94,15 @@ Status BncWriter::finish(std::string_view description_json) {
   BITNETC_RETURN_IF_ERROR(impl_->file->write(text));
 
   std::vector<uint8_t> page(kBncAlignment);
-  Header header{.magic = {},
-                .version = kBncVersion,
-                .byte_order = kByteOrderMark,
-                .total_bytes = impl_->offset + text.size(),
-                .description_offset = impl_->offset,
-                .description_bytes = text.size(),
-                .description_checksum = XXH3_64bits(text.data(), text.size()),
-                .header_checksum = 0};
-  std::memcpy(header.magic, kMagic, sizeof kMagic);
+  BncHeader header{.magic = {},
+                   .version = kBncVersion,
+                   .byte_order = kByteOrderMark,
+                   .total_bytes = impl_->offset + text.size(),
+                   .description_offset = impl_->offset,
+                   .description_bytes = text.size(),
+                   .description_checksum = XXH3_64bits(text.data(), text.size()),
+                   .header_checksum = 0};
+  std::memcpy(header.magic, kBncMagic, sizeof kBncMagic);
   std::memcpy(page.data(), &header, sizeof header);
   header.header_checksum = page_checksum(page);
   std::memcpy(page.data(), &header, sizeof header);
@@ -136,7 +136,7 @@ Result<std::shared_ptr<const BncReader>> BncReader::from_bytes(std::span<const u
 
 namespace {
 
-Status check_header(const Header& header, std::span<const uint8_t> bytes,
+Status check_header(const BncHeader& header, std::span<const uint8_t> bytes,
                     const std::string& origin) {
   if (header.byte_order != kByteOrderMark) {
     return make_error(StatusCode::kUnsupported, "{}: byte order mark is {:08x}, expected {:08x}",
@@ -201,7 +201,8 @@ Result<BncSection> parse_section(const json& row, uint64_t sections_end,
 }  // namespace
 
 Status BncReader::parse() {
-  if (bytes_.size() < sizeof kMagic || std::memcmp(bytes_.data(), kMagic, sizeof kMagic) != 0) {
+  if (bytes_.size() < sizeof kBncMagic ||
+      std::memcmp(bytes_.data(), kBncMagic, sizeof kBncMagic) != 0) {
     return make_error(StatusCode::kDataCorrupt,
                       "{}: not a .bnc file (it does not begin with the .bnc magic)", origin_);
   }
@@ -209,7 +210,7 @@ Status BncReader::parse() {
     return make_error(StatusCode::kDataCorrupt, "{}: truncated: {} bytes, the header alone has {}",
                       origin_, bytes_.size(), kBncAlignment);
   }
-  Header header;
+  BncHeader header;
   std::memcpy(&header, bytes_.data(), sizeof header);
   BITNETC_RETURN_IF_ERROR(check_header(header, bytes_, origin_));
 
@@ -273,10 +274,10 @@ Result<std::span<const uint8_t>> BncReader::section(const std::string& name) con
 bool looks_like_bnc(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
-  uint8_t first[sizeof kMagic] = {};
+  uint8_t first[sizeof kBncMagic] = {};
   const ssize_t count = ::read(fd, first, sizeof first);
   ::close(fd);
-  return count == sizeof first && std::memcmp(first, kMagic, sizeof kMagic) == 0;
+  return count == sizeof first && std::memcmp(first, kBncMagic, sizeof kBncMagic) == 0;
 }
 
 }  // namespace bitnetc

@@ -145,21 +145,21 @@ TEST_F(RememberedLimits, HaveAPeakForEveryTierOfThisMachine) {
 TEST_F(RememberedLimits, SayOnceThatTheyAreMeasured) {
   std::vector<std::string> said;
   const MeasuringNote note = [&](const std::string& text) { said.push_back(text); };
-  remembered_limits(folder_, 2, /*fresh=*/false, note);
+  remembered_limits(folder_, 2, {.note = note});
   ASSERT_EQ(said.size(), 1u);
   EXPECT_NE(said[0].find("measuring what this machine reaches with 2 threads"), std::string::npos);
-  remembered_limits(folder_, 2, /*fresh=*/false, note);
-  remembered_read_bandwidth(folder_, 2, /*fresh=*/false, note);
+  remembered_limits(folder_, 2, {.note = note});
+  remembered_read_bandwidth(folder_, 2, {.note = note});
   EXPECT_EQ(said.size(), 1u) << "nothing is measured again";
-  remembered_read_bandwidth(folder_, 1, /*fresh=*/false, note);
+  remembered_read_bandwidth(folder_, 1, {.note = note});
   EXPECT_EQ(said.size(), 2u);
 }
 
 TEST_F(RememberedLimits, TheLargestMeasurementIsKept) {
   write(R"({"bytes read per second, 1 thread": 1e15, "bytes read per second, 2 threads": 7})");
-  EXPECT_EQ(remembered_read_bandwidth(folder_, 1, /*fresh=*/true), 1e15);
+  EXPECT_EQ(remembered_read_bandwidth(folder_, 1, {.fresh = true}), 1e15);
   EXPECT_EQ(remembered_read_bandwidth(folder_, 2), 7);
-  EXPECT_GT(remembered_read_bandwidth(folder_, 2, /*fresh=*/true), 7);
+  EXPECT_GT(remembered_read_bandwidth(folder_, 2, {.fresh = true}), 7);
   EXPECT_GT(read()["bytes read per second, 2 threads"].get<double>(), 7);
   EXPECT_EQ(read()["bytes read per second, 1 thread"].get<double>(), 1e15);
 }

@@ -108,7 +108,7 @@ Result<int> compare_profiles(const TuneRequest& request, const std::vector<std::
   const CompareHooks hooks{
       .progress = [&](int done, int total,
                       const std::string& what) { bar.update(done, total, what); },
-      .is_cancelled = [] { return interrupted().load(); }};
+      .is_cancelled = is_interrupted};
   BITNETC_ASSIGN_OR_RETURN(const Comparison comparison,
                            compare_choices({.sources = contenders.named(),
                                             .specs = kernels_of(request),

@@ -71,7 +71,7 @@ void measure_limits(Diagnosis& diagnosis) {
   for (const int threads : thread_counts(diagnosis.machine.allowance.usable())) {
     if (interrupted()) return;
     diagnosis.limits.push_back(
-        remembered_limits(diagnosis.options.cache_dir, threads, /*fresh=*/true));
+        remembered_limits(diagnosis.options.cache_dir, threads, {.fresh = true}));
   }
   diagnosis.disturbance = meter.read();
   diagnosis.clock = clock_state();

@@ -51,7 +51,11 @@ class BenchRun {
   }
 
   KernelBench run() {
-    for (const int threads : request_.threads) bench_.limits.push_back(limits_with(threads));
+    for (const int threads : request_.threads) {
+      MachineLimits limits = limits_with(threads);
+      if (interrupted()) break;
+      bench_.limits.push_back(std::move(limits));
+    }
     for (const MatmulSpec& shape : request_.shapes) {
       for (const LayoutId layout : request_.layouts) {
         MatmulSpec spec = shape;
@@ -66,7 +70,7 @@ class BenchRun {
  private:
   MachineLimits limits_with(int threads) {
     progress_(0, cases_total_, fmt::format("limits with {} threads", threads));
-    return remembered_limits(cache_dir_, threads, /*fresh=*/true);
+    return remembered_limits(cache_dir_, threads, {.fresh = true, .is_cancelled = is_interrupted});
   }
 
   void bench_layout(const MatmulSpec& spec) {
@@ -74,7 +78,8 @@ class BenchRun {
     const bool streams = std::find(request_.regimes.begin(), request_.regimes.end(),
                                    WeightRegime::kMemory) != request_.regimes.end();
     const int64_t most = *std::max_element(request_.tokens.begin(), request_.tokens.end());
-    MatmulWorkload workload(spec, most, streams ? streamed_weight_bytes() : 0);
+    MatmulWorkload workload(spec, most, streams ? streamed_weight_bytes() : 0, nullptr,
+                            is_interrupted);
     for (const int64_t tokens : request_.tokens) {
       if (interrupted()) return;
       report_progress(spec, tokens, "building");
@@ -166,8 +171,7 @@ class BenchRun {
       });
     }
     const std::vector<SampleSummary> summaries = sample_round_robin(
-        contestants,
-        {.budget_s = budget_of_next_case(), .is_cancelled = [] { return interrupted().load(); }});
+        contestants, {.budget_s = budget_of_next_case(), .is_cancelled = is_interrupted});
     for (size_t i = 0; i < timed.size(); ++i)
       fill_figures(c, workload.work(c.regime, c.threads), summaries[i], c.results[timed[i]]);
     sort_results(c.results);

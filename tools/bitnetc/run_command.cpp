@@ -125,8 +125,8 @@ Statistics make_statistics(const Engine& engine, const GenerationRequest& reques
     stats.decode_rate = result.decode_passes / result.decode_seconds;
     stats.decode_bytes_per_second =
         stats.decode_rate * static_cast<double>(engine.executable->bytes_per_token());
-    stats.read_bandwidth = remembered_read_bandwidth(context.options.cache_dir, threads,
-                                                     /*fresh=*/false, print_note);
+    stats.read_bandwidth =
+        remembered_read_bandwidth(context.options.cache_dir, threads, {.note = print_note});
   }
   return stats;
 }

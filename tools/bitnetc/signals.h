@@ -15,6 +15,9 @@ namespace bitnetc {
 void install_signal_handlers();
 
 const std::atomic<bool>& interrupted();
+inline bool is_interrupted() {
+  return interrupted();
+}
 // Stops the command as Ctrl-C would, without an end by force: nobody reads what it writes.
 void request_stop();
 // The command reports what it has done so far when it is stopped.

@@ -16,7 +16,7 @@ using nlohmann::json;
 // Numbers of tokens that are shown whether they were measured or not.
 constexpr int kShownTokens[] = {1, 2, 4, 8, kAnyM};
 
-std::string tokens_text(int m) {
+std::string tokens_cell(int m) {
   return m == kAnyM ? fmt::format("{}+", kMaxSmallM + 1) : std::to_string(m);
 }
 
@@ -73,7 +73,7 @@ std::string kernel_text(const TuningRow& row) {
 
 std::string row_text(const TuningRow& row) {
   std::string text = fmt::format("  {:<4} {:>3}  {:<44}", layout_name(row.spec.layout),
-                                 tokens_text(row.spec.m), kernel_text(row));
+                                 tokens_cell(row.spec.m), kernel_text(row));
   if (row.entry) {
     text +=
         fmt::format(" {:>9.1f} {:>9.1f} {:>5.1f} % {:<8}", 1e6 * row.seconds(),

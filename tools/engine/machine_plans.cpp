@@ -31,9 +31,12 @@ void note_report(const TuneReport& report, Notes& notes) {
     notes.note(NoteKind::kTuning, "what was found is not kept: " + report.stored.message());
 }
 
-MachineLimits limits_with(const std::string& cache_dir, int threads, Notes& notes) {
-  return remembered_limits(cache_dir, threads, /*fresh=*/false,
-                           [&](const std::string& text) { notes.note(NoteKind::kTuning, text); });
+MachineLimits limits_with(const std::string& cache_dir, int threads, Notes& notes,
+                          const CancelToken* cancel = nullptr) {
+  return remembered_limits(
+      cache_dir, threads,
+      {.note = [&](const std::string& text) { notes.note(NoteKind::kTuning, text); },
+       .is_cancelled = [cancel] { return is_cancelled(cancel); }});
 }
 
 // A machine that was never tuned has no limits to predict from, and measuring them takes longer
@@ -68,7 +71,9 @@ Result<TuneReport> tune_this_machine(TuneRequest request, const std::string& cac
   BITNETC_RETURN_IF_ERROR(
       generated_code_available(request.build).with_context("tuning has to run generated kernels"));
   for (const int threads : request.threads)
-    request.limits.push_back(limits_with(cache_dir, threads, notes));
+    request.limits.push_back(limits_with(cache_dir, threads, notes, cancel));
+  if (is_cancelled(cancel))
+    return Status(StatusCode::kCancelled, "stopped before anything was tuned");
   const ProfileStore store = machine_profile_store(cache_dir);
   const Profile known = load_profile(cache_dir, notes);
   const TuneHooks hooks{
