@@ -225,7 +225,9 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::string& path) {
 }
 
 Result<SafetensorsFile> SafetensorsFile::open(std::shared_ptr<const MappedFile> file) {
-  return parse(file->bytes(), printable_path(file->path()), file);
+  const auto bytes = file->bytes();
+  const std::string origin = printable_path(file->path());
+  return parse(bytes, origin, std::move(file));
 }
 
 Result<SafetensorsFile> SafetensorsFile::parse(std::span<const uint8_t> bytes, std::string origin) {
