@@ -1,0 +1,66 @@
+#include "tools/engine/synth/tokenizer_document.h"
+
+#include <nlohmann/json.hpp>
+
+#include "frontend/tokenizer/byte_symbols.h"
+
+namespace bitnetc {
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t kBytes = 256;
+constexpr char kBegin[] = "<|begin_of_text|>", kEnd[] = "<|end_of_text|>";
+
+json added_token(int64_t id, const char* content) {
+  return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
+          {"rstrip", false}, {"normalized", false}, {"special", true}};
+}
+
+}  // namespace
+
+std::string synth_tokenizer_json(int64_t vocab) {
+  const int64_t begin = vocab - 2, end = vocab - 1;
+  json tokens = json::object();
+  for (int64_t id = 0; id < begin; ++id) {
+    std::string token;
+    append_byte_symbols(
+        id < kBytes ? std::string(1, static_cast<char>(id)) : " t" + std::to_string(id), token);
+    tokens.emplace(std::move(token), id);
+  }
+  const json byte_level = {{"type", "ByteLevel"},
+                           {"add_prefix_space", false},
+                           {"trim_offsets", true},
+                           {"use_regex", true}};
+  const json begin_piece = {{"SpecialToken", {{"id", kBegin}, {"type_id", 0}}}};
+  const json text_piece = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
+  const json document = {
+      {"version", "1.0"},
+      {"truncation", nullptr},
+      {"padding", nullptr},
+      {"added_tokens", json::array({added_token(begin, kBegin), added_token(end, kEnd)})},
+      {"normalizer", nullptr},
+      {"pre_tokenizer", byte_level},
+      {"post_processor",
+       {{"type", "TemplateProcessing"},
+        {"single", json::array({begin_piece, text_piece})},
+        {"pair", json::array({begin_piece, text_piece})},
+        {"special_tokens",
+         {{kBegin,
+           {{"id", kBegin}, {"ids", json::array({begin})}, {"tokens", json::array({kBegin})}}}}}}},
+      {"decoder", byte_level},
+      {"model",
+       {{"type", "BPE"},
+        {"dropout", nullptr},
+        {"unk_token", nullptr},
+        {"continuing_subword_prefix", nullptr},
+        {"end_of_word_suffix", nullptr},
+        {"fuse_unk", false},
+        {"byte_fallback", false},
+        {"ignore_merges", false},
+        {"vocab", std::move(tokens)},
+        {"merges", json::array()}}}};
+  return document.dump();
+}
+
+}  // namespace bitnetc
