@@ -255,12 +255,8 @@ class Fuser {
     if (is_gated(epilogue) && op.parts[0].rows != op.parts[1].rows)
       return unsupported(user, "gate and up differ in their number of rows");
     BITNETC_ASSIGN_OR_RETURN(op.input, fused_value(user, parts[0]->inputs[0]));
-    if (fused_graph_.values[static_cast<size_t>(op.input)].kind != BufferKind::kQuantized) {
-      if (!is_gated_output_of_last_op(op.input))
-        return unsupported(
-            user, "the input of its linear layers is neither a norm nor a glu just before");
-      op.input = quantize_output_of_last_op(name + ".quantize", spec.k);
-    }
+    if (fused_graph_.values[static_cast<size_t>(op.input)].kind != BufferKind::kQuantized)
+      op.input = quantised(op.input, name + ".quantize", spec.k, op.layer);
     op.output = new_value(name, spec.output_columns(), BufferKind::kF32);
     op.spec = spec;
     const int output = op.output;
@@ -274,20 +270,22 @@ class Fuser {
     return matmul != nullptr && is_gated(matmul->epilogue) && last.output == value;
   }
 
-  // Makes the matmul that was added last leave its row absmax, and quantises its output's first k
-  // columns; returns the quantised value. The pad's rows are zero and cannot change an absmax.
-  int quantize_output_of_last_op(const std::string& name, int64_t k) {
-    FusedOp& matmul = fused_graph_.ops.back();
-    std::get<MatmulSpec>(matmul.spec).row_absmax = true;
-    const QuantizeSpec spec{.k = k};
-    const int output = new_value(name, spec.padded_k(), BufferKind::kQuantized);
+  // Quantises the first k columns of a value, once for all who read it. A gated matmul just before
+  // leaves the row absmax: the rows of its pad are zero and cannot change it.
+  int quantised(int value, const std::string& name, int64_t k, int layer) {
+    const auto [at, fresh] = quantised_.try_emplace(value);
+    if (!fresh) return at->second;
+    const bool absmax_is_left = is_gated_output_of_last_op(value);
+    if (absmax_is_left) std::get<MatmulSpec>(fused_graph_.ops.back().spec).row_absmax = true;
+    const QuantizeSpec spec{.k = k, .find_absmax = !absmax_is_left};
+    at->second = new_value(name, spec.padded_k(), BufferKind::kQuantized);
     add({.kind = StepKind::kQuantize,
          .name = name,
-         .input = matmul.output,
-         .output = output,
-         .layer = matmul.layer,
+         .input = value,
+         .output = at->second,
+         .layer = layer,
          .spec = spec});
-    return output;
+    return at->second;
   }
 
   void add(FusedOp op) { fused_graph_.ops.push_back(std::move(op)); }
@@ -312,6 +310,7 @@ class Fuser {
   std::vector<const Node*> producers_;
   std::vector<std::vector<const Node*>> consumers_;
   std::map<ValueId, int> fused_values_;
+  std::map<int, int> quantised_;  // fused f32 value -> the same, quantised
   std::set<const Node*> fused_;
   FusedGraph fused_graph_;
 };

@@ -75,11 +75,12 @@ TEST_F(PlainModelTest, Gelu) {
   expect_plain_bits(load(kShape, Activation::kGelu));
 }
 
-// As Llama: no norm between the gated product and the projection behind it.
+// As Llama: no norm between attention or the gated product and the projection behind it.
 TEST_F(PlainModelTest, SiluWithoutSubNorms) {
   Graph graph = load(kShape, Activation::kSilu);
   for (int64_t layer = 0; layer < graph.config.layers; ++layer)
-    remove_node(graph, fmt::format("layers.{}.ffn_sub_norm", layer));
+    for (const char* norm : {"attn_sub_norm", "ffn_sub_norm"})
+      remove_node(graph, fmt::format("layers.{}.{}", layer, norm));
   expect_plain_bits(graph);
 }
 

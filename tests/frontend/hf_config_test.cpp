@@ -148,8 +148,34 @@ TEST(HfConfig, NamesWrongTypesAndRanges) {
 }
 
 TEST(HfConfig, RefusesUnknownFamilies) {
-  expect_error(read_with({{"model_type", "llama"}}), StatusCode::kUnsupported,
-               {"model_type", "llama", "supported: \"bitnet\""});
+  expect_error(read_with({{"model_type", "gpt2"}}), StatusCode::kUnsupported,
+               {"m/config.json", "model_type", "gpt2", "supported: \"bitnet\""});
+  for (const Json& architectures : {Json("BitNetForCausalLM"), Json({"A", "B"}), Json({1})})
+    expect_error(read_with({{"architectures", architectures}}), StatusCode::kUnsupported,
+                 {"m/config.json: architectures is " + architectures.dump(), "a list of one name"});
+}
+
+// The architecture tells two families of one model_type apart; each has one activation.
+TEST(HfConfig, ReadsTheFamilies) {
+  const auto family_of = [](const Json& changes) -> Result<std::string> {
+    const auto config = read_with(changes);
+    if (!config.ok()) return config.status();
+    return config->model.family;
+  };
+  EXPECT_EQ(*family_of({{"architectures", nullptr}}), "bitnet");
+  Json llama = {{"model_type", "llama"}, {"architectures", nullptr}, {"hidden_act", "silu"}};
+  EXPECT_EQ(*family_of(llama), "llama");
+  llama["architectures"] = {"LlamaForCausalLM"};
+  EXPECT_EQ(*family_of(llama), "llama");
+  llama["quantization_config"] = nullptr;
+  expect_error(
+      family_of(llama), StatusCode::kUnsupported,
+      {"m/config.json", "no quantization_config", "a float model of model_type \"llama\""});
+  llama["architectures"] = {"BitnetForCausalLM"};
+  EXPECT_EQ(*family_of(llama), "1bitllm");
+  llama["hidden_act"] = "relu2";
+  expect_error(family_of(llama), StatusCode::kUnsupported,
+               {"hidden_act = \"relu2\"", "only \"silu\" is"});
 }
 
 TEST(HfConfig, RefusesWhatWouldChangeTheComputation) {
