@@ -19,6 +19,9 @@ namespace {
 // thousand.
 constexpr int64_t kMostRowBytes = int64_t{1} << 28;
 
+// More than this makes every key infinite in the fp16 cache.
+constexpr double kMostAmplitude = 65504;
+
 // Which columns of a buffer hold something, as disjoint ranges that do not touch.
 class Columns {
  public:
@@ -283,6 +286,10 @@ class ProgramChecker {
       return corrupt("is {} of scored rows only, expected rmsnorm or head", step_->operation());
     if ((is_rope || is_attention) && (step_->layer < 0 || step_->layer >= config_.layers))
       return corrupt("layer = {}, expected 0..{}", step_->layer, config_.layers - 1);
+    const double amplitude = step_->rope_amplitude;
+    if (!(amplitude > 0 && amplitude <= kMostAmplitude) || (amplitude != 1 && !is_rope))
+      return corrupt("rope_amplitude = {}, expected {}", amplitude,
+                     is_rope ? "a positive number of at most 65504" : "none");
     if (is_rope && !appended_.insert(step_->layer).second)
       return corrupt("appends to the cache of layer {} a second time", step_->layer);
     if (is_attention) {

@@ -127,15 +127,18 @@ class Fuser {
     const Node* norm = nullptr;
   };
 
+  static std::string rotation_text(const RopeAttributes& rope) {
+    return fmt::format("{} heads of {} with theta = {}, scaling {}", rope.heads, rope.head_dim,
+                       rope.theta, describe(rope.scaling));
+  }
+
   // The projection before a rotation that must be `expected`: one kernel rotates q and k alike.
   Result<Projection> projection_before(const Node& rope, const RopeAttributes& expected) {
     const auto& found = attributes<RopeAttributes>(rope);
     if (found != expected)
       return unsupported(rope,
-                         fmt::format("it rotates {} heads of {} with theta = {}; q and k are "
-                                     "rotated alike, so {} heads of {} with theta = {} is expected",
-                                     found.heads, found.head_dim, found.theta, expected.heads,
-                                     expected.head_dim, expected.theta));
+                         fmt::format("it rotates {}; q and k are rotated alike, so {} is expected",
+                                     rotation_text(found), rotation_text(expected)));
     fused_.insert(&rope);
     const Node* before = producers_[index(rope.inputs[0])];
     if (before == nullptr || before->op != GraphOp::kRmsNorm) return Projection{.linear = before};
@@ -166,9 +169,9 @@ class Fuser {
           node, fmt::format("attention with a window ({}) has no kernel yet", attention.window));
     BITNETC_ASSIGN_OR_RETURN(const Node* q_rope, rope_of(node, node.inputs[0]));
     BITNETC_ASSIGN_OR_RETURN(const Node* k_rope, rope_of(node, node.inputs[1]));
-    RopeAttributes rope{.heads = attention.q_heads,
-                        .head_dim = attention.head_dim,
-                        .theta = attributes<RopeAttributes>(*q_rope).theta};
+    RopeAttributes rope = attributes<RopeAttributes>(*q_rope);
+    rope.heads = attention.q_heads;
+    rope.head_dim = attention.head_dim;
     BITNETC_ASSIGN_OR_RETURN(const Projection q, projection_before(*q_rope, rope));
     rope.heads = attention.kv_heads;
     BITNETC_ASSIGN_OR_RETURN(const Projection k, projection_before(*k_rope, rope));
@@ -186,6 +189,7 @@ class Fuser {
          .input = qkv,
          .layer = attention.cache,
          .rope_theta = rope.theta,
+         .rope_scaling = rope.scaling,
          .spec = append});
     add({.kind = StepKind::kAttention,
          .name = node.name,

@@ -61,6 +61,7 @@ struct FusedOp {
   std::vector<int> weights;
   std::vector<FusedPart> parts;  // kMatmul: one per weight, in their order
   double rope_theta = 0;         // kRopeAppend
+  RopeScaling rope_scaling = {};
   KernelSpec spec;
 };
 

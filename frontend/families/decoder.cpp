@@ -66,8 +66,10 @@ class Builder {
     BITNETC_ASSIGN_OR_RETURN(ValueId q, add_linear("q_proj", self + "q_proj", a, q_width));
     BITNETC_ASSIGN_OR_RETURN(ValueId k, add_linear("k_proj", self + "k_proj", a, kv_width));
     BITNETC_ASSIGN_OR_RETURN(const ValueId v, add_linear("v_proj", self + "v_proj", a, kv_width));
-    RopeAttributes rope{
-        .heads = model_.q_heads, .head_dim = model_.head_dim, .theta = model_.rope_theta};
+    RopeAttributes rope{.heads = model_.q_heads,
+                        .head_dim = model_.head_dim,
+                        .theta = model_.rope_theta,
+                        .scaling = model_.rope_scaling};
     q = add_plain(GraphOp::kRope, "q_rope", {q}, q_width, rope);
     rope.heads = model_.kv_heads;
     k = add_plain(GraphOp::kRope, "k_rope", {k}, kv_width, rope);

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "frontend/families/family.h"
+#include "frontend/hf/hf_rope.h"
 #include "frontend/json/object_reader.h"
 #include "frontend/json/strict_json.h"
 
@@ -134,26 +135,11 @@ Status read_shapes(ObjectReader* config, ModelConfig* model) {
   return {};
 }
 
-// rope_theta stands at the top or, in newer files, inside rope_parameters; scaling of any kind is
-// refused.
 Status read_rope(ObjectReader* config, ModelConfig* model, LoadReport* report) {
-  BITNETC_ASSIGN_OR_RETURN(auto theta, config->number("rope_theta", kPositive));
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    BITNETC_ASSIGN_OR_RETURN(auto rope, config->object(key));
-    if (!rope) continue;
-    for (const char* type_key : {"rope_type", "type"})
-      BITNETC_RETURN_IF_ERROR(rope->expect(type_key, "default"));
-    for (const char* unit_key : {"factor", "partial_rotary_factor", "attention_factor"})
-      BITNETC_RETURN_IF_ERROR(rope->expect(unit_key, 1));
-    BITNETC_ASSIGN_OR_RETURN(const auto inner, rope->number("rope_theta", kPositive));
-    if (theta && inner && *theta != *inner)
-      return rope->error(StatusCode::kDataCorrupt,
-                         "rope_theta = {} contradicts the other rope_theta = {}", *inner, *theta);
-    if (inner) theta = inner;
-    rope->report_rest({}, kHarmless, &report->ignored_keys);
-  }
-  if (!theta) return config->error(StatusCode::kDataCorrupt, "rope_theta is missing");
-  model->rope_theta = *theta;
+  BITNETC_ASSIGN_OR_RETURN(const HfRope rope,
+                           read_hf_rope(config, model->max_positions, &report->ignored_keys));
+  model->rope_theta = rope.theta;
+  model->rope_scaling = rope.scaling;
   return {};
 }
 

@@ -286,7 +286,11 @@ TEST_F(Fuse, RotationsThatDifferAreRefused) {
   load({.layers = 1});
   attributes<RopeAttributes>("layers.0.k_rope").theta = 77;
   expect_unsupported({"layers.0.k_rope (rope)", "2 heads of 16 with theta = 77",
-                      "2 heads of 16 with theta = 500000 is expected"});
+                      "2 heads of 16 with theta = 500000, scaling none is expected"});
+  attributes<RopeAttributes>("layers.0.k_rope").theta = 500000;
+  attributes<RopeAttributes>("layers.0.k_rope").scaling = {.kind = RopeScaling::Kind::kLinear,
+                                                           .factor = 2};
+  expect_unsupported({"layers.0.k_rope (rope)", "scaling linear, factor 2;", "scaling none is"});
   attributes<RopeAttributes>("layers.0.k_rope") = {.heads = 4, .head_dim = 8, .theta = 500000};
   expect_unsupported({"layers.0.k_rope (rope)", "4 heads of 8", "2 heads of 16"});
   attributes<RopeAttributes>("layers.0.q_rope") = {.heads = 2, .head_dim = 32, .theta = 500000};
