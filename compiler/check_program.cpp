@@ -19,6 +19,9 @@ namespace {
 // thousand.
 constexpr int64_t kMostRowBytes = int64_t{1} << 28;
 
+// More than this makes every key infinite in the fp16 cache.
+constexpr double kMostAmplitude = 65504;
+
 // Which columns of a buffer hold something, as disjoint ranges that do not touch.
 class Columns {
  public:
@@ -283,6 +286,10 @@ class ProgramChecker {
       return corrupt("is {} of scored rows only, expected rmsnorm or head", step_->operation());
     if ((is_rope || is_attention) && (step_->layer < 0 || step_->layer >= config_.layers))
       return corrupt("layer = {}, expected 0..{}", step_->layer, config_.layers - 1);
+    const double amplitude = step_->rope_amplitude;
+    if (!(amplitude > 0 && amplitude <= kMostAmplitude) || (amplitude != 1 && !is_rope))
+      return corrupt("rope_amplitude = {}, expected {}", amplitude,
+                     is_rope ? "a positive number of at most 65504" : "none");
     if (is_rope && !appended_.insert(step_->layer).second)
       return corrupt("appends to the cache of layer {} a second time", step_->layer);
     if (is_attention) {
@@ -325,9 +332,11 @@ class ProgramChecker {
                    matmul->k);
   }
 
-  // A quantisation takes the absmax that the matmul just before it left of the same columns.
+  // A quantisation that does not find the absmax itself takes the one that the matmul just before
+  // it left of the same columns.
   Status check_absmax(const KernelSpec& spec) {
-    if (std::holds_alternative<QuantizeSpec>(spec)) {
+    const auto* quantize = std::get_if<QuantizeSpec>(&spec);
+    if (quantize != nullptr && !quantize->find_absmax) {
       const Slice &x = step_->operand("x")->slice, &absmax = step_->operand("absmax")->slice;
       const bool matches = absmax_of_ && absmax_of_->buffer == x.buffer &&
                            absmax_of_->column == x.column && absmax_of_->columns >= x.columns &&

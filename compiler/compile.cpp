@@ -55,8 +55,11 @@ class Compilation {
   }
 
   Status emit(const FusedOp& op, const MemoryPlan& memory) {
-    Step step{
-        .name = op.name, .kernel = spec_name(op.spec), .layer = op.layer, .scored = is_scored(op)};
+    Step step{.name = op.name,
+              .kernel = spec_name(op.spec),
+              .layer = op.layer,
+              .scored = is_scored(op),
+              .rope_amplitude = op.rope_scaling.amplitude};
     for (const Operand& operand : step_operands(op.spec, graph_.config)) {
       StepOperand bound{.name = std::string(operand.name)};
       if (operand.role == Role::kWeight) {
@@ -97,12 +100,19 @@ class Compilation {
       case StepKind::kHeadNorm: return graph_.vectors[static_cast<size_t>(op.weights[0])].name;
       case StepKind::kEmbed:
       case StepKind::kHead: return graph_.tables[static_cast<size_t>(op.weights[0])].name;
-      case StepKind::kRopeAppend: return fmt::format("rope.theta{}.frequencies", op.rope_theta);
+      case StepKind::kRopeAppend: return frequencies_section(op);
       case StepKind::kQuantize:
       case StepKind::kAttention: break;
     }
     BITNETC_CHECK(false, "{} has no section for operand {}", op.name, operand.name);
     return {};
+  }
+
+  // Layers that rotate alike share a section.
+  static std::string frequencies_section(const FusedOp& op) {
+    const bool scaled = op.rope_scaling.kind != RopeScaling::Kind::kNone;
+    return fmt::format("rope.theta{}.{}frequencies", op.rope_theta,
+                       scaled ? bitnetc::describe(op.rope_scaling) + "." : "");
   }
 
   Status write_weights(const FusedOp& op, Step& step) {
@@ -120,9 +130,10 @@ class Compilation {
         return write_once(table.name, table.bytes);
       }
       case StepKind::kRopeAppend:
-        return write_once(step.operand("frequencies")->section,
-                          as_bytes(math::rope_frequencies(
-                              std::get<RopeAppendSpec>(op.spec).head_dim, op.rope_theta)));
+        return write_once(
+            step.operand("frequencies")->section,
+            as_bytes(math::rope_frequencies(std::get<RopeAppendSpec>(op.spec).head_dim,
+                                            op.rope_theta, op.rope_scaling)));
       case StepKind::kQuantize:
       case StepKind::kAttention: break;
     }

@@ -246,6 +246,8 @@ class NodeValidator {
       return error(node, "head_dim = {} is odd; RoPE turns pairs", rope.head_dim);
     if (!(std::isfinite(rope.theta) && rope.theta > 0))
       return error(node, "theta = {}, expected a positive number", rope.theta);
+    if (!(std::isfinite(rope.scaling.amplitude) && rope.scaling.amplitude > 0))
+      return error(node, "amplitude = {}, expected a positive number", rope.scaling.amplitude);
     BITNETC_RETURN_IF_ERROR(check_width(node, "output", node.output, width));
     return check_same_width(node);
   }

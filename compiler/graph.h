@@ -87,10 +87,11 @@ struct NormAttributes {
 };
 
 // Rotate-half RoPE: element i and i + head_dim / 2 of a head turn by position * theta^(-2i /
-// head_dim).
+// head_dim), or what scaling makes of that.
 struct RopeAttributes {
   int64_t heads = 0, head_dim = 0;
   double theta = 0;
+  RopeScaling scaling = {};
   bool operator==(const RopeAttributes&) const = default;
 };
 

@@ -121,11 +121,15 @@ class Linker {
   // Layers that rotate alike share the rows of one table.
   int rope_index(const Step& step) {
     const auto frequencies = section<double>(step, "frequencies");
-    auto& all = executable_.rope_frequencies;
-    const auto found = std::ranges::find(all, frequencies.data(), &std::span<const double>::data);
-    if (found == all.end()) all.push_back(frequencies);
-    return static_cast<int>(
-        std::ranges::find(all, frequencies.data(), &std::span<const double>::data) - all.begin());
+    const auto same = [&](const Executable::Rotation& rotation) {
+      return rotation.frequencies.data() == frequencies.data() &&
+             rotation.amplitude == step.rope_amplitude;
+    };
+    auto& all = executable_.rotations;
+    const auto index = std::ranges::find_if(all, same) - all.begin();
+    if (index == std::ssize(all))
+      all.push_back({.frequencies = frequencies, .amplitude = step.rope_amplitude});
+    return static_cast<int>(index);
   }
 
   // ---- matmul

@@ -65,14 +65,19 @@ class LinkedStep {
 };
 
 struct Executable {
+  // One that steps use, with the same angles in every head.
+  struct Rotation {
+    std::span<const double> frequencies;  // f64[head_dim / 2], radians per position
+    double amplitude = 1;                 // of every cosine and sine
+  };
+
   std::shared_ptr<const CompiledModel> model;
   std::vector<BufferInfo> buffers;  // the program's, and those that this machine's kernels add
   std::vector<std::unique_ptr<const LinkedStep>> steps;
   // Matrices that run in another layout than the file has them in.
   std::vector<Buffer<uint8_t>> repacked;
   KvLayout kv;
-  // Angles per position of each rotation that the steps use, in radians: f64[head_dim / 2].
-  std::vector<std::span<const double>> rope_frequencies;
+  std::vector<Rotation> rotations;
   int logits_buffer = -1;
 
   // Bytes of weights, scales and tables that one generated token reads.

@@ -76,11 +76,10 @@ struct NormQuantizeArgs {
   float* normed;
 };
 
-// One token: absmax quantisation to int8 of a row whose largest magnitude is known
-// (docs/numerics.md).
+// One token: absmax quantisation to int8 of a row (docs/numerics.md).
 //   x           f32[K]
 //   absmax      the greatest of them is the largest magnitude in x: absmax[i * absmax_stride],
-//               i < absmax_count
+//               i < absmax_count; not read by kernels that find it themselves
 //   q           i8[K padded], the pad is written as zero
 //   scale       f32[1], absmax / 127
 //   sum         i32[1], sum of q

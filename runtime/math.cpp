@@ -306,18 +306,78 @@ double cos_f64(double x) {
 
 // ---- RoPE tables
 
-std::vector<double> rope_frequencies(int64_t head_dim, double theta) {
+namespace {
+
+constexpr double kTwoPi = 0x1.921fb54442d18p+2;
+
+// Waves that fit into the context of training high_freq_factor times or more stay as they are,
+// those that fit low_freq_factor times or fewer are stretched, and between them the two are mixed.
+double llama3_frequency(double frequency, const RopeScaling& scaling) {
+  const auto positions = static_cast<double>(scaling.original_positions);
+  const double wavelength = kTwoPi / frequency;
+  if (wavelength < positions / scaling.high_freq_factor) return frequency;
+  if (wavelength > positions / scaling.low_freq_factor) return frequency / scaling.factor;
+  const double smooth = (positions / wavelength - scaling.low_freq_factor) /
+                        (scaling.high_freq_factor - scaling.low_freq_factor);
+  return ((1 - smooth) * frequency) / scaling.factor + smooth * frequency;
+}
+
+// Between two edges, pairs go over from the frequency as it is to the stretched one.
+class YarnRamp {
+ public:
+  YarnRamp(int64_t head_dim, double theta, const RopeScaling& scaling) {
+    const auto d = static_cast<double>(head_dim);
+    const auto pair_that_turns = [&](double times) {
+      const auto positions = static_cast<double>(scaling.original_positions);
+      return (d * log_f64(positions / (times * kTwoPi))) / (2 * log_f64(theta));
+    };
+    low_ = pair_that_turns(scaling.beta_fast);
+    high_ = pair_that_turns(scaling.beta_slow);
+    if (scaling.truncate) low_ = std::floor(low_), high_ = std::ceil(high_);
+    low_ = std::max(low_, 0.0);
+    high_ = std::min(high_, d - 1);
+    if (low_ == high_) high_ += 0.001;
+  }
+  double at(size_t pair) const {
+    return std::clamp((static_cast<double>(pair) - low_) / (high_ - low_), 0.0, 1.0);
+  }
+
+ private:
+  double low_ = 0, high_ = 0;
+};
+
+}  // namespace
+
+std::vector<double> rope_frequencies(int64_t head_dim, double theta, const RopeScaling& scaling) {
   std::vector<double> frequencies(static_cast<size_t>(head_dim / 2));
   for (size_t i = 0; i < frequencies.size(); ++i)
     frequencies[i] = pow_f64(theta, -static_cast<double>(2 * i) / static_cast<double>(head_dim));
+  switch (scaling.kind) {
+    case RopeScaling::Kind::kNone: break;
+    case RopeScaling::Kind::kLinear:
+      for (double& frequency : frequencies) frequency = frequency / scaling.factor;
+      break;
+    case RopeScaling::Kind::kLlama3:
+      for (double& frequency : frequencies) frequency = llama3_frequency(frequency, scaling);
+      break;
+    case RopeScaling::Kind::kYarn: {
+      const YarnRamp ramp(head_dim, theta, scaling);
+      for (size_t i = 0; i < frequencies.size(); ++i) {
+        const double f = frequencies[i], mix = ramp.at(i);
+        frequencies[i] = (f / scaling.factor) * mix + f * (1 - mix);
+      }
+      break;
+    }
+  }
   return frequencies;
 }
 
-void rope_row(int64_t position, std::span<const double> frequencies, float* cos, float* sin) {
+void rope_row(int64_t position, std::span<const double> frequencies, double amplitude, float* cos,
+              float* sin) {
   for (size_t i = 0; i < frequencies.size(); ++i) {
     const double angle = static_cast<double>(position) * frequencies[i];
-    cos[i] = static_cast<float>(cos_f64(angle));
-    sin[i] = static_cast<float>(sin_f64(angle));
+    cos[i] = static_cast<float>(amplitude * cos_f64(angle));
+    sin[i] = static_cast<float>(amplitude * sin_f64(angle));
   }
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/float_type.h"
+#include "runtime/model_config.h"
 
 namespace bitnetc::math {
 
@@ -46,11 +47,14 @@ double pow_f64(double base, double exponent);
 double sin_f64(double x);
 double cos_f64(double x);
 
-// theta^(-2i/d) for i in [0, d/2): the RoPE frequency of each rotated pair. head_dim is even.
-std::vector<double> rope_frequencies(int64_t head_dim, double theta);
-// Row `position` of the RoPE tables: cos and sin of position * frequencies[i], rounded once to
-// fp32.
+// theta^(-2i/d) for i in [0, d/2), scaled: the RoPE frequency of each rotated pair, in radians per
+// position. head_dim is even.
+std::vector<double> rope_frequencies(int64_t head_dim, double theta,
+                                     const RopeScaling& scaling = {});
+// Row `position` of the RoPE tables: amplitude * cos and sin of position * frequencies[i], rounded
+// once to fp32.
 //   cos, sin   f32[frequencies.size()]
-void rope_row(int64_t position, std::span<const double> frequencies, float* cos, float* sin);
+void rope_row(int64_t position, std::span<const double> frequencies, double amplitude, float* cos,
+              float* sin);
 
 }  // namespace bitnetc::math

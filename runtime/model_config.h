@@ -5,9 +5,34 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace bitnetc {
+
+// How the frequencies of RoPE are changed for contexts longer than those of training
+// (docs/numerics.md). A kind reads the numbers beside it.
+struct RopeScaling {
+  enum class Kind {
+    kNone,
+    kLinear,  // factor
+    kLlama3,  // factor, original_positions, low_freq_factor, high_freq_factor
+    kYarn,    // factor, original_positions, beta_fast, beta_slow, truncate, amplitude
+  };
+  Kind kind = Kind::kNone;
+  double factor = 1;               // at least 1
+  int64_t original_positions = 0;  // the context of training
+  double low_freq_factor = 0, high_freq_factor = 0;
+  double beta_fast = 0, beta_slow = 0;
+  bool truncate = true;  // the edges of the ramp are whole numbers
+  double amplitude = 1;  // of every cosine and sine
+  bool operator==(const RopeScaling&) const = default;
+};
+std::string_view rope_scaling_name(RopeScaling::Kind kind);  // "none", "linear", "llama3", "yarn"
+std::optional<RopeScaling::Kind> parse_rope_scaling(std::string_view name);
+// "linear, factor 2"; "yarn, factor 4 over 128 positions, beta 32 and 1, amplitude 1.1386". No two
+// that differ have the same text.
+std::string describe(const RopeScaling& scaling);
 
 // What the numbers of the model are; every one is read from the model's own files.
 struct ModelConfig {
@@ -19,6 +44,7 @@ struct ModelConfig {
   int64_t q_heads = 0, kv_heads = 0, head_dim = 0;
   int64_t max_positions = 0;
   double rope_theta = 0;
+  RopeScaling rope_scaling;
   float norm_eps = 0;
 };
 

@@ -53,8 +53,9 @@ struct Step {
   std::string name;    // "layers.0.qkv_proj"
   std::string kernel;  // spec name with m = 1
   std::vector<StepOperand> operands;
-  int layer = -1;       // whose keys and values it uses; -1: none
-  bool scored = false;  // runs only for rows whose logits are wanted
+  int layer = -1;             // whose keys and values it uses; -1: none
+  bool scored = false;        // runs only for rows whose logits are wanted
+  double rope_amplitude = 1;  // ropeappend: of every cosine and sine
   std::vector<StepPart> parts;
   std::map<int, std::string> plans;  // matmul: choice by m, for Program::target (print_choice)
 

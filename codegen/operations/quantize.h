@@ -1,4 +1,4 @@
-// Absmax quantisation to int8 of rows whose largest magnitude is known.
+// Absmax quantisation to int8 of rows whose largest magnitude is known, or found on the way.
 // Page: docs/operations/quantize.md
 #pragma once
 
@@ -15,6 +15,7 @@ namespace bitnetc {
 
 struct QuantizeSpec {
   int64_t k = 0;
+  bool find_absmax = false;  // reads the row for its absmax first; else the operand absmax says it
   int64_t padded_k() const;  // columns of q that are written: k rounded up to kQuantPad
   auto operator<=>(const QuantizeSpec&) const = default;
 };

@@ -66,8 +66,12 @@ void norm_quantize(const NormQuantizeSpec& spec, const NormQuantizeArgs& args) {
 
 void quantize(const QuantizeSpec& spec, const QuantizeArgs& args) {
   float absmax = kMinAbsmax;
-  for (int64_t i = 0; i < args.absmax_count; ++i)
-    absmax = std::max(absmax, args.absmax[i * args.absmax_stride]);
+  if (spec.find_absmax) {
+    for (int64_t i = 0; i < spec.k; ++i) absmax = std::max(absmax, std::fabs(args.x[i]));
+  } else {
+    for (int64_t i = 0; i < args.absmax_count; ++i)
+      absmax = std::max(absmax, args.absmax[i * args.absmax_stride]);
+  }
   quantize_row(spec.k, spec.padded_k(), args.x, absmax, args.q, args.scale, args.sum);
 }
 

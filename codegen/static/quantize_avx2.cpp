@@ -1,5 +1,6 @@
 // quantize_avx2     q = clamp(rint(x * 127 / a)),  a = the greatest absmax, at least 1e-5
 //
+// Absmax     what other kernels left of the row, or found here in a pass of its own
 // Shapes     x f32[k]   q i8[round_up(k, 64)], pad zero   any k
 // Work       32 columns an iteration: 4 each of multiply, max, min, convert, add; 3 packs and a
 //            permutation;
@@ -41,14 +42,39 @@ int32_t sum_of(__m256i lanes) {
   return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0b10110001)));
 }
 
+constexpr float kMinAbsmax = 1e-5f;
+
+float greatest(const float* values, int64_t count, int64_t stride) {
+  float greatest = kMinAbsmax;
+  for (int64_t i = 0; i < count; ++i)
+    greatest = values[i * stride] > greatest ? values[i * stride] : greatest;
+  return greatest;
+}
+
+// The second operand of vmaxps is what stays next to a NaN.
+float absmax_of(const float* x, int64_t k) {
+  const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+  __m256 a = _mm256_set1_ps(kMinAbsmax), b = a;
+  int64_t i = 0;
+  for (; i + 2 * kVector <= k; i += 2 * kVector) {
+    a = _mm256_max_ps(_mm256_and_ps(_mm256_loadu_ps(x + i), magnitude), a);
+    b = _mm256_max_ps(_mm256_and_ps(_mm256_loadu_ps(x + i + kVector), magnitude), b);
+  }
+  for (; i < k; i += kVector) {
+    const __m256 values = _mm256_maskload_ps(x + i, first_lanes(k - i));
+    a = _mm256_max_ps(_mm256_and_ps(values, magnitude), a);
+  }
+  alignas(32) float lanes[kVector];
+  _mm256_store_ps(lanes, _mm256_max_ps(a, b));
+  return greatest(lanes, kVector, 1);
+}
+
 }  // namespace
 
 void quantize_avx2(const QuantizeSpec& spec, const QuantizeArgs& args) {
-  float absmax = 1e-5f;
-  for (int64_t i = 0; i < args.absmax_count; ++i) {
-    const float each = args.absmax[i * args.absmax_stride];
-    absmax = each > absmax ? each : absmax;
-  }
+  const float absmax = spec.find_absmax
+                           ? absmax_of(args.x, spec.k)
+                           : greatest(args.absmax, args.absmax_count, args.absmax_stride);
   const __m256 factor = _mm256_set1_ps(127.0f / absmax);
   __m256i sums = _mm256_setzero_si256();
   int64_t i = 0;

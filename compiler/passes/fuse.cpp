@@ -127,15 +127,18 @@ class Fuser {
     const Node* norm = nullptr;
   };
 
+  static std::string rotation_text(const RopeAttributes& rope) {
+    return fmt::format("{} heads of {} with theta = {}, scaling {}", rope.heads, rope.head_dim,
+                       rope.theta, describe(rope.scaling));
+  }
+
   // The projection before a rotation that must be `expected`: one kernel rotates q and k alike.
   Result<Projection> projection_before(const Node& rope, const RopeAttributes& expected) {
     const auto& found = attributes<RopeAttributes>(rope);
     if (found != expected)
       return unsupported(rope,
-                         fmt::format("it rotates {} heads of {} with theta = {}; q and k are "
-                                     "rotated alike, so {} heads of {} with theta = {} is expected",
-                                     found.heads, found.head_dim, found.theta, expected.heads,
-                                     expected.head_dim, expected.theta));
+                         fmt::format("it rotates {}; q and k are rotated alike, so {} is expected",
+                                     rotation_text(found), rotation_text(expected)));
     fused_.insert(&rope);
     const Node* before = producers_[index(rope.inputs[0])];
     if (before == nullptr || before->op != GraphOp::kRmsNorm) return Projection{.linear = before};
@@ -166,9 +169,9 @@ class Fuser {
           node, fmt::format("attention with a window ({}) has no kernel yet", attention.window));
     BITNETC_ASSIGN_OR_RETURN(const Node* q_rope, rope_of(node, node.inputs[0]));
     BITNETC_ASSIGN_OR_RETURN(const Node* k_rope, rope_of(node, node.inputs[1]));
-    RopeAttributes rope{.heads = attention.q_heads,
-                        .head_dim = attention.head_dim,
-                        .theta = attributes<RopeAttributes>(*q_rope).theta};
+    RopeAttributes rope = attributes<RopeAttributes>(*q_rope);
+    rope.heads = attention.q_heads;
+    rope.head_dim = attention.head_dim;
     BITNETC_ASSIGN_OR_RETURN(const Projection q, projection_before(*q_rope, rope));
     rope.heads = attention.kv_heads;
     BITNETC_ASSIGN_OR_RETURN(const Projection k, projection_before(*k_rope, rope));
@@ -186,6 +189,7 @@ class Fuser {
          .input = qkv,
          .layer = attention.cache,
          .rope_theta = rope.theta,
+         .rope_scaling = rope.scaling,
          .spec = append});
     add({.kind = StepKind::kAttention,
          .name = node.name,
@@ -255,12 +259,8 @@ class Fuser {
     if (is_gated(epilogue) && op.parts[0].rows != op.parts[1].rows)
       return unsupported(user, "gate and up differ in their number of rows");
     BITNETC_ASSIGN_OR_RETURN(op.input, fused_value(user, parts[0]->inputs[0]));
-    if (fused_graph_.values[static_cast<size_t>(op.input)].kind != BufferKind::kQuantized) {
-      if (!is_gated_output_of_last_op(op.input))
-        return unsupported(
-            user, "the input of its linear layers is neither a norm nor a glu just before");
-      op.input = quantize_output_of_last_op(name + ".quantize", spec.k);
-    }
+    if (fused_graph_.values[static_cast<size_t>(op.input)].kind != BufferKind::kQuantized)
+      op.input = quantised(op.input, name + ".quantize", spec.k, op.layer);
     op.output = new_value(name, spec.output_columns(), BufferKind::kF32);
     op.spec = spec;
     const int output = op.output;
@@ -274,20 +274,22 @@ class Fuser {
     return matmul != nullptr && is_gated(matmul->epilogue) && last.output == value;
   }
 
-  // Makes the matmul that was added last leave its row absmax, and quantises its output's first k
-  // columns; returns the quantised value. The pad's rows are zero and cannot change an absmax.
-  int quantize_output_of_last_op(const std::string& name, int64_t k) {
-    FusedOp& matmul = fused_graph_.ops.back();
-    std::get<MatmulSpec>(matmul.spec).row_absmax = true;
-    const QuantizeSpec spec{.k = k};
-    const int output = new_value(name, spec.padded_k(), BufferKind::kQuantized);
+  // Quantises the first k columns of a value, once for all who read it. A gated matmul just before
+  // leaves the row absmax: the rows of its pad are zero and cannot change it.
+  int quantised(int value, const std::string& name, int64_t k, int layer) {
+    const auto [at, fresh] = quantised_.try_emplace(value);
+    if (!fresh) return at->second;
+    const bool absmax_is_left = is_gated_output_of_last_op(value);
+    if (absmax_is_left) std::get<MatmulSpec>(fused_graph_.ops.back().spec).row_absmax = true;
+    const QuantizeSpec spec{.k = k, .find_absmax = !absmax_is_left};
+    at->second = new_value(name, spec.padded_k(), BufferKind::kQuantized);
     add({.kind = StepKind::kQuantize,
          .name = name,
-         .input = matmul.output,
-         .output = output,
-         .layer = matmul.layer,
+         .input = value,
+         .output = at->second,
+         .layer = layer,
          .spec = spec});
-    return output;
+    return at->second;
   }
 
   void add(FusedOp op) { fused_graph_.ops.push_back(std::move(op)); }
@@ -312,6 +314,7 @@ class Fuser {
   std::vector<const Node*> producers_;
   std::vector<std::vector<const Node*>> consumers_;
   std::map<ValueId, int> fused_values_;
+  std::map<int, int> quantised_;  // fused f32 value -> the same, quantised
   std::set<const Node*> fused_;
   FusedGraph fused_graph_;
 };

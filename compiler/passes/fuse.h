@@ -4,6 +4,7 @@
 //   projection and add                    one matmul with a residual epilogue
 //   norm and the quantisation after it    one step
 //   gated product, quantisation, no norm  the matmul leaves its row absmax, quantising is one pass
+//   other value, quantisation, no norm    one step, which finds the absmax itself
 //   norm of the heads of q or k           one step in place on its columns of the fused row
 //   rope of q and k, cache append         one step in place on the fused row
 #pragma once
@@ -21,7 +22,7 @@ enum class StepKind {
   // clang-format off
   kEmbed,         // token id -> f32                             weights: table
   kNormQuantize,  // f32 -> quantised                            weights: f32 norm vector
-  kQuantize,      // f32 -> quantised, by the row absmax that the matmul just before left
+  kQuantize,      // f32 -> quantised, by the row absmax that a gated matmul just before left
   kMatmul,        // quantised -> f32, maybe adding `residual`   weights: packed, f32 per tile
   kHeadNorm,      // f32 q or k columns of qkv in place          weights: f32 norm vector
   kRopeAppend,    // f32 qkv in place, k and v into the cache of `layer`
@@ -60,6 +61,7 @@ struct FusedOp {
   std::vector<int> weights;
   std::vector<FusedPart> parts;  // kMatmul: one per weight, in their order
   double rope_theta = 0;         // kRopeAppend
+  RopeScaling rope_scaling = {};
   KernelSpec spec;
 };
 

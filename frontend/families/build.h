@@ -1,10 +1,12 @@
-// One function per family, named in the list of family.cpp.
+// One object per family, each in the file of its name, listed in family.cpp.
 #pragma once
 
 #include "frontend/families/family.h"
 
 namespace bitnetc {
 
-Status build_bitnet(const ModelFacts& facts, WeightSource& weights, Graph* graph);  // bitnet.cpp
+extern const Family kBitnet;     // bitnet.cpp
+extern const Family kOneBitLlm;  // one_bit_llm.cpp
+extern const Family kLlama;      // llama.cpp
 
 }  // namespace bitnetc

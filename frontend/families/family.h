@@ -20,19 +20,34 @@ struct ModelFacts {
   bool tied_head = false;  // the head reads the embedding table
 };
 
+// How a Hugging Face config.json speaks of a family.
+struct HfSpelling {
+  std::string_view model_type;
+  // The first is meant where config.json names none.
+  std::span<const std::string_view> architectures;
+  std::string_view activation;  // the one value of hidden_act
+  // Float projections without a quantization_config are masters of ternary ones. Where not, they
+  // are an ordinary float model, which this family is not.
+  bool float_weights_are_masters = false;
+  // The scale of a matrix of masters is the bf16 nearest to their mean magnitude, as packed
+  // checkpoints of the family store it; else that mean in fp32.
+  bool master_scales_are_bf16 = false;
+};
+
 struct Family {
-  std::string_view name;                         // ModelConfig::family
-  std::string_view description;                  // for messages
-  std::span<const std::string_view> answers_to;  // values of model_type
+  std::string_view name;         // ModelConfig::family
+  std::string_view description;  // for messages
+  HfSpelling hf;
   // Fills values, nodes and weights of `graph`. The graph is valid if the facts are what they say.
   // Error: as the source's.
   Status (*build)(const ModelFacts& facts, WeightSource& weights, Graph* graph);
 };
 
-std::span<const Family> families();
-// Null when no family answers to `model_type`.
-const Family* find_family(std::string_view model_type);
-// `"bitnet" (the BitNet-b1.58-2B-4T family)`, for messages that refuse another.
-std::string known_families();
+std::span<const Family* const> families();
+// Null when there is no family of that name.
+const Family* find_family(std::string_view name);
+// The family of a config.json. `architecture` is empty where config.json names none.
+// Error: kUnsupported naming the value that no family has, and those that one has.
+Result<const Family*> find_hf_family(std::string_view model_type, std::string_view architecture);
 
 }  // namespace bitnetc

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "frontend/families/family.h"
+#include "frontend/hf/hf_rope.h"
 #include "frontend/json/object_reader.h"
 #include "frontend/json/strict_json.h"
 
@@ -33,6 +34,7 @@ constexpr std::string_view kHarmlessKeys[] = {
     "hidden_dropout",
     "id2label",
     "initializer_range",
+    "is_bitnet_config",
     "is_decoder",
     "label2id",
     "pad_token_id",
@@ -51,7 +53,7 @@ constexpr std::string_view kHarmlessKeys[] = {
 constexpr std::string_view kHarmless = "cannot change the result";
 
 // Keys that must be absent or have the one value that is implemented.
-Status check_fixed_keys(ObjectReader* config) {
+Status check_fixed_keys(ObjectReader* config, const HfSpelling& family) {
   const std::pair<const char*, Json> fixed[] = {
       {"attention_bias", false},
       {"mlp_bias", false},
@@ -67,7 +69,6 @@ Status check_fixed_keys(ObjectReader* config) {
       {"qk_layernorm", false},
       {"weight_bits", 1},
       {"input_bits", 8},
-      {"architectures", Json::array({"BitNetForCausalLM"})},
   };
   for (const auto& [key, only_value] : fixed)
     BITNETC_RETURN_IF_ERROR(config->expect(key, only_value));
@@ -82,9 +83,10 @@ Status check_fixed_keys(ObjectReader* config) {
                            json_excerpt(*types));
   }
   BITNETC_ASSIGN_OR_RETURN(const std::string act, config->required_text("hidden_act"));
-  if (act != "relu2")
+  if (act != family.activation)
     return config->error(StatusCode::kUnsupported,
-                         "hidden_act = \"{}\" is not supported, only \"relu2\" is", act);
+                         "hidden_act = \"{}\" is not supported, only \"{}\" is", act,
+                         family.activation);
   return {};
 }
 
@@ -133,26 +135,11 @@ Status read_shapes(ObjectReader* config, ModelConfig* model) {
   return {};
 }
 
-// rope_theta stands at the top or, in newer files, inside rope_parameters; scaling of any kind is
-// refused.
 Status read_rope(ObjectReader* config, ModelConfig* model, LoadReport* report) {
-  BITNETC_ASSIGN_OR_RETURN(auto theta, config->number("rope_theta", kPositive));
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    BITNETC_ASSIGN_OR_RETURN(auto rope, config->object(key));
-    if (!rope) continue;
-    for (const char* type_key : {"rope_type", "type"})
-      BITNETC_RETURN_IF_ERROR(rope->expect(type_key, "default"));
-    for (const char* unit_key : {"factor", "partial_rotary_factor", "attention_factor"})
-      BITNETC_RETURN_IF_ERROR(rope->expect(unit_key, 1));
-    BITNETC_ASSIGN_OR_RETURN(const auto inner, rope->number("rope_theta", kPositive));
-    if (theta && inner && *theta != *inner)
-      return rope->error(StatusCode::kDataCorrupt,
-                         "rope_theta = {} contradicts the other rope_theta = {}", *inner, *theta);
-    if (inner) theta = inner;
-    rope->report_rest({}, kHarmless, &report->ignored_keys);
-  }
-  if (!theta) return config->error(StatusCode::kDataCorrupt, "rope_theta is missing");
-  model->rope_theta = *theta;
+  BITNETC_ASSIGN_OR_RETURN(const HfRope rope,
+                           read_hf_rope(config, model->max_positions, &report->ignored_keys));
+  model->rope_theta = rope.theta;
+  model->rope_scaling = rope.scaling;
   return {};
 }
 
@@ -175,8 +162,14 @@ Status check_unconverted_modules(ObjectReader* quantization) {
   return {};
 }
 
-Status read_quantization(ObjectReader* config, HfConfig* result, LoadReport* report) {
+Status read_quantization(ObjectReader* config, const HfSpelling& family, HfConfig* result,
+                         LoadReport* report) {
   BITNETC_ASSIGN_OR_RETURN(auto quantization, config->object("quantization_config"));
+  if (!quantization && !family.float_weights_are_masters)
+    return config->error(StatusCode::kUnsupported,
+                         "there is no quantization_config, so this is a float model of model_type "
+                         "\"{}\", not a ternary one; expected quant_method \"bitnet\"",
+                         family.model_type);
   if (!quantization) {
     result->storage = WeightStorage::kMasters;
     report->notes.push_back("no quantization_config: float weights are taken as masters");
@@ -211,6 +204,22 @@ Status read_quantization(ObjectReader* config, HfConfig* result, LoadReport* rep
   return {};
 }
 
+// The family that config.json names by its model_type and its architecture.
+Result<const Family*> read_family(ObjectReader* config) {
+  BITNETC_ASSIGN_OR_RETURN(const std::string type, config->required_text("model_type"));
+  std::string architecture;
+  if (const Json* listed = config->find("architectures")) {
+    if (!listed->is_array() || listed->size() != 1 || !listed->front().is_string())
+      return config->error(StatusCode::kUnsupported,
+                           "architectures is {}, expected a list of one name",
+                           json_excerpt(*listed));
+    architecture = listed->front().get<std::string>();
+  }
+  auto family = find_hf_family(type, architecture);
+  if (!family.ok()) return config->error(family.status().code(), "{}", family.status().message());
+  return family;
+}
+
 Result<std::vector<int32_t>> read_bos(ObjectReader* reader, int64_t vocab_size) {
   BITNETC_ASSIGN_OR_RETURN(auto ids, reader->token_ids("bos_token_id", vocab_size));
   if (ids.size() > 1)
@@ -226,17 +235,13 @@ Result<HfConfig> read_hf_config(std::string_view json, const std::string& origin
   BITNETC_ASSIGN_OR_RETURN(const Json document, parse_strict_json(json, origin));
   BITNETC_ASSIGN_OR_RETURN(ObjectReader config, ObjectReader::open(document, origin));
   HfConfig result;
-  BITNETC_ASSIGN_OR_RETURN(const std::string type, config.required_text("model_type"));
-  const Family* family = find_family(type);
-  if (family == nullptr)
-    return config.error(StatusCode::kUnsupported,
-                        "model_type = \"{}\" is not supported; supported: {}", type,
-                        known_families());
+  BITNETC_ASSIGN_OR_RETURN(const Family* family, read_family(&config));
   result.model.family = family->name;
-  BITNETC_RETURN_IF_ERROR(check_fixed_keys(&config));
+  if (family->hf.master_scales_are_bf16) result.master_scale = MasterScale::kBf16;
+  BITNETC_RETURN_IF_ERROR(check_fixed_keys(&config, family->hf));
   BITNETC_RETURN_IF_ERROR(read_shapes(&config, &result.model));
   BITNETC_RETURN_IF_ERROR(read_rope(&config, &result.model, report));
-  BITNETC_RETURN_IF_ERROR(read_quantization(&config, &result, report));
+  BITNETC_RETURN_IF_ERROR(read_quantization(&config, family->hf, &result, report));
   // Absent means untied, as in the Hugging Face class.
   BITNETC_ASSIGN_OR_RETURN(const auto tied, config.boolean("tie_word_embeddings"));
   result.tied_head = tied.value_or(false);

@@ -25,10 +25,17 @@ enum class ScaleRule {
   kDivide,    // linear_class bitlinear: its reciprocal
 };
 
+// What the scale of a matrix of masters is: their mean magnitude m.
+enum class MasterScale {
+  kF32,   // m in fp32
+  kBf16,  // bf16(m)
+};
+
 struct HfConfig {
   ModelConfig model;
   WeightStorage storage = WeightStorage::kMasters;
   ScaleRule scale_rule = ScaleRule::kMultiply;
+  MasterScale master_scale = MasterScale::kF32;
   bool tied_head = false;
   std::vector<int32_t> bos_ids;  // at most one
   std::vector<int32_t> stop_ids;

@@ -93,7 +93,8 @@ class FolderLoader {
     graph().config = config.model;
     if (config.storage == WeightStorage::kMasters)
       model_.report.notes.push_back(
-          "float masters: quantised with absmean, scales rounded to bf16");
+          fmt::format("float masters: quantised with absmean, scales {}",
+                      config.master_scale == MasterScale::kBf16 ? "rounded to bf16" : "in fp32"));
     BITNETC_RETURN_IF_ERROR(load_tokenizer(config));
     BITNETC_RETURN_IF_ERROR(load_chat_template());
     BITNETC_RETURN_IF_ERROR(load_generation(config));

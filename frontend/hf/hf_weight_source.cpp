@@ -73,11 +73,12 @@ Result<TernarySource> HfWeightSource::packed(const std::string& name, int64_t n,
 Result<TernarySource> HfWeightSource::masters(const std::string& name, int64_t n, int64_t k) {
   BITNETC_ASSIGN_OR_RETURN(const StoredTensor* stored,
                            pick(name + ".weight", TypeRule::kMasters, {n, k}));
-  return TernarySource{.name = name, .n = n, .k = k, .load = [tensor = *stored] {
-                         auto matrix = quantise_absmean(tensor);
-                         tensor.forget();
-                         return matrix;
-                       }};
+  return TernarySource{
+      .name = name, .n = n, .k = k, .load = [tensor = *stored, rule = config_.master_scale] {
+        auto matrix = quantise_absmean(tensor, rule);
+        tensor.forget();
+        return matrix;
+      }};
 }
 
 // Points into the mapping, or at a copy where the file left the table unaligned.

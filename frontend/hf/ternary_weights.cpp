@@ -119,7 +119,7 @@ Result<TernaryMatrix> unpack_ternary(const StoredTensor& packed, int64_t n, floa
   return matrix;
 }
 
-Result<TernaryMatrix> quantise_absmean(const StoredTensor& masters) {
+Result<TernaryMatrix> quantise_absmean(const StoredTensor& masters, MasterScale rule) {
   BITNETC_CHECK(masters.shape.size() == 2 && masters.elements > 0, "shape {}",
                 shape_text(masters.shape));
   double sum = 0;
@@ -133,10 +133,11 @@ Result<TernaryMatrix> quantise_absmean(const StoredTensor& masters) {
   const float m = std::max(mean, kScaleFloor);
   const float inverse = 1.0f / m;
 
+  const float scale = rule == MasterScale::kBf16 ? math::widen_bf16(math::round_to_bf16(m)) : m;
   TernaryMatrix matrix{.n = masters.shape[0],
                        .k = masters.shape[1],
                        .trits = {},
-                       .scales = Scales::of_tensor(math::widen_bf16(math::round_to_bf16(m)))};
+                       .scales = Scales::of_tensor(scale)};
   if (!std::isfinite(matrix.scales.values[0]))
     return make_error(StatusCode::kDataCorrupt, "{}: mean magnitude {} does not fit bf16",
                       masters.label(), m);

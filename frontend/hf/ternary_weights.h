@@ -26,9 +26,9 @@ Result<float> read_weight_scale(const StoredTensor& tensor, ScaleRule rule);
 // trit (i*R + r, c) + 1.
 Result<TernaryMatrix> unpack_ternary(const StoredTensor& packed, int64_t n, float scale);
 
-// Float masters [n, k]:  m = max(mean |W|, 1e-5), trit = clamp(rint(W * (1/m)), -1, 1), scale =
-// bf16(m). The mean accumulates in double in row-major order and is rounded once to fp32; the rest
-// is fp32.
-Result<TernaryMatrix> quantise_absmean(const StoredTensor& masters);
+// Float masters [n, k]:  m = max(mean |W|, 1e-5), trit = clamp(rint(W * (1/m)), -1, 1), scale = m
+// or bf16(m). The mean accumulates in double in row-major order and is rounded once to fp32; the
+// rest is fp32.
+Result<TernaryMatrix> quantise_absmean(const StoredTensor& masters, MasterScale rule);
 
 }  // namespace bitnetc

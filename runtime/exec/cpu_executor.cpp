@@ -67,7 +67,7 @@ struct CpuExecutor::Impl {
         threads(options.threads, options.pin_threads),
         claims(threads.size()) {
     for (const BufferInfo& info : executable->buffers) memory.emplace_back(info);
-    for (const auto& frequencies : executable->rope_frequencies) ropes.emplace_back(frequencies);
+    for (const Executable::Rotation& rotation : executable->rotations) ropes.emplace_back(rotation);
   }
 
   Status check(std::span<const BatchRow> batch) const;
@@ -82,7 +82,7 @@ struct CpuExecutor::Impl {
   ThreadPool threads;
   WorkClaims claims;
   std::vector<BufferMemory> memory;  // by Executable::buffers
-  std::vector<RopeRows> ropes;       // by Executable::rope_frequencies
+  std::vector<RopeRows> ropes;       // by Executable::rotations
   StepTap tap;
   Buffer<float> normed;
 

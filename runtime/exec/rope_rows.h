@@ -15,31 +15,33 @@ namespace bitnetc {
 
 class RopeRows {
  public:
-  // `frequencies` outlive this: radians per position.
-  explicit RopeRows(std::span<const double> frequencies) : frequencies_(frequencies) {}
+  // What `rotation` points to outlives this.
+  explicit RopeRows(const Executable::Rotation& rotation) : rotation_(rotation) {}
 
   // Makes the rows of positions [0, count), in steps of a page.
   void reserve(int64_t count) {
-    const size_t half = frequencies_.size();
+    const size_t half = rotation_.frequencies.size();
     if (count <= rows_) return;
     const auto end = round_up(count, KvLayout::kPagePositions);
     cos_.resize(static_cast<size_t>(end) * half);
     sin_.resize(static_cast<size_t>(end) * half);
     for (; rows_ < end; ++rows_) {
       const size_t at = static_cast<size_t>(rows_) * half;
-      math::rope_row(rows_, frequencies_, cos_.data() + at, sin_.data() + at);
+      math::rope_row(rows_, rotation_.frequencies, rotation_.amplitude, cos_.data() + at,
+                     sin_.data() + at);
     }
   }
   Pass::RopeTable table() const {
-    return {
-        .cos = cos_.data(), .sin = sin_.data(), .half = static_cast<int64_t>(frequencies_.size())};
+    return {.cos = cos_.data(),
+            .sin = sin_.data(),
+            .half = static_cast<int64_t>(rotation_.frequencies.size())};
   }
   int64_t memory_bytes() const {
     return static_cast<int64_t>((cos_.capacity() + sin_.capacity()) * sizeof(float));
   }
 
  private:
-  std::span<const double> frequencies_;
+  Executable::Rotation rotation_;
   std::vector<float> cos_, sin_;  // [position][half]
   int64_t rows_ = 0;
 };

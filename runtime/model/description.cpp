@@ -53,18 +53,57 @@ int64_t get_count(const json& object, const char* key) {
   return value;
 }
 
+json print_scaling(const RopeScaling& scaling) {
+  json object = {{"kind", rope_scaling_name(scaling.kind)}, {"factor", scaling.factor}};
+  if (scaling.kind == RopeScaling::Kind::kLinear) return object;
+  object["original_positions"] = scaling.original_positions;
+  if (scaling.kind == RopeScaling::Kind::kLlama3) {
+    object["low_freq_factor"] = scaling.low_freq_factor;
+    object["high_freq_factor"] = scaling.high_freq_factor;
+  } else {
+    object["beta_fast"] = scaling.beta_fast;
+    object["beta_slow"] = scaling.beta_slow;
+    object["truncate"] = scaling.truncate;
+    object["amplitude"] = scaling.amplitude;
+  }
+  return object;
+}
+
+RopeScaling parse_scaling(const json& object) {
+  const auto name = object.at("kind").get<std::string>();
+  const auto kind = parse_rope_scaling(name);
+  if (!kind || *kind == RopeScaling::Kind::kNone)
+    throw BadField(fmt::format("rope_scaling: kind = '{}' is none", name));
+  RopeScaling scaling{.kind = *kind, .factor = object.at("factor").get<double>()};
+  if (*kind == RopeScaling::Kind::kLinear) return scaling;
+  scaling.original_positions = get_count(object, "original_positions");
+  if (*kind == RopeScaling::Kind::kLlama3) {
+    scaling.low_freq_factor = object.at("low_freq_factor").get<double>();
+    scaling.high_freq_factor = object.at("high_freq_factor").get<double>();
+  } else {
+    scaling.beta_fast = object.at("beta_fast").get<double>();
+    scaling.beta_slow = object.at("beta_slow").get<double>();
+    scaling.truncate = object.at("truncate").get<bool>();
+    scaling.amplitude = object.at("amplitude").get<double>();
+  }
+  return scaling;
+}
+
 json print_config(const ModelConfig& config) {
-  return {{"family", config.family},
-          {"vocab_size", config.vocab_size},
-          {"hidden_size", config.hidden_size},
-          {"intermediate_size", config.intermediate_size},
-          {"layers", config.layers},
-          {"q_heads", config.q_heads},
-          {"kv_heads", config.kv_heads},
-          {"head_dim", config.head_dim},
-          {"max_positions", config.max_positions},
-          {"rope_theta", config.rope_theta},
-          {"norm_eps", config.norm_eps}};
+  json object = {{"family", config.family},
+                 {"vocab_size", config.vocab_size},
+                 {"hidden_size", config.hidden_size},
+                 {"intermediate_size", config.intermediate_size},
+                 {"layers", config.layers},
+                 {"q_heads", config.q_heads},
+                 {"kv_heads", config.kv_heads},
+                 {"head_dim", config.head_dim},
+                 {"max_positions", config.max_positions},
+                 {"rope_theta", config.rope_theta},
+                 {"norm_eps", config.norm_eps}};
+  if (config.rope_scaling.kind != RopeScaling::Kind::kNone)
+    object["rope_scaling"] = print_scaling(config.rope_scaling);
+  return object;
 }
 
 ModelConfig parse_config(const json& object) {
@@ -79,6 +118,8 @@ ModelConfig parse_config(const json& object) {
   config.head_dim = get_count(object, "head_dim");
   config.max_positions = get_count(object, "max_positions");
   config.rope_theta = object.at("rope_theta").get<double>();
+  if (object.contains("rope_scaling"))
+    config.rope_scaling = parse_scaling(object.at("rope_scaling"));
   config.norm_eps = object.at("norm_eps").get<float>();
   if (config.q_heads % config.kv_heads != 0)
     throw BadField(fmt::format("q_heads = {} is not a multiple of kv_heads = {}", config.q_heads,
@@ -171,6 +212,7 @@ json print_step(const Step& step) {
     object["operands"].push_back(print_operand(operand));
   if (step.layer >= 0) object["layer"] = step.layer;
   if (step.scored) object["scored"] = true;
+  if (step.rope_amplitude != 1) object["rope_amplitude"] = step.rope_amplitude;
   for (const StepPart& part : step.parts)
     object["parts"].push_back({{"name", part.name}, {"rows", part.rows}});
   for (const auto& [m, plan] : step.plans) object["plans"][std::to_string(m)] = plan;
@@ -184,6 +226,8 @@ Step parse_step(const json& object, const std::vector<BufferInfo>& buffers) {
     step.operands.push_back(parse_operand(operand, buffers));
   step.layer = get_optional<int>(object, "layer").value_or(-1);
   step.scored = object.value("scored", false);
+  if (object.contains("rope_amplitude"))
+    step.rope_amplitude = object.at("rope_amplitude").get<double>();
   if (object.contains("parts")) {
     for (const json& part : object.at("parts"))
       step.parts.push_back(

@@ -11,7 +11,7 @@ class RopeAppendStep final : public RowStep {
   struct Operands {
     BoundSlice qkv;  // f32, in place
     int64_t layer = 0;
-    int rope = 0;  // into Executable::rope_frequencies
+    int rope = 0;  // into Executable::rotations
   };
   RopeAppendStep(StepBase base, Kernel kernel, const Operands& operands)
       : RowStep(std::move(base), std::move(kernel)), operands_(operands) {}

@@ -27,11 +27,12 @@ void NormQuantizeStep::run(const Pass& pass, Range units, int /*worker*/) const 
 }
 
 void QuantizeStep::run(const Pass& pass, Range units, int /*worker*/) const {
+  const bool known = operands_.absmax.bound();
   for (int64_t row = units.begin; row < units.end; ++row)
     kernel()(QuantizeArgs{.x = pass.at<float>(*this, operands_.x, row),
-                          .absmax = pass.at<float>(*this, operands_.absmax, row),
-                          .absmax_count = pass.workers,
-                          .absmax_stride = pass.worker_stride(operands_.absmax),
+                          .absmax = known ? pass.at<float>(*this, operands_.absmax, row) : nullptr,
+                          .absmax_count = known ? pass.workers : 0,
+                          .absmax_stride = known ? pass.worker_stride(operands_.absmax) : 0,
                           .q = pass.at<int8_t>(*this, operands_.out.q, row),
                           .scale = pass.at<float>(*this, operands_.out.scale, row),
                           .sum = pass.at<int32_t>(*this, operands_.out.sum, row)});

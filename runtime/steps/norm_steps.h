@@ -74,7 +74,7 @@ class QuantizeStep final : public RowStep {
  public:
   struct Operands {
     BoundSlice x;       // f32 [k]
-    BoundSlice absmax;  // f32 [1] per worker
+    BoundSlice absmax;  // f32 [1] per worker; not bound: the kernel finds it
     BoundQuantized out;
   };
   QuantizeStep(StepBase base, Kernel kernel, const Operands& operands)

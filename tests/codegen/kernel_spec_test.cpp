@@ -24,6 +24,7 @@ TEST(KernelSpec, NamesReadBack) {
       {MatmulSpec{.n = 64, .k = 36, .epilogue = Epilogue::kSiluMul, .row_absmax = true},
        "matmul_i8_i2s_f32_n64_k36_m1_silumul_rowmax"},
       {QuantizeSpec{.k = 6912}, "quant_f32_i8_k6912"},
+      {QuantizeSpec{.k = 4096, .find_absmax = true}, "quant_f32_i8_k4096_absmax"},
       {TablesSpec{.k = 2560, .layout = LayoutId::kTl2, .form = TableForm::kBytes},
        "tables_i8_tl2_bytes_k2560"},
       {NormQuantizeSpec{.k = 2560, .eps = 1e-5f}, "normquant_f32_i8_k2560_eps1e-05"},

@@ -220,6 +220,10 @@ TEST_F(LinkRefuses, WhatDoesNotFit) {
                  [&](auto& d) { operand(d, 2, "w")["section"] = "nowhere"; });
   expect_refused("the config has",
                  [&](auto& d) { step(d, 3)["kernel"] = "ropeappend_f32_q2_kv2_d16"; });
+  for (const double amplitude : {0.0, -1.0, 1e300})
+    expect_refused("rope_amplitude = ", [&](auto& d) { step(d, 3)["rope_amplitude"] = amplitude; });
+  expect_refused("rope_amplitude = 2, expected none",
+                 [&](auto& d) { step(d, 2)["rope_amplitude"] = 2; });
   expect_refused("norm_eps is", [](auto& d) { d["config"]["norm_eps"] = 1e-3; });
   expect_refused("vocab_size is", [&](auto& d) {
     step(d, d["program"]["steps"].size() - 1)["kernel"] = "head_f32_bf16_n16_k64";

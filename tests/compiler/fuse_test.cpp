@@ -128,13 +128,23 @@ TEST_F(Fuse, WithoutSubNormTheMatmulLeavesItsRowAbsmax) {
   EXPECT_EQ(spec_name(fused->ops[10].spec), "matmul_i8_i2s_f32_n64_k96_m1_residual");
 }
 
-TEST_F(Fuse, ASumIsNotQuantisedWithoutANorm) {
+// What is neither normed nor a gated product just before is quantised by a step that finds the
+// absmax, once for all that read it.
+TEST_F(Fuse, OtherValuesAreQuantisedByAStepOfTheirOwn) {
   load({.layers = 1});
-  remove_node(graph_, "layers.0.post_attention_layernorm");
+  for (const char* norm : {"input_layernorm", "attn_sub_norm", "post_attention_layernorm"})
+    remove_node(graph_, fmt::format("layers.0.{}", norm));
+  ASSERT_TRUE(validate(graph_).ok());
   const auto fused = fuse(graph_);
-  ASSERT_FALSE(fused.ok());
-  EXPECT_NE(fused.status().message().find("neither a norm nor a glu"), std::string::npos)
-      << fused.status().message();
+  ASSERT_TRUE(fused.ok()) << fused.status().message();
+  std::vector<std::string> quantisations;
+  for (const FusedOp& op : fused->ops)
+    if (op.kind == StepKind::kQuantize)
+      quantisations.push_back(op.name + ": " + spec_name(op.spec));
+  EXPECT_EQ(quantisations,
+            (std::vector<std::string>{"layers.0.qkv_proj.quantize: quant_f32_i8_k64_absmax",
+                                      "layers.0.o_proj.quantize: quant_f32_i8_k64_absmax",
+                                      "layers.0.gate_up_proj.quantize: quant_f32_i8_k64_absmax"}));
 }
 
 // Widths that are no multiple of a tile: every part of a fused matmul still begins at a whole tile.
@@ -276,7 +286,11 @@ TEST_F(Fuse, RotationsThatDifferAreRefused) {
   load({.layers = 1});
   attributes<RopeAttributes>("layers.0.k_rope").theta = 77;
   expect_unsupported({"layers.0.k_rope (rope)", "2 heads of 16 with theta = 77",
-                      "2 heads of 16 with theta = 500000 is expected"});
+                      "2 heads of 16 with theta = 500000, scaling none is expected"});
+  attributes<RopeAttributes>("layers.0.k_rope").theta = 500000;
+  attributes<RopeAttributes>("layers.0.k_rope").scaling = {.kind = RopeScaling::Kind::kLinear,
+                                                           .factor = 2};
+  expect_unsupported({"layers.0.k_rope (rope)", "scaling linear, factor 2;", "scaling none is"});
   attributes<RopeAttributes>("layers.0.k_rope") = {.heads = 4, .head_dim = 8, .theta = 500000};
   expect_unsupported({"layers.0.k_rope (rope)", "4 heads of 8", "2 heads of 16"});
   attributes<RopeAttributes>("layers.0.q_rope") = {.heads = 2, .head_dim = 32, .theta = 500000};

@@ -75,11 +75,12 @@ TEST_F(PlainModelTest, Gelu) {
   expect_plain_bits(load(kShape, Activation::kGelu));
 }
 
-// As Llama: no norm between the gated product and the projection behind it.
+// As Llama: no norm between attention or the gated product and the projection behind it.
 TEST_F(PlainModelTest, SiluWithoutSubNorms) {
   Graph graph = load(kShape, Activation::kSilu);
   for (int64_t layer = 0; layer < graph.config.layers; ++layer)
-    remove_node(graph, fmt::format("layers.{}.ffn_sub_norm", layer));
+    for (const char* norm : {"attn_sub_norm", "ffn_sub_norm"})
+      remove_node(graph, fmt::format("layers.{}.{}", layer, norm));
   expect_plain_bits(graph);
 }
 
@@ -88,6 +89,33 @@ TEST_F(PlainModelTest, HeadNorms) {
   Graph graph = load(kShape, Activation::kSilu);
   add_head_norms(graph);
   expect_plain_bits(graph);
+}
+
+// Every kind, and two layers of which only the amplitude differs.
+TEST_F(PlainModelTest, ScaledRope) {
+  using Kind = RopeScaling::Kind;
+  Graph graph = load(kShape, Activation::kSilu);
+  const auto expect_bits_of = [&](const RopeScaling& first, const RopeScaling& second) {
+    for (Node& node : graph.nodes)
+      if (auto* rope = std::get_if<RopeAttributes>(&node.attributes))
+        rope->scaling = node.layer == 0 ? first : second;
+    expect_plain_bits(graph);
+  };
+  expect_bits_of({.kind = Kind::kLinear, .factor = 4}, {.kind = Kind::kLinear, .factor = 1.5});
+  expect_bits_of({}, {.kind = Kind::kLlama3,
+                      .factor = 8,
+                      .original_positions = 64,
+                      .low_freq_factor = 1,
+                      .high_freq_factor = 4});
+  RopeScaling yarn{.kind = Kind::kYarn,
+                   .factor = 4,
+                   .original_positions = 32,
+                   .beta_fast = 32,
+                   .beta_slow = 1,
+                   .amplitude = 1.1386};
+  const RopeScaling first = yarn;
+  yarn.amplitude = 0.75;
+  expect_bits_of(first, yarn);
 }
 
 // What one layer has and another has not comes from the nodes.

@@ -58,12 +58,14 @@ TEST(NormConformance, QuantizeHasTheReferencesBits) {
   std::vector<int64_t> widths(std::begin(kWidths), std::end(kWidths));
   for (int64_t k = 1; k <= 130; ++k) widths.push_back(k);
   for (const int64_t k : widths) {
-    const QuantizeSpec spec{.k = k};
-    for_every_kernel(spec, [&](const Kernel& kernel) {
-      for (const QuantizeRow& row : quantize_rows(k))
-        for (const Edge edge : {Edge::kEnd, Edge::kBegin})
-          EXPECT_EQ(compare_quantize(spec, kernel, row, edge), "") << kernel.name();
-    });
+    for (const bool find_absmax : {false, true}) {
+      const QuantizeSpec spec{.k = k, .find_absmax = find_absmax};
+      for_every_kernel(spec, [&](const Kernel& kernel) {
+        for (const QuantizeRow& row : quantize_rows(k))
+          for (const Edge edge : {Edge::kEnd, Edge::kBegin})
+            EXPECT_EQ(compare_quantize(spec, kernel, row, edge), "") << kernel.name();
+      });
+    }
   }
 }
 

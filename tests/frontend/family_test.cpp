@@ -63,29 +63,43 @@ const ModelFacts kFacts{.config = {.family = "bitnet",
                         .tied_head = true};
 
 TEST(Family, EveryFamilyBuildsAValidGraph) {
-  for (const Family& family : families()) {
-    EXPECT_FALSE(family.answers_to.empty()) << family.name;
+  for (const Family* family : families()) {
+    EXPECT_EQ(find_family(family->name), family);
     for (const bool tied : {true, false}) {
       ModelFacts facts = kFacts;
       facts.tied_head = tied;
       Graph graph;
       graph.config = facts.config;
       MadeUpWeights weights;
-      const Status built = family.build(facts, weights, &graph);
-      ASSERT_TRUE(built.ok()) << family.name << ": " << built.message();
+      const Status built = family->build(facts, weights, &graph);
+      ASSERT_TRUE(built.ok()) << family->name << ": " << built.message();
       const Status valid = validate(graph);
-      EXPECT_TRUE(valid.ok()) << family.name << ": " << valid.message();
+      EXPECT_TRUE(valid.ok()) << family->name << ": " << valid.message();
       EXPECT_EQ(weights.asked.contains("lm_head"), !tied);
     }
   }
 }
 
-TEST(Family, AnswersToItsModelTypes) {
-  ASSERT_NE(find_family("bitnet"), nullptr);
-  EXPECT_EQ(find_family("bitnet")->name, "bitnet");
-  for (const char* unknown : {"", "BITNET", "bitnet ", "llama"})
-    EXPECT_EQ(find_family(unknown), nullptr) << unknown;
-  EXPECT_EQ(known_families(), "\"bitnet\" (the BitNet-b1.58-2B-4T family)");
+TEST(Family, IsFoundByModelTypeAndArchitecture) {
+  const struct {
+    const char *type, *architecture, *family;
+  } known[] = {
+      {"bitnet", "BitNetForCausalLM", "bitnet"}, {"bitnet", "", "bitnet"},
+      {"llama", "LlamaForCausalLM", "llama"},    {"llama", "", "llama"},
+      {"llama", "BitnetForCausalLM", "1bitllm"},
+  };
+  for (const auto& [type, architecture, name] : known) {
+    const auto family = find_hf_family(type, architecture);
+    ASSERT_TRUE(family.ok()) << family.status().message();
+    EXPECT_EQ((*family)->name, name);
+  }
+  for (const char* unknown : {"", "BITNET", "bitnet ", "gpt2"})
+    expect_error(find_hf_family(unknown, ""), StatusCode::kUnsupported,
+                 {fmt::format("model_type = \"{}\"", unknown),
+                  "supported: \"bitnet\" (the BitNet-b1.58-2B-4T family), \"llama\""});
+  expect_error(find_hf_family("llama", "LlamaForTokenClassification"), StatusCode::kUnsupported,
+               {"architectures = [\"LlamaForTokenClassification\"]", "\"LlamaForCausalLM\" or "});
+  EXPECT_EQ(find_family("gpt2"), nullptr);
 }
 
 TEST(Family, BitnetAsksForTheWeightsOfEveryLayer) {
@@ -97,6 +111,19 @@ TEST(Family, BitnetAsksForTheWeightsOfEveryLayer) {
   for (const char* name : {"model.embed_tokens", "model.norm", "model.layers.0.input_layernorm",
                            "model.layers.1.self_attn.attn_sub_norm", "model.layers.1.mlp.up_proj"})
     EXPECT_TRUE(weights.asked.contains(name)) << name;
+}
+
+TEST(Family, SubNormsHaveTheNamesOfTheFamily) {
+  const auto asked = [](const char* family) {
+    Graph graph;
+    MadeUpWeights weights;
+    EXPECT_TRUE(find_family(family)->build(kFacts, weights, &graph).ok());
+    return weights.asked;
+  };
+  EXPECT_TRUE(asked("1bitllm").contains("model.layers.1.self_attn.inner_attn_ln"));
+  EXPECT_TRUE(asked("1bitllm").contains("model.layers.1.mlp.ffn_layernorm"));
+  EXPECT_EQ(asked("1bitllm").size(), 2u + 2 * 11);
+  EXPECT_EQ(asked("llama").size(), 2u + 2 * 9);
 }
 
 TEST(Family, AMissingWeightIsPassedOn) {

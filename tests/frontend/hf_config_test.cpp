@@ -148,8 +148,34 @@ TEST(HfConfig, NamesWrongTypesAndRanges) {
 }
 
 TEST(HfConfig, RefusesUnknownFamilies) {
-  expect_error(read_with({{"model_type", "llama"}}), StatusCode::kUnsupported,
-               {"model_type", "llama", "supported: \"bitnet\""});
+  expect_error(read_with({{"model_type", "gpt2"}}), StatusCode::kUnsupported,
+               {"m/config.json", "model_type", "gpt2", "supported: \"bitnet\""});
+  for (const Json& architectures : {Json("BitNetForCausalLM"), Json({"A", "B"}), Json({1})})
+    expect_error(read_with({{"architectures", architectures}}), StatusCode::kUnsupported,
+                 {"m/config.json: architectures is " + architectures.dump(), "a list of one name"});
+}
+
+// The architecture tells two families of one model_type apart; each has one activation.
+TEST(HfConfig, ReadsTheFamilies) {
+  const auto family_of = [](const Json& changes) -> Result<std::string> {
+    const auto config = read_with(changes);
+    if (!config.ok()) return config.status();
+    return config->model.family;
+  };
+  EXPECT_EQ(*family_of({{"architectures", nullptr}}), "bitnet");
+  Json llama = {{"model_type", "llama"}, {"architectures", nullptr}, {"hidden_act", "silu"}};
+  EXPECT_EQ(*family_of(llama), "llama");
+  llama["architectures"] = {"LlamaForCausalLM"};
+  EXPECT_EQ(*family_of(llama), "llama");
+  llama["quantization_config"] = nullptr;
+  expect_error(
+      family_of(llama), StatusCode::kUnsupported,
+      {"m/config.json", "no quantization_config", "a float model of model_type \"llama\""});
+  llama["architectures"] = {"BitnetForCausalLM"};
+  EXPECT_EQ(*family_of(llama), "1bitllm");
+  llama["hidden_act"] = "relu2";
+  expect_error(family_of(llama), StatusCode::kUnsupported,
+               {"hidden_act = \"relu2\"", "only \"silu\" is"});
 }
 
 TEST(HfConfig, RefusesWhatWouldChangeTheComputation) {
@@ -193,15 +219,137 @@ TEST(HfConfig, ReadsRopeInBothSpellings) {
   expect_error(theta_of({{"rope_theta", 1e4}, {"rope_parameters", {{"rope_theta", 1e6}}}}),
                StatusCode::kDataCorrupt, {"rope_parameters", "1000000", "10000"});
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    expect_error(theta_of({{key, {{"rope_type", "yarn"}, {"factor", 4.0}}}}),
-                 StatusCode::kUnsupported, {key, "rope_type", "yarn"});
-    expect_error(theta_of({{key, {{"type", "linear"}}}}), StatusCode::kUnsupported,
-                 {key, "type", "linear"});
     expect_error(theta_of({{key, {{"factor", 2.0}}}}), StatusCode::kUnsupported,
                  {key, "factor", "2.0"});
     expect_error(theta_of({{key, {{"partial_rotary_factor", 0.25}}}}), StatusCode::kUnsupported,
                  {key, "partial_rotary_factor", "0.25"});
   }
+}
+
+TEST(HfConfig, ReadsRopeScalingInBothSpellings) {
+  using Kind = RopeScaling::Kind;
+  const auto scaling_of = [](const Json& changes) -> Result<RopeScaling> {
+    const auto config = read_with(changes);  // of 64 positions
+    if (!config.ok()) return config.status();
+    return config->model.rope_scaling;
+  };
+  const RopeScaling linear{.kind = Kind::kLinear, .factor = 2};
+  const Json linear_json = {{"rope_type", "linear"}, {"factor", 2}};
+  const RopeScaling llama3{.kind = Kind::kLlama3,
+                           .factor = 8,
+                           .original_positions = 32,
+                           .low_freq_factor = 1,
+                           .high_freq_factor = 4};
+  const Json llama3_json = {{"rope_type", "llama3"},
+                            {"factor", 8},
+                            {"low_freq_factor", 1},
+                            {"high_freq_factor", 4},
+                            {"original_max_position_embeddings", 32}};
+  const RopeScaling yarn{.kind = Kind::kYarn,
+                         .factor = 4,
+                         .original_positions = 16,
+                         .beta_fast = 32,
+                         .beta_slow = 1,
+                         .amplitude = 1.138629436111989};
+  const Json yarn_json = {
+      {"rope_type", "yarn"}, {"factor", 4}, {"original_max_position_embeddings", 16}};
+  for (const auto& [json, expected] :
+       {std::pair(linear_json, linear), std::pair(llama3_json, llama3),
+        std::pair(yarn_json, yarn)}) {
+    for (const char* key : {"rope_scaling", "rope_parameters"}) {
+      const auto scaling = scaling_of({{key, json}});
+      ASSERT_TRUE(scaling.ok()) << scaling.status().message();
+      EXPECT_EQ(*scaling, expected) << describe(*scaling);
+    }
+    Json older = json;
+    older["type"] = json["rope_type"];
+    EXPECT_EQ(*scaling_of({{"rope_scaling", older}}), expected);
+    older.erase("rope_type");
+    EXPECT_EQ(*scaling_of({{"rope_scaling", older}, {"rope_parameters", json}}), expected);
+    EXPECT_EQ(*scaling_of({{"rope_scaling", nullptr}, {"rope_parameters", json}}), expected);
+  }
+  expect_error(scaling_of({{"rope_scaling", linear_json}, {"rope_parameters", yarn_json}}),
+               StatusCode::kDataCorrupt, {"rope_parameters", "contradicts rope_scaling"});
+  expect_error(scaling_of({{"rope_scaling", {{"rope_type", "yarn"}, {"type", "linear"}}}}),
+               StatusCode::kDataCorrupt, {"type = \"linear\" contradicts rope_type = \"yarn\""});
+  for (const char* unknown : {"longrope", "dynamic", "su"})
+    expect_error(scaling_of({{"rope_scaling", {{"rope_type", unknown}, {"factor", 4}}}}),
+                 StatusCode::kUnsupported,
+                 {"m/config.json: rope_scaling", fmt::format("rope_type = \"{}\"", unknown)});
+}
+
+TEST(HfConfig, FillsInWhatYarnLeavesOut) {
+  const auto scaling_of = [](const Json& changes) {
+    Json yarn = {{"rope_type", "yarn"}, {"factor", 4.0}};
+    yarn.update(changes);
+    const auto config = read_with({{"rope_scaling", yarn}});  // of 64 positions
+    EXPECT_TRUE(config.ok()) << config.status().message();
+    return config->model.rope_scaling;
+  };
+  EXPECT_EQ(scaling_of(Json::object()).original_positions, 64);
+  EXPECT_EQ(scaling_of({{"factor", nullptr}, {"original_max_position_embeddings", 16}}).factor, 4);
+  EXPECT_EQ(scaling_of({{"attention_factor", 1.25}}).amplitude, 1.25);
+  EXPECT_EQ(scaling_of({{"factor", 1}}).amplitude, 1);
+  EXPECT_EQ(scaling_of({{"mscale", 0.5}}).amplitude, 1.138629436111989) << "one alone says nothing";
+  EXPECT_DOUBLE_EQ(
+      scaling_of({{"factor", 40}, {"mscale", 0.707}, {"mscale_all_dim", 0.5}}).amplitude,
+      1.064468903941252);
+  const RopeScaling betas = scaling_of({{"beta_fast", 24}, {"beta_slow", 2}, {"truncate", false}});
+  EXPECT_EQ(betas.beta_fast, 24);
+  EXPECT_EQ(betas.beta_slow, 2);
+  EXPECT_FALSE(betas.truncate);
+}
+
+TEST(HfConfig, RefusesScalingThatIsIncompleteOrOutOfRange) {
+  const Json llama3 = {{"rope_type", "llama3"},
+                       {"factor", 8},
+                       {"low_freq_factor", 1},
+                       {"high_freq_factor", 4},
+                       {"original_max_position_embeddings", 32}};
+  for (const char* key :
+       {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"}) {
+    Json incomplete = llama3;
+    incomplete.erase(key);
+    expect_error(read_with({{"rope_scaling", incomplete}}), StatusCode::kDataCorrupt,
+                 {"rope_scaling", std::string(key) + " is missing"});
+  }
+  const Json yarn = {{"rope_type", "yarn"}, {"factor", 4}};
+  const struct {
+    Json base;
+    const char* key;
+    Json value;
+  } wrong[] = {
+      {llama3, "factor", 0.5},
+      {llama3, "high_freq_factor", 1},
+      {llama3, "low_freq_factor", 0},
+      {llama3, "original_max_position_embeddings", 1.5},
+      {yarn, "factor", "4"},
+      {yarn, "beta_fast", 0},
+      {yarn, "beta_slow", 33},
+      {yarn, "truncate", 1},
+      {yarn, "attention_factor", -1},
+      {yarn, "factor", nullptr},
+      {{{"rope_type", "linear"}}, "factor", nullptr},
+  };
+  for (const auto& [base, key, value] : wrong) {
+    Json scaling = base;
+    scaling[key] = value;
+    expect_error(read_with({{"rope_scaling", scaling}}), StatusCode::kDataCorrupt,
+                 {"m/config.json: rope_scaling", key});
+  }
+  expect_error(read_with({{"rope_scaling", yarn}, {"rope_theta", 1}}), StatusCode::kDataCorrupt,
+               {"rope_theta = 1 with yarn"});
+}
+
+// Models with two kinds of layers have an object for each.
+TEST(HfConfig, ReadsRopeOfTheLayersThatThereAre) {
+  LoadReport report;
+  const Json both = {{"full_attention", {{"rope_theta", 5e4}, {"rope_type", "default"}}},
+                     {"sliding_attention", {{"rope_theta", 500}, {"rope_type", "default"}}}};
+  const auto config = read_with({{"rope_theta", nullptr}, {"rope_parameters", both}}, &report);
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  EXPECT_EQ(config->model.rope_theta, 5e4);
+  EXPECT_TRUE(mentions(report.ignored_keys, "rope_parameters: sliding_attention"));
 }
 
 TEST(HfConfig, DerivesHeads) {

@@ -5,15 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "frontend/safetensors/safetensors_file.h"
 #include "runtime/cpu_features.h"
 #include "runtime/linked_steps.h"
 #include "tests/support/engine_fixture.h"
+#include "tests/support/golden.h"
 
 namespace bitnetc::test {
 namespace {
@@ -24,43 +22,12 @@ std::string golden_path(const std::string& name) {
   return BITNETC_SOURCE_DIR "/tests/golden/data/" + name;
 }
 
-json read_json(const std::string& name) {
-  std::ifstream file(golden_path(name));
-  return json::parse(file);
-}
-
-template <typename T>
-std::vector<T> read_tensor(const SafetensorsFile& file, const std::string& name) {
-  const StoredTensor* tensor = file.find(name);
-  if (tensor == nullptr) throw std::runtime_error("golden tensor " + name + " is missing");
-  std::vector<T> values(tensor->bytes.size() / sizeof(T));
-  std::memcpy(values.data(), tensor->bytes.data(), values.size() * sizeof(T));
-  return values;
-}
-
-struct Difference {
-  double max_abs = 0, rms = 0;
-};
-
-Difference difference(std::span<const float> a, std::span<const float> b) {
-  EXPECT_EQ(a.size(), b.size());
-  Difference result;
-  double squares = 0;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    const double d = std::abs(double{a[i]} - double{b[i]});
-    result.max_abs = std::max(result.max_abs, d);
-    squares += d * d;
-  }
-  result.rms = std::sqrt(squares / static_cast<double>(a.size()));
-  return result;
-}
-
-int32_t argmax(std::span<const float> logits) {
-  return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+json read_golden(const std::string& name) {
+  return read_json(golden_path(name));
 }
 
 TEST(ModelGolden, LastPositionLogits) {
-  const json goldens = read_json("goldens.json");
+  const json goldens = read_golden("goldens.json");
   const auto logits_file = SafetensorsFile::open(golden_path("logits.safetensors"));
   ASSERT_TRUE(logits_file.ok()) << logits_file.status().message();
   const double max_abs = goldens["suggested_tolerance"]["logits_max_abs"];
@@ -84,7 +51,7 @@ TEST(ModelGolden, LastPositionLogits) {
 
 // Greedy tokens must agree up to the first step whose top two logits were nearly tied.
 TEST(ModelGolden, GreedyTokens) {
-  const json goldens = read_json("goldens.json");
+  const json goldens = read_golden("goldens.json");
   auto session = make_session(bundled_executable(host_target()), {.threads = 2});
   size_t compared = 0, equal_beyond = 0, total = 0;
   for (const json& golden : goldens["cases"]) {
@@ -113,8 +80,8 @@ TEST(ModelGolden, GreedyTokens) {
 }
 
 TEST(ModelGolden, MeanNegativeLogLikelihood) {
-  const json golden = read_json("nll.json");
-  const double tolerance = read_json("goldens.json")["suggested_tolerance"]["nll_abs"];
+  const json golden = read_golden("nll.json");
+  const double tolerance = read_golden("goldens.json")["suggested_tolerance"]["nll_abs"];
   const auto executable = bundled_executable(host_target());
   const int32_t bos = executable->model->description().generation.bos_id.value();
   auto session = make_session(executable, {.threads = 2});
@@ -129,11 +96,7 @@ TEST(ModelGolden, MeanNegativeLogLikelihood) {
     session->reset();
     const Status status =
         session->append_all_logits(input, [&](int64_t position, std::span<const float> logits) {
-          const double highest = *std::max_element(logits.begin(), logits.end());
-          double sum = 0;
-          for (float logit : logits) sum += std::exp(double{logit} - highest);
-          const auto target = static_cast<size_t>(ids[begin + static_cast<size_t>(position)]);
-          total += std::log(sum) + highest - double{logits[target]};
+          total += negative_log_likelihood(logits, ids[begin + static_cast<size_t>(position)]);
         });
     ASSERT_TRUE(status.ok()) << status.message();
   }
@@ -167,13 +130,6 @@ class ActivationGolden : public testing::Test {
   SafetensorsFile file_;
   std::shared_ptr<const Executable> executable_ = bundled_executable(host_target());
 };
-
-// Largest difference relative to the largest magnitude of the golden.
-double relative_max(std::span<const float> actual, std::span<const float> expected) {
-  float largest = 0;
-  for (float x : expected) largest = std::max(largest, std::abs(x));
-  return difference(actual, expected).max_abs / double{largest};
-}
 
 // Each norm and each linear layer of the program, run by the kernels that were linked for this
 // machine on the inputs that the goldens recorded: nothing can accumulate, so agreement is to float

@@ -39,6 +39,35 @@ TEST(Description, ReadsWhatItPrints) {
   EXPECT_EQ(read->generation.top_k, 40);
 }
 
+TEST(Description, KeepsTheScalingOfRope) {
+  ModelDescription description = small_description();
+  EXPECT_EQ(print_description(description).find("rope_scaling"), std::string::npos);
+  using Kind = RopeScaling::Kind;
+  for (const RopeScaling& scaling : {RopeScaling{.kind = Kind::kLinear, .factor = 2},
+                                     RopeScaling{.kind = Kind::kLlama3,
+                                                 .factor = 8,
+                                                 .original_positions = 8192,
+                                                 .low_freq_factor = 1,
+                                                 .high_freq_factor = 4},
+                                     RopeScaling{.kind = Kind::kYarn,
+                                                 .factor = 4,
+                                                 .original_positions = 128,
+                                                 .beta_fast = 32,
+                                                 .beta_slow = 1,
+                                                 .truncate = false,
+                                                 .amplitude = 1.1}}) {
+    description.config.rope_scaling = scaling;
+    const std::string text = print_description(description);
+    const auto read = parse_description(text, "x");
+    ASSERT_TRUE(read.ok()) << read.status().message();
+    EXPECT_EQ(read->config.rope_scaling, scaling) << describe(scaling);
+    const std::string kind = fmt::format("\"kind\":\"{}\"", rope_scaling_name(scaling.kind));
+    const auto unknown = parse_description(replaced(text, kind, "\"kind\":\"longrope\""), "x");
+    ASSERT_FALSE(unknown.ok());
+    EXPECT_NE(unknown.status().message().find("kind = 'longrope'"), std::string::npos);
+  }
+}
+
 TEST(Description, RefusesNumbersThatAreNotWholeOrDoNotFit) {
   const std::string text = print_description(small_description());
   const std::pair<const char*, const char*> changes[] = {

@@ -151,15 +151,18 @@ TEST(MathTest, SinAndCosAreWithinOneUlpUpToTheirLimit) {
 TEST(MathTest, RopeRowIsRoundedOnceFromDouble) {
   const std::vector<double> frequencies = rope_frequencies(8, 10000.0);
   float cosines[4], sines[4];
-  rope_row(0, frequencies, cosines, sines);
+  rope_row(0, frequencies, 1, cosines, sines);
   for (int i = 0; i < 4; ++i) {
     EXPECT_EQ(cosines[i], 1.0f);
     EXPECT_EQ(sines[i], 0.0f);
   }
-  rope_row(3, frequencies, cosines, sines);
+  rope_row(3, frequencies, 1, cosines, sines);
   EXPECT_EQ(cosines[0], -0x1.fae04cp-1f);  // cos 3
   EXPECT_EQ(sines[0], 0x1.210386p-3f);     // sin 3
   EXPECT_EQ(sines[1], static_cast<float>(sin_f64(3.0 * frequencies[1])));
+  rope_row(3, frequencies, 1.1, cosines, sines);
+  EXPECT_EQ(cosines[0], static_cast<float>(1.1 * cos_f64(3.0)));
+  EXPECT_EQ(sines[1], static_cast<float>(1.1 * sin_f64(3.0 * frequencies[1])));
 }
 
 // Distance of exp_f32 from the double result in units of the last place of a float of that size.

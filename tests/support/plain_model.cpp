@@ -63,15 +63,48 @@ Row normed_heads(const Row& x, const Row& weight, const NormAttributes& norm) {
   return y;
 }
 
+// Section 9, for pair i of d / 2.
+double frequency_of(const RopeAttributes& rope, size_t i) {
+  const RopeScaling& s = rope.scaling;
+  const auto d = static_cast<double>(rope.head_dim), pair = static_cast<double>(i);
+  const double f = math::pow_f64(rope.theta, -(2.0 * pair) / d);
+  const auto trained = static_cast<double>(s.original_positions);
+  constexpr double kTwoPi = 0x1.921fb54442d18p+2;
+  switch (s.kind) {
+    case RopeScaling::Kind::kNone: return f;
+    case RopeScaling::Kind::kLinear: return f / s.factor;
+    case RopeScaling::Kind::kLlama3: {
+      const double wave = kTwoPi / f;
+      if (wave < trained / s.high_freq_factor) return f;
+      if (wave > trained / s.low_freq_factor) return f / s.factor;
+      const double mix =
+          (trained / wave - s.low_freq_factor) / (s.high_freq_factor - s.low_freq_factor);
+      return ((1 - mix) * f) / s.factor + mix * f;
+    }
+    case RopeScaling::Kind::kYarn: {
+      const auto edge = [&](double turns) {
+        return (d * math::log_f64(trained / (turns * kTwoPi))) / (2 * math::log_f64(rope.theta));
+      };
+      double low = edge(s.beta_fast), high = edge(s.beta_slow);
+      if (s.truncate) low = std::floor(low), high = std::ceil(high);
+      low = std::max(low, 0.0);
+      high = std::min(high, d - 1);
+      if (low == high) high += 0.001;
+      const double mix = std::min(std::max((pair - low) / (high - low), 0.0), 1.0);
+      return (f / s.factor) * mix + f * (1 - mix);
+    }
+  }
+  throw std::logic_error("unknown scaling");
+}
+
 Row rotated(const RopeAttributes& rope, const Row& x, int64_t position) {
   Row y(x.size());
   const size_t d = index(rope.head_dim), half = d / 2;
   for (size_t head = 0; head < index(rope.heads); ++head)
     for (size_t i = 0; i < half; ++i) {
-      const double exponent = -(2.0 * static_cast<double>(i)) / static_cast<double>(d);
-      const double angle = static_cast<double>(position) * math::pow_f64(rope.theta, exponent);
-      const auto c = static_cast<float>(math::cos_f64(angle));
-      const auto s = static_cast<float>(math::sin_f64(angle));
+      const double angle = static_cast<double>(position) * frequency_of(rope, i);
+      const auto c = static_cast<float>(rope.scaling.amplitude * math::cos_f64(angle));
+      const auto s = static_cast<float>(rope.scaling.amplitude * math::sin_f64(angle));
       const float a = x[head * d + i], b = x[head * d + i + half];
       y[head * d + i] = std::fma(a, c, -(b * s));
       y[head * d + i + half] = std::fma(b, c, a * s);

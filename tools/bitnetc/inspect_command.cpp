@@ -66,6 +66,8 @@ void print_summary(const CompiledModel& model) {
             config.layers, config.hidden_size, config.intermediate_size, config.vocab_size);
   print_out("attention   {} query heads, {} key/value heads, head dim {}, rope theta {}\n",
             config.q_heads, config.kv_heads, config.head_dim, config.rope_theta);
+  if (config.rope_scaling.kind != RopeScaling::Kind::kNone)
+    print_out("rope        {}\n", describe(config.rope_scaling));
   print_out("context     {} positions\n", config.max_positions);
   print_out("stop ids    {}\n", fmt::join(description.generation.stop_ids, ", "));
   for (const MatrixGroup& group : matrix_groups(description.program)) {

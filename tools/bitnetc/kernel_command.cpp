@@ -110,9 +110,9 @@ std::string describe(const KernelSpec& spec) {
           },
           [](const QuantizeSpec& s) {
             return fmt::format(
-                "operation   q = int8(x), absmax per token known before\n"
+                "operation   q = int8(x), absmax per token {}\n"
                 "shapes      x f32[{}], q i8[{}]",
-                s.k, s.padded_k());
+                s.find_absmax ? "found first" : "known before", s.k, s.padded_k());
           },
           [](const RmsNormSpec& s) {
             return fmt::format(

@@ -83,7 +83,7 @@ TEST(ReferenceGoldenTest, RopeAndAttentionAgreeWithTheRecordedLayers) {
         const std::vector<float> part = row(tensor(name), token);
         qkv.insert(qkv.end(), part.begin(), part.end());
       }
-      math::rope_row(token, frequencies, cos.data(), sin.data());
+      math::rope_row(token, frequencies, 1, cos.data(), sin.data());
       reference::rope_append(rope, {.qkv = qkv.data(),
                                     .cos = cos.data(),
                                     .sin = sin.data(),

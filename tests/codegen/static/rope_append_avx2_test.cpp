@@ -19,7 +19,7 @@ void expect_same_bits(const RopeAppendSpec& spec, int64_t position, Edge edge) {
   SCOPED_TRACE(fmt::format("{} position {}", spec_name(spec), position));
   const KvLayout layout{.kv_heads = spec.kv_heads, .head_dim = spec.head_dim};
   GuardedBuffer<float> cos(static_cast<size_t>(spec.head_dim / 2), edge), sin(cos.size(), edge);
-  math::rope_row(position, math::rope_frequencies(spec.head_dim, 5e5), cos.data(), sin.data());
+  math::rope_row(position, math::rope_frequencies(spec.head_dim, 5e5), 1, cos.data(), sin.data());
   Buffers expected(spec, layout, edge), got(spec, layout, edge);
   for (Buffers* buffers : {&expected, &got}) {
     RandomValues random(static_cast<uint64_t>(position));
