@@ -44,6 +44,10 @@ Status load_weights(const GgufModel& model, const GgufConfig& config, LoadedMode
 
 Result<LoadedModel> load_gguf(const std::string& path) {
   BITNETC_ASSIGN_OR_RETURN(const GgufModel model, GgufModel::open(path));
+  return load_gguf(model);
+}
+
+Result<LoadedModel> load_gguf(const GgufModel& model) {
   LoadedModel loaded;
   Graph& graph = loaded.graph;
   MetadataReader reader(model.first());

@@ -17,26 +17,36 @@ std::vector<int64_t> without_ones(std::vector<int64_t> extents) {
   return extents;
 }
 
-}  // namespace
-
-void restore_rotated_rows(TernaryMatrix* matrix, int64_t heads) {
+// Moves row `file` of every head to row `model`, or back: 2i + h and h * head_dim/2 + i.
+void reorder_rows(TernaryMatrix* matrix, int64_t heads, bool from_file) {
   const int64_t head_dim = matrix->n / heads, half = head_dim / 2;
   BITNETC_CHECK(matrix->n % heads == 0 && head_dim % 2 == 0, "{} rows in {} heads", matrix->n,
                 heads);
-  // Rows of `width` values; `values` holds n of them.
-  const auto restore = [&](auto& values, int64_t width) {
-    auto restored = values;
+  // Rows of `width` values.
+  const auto reorder = [&](auto& values, int64_t width) {
+    auto reordered = values;
     for (int64_t head = 0; head < heads; ++head)
       for (int64_t i = 0; i < half; ++i)
         for (int64_t h = 0; h < 2; ++h) {
-          const int64_t from = head * head_dim + 2 * i + h, to = head * head_dim + h * half + i;
-          std::copy_n(values.begin() + from * width, width, restored.begin() + to * width);
+          int64_t from = head * head_dim + 2 * i + h, to = head * head_dim + h * half + i;
+          if (!from_file) std::swap(from, to);
+          std::copy_n(values.begin() + from * width, width, reordered.begin() + to * width);
         }
-    values = std::move(restored);
+    values = std::move(reordered);
   };
-  restore(matrix->trits, matrix->k);
+  reorder(matrix->trits, matrix->k);
   if (matrix->scales.kind != Scales::Kind::kTensor)
-    restore(matrix->scales.values, std::ssize(matrix->scales.values) / matrix->n);
+    reorder(matrix->scales.values, std::ssize(matrix->scales.values) / matrix->n);
+}
+
+}  // namespace
+
+void restore_rotated_rows(TernaryMatrix* matrix, int64_t heads) {
+  reorder_rows(matrix, heads, true);
+}
+
+void rotate_rows(TernaryMatrix* matrix, int64_t heads) {
+  reorder_rows(matrix, heads, false);
 }
 
 Result<TypedTensor> GgufWeightSource::pick(const std::string& weight,

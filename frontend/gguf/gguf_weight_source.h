@@ -17,6 +17,8 @@ namespace bitnetc {
 // what was row h * head_dim/2 + i, h = 0 or 1. matrix.n is a multiple of heads, and n / heads is
 // even.
 void restore_rotated_rows(TernaryMatrix* matrix, int64_t heads);
+// The inverse, for files that are written.
+void rotate_rows(TernaryMatrix* matrix, int64_t heads);
 
 class GgufWeightSource final : public WeightSource {
  public:

@@ -47,6 +47,10 @@ inline float load_f16(const uint8_t* bytes) {
   std::memcpy(&bits, bytes, sizeof bits);
   return math::widen_f16(bits);
 }
+inline void store_f16(float value, uint8_t* bytes) {
+  const uint16_t bits = math::round_to_f16(value);
+  std::memcpy(bytes, &bits, sizeof bits);
+}
 inline float load_f32(const uint8_t* bytes) {
   float value;
   std::memcpy(&value, bytes, sizeof value);

@@ -2,6 +2,7 @@
 // Byte j of a block holds elements j, j + 32, j + 64, j + 96 in bits 7:6, 5:4, 3:2, 1:0; code 0 is
 // -1, 1 is 0, 2 is +1. What follows the scale is undefined.
 #include "frontend/gguf/tensor_types/decoders.h"
+#include "frontend/gguf/tensor_types/encoders.h"
 
 namespace bitnetc::gguf {
 
@@ -18,6 +19,19 @@ void decode_i2_s(std::span<const uint8_t> bytes, int64_t n, int64_t k, int8_t* t
       out[96] = static_cast<int8_t>((block[j] & 3) - 1);
     }
   factors->push_back(load_f32(block));
+}
+
+void encode_i2_s(std::span<const int8_t> trits, float scale, std::span<uint8_t> out) {
+  constexpr size_t kBlock = 128, kBlockBytes = 32;
+  uint8_t* block = out.data();
+  for (size_t first = 0; first < trits.size(); first += kBlock, block += kBlockBytes)
+    for (size_t j = 0; j < kBlockBytes; ++j) {
+      const int8_t* in = trits.data() + first + j;
+      block[j] = static_cast<uint8_t>((in[0] + 1) << 6 | (in[32] + 1) << 4 | (in[64] + 1) << 2 |
+                                      (in[96] + 1));
+    }
+  std::memset(block, 0, kBlockBytes);
+  std::memcpy(block, &scale, sizeof scale);
 }
 
 }  // namespace bitnetc::gguf

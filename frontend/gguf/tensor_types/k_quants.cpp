@@ -2,7 +2,11 @@
 //        value = d * factor * q - dmin * minimum, eight sub-blocks of 32
 // Q6_K:  ql[128] | qh[64] | int8 factors[16] | fp16 d                   256 elements
 //        value = d * factor * (q - 32), sixteen sub-blocks of 16
+#include <algorithm>
+#include <cmath>
+
 #include "frontend/gguf/tensor_types/decoders.h"
+#include "frontend/gguf/tensor_types/encoders.h"
 
 namespace bitnetc::gguf {
 namespace {
@@ -57,6 +61,42 @@ void widen_q6_k(const uint8_t* bytes, int64_t count, float* values) {
         value(128 * half + i + 32, (low[i + 32] & 15) | ((high[i] >> 2 & 3) << 4));
         value(128 * half + i + 64, (low[i] >> 4) | ((high[i] >> 4 & 3) << 4));
         value(128 * half + i + 96, (low[i + 32] >> 4) | ((high[i] >> 6 & 3) << 4));
+      }
+    }
+  }
+}
+
+void encode_q6_k(std::span<const float> values, uint8_t* out) {
+  constexpr size_t kParts = 16, kPart = 16;
+  constexpr int64_t kBlockBytes = 210;
+  for (size_t first = 0; first < values.size(); first += kBlock, out += kBlockBytes) {
+    std::memset(out, 0, kBlockBytes);
+    // The value of largest magnitude, with its sign: mapped to -32, the end of the codes.
+    float factors[kParts], largest = 0;
+    for (size_t part = 0; part < kParts; ++part) {
+      const float* in = values.data() + first + kPart * part;
+      const float peak = *std::max_element(
+          in, in + kPart, [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+      factors[part] = peak / -32;
+      if (std::fabs(factors[part]) > std::fabs(largest)) largest = factors[part];
+    }
+    store_f16(largest / -128, out + 208);
+    const float d = load_f16(out + 208);
+    if (d == 0) continue;
+    for (size_t part = 0; part < kParts; ++part) {
+      const auto factor =
+          static_cast<int8_t>(std::clamp(std::rint(factors[part] / d), -128.0f, 127.0f));
+      out[192 + part] = static_cast<uint8_t>(factor);
+      const float unit = d * static_cast<float>(factor);
+      for (size_t i = 0; i < kPart; ++i) {
+        const size_t e = kPart * part + i;
+        const float q = unit != 0 ? std::rint(values[first + e] / unit) : 0;
+        const int code = static_cast<int>(std::clamp(q, -32.0f, 31.0f)) + 32;
+        const size_t half = e / 128, quarter = e % 128 / 32, l = e % 32;
+        uint8_t& low = out[64 * half + 32 * (quarter % 2) + l];
+        uint8_t& high = out[128 + 32 * half + l];
+        low = static_cast<uint8_t>(low | (code & 15) << (4 * (quarter / 2)));
+        high = static_cast<uint8_t>(high | (code >> 4) << (2 * quarter));
       }
     }
   }
