@@ -47,6 +47,12 @@ struct TernarySource {
   std::string name;  // "model.layers.0.self_attn.q_proj"
   int64_t n = 0, k = 0;
   std::function<Result<TernaryMatrix>()> load;
+  // Where it lies, for messages, if its file has another name for it:
+  // "model.gguf: tensor blk.0.attn_q.weight".
+  std::string origin = {};
+
+  // What messages call it.
+  const std::string& label() const { return origin.empty() ? name : origin; }
 };
 
 // A float table at its stored precision, [rows][columns] row-major; may point into a mapped file.

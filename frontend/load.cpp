@@ -2,7 +2,11 @@
 
 #include <filesystem>
 
+#include "frontend/gguf/gguf_file.h"
+#include "frontend/gguf/gguf_load.h"
+#include "frontend/gguf/gguf_model.h"
 #include "frontend/hf/hf_folder.h"
+#include "runtime/mapped_file.h"
 #include "runtime/printable.h"
 
 namespace bitnetc {
@@ -13,15 +17,37 @@ Result<LoadedModel> load_model(const std::string& path) {
   std::error_code failure;
   const fs::file_status status = fs::status(path, failure);
   if (status.type() == fs::file_type::not_found)
-    return make_error(StatusCode::kNotFound, "{}: no such model folder", printable_path(path));
+    return make_error(StatusCode::kNotFound, "{}: no such file or folder", printable_path(path));
   if (status.type() == fs::file_type::none)
     return make_error(StatusCode::kIoError, "{}: {}", printable_path(path), failure.message());
-  if (!fs::is_directory(status))
-    return make_error(StatusCode::kUnsupported,
-                      "{}: is not a folder; expected a Hugging Face folder with config.json, "
-                      "model.safetensors and tokenizer.json",
-                      printable_path(path));
-  return load_hf_folder(path);
+  if (fs::is_directory(status)) return load_hf_folder(path);
+  if (is_gguf_file(path)) return load_gguf(path);
+  return make_error(StatusCode::kUnsupported,
+                    "{}: is not a folder and not a GGUF file; expected a .gguf file, or a Hugging "
+                    "Face folder with config.json, model.safetensors and tokenizer.json",
+                    printable_path(path));
+}
+
+Result<std::string> load_tokenizer_json(const std::string& path) {
+  if (is_gguf_file(path)) return load_gguf_tokenizer(path);
+  BITNETC_ASSIGN_OR_RETURN(const auto file, MappedFile::open(path + "/tokenizer.json"));
+  return std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+}
+
+bool is_gguf_file(const std::string& path) {
+  return path.ends_with(".gguf") || begins_like_gguf(path);
+}
+
+std::vector<std::string> gguf_part_paths(const std::string& path) {
+  std::vector<std::string> paths = {path};
+  const auto name = GgufPartName::parse(path);
+  if (!name || name->number != 1) return paths;
+  for (int64_t part = 2; part <= name->count; ++part) {
+    std::error_code failure;
+    std::string other = name->path_of(part);
+    if (fs::is_regular_file(other, failure)) paths.push_back(std::move(other));
+  }
+  return paths;
 }
 
 bool is_model_folder(const std::string& path) {

@@ -25,12 +25,23 @@ struct LoadedModel {
 
 // `path` is a Hugging Face folder: config.json, model.safetensors (or the sharded index),
 // tokenizer.json, and optionally generation_config.json, tokenizer_config.json and
-// chat_template.jinja. Everything but the values of the ternary weights is read and checked, the
-// tokenizer included. Errors name the file, the field, the value found and what was expected.
+// chat_template.jinja; or a .gguf file, the first where a model is split over several.
+// Everything but the values of the ternary weights is read and checked, the tokenizer included.
+// Errors name the file, the field, the value found and what was expected.
 Result<LoadedModel> load_model(const std::string& path);
+
+// Only the tokenizer of such a model, as the text of a tokenizer.json. Error: as load_model().
+Result<std::string> load_tokenizer_json(const std::string& path);
 
 // Whether `path` looks like a model folder: it holds a config.json, or may not be searched for one,
 // which load_model() then says.
 bool is_model_folder(const std::string& path);
+
+// Whether the file at `path` is meant as a GGUF file: by its name, or it begins like one.
+bool is_gguf_file(const std::string& path);
+
+// The files that a model at such a `path` is made of, by their names: itself, and of the first of a
+// split model those others that are there.
+std::vector<std::string> gguf_part_paths(const std::string& path);
 
 }  // namespace bitnetc

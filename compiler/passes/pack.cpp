@@ -9,14 +9,14 @@ namespace {
 // so a factor per row or per group of columns ends here.
 Result<TernaryMatrix> load_checked(const TernarySource& source) {
   BITNETC_ASSIGN_OR_RETURN(TernaryMatrix matrix, source.load());
-  BITNETC_RETURN_IF_ERROR(validate(matrix, source.name));
+  BITNETC_RETURN_IF_ERROR(validate(matrix, source.label()));
   if (matrix.n != source.n || matrix.k != source.k)
-    return make_error(StatusCode::kDataCorrupt, "{}: is [{}, {}], expected [{}, {}]", source.name,
-                      matrix.n, matrix.k, source.n, source.k);
+    return make_error(StatusCode::kDataCorrupt, "{}: is [{}, {}], expected [{}, {}]",
+                      source.label(), matrix.n, matrix.k, source.n, source.k);
   if (matrix.scales.kind != Scales::Kind::kTensor)
-    return make_error(StatusCode::kUnsupported,
-                      "{}: a scale per {} has no kernel yet, only one per matrix has", source.name,
-                      matrix.scales.kind == Scales::Kind::kRow ? "row" : "group of columns");
+    return make_error(
+        StatusCode::kUnsupported, "{}: a scale per {} has no kernel yet, only one per matrix has",
+        source.label(), matrix.scales.kind == Scales::Kind::kRow ? "row" : "group of columns");
   return matrix;
 }
 
@@ -50,7 +50,7 @@ Result<PackedMatmul> pack_matmul(const Graph& graph, const FusedOp& op) {
               .subspan(slot * static_cast<size_t>(whole.tile_bytes()),
                        static_cast<size_t>(whole.tile_bytes())));
       BITNETC_RETURN_IF_ERROR(
-          status.with_context(fmt::format("{}, rows from {}", source.name, row)));
+          status.with_context(fmt::format("{}, rows from {}", source.label(), row)));
       packed.tile_scales[slot] = matrix.scales.values[0];
     }
     packed.weights += matrix.n * matrix.k;

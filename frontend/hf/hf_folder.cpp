@@ -1,7 +1,5 @@
 #include "frontend/hf/hf_folder.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -13,6 +11,7 @@
 #include "frontend/json/object_reader.h"
 #include "frontend/json/strict_json.h"
 #include "frontend/safetensors/safetensors_model.h"
+#include "frontend/source_file.h"
 #include "frontend/stand_in.h"
 #include "frontend/tokenizer.h"
 #include "runtime/mapped_file.h"
@@ -23,28 +22,6 @@ namespace {
 
 std::string_view text_of(const MappedFile& file) {
   return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
-
-struct FreeHashState {
-  void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
-};
-
-// Reads the whole file, a part at a time so that little of it is resident at once.
-SourceFile describe(const MappedFile& file) {
-  constexpr size_t kPartBytes = size_t{16} << 20;
-  const std::unique_ptr<XXH3_state_t, FreeHashState> state(XXH3_createState());
-  BITNETC_CHECK(state != nullptr, "no memory for a hash state");
-  XXH3_128bits_reset(state.get());
-  for (auto rest = file.bytes(); !rest.empty();) {
-    const auto part = rest.first(std::min(kPartBytes, rest.size()));
-    XXH3_128bits_update(state.get(), part.data(), part.size());
-    file.forget(part);
-    rest = rest.subspan(part.size());
-  }
-  const XXH128_hash_t digest = XXH3_128bits_digest(state.get());
-  return {.name = std::filesystem::path(file.path()).filename().string(),
-          .size_bytes = file.bytes().size(),
-          .xxh3 = fmt::format("{:016x}{:016x}", digest.high64, digest.low64)};
 }
 
 // What messages call the file.
@@ -108,7 +85,7 @@ class FolderLoader {
 
   Result<std::shared_ptr<const MappedFile>> open(const char* name) {
     BITNETC_ASSIGN_OR_RETURN(auto file, MappedFile::open(folder_ + "/" + name));
-    graph().sources.push_back(describe(*file));
+    graph().sources.push_back(describe_source(*file));
     return file;
   }
 
@@ -181,7 +158,7 @@ class FolderLoader {
     BITNETC_ASSIGN_OR_RETURN(const SafetensorsModel tensors, SafetensorsModel::open(folder_));
     BITNETC_RETURN_IF_ERROR(check_layers(config, tensors, config_origin));
     for (const std::string& note : tensors.notes()) model_.report.notes.push_back(note);
-    for (const auto& file : tensors.files()) graph().sources.push_back(describe(*file));
+    for (const auto& file : tensors.files()) graph().sources.push_back(describe_source(*file));
     const Family* family = find_family(config.model.family);
     BITNETC_CHECK(family != nullptr, "family {} passed read_hf_config()", config.model.family);
     HfWeightSource weights(config, tensors);

@@ -1,55 +1,44 @@
 #include "frontend/safetensors/safetensors_writer.h"
 
+#include <fmt/ranges.h>
+
 #include <nlohmann/json.hpp>
 
-#include "runtime/rounding.h"
-
 namespace bitnetc {
-namespace {
 
-int64_t element_bytes(const std::string& dtype) {
-  if (dtype == "U8") return 1;
-  if (dtype == "BF16" || dtype == "F16") return 2;
-  BITNETC_CHECK(dtype == "F32", "dtype {}", dtype);
-  return 4;
+Result<std::unique_ptr<SafetensorsWriter>> SafetensorsWriter::create(const std::string& path) {
+  BITNETC_ASSIGN_OR_RETURN(auto file, OutputFile::create(path, OutputFile::Accepts::kRegularFile));
+  return std::unique_ptr<SafetensorsWriter>(new SafetensorsWriter(std::move(file)));
 }
 
-}  // namespace
-
-int64_t TensorHeader::bytes() const {
-  int64_t total = element_bytes(dtype);
-  for (const int64_t extent : shape) total *= extent;
-  return total;
+void SafetensorsWriter::announce(const std::string& name, std::string_view dtype,
+                                 std::span<const int64_t> shape, int64_t bytes) {
+  header_ += fmt::format(R"(,{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
+                         nlohmann::json(name).dump(), dtype, fmt::join(shape, ","), announced_,
+                         announced_ + bytes);
+  announced_ += bytes;
 }
 
-Result<SafetensorsWriter> SafetensorsWriter::begin(OutputFile& file,
-                                                   std::span<const TensorHeader> tensors) {
-  nlohmann::ordered_json header = {{"__metadata__", {{"format", "pt"}}}};
-  int64_t offset = 0;
-  for (const TensorHeader& tensor : tensors) {
-    const int64_t end = offset + tensor.bytes();
-    header[tensor.name] = {
-        {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
-    offset = end;
-  }
-  std::string text = header.dump();
-  constexpr size_t kAlignment = 8;  // of the first tensor
-  text.resize(round_up(text.size(), kAlignment), ' ');
-  std::string length(sizeof(uint64_t), '\0');
-  for (size_t i = 0; i < length.size(); ++i) length[i] = static_cast<char>(text.size() >> (8 * i));
-  BITNETC_RETURN_IF_ERROR(file.write(length));
-  BITNETC_RETURN_IF_ERROR(file.write(text));
-  return SafetensorsWriter(file, offset);
+Status SafetensorsWriter::write_header() {
+  header_ += '}';
+  header_.resize((header_.size() + 7) / 8 * 8, ' ');
+  const uint64_t length = header_.size();
+  std::string opening(reinterpret_cast<const char*>(&length), sizeof length);
+  opening += header_;
+  bytes_written_ = std::ssize(opening);
+  return file_->write(opening);
 }
 
 Status SafetensorsWriter::write(std::span<const uint8_t> bytes) {
-  left_bytes_ -= static_cast<int64_t>(bytes.size());
-  BITNETC_CHECK(left_bytes_ >= 0, "{} bytes more than the header says", -left_bytes_);
+  data_ += std::ssize(bytes);
+  BITNETC_CHECK(data_ <= announced_, "{} bytes, {} announced", data_, announced_);
+  bytes_written_ += std::ssize(bytes);
   return file_->write(bytes);
 }
 
-void SafetensorsWriter::finish() const {
-  BITNETC_CHECK(left_bytes_ == 0, "{} bytes less than the header says", left_bytes_);
+Status SafetensorsWriter::finish() {
+  BITNETC_CHECK(data_ == announced_, "{} bytes, {} announced", data_, announced_);
+  return file_->finish();
 }
 
 }  // namespace bitnetc

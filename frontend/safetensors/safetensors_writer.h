@@ -1,10 +1,12 @@
-// Writes a .safetensors file as a stream: what it holds is said first, then the bytes of each
-// tensor follow in that order. Memory does not grow with the tensors.
+// Writes a .safetensors file from front to back: tensors are announced, then their bytes follow in
+// the same order. Nothing but the header is kept in memory. Used by one thread.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/output_file.h"
@@ -12,29 +14,28 @@
 
 namespace bitnetc {
 
-struct TensorHeader {
-  std::string name;
-  std::string dtype;  // "BF16", "F16", "F32" or "U8"
-  std::vector<int64_t> shape;
-
-  int64_t bytes() const;
-};
-
 class SafetensorsWriter {
  public:
-  // Writes the header. `file` outlives the writer, whose caller finishes it.
-  static Result<SafetensorsWriter> begin(OutputFile& file, std::span<const TensorHeader> tensors);
+  // Error: as OutputFile::create().
+  static Result<std::unique_ptr<SafetensorsWriter>> create(const std::string& path);
 
-  // The next bytes of the tensors. Error: kIoError.
+  // `dtype` as the format spells it ("BF16"); `bytes`: how many the tensor has.
+  void announce(const std::string& name, std::string_view dtype, std::span<const int64_t> shape,
+                int64_t bytes);
+  // After the last announcement.
+  Status write_header();
+  // The next bytes of the tensors. Error: kIoError naming the path.
   Status write(std::span<const uint8_t> bytes);
-  // Checks that all of them were written.
-  void finish() const;
+  // When every announced byte is written: syncs and renames into place.
+  Status finish();
+  int64_t bytes_written() const { return bytes_written_; }
 
  private:
-  SafetensorsWriter(OutputFile& file, int64_t bytes) : file_(&file), left_bytes_(bytes) {}
+  explicit SafetensorsWriter(std::unique_ptr<OutputFile> file) : file_(std::move(file)) {}
 
-  OutputFile* file_;
-  int64_t left_bytes_;
+  std::unique_ptr<OutputFile> file_;
+  std::string header_ = R"({"__metadata__":{"format":"pt"})";
+  int64_t announced_ = 0, data_ = 0, bytes_written_ = 0;
 };
 
 }  // namespace bitnetc

@@ -51,7 +51,7 @@ TEST(LoadPaths, SaysThatPermissionIsDenied) {
 TEST(LoadPaths, ShowsPathsThatAreNotUtf8) {
   TempFolder folder;
   const std::string path = folder.file("m\xff\x1b");
-  expect_error(load_model(path), StatusCode::kNotFound, {"m\\xff\\x1b: no such model folder"});
+  expect_error(load_model(path), StatusCode::kNotFound, {"m\\xff\\x1b: no such file or folder"});
   ModelFiles files = make_packed_model({}, 29);
   write_model(files, path);
   EXPECT_TRUE(load_model(path).ok());

@@ -20,6 +20,7 @@ enum ExitCode : int {
 
 void add_run_command(Command parent, CommandContext& context);
 void add_compile_command(Command parent, CommandContext& context);
+void add_convert_command(Command parent, CommandContext& context);
 void add_inspect_command(Command parent, CommandContext& context);
 void add_tokenize_command(Command parent, CommandContext& context);
 void add_perplexity_command(Command parent, CommandContext& context);

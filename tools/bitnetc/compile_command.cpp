@@ -24,7 +24,7 @@ Status run_compile(const CompileCommandOptions& compile, CommandContext& context
   if (location.kind == ModelLocation::Kind::kCompiled)
     return make_error(StatusCode::kInvalidArgument, "{}: this model is compiled already",
                       location.path);
-  return compile_model({.source_folder = location.path,
+  return compile_model({.source_path = location.path,
                         .output_path = compile.output,
                         .tune = parse_effort(compile.tune)},
                        context.engine_options(compile.plan));

@@ -67,6 +67,7 @@ Result<int> run_command(CommandLine& line, int argc, char** argv) {
   CommandContext context(std::move(options));
   add_run_command(line.root(), context);
   add_compile_command(line.root(), context);
+  add_convert_command(line.root(), context);
   add_inspect_command(line.root(), context);
   add_tokenize_command(line.root(), context);
   add_perplexity_command(line.root(), context);

@@ -4,7 +4,6 @@
 #include "compiler/compile.h"
 #include "frontend/load.h"
 #include "runtime/cpu_allowance.h"
-#include "runtime/mapped_file.h"
 #include "runtime/output_file.h"
 #include "tools/engine/machine_plans.h"
 #include "tools/engine/matrices.h"
@@ -53,7 +52,7 @@ Status compile_graph(const LoadedModel& loaded, const CompileRequest& request,
       NoteKind::kCompiled,
       fmt::format("compiled {} -> {}: {} steps, {} ternary weights in {:.1f} MB, file {:.1f} MB, "
                   "{:.2f} s",
-                  request.source_folder, request.output_path, report.steps, report.ternary_weights,
+                  request.source_path, request.output_path, report.steps, report.ternary_weights,
                   static_cast<double>(report.packed_bytes) / 1e6,
                   static_cast<double>(report.file_bytes) / 1e6, watch.seconds()));
   return {};
@@ -77,9 +76,9 @@ Result<std::shared_ptr<const CompiledModel>> open_source_model(const std::string
                                   : layout;
   const auto compile_to = [&](const std::string& path) -> Status {
     BITNETC_ASSIGN_OR_RETURN(const LoadedModel loaded, load_source(folder, *options.notes));
-    return compile_graph(loaded, {.source_folder = folder, .output_path = path}, options, machine);
+    return compile_graph(loaded, {.source_path = folder, .output_path = path}, options, machine);
   };
-  return open_cached_model({.source_folder = folder,
+  return open_cached_model({.source_path = folder,
                             .cache_dir = options.settings.cache_dir,
                             .plan = fmt::format("{} {}", target.name(), layouts)},
                            compile_to, *options.notes, options.cancel);
@@ -132,13 +131,13 @@ std::vector<std::string> layout_choices() {
 }
 
 Status compile_model(const CompileRequest& request, const EngineOptions& options) {
-  const ModelLocation source{ModelLocation::Kind::kSourceFolder, request.source_folder};
+  const ModelLocation source{ModelLocation::Kind::kSource, request.source_path};
   BITNETC_RETURN_IF_ERROR(check_not_an_input("-o", request.output_path, model_files(source)));
   // Reading and tuning take long: an output that cannot be made is found before.
   BITNETC_RETURN_IF_ERROR(
       OutputFile::create(request.output_path, OutputFile::Accepts::kRegularFile).status());
   BITNETC_ASSIGN_OR_RETURN(const LoadedModel loaded,
-                           load_source(request.source_folder, *options.notes));
+                           load_source(request.source_path, *options.notes));
   if (request.tune) BITNETC_RETURN_IF_ERROR(tune_for(loaded.graph, *request.tune, options));
   return compile_graph(loaded, request, options, plans_for(options));
 }
@@ -153,7 +152,7 @@ Result<std::shared_ptr<const CompiledModel>> open_model(const std::string& name,
 Result<std::vector<MatmulSpec>> model_matmuls(const std::string& name,
                                               const EngineSettings& settings) {
   BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate(name, settings));
-  if (location.kind == ModelLocation::Kind::kSourceFolder) {
+  if (location.kind == ModelLocation::Kind::kSource) {
     BITNETC_ASSIGN_OR_RETURN(const LoadedModel loaded, load_model(location.path));
     return matmul_specs(loaded.graph);
   }
@@ -191,12 +190,9 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
 Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model_name,
                                                         const EngineSettings& settings) {
   BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate(model_name, settings));
-  if (location.kind == ModelLocation::Kind::kSourceFolder) {
-    const std::string path = location.path + "/tokenizer.json";
-    BITNETC_ASSIGN_OR_RETURN(const auto file, MappedFile::open(path));
-    const std::string json(reinterpret_cast<const char*>(file->bytes().data()),
-                           file->bytes().size());
-    return Tokenizer::from_json(json, path);
+  if (location.kind == ModelLocation::Kind::kSource) {
+    BITNETC_ASSIGN_OR_RETURN(const std::string json, load_tokenizer_json(location.path));
+    return Tokenizer::from_json(json, location.path + ": tokenizer");
   }
   BITNETC_ASSIGN_OR_RETURN(const auto model, open_checked(location.path));
   return Tokenizer::from_json(model->tokenizer_json(), location.path + ": " + kSectionTokenizer);

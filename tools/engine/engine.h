@@ -51,7 +51,7 @@ struct EngineOptions {
 };
 
 struct CompileRequest {
-  std::string source_folder;
+  std::string source_path;
   std::string output_path;
   std::optional<Effort> tune =
       {};  // measured before; none: as far as this machine is tuned already

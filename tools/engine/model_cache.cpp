@@ -41,7 +41,7 @@ std::string name_prefix(const std::string& folder) {
 
 Result<std::string> entry_key(const CachedModelRequest& request, const CancelToken* cancel) {
   BITNETC_ASSIGN_OR_RETURN(const std::string sources,
-                           source_digest(request.source_folder, request.cache_dir, cancel));
+                           source_digest(request.source_path, request.cache_dir, cancel));
   return digest_text(
       fmt::format("{} {} {}\n{}", BITNETC_VERSION, kBncVersion, request.plan, sources));
 }
@@ -101,7 +101,7 @@ Result<Model> open_cached_model(const CachedModelRequest& request, const Compile
     return compile_to_temporary(compile);
   }
   directory->remove_abandoned();
-  const std::string prefix = name_prefix(request.source_folder);
+  const std::string prefix = name_prefix(request.source_path);
   BITNETC_ASSIGN_OR_RETURN(const std::string key, entry_key(request, cancel));
   const std::string name = fmt::format("{}{}.bnc", prefix, key);
   auto cached = open_cached(*directory, name);

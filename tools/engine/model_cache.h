@@ -18,7 +18,7 @@ namespace bitnetc {
 inline constexpr int kKeptPerSource = 3;
 
 struct CachedModelRequest {
-  std::string source_folder;
+  std::string source_path;
   std::string cache_dir;  // empty where there is none
   std::string plan;       // tier and layouts, as text
 };

@@ -34,7 +34,7 @@ Result<ModelLocation> locate_model(const std::string& name, const std::string& p
   if (!name.empty() && status.type() == fs::file_type::none)
     return make_error(StatusCode::kIoError, "{}: {}", name, failure.message());
   if (fs::is_directory(status)) {
-    if (is_model_folder(name)) return ModelLocation{Kind::kSourceFolder, name};
+    if (is_model_folder(name)) return ModelLocation{Kind::kSource, name};
     return make_error(StatusCode::kNotFound,
                       "{}: this folder holds no config.json, so it is not a Hugging Face model",
                       name);
@@ -43,14 +43,15 @@ Result<ModelLocation> locate_model(const std::string& name, const std::string& p
     if (::access(name.c_str(), R_OK) != 0)
       return make_error(StatusCode::kIoError, "{}: {}", name, std::strerror(errno));
     if (looks_like_bnc(name)) return ModelLocation{Kind::kCompiled, name};
+    if (is_gguf_file(name)) return ModelLocation{Kind::kSource, name};
     return make_error(StatusCode::kUnsupported,
-                      "{}: neither a .bnc file nor a Hugging Face model folder", name);
+                      "{}: neither a .bnc or .gguf file nor a Hugging Face model folder", name);
   }
   const std::string bundled = name.empty() ? kBundledModel : name;
   if (bundled.find('/') == std::string::npos) {
     for (const std::string& folder : bundled_model_folders(program_dir)) {
       const std::string path = folder + "/" + bundled;
-      if (is_model_folder(path)) return ModelLocation{Kind::kSourceFolder, path};
+      if (is_model_folder(path)) return ModelLocation{Kind::kSource, path};
     }
   }
   const bool is_repository = std::count(bundled.begin(), bundled.end(), '/') == 1 &&
@@ -69,6 +70,7 @@ Result<ModelLocation> locate_model(const std::string& name, const std::string& p
 
 std::vector<std::string> model_files(const ModelLocation& location) {
   if (location.kind == ModelLocation::Kind::kCompiled) return {location.path};
+  if (!fs::is_directory(location.path)) return gguf_part_paths(location.path);
   // As frontend/hf reads them; an index names its shards, all of them .safetensors.
   static constexpr std::string_view kNames[] = {
       "config.json",           "generation_config.json", "tokenizer.json",

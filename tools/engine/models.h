@@ -1,4 +1,5 @@
-// Where a MODEL argument leads: a compiled file, a source folder, the name of a bundled model.
+// Where a MODEL argument leads: a compiled file, a source model (a folder or a .gguf file), the
+// name of a bundled model.
 #pragma once
 
 #include <string>
@@ -11,7 +12,7 @@ namespace bitnetc {
 inline constexpr char kBundledModel[] = "fairytale-6m";
 
 struct ModelLocation {
-  enum class Kind { kCompiled, kSourceFolder } kind;
+  enum class Kind { kCompiled, kSource } kind;
   std::string path;
 };
 // `name`: a path, the name of a bundled model, or empty for the default one. `program_dir`: the
@@ -19,7 +20,7 @@ struct ModelLocation {
 // Error: kNotFound listing what was looked for.
 Result<ModelLocation> locate_model(const std::string& name, const std::string& program_dir);
 
-// The files that opening the model reads, by name; those of a source folder that are there.
+// The files that opening the model reads, by name; of a source model those that are there.
 std::vector<std::string> model_files(const ModelLocation& location);
 
 }  // namespace bitnetc

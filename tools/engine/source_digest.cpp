@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -106,14 +107,14 @@ Result<std::string> file_digest(const std::string& path, const CacheDirectory* r
 
 }  // namespace
 
-Result<std::string> source_digest(const std::string& folder, const std::string& cache_dir,
+Result<std::string> source_digest(const std::string& source_path, const std::string& cache_dir,
                                   const CancelToken* cancel) {
   const auto records = CacheDirectory::open(cache_dir, kFolder);
   std::string text;
-  for (const std::string& path : model_files({ModelLocation::Kind::kSourceFolder, folder})) {
+  for (const std::string& path : model_files({ModelLocation::Kind::kSource, source_path})) {
     BITNETC_ASSIGN_OR_RETURN(const std::string digest,
                              file_digest(path, records.ok() ? &*records : nullptr, cancel));
-    text += fmt::format("{} {}\n", path.substr(folder.size()), digest);
+    text += fmt::format("{} {}\n", std::filesystem::path(path).filename().string(), digest);
   }
   return text;
 }

@@ -15,7 +15,7 @@ namespace bitnetc {
 
 // Names and digests, as text. `cache_dir`: empty where there is none. Error: kIoError naming a file
 // that cannot be read; kCancelled.
-Result<std::string> source_digest(const std::string& folder, const std::string& cache_dir,
+Result<std::string> source_digest(const std::string& source_path, const std::string& cache_dir,
                                   const CancelToken* cancel);
 
 }  // namespace bitnetc

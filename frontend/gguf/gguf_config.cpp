@@ -1,0 +1,225 @@
+#include "frontend/gguf/gguf_config.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "runtime/printable.h"
+
+namespace bitnetc {
+namespace {
+
+// As for configurations of Hugging Face folders (frontend/hf/hf_config.cpp).
+constexpr int64_t kMaxDimension = (int64_t{1} << 24) - 1;
+constexpr int64_t kMaxLayers = int64_t{1} << 16;
+constexpr int64_t kMaxPositions = int64_t{1} << 24;
+constexpr double kFloatMin = std::numeric_limits<float>::min();
+constexpr double kFloatMax = std::numeric_limits<float>::max();
+// What a file means that says nothing.
+constexpr double kDefaultRopeTheta = 10000;
+
+constexpr char kArchitectureKey[] = "general.architecture";
+
+Result<const GgufArchitecture*> read_architecture(MetadataReader* reader) {
+  BITNETC_ASSIGN_OR_RETURN(const std::string name, reader->required_text(kArchitectureKey));
+  BITNETC_RETURN_IF_ERROR(reader->expect_text("general.type", {"model"}));
+  const GgufArchitecture* architecture = find_gguf_architecture(name);
+  if (architecture == nullptr)
+    return reader->error(StatusCode::kUnsupported, "{} = \"{}\" is not supported; known: {}",
+                         kArchitectureKey, printable(name, 100), known_gguf_architectures());
+  return architecture;
+}
+
+// Reads the keys of one architecture: "bitnet-b1.58.block_count".
+class FactsReader {
+ public:
+  FactsReader(const GgufModel& model, const GgufArchitecture& architecture, MetadataReader* reader)
+      : model_(model), architecture_(architecture), reader_(*reader) {}
+
+  Result<ModelFacts> read() {
+    BITNETC_RETURN_IF_ERROR(read_shapes());
+    BITNETC_RETURN_IF_ERROR(read_head_dim());
+    BITNETC_RETURN_IF_ERROR(read_rope());
+    BITNETC_RETURN_IF_ERROR(check_fixed_keys());
+    BITNETC_RETURN_IF_ERROR(check_layers());
+    facts_.tied_head = model_.find("output.weight") == nullptr;
+    return facts_;
+  }
+
+ private:
+  std::string key(std::string_view name) const {
+    return fmt::format("{}.{}", architecture_.name, name);
+  }
+
+  Status read_shapes() {
+    const struct {
+      const char* name;
+      int64_t* value;
+      int64_t most;
+    } required[] = {
+        {"embedding_length", &config().hidden_size, kMaxDimension},
+        {"feed_forward_length", &config().intermediate_size, kMaxDimension},
+        {"block_count", &config().layers, kMaxLayers},
+        {"attention.head_count", &config().q_heads, kMaxDimension},
+        {"context_length", &config().max_positions, kMaxPositions},
+    };
+    for (const auto& field : required) {
+      BITNETC_ASSIGN_OR_RETURN(*field.value,
+                               reader_.required_integer(key(field.name), 1, field.most));
+    }
+    BITNETC_ASSIGN_OR_RETURN(const auto kv_heads,
+                             reader_.integer_per_layer(key("attention.head_count_kv"), 1,
+                                                       kMaxDimension, config().layers));
+    config().kv_heads = kv_heads.value_or(config().q_heads);
+    if (config().q_heads % config().kv_heads != 0)
+      return reader_.error(StatusCode::kDataCorrupt, "{} = {} does not divide {} = {}",
+                           key("attention.head_count_kv"), config().kv_heads,
+                           key("attention.head_count"), config().q_heads);
+    BITNETC_ASSIGN_OR_RETURN(
+        const double eps,
+        reader_.required_number(key("attention.layer_norm_rms_epsilon"), kFloatMin, kFloatMax));
+    config().norm_eps = static_cast<float>(eps);
+    return read_vocab_size();
+  }
+
+  // The rows of the embedding say it; older writers leave the key out.
+  Status read_vocab_size() {
+    BITNETC_ASSIGN_OR_RETURN(const auto vocab_size,
+                             reader_.integer(key("vocab_size"), 1, kMaxDimension));
+    const GgufTensor* embedding = model_.find("token_embd.weight");
+    if (embedding == nullptr)
+      return reader_.error(StatusCode::kNotFound, "tensor token_embd.weight is missing");
+    config().vocab_size = vocab_size.value_or(embedding->rows());
+    if (config().vocab_size > kMaxDimension)
+      return make_error(StatusCode::kDataCorrupt, "{}: has {} rows, expected at most {}",
+                        embedding->label(), config().vocab_size, kMaxDimension);
+    return {};
+  }
+
+  Status read_head_dim() {
+    BITNETC_ASSIGN_OR_RETURN(const auto key_length,
+                             reader_.integer(key("attention.key_length"), 1, kMaxDimension));
+    BITNETC_ASSIGN_OR_RETURN(const auto value_length,
+                             reader_.integer(key("attention.value_length"), 1, kMaxDimension));
+    const int64_t heads = config().q_heads, hidden = config().hidden_size;
+    if (!key_length && hidden % heads != 0)
+      return reader_.error(StatusCode::kDataCorrupt,
+                           "{} is missing and {} = {} is no multiple of {} = {}",
+                           key("attention.key_length"), key("embedding_length"), hidden,
+                           key("attention.head_count"), heads);
+    const int64_t head_dim = key_length.value_or(hidden / heads);
+    if (value_length.value_or(hidden / heads) != head_dim)
+      return reader_.error(StatusCode::kUnsupported,
+                           "keys of {} elements and values of {} ({}) are not supported", head_dim,
+                           value_length.value_or(hidden / heads), key("attention.value_length"));
+    if (head_dim % 2 != 0)
+      return reader_.error(StatusCode::kDataCorrupt,
+                           "heads have {} elements ({} = {}); RoPE turns pairs", head_dim,
+                           key("attention.head_count"), heads);
+    if (head_dim * heads > kMaxDimension)
+      return reader_.error(StatusCode::kDataCorrupt, "{} * {} = {} * {} exceeds {}",
+                           key("attention.head_count"), key("attention.key_length"), heads,
+                           head_dim, kMaxDimension);
+    config().head_dim = head_dim;
+    return {};
+  }
+
+  // Scaling by 1 is no scaling; any other is refused.
+  Status read_rope() {
+    BITNETC_ASSIGN_OR_RETURN(const auto theta,
+                             reader_.number(key("rope.freq_base"), kFloatMin, kFloatMax));
+    config().rope_theta = theta.value_or(kDefaultRopeTheta);
+    BITNETC_RETURN_IF_ERROR(
+        reader_.expect_number(key("rope.dimension_count"), static_cast<double>(config().head_dim)));
+    BITNETC_RETURN_IF_ERROR(reader_.expect_text(key("rope.scaling.type"), {"none", "linear"}));
+    for (const char* name :
+         {"rope.scaling.factor", "rope.scale_linear", "rope.scaling.attn_factor"})
+      BITNETC_RETURN_IF_ERROR(reader_.expect_number(key(name), 1));
+    for (const char* name : {"rope.scaling.original_context_length", "rope.scaling.finetuned"})
+      reader_.find(key(name));  // without a factor they say nothing
+    return {};
+  }
+
+  Status check_fixed_keys() {
+    BITNETC_RETURN_IF_ERROR(
+        reader_.expect_text(key("hidden_activation"), {architecture_.activation}));
+    const std::pair<const char*, double> fixed[] = {{"attention.sliding_window", 0},
+                                                    {"attention.max_alibi_bias", 0},
+                                                    {"attention.clamp_kqv", 0},
+                                                    {"attn_logit_softcapping", 0},
+                                                    {"final_logit_softcapping", 0},
+                                                    {"expert_count", 0},
+                                                    {"expert_used_count", 0},
+                                                    {"logit_scale", 1},
+                                                    {"residual_scale", 1},
+                                                    {"embedding_scale", 1},
+                                                    {"pooling_type", 0}};
+    for (const auto& [name, only] : fixed)
+      BITNETC_RETURN_IF_ERROR(reader_.expect_number(key(name), only));
+    BITNETC_ASSIGN_OR_RETURN(const auto causal, reader_.boolean(key("attention.causal")));
+    if (!causal.value_or(true))
+      return reader_.error(StatusCode::kUnsupported, "{} = false is not supported",
+                           key("attention.causal"));
+    return check_attention_scale();
+  }
+
+  Status check_attention_scale() {
+    BITNETC_ASSIGN_OR_RETURN(const auto scale,
+                             reader_.number(key("attention.scale"), kFloatMin, kFloatMax));
+    const auto usual = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config().head_dim)));
+    if (scale && static_cast<float>(*scale) != usual)
+      return reader_.error(StatusCode::kUnsupported, "{} = {} is not supported, only {} is",
+                           key("attention.scale"), *scale, usual);
+    return {};
+  }
+
+  // A file with more layers than it says is another model: run with the first of its layers it
+  // would answer nonsense.
+  Status check_layers() const {
+    for (const std::string& name : model_.tensor_names())
+      if (const auto layer = gguf_layer_of(name); layer && *layer >= facts_.config.layers)
+        return reader_.error(StatusCode::kDataCorrupt,
+                             "{} is {}, but tensor {} is of layer {}, expected less",
+                             key("block_count"), facts_.config.layers, printable(name), *layer);
+    return {};
+  }
+
+  ModelConfig& config() { return facts_.config; }
+
+  const GgufModel& model_;
+  const GgufArchitecture& architecture_;
+  MetadataReader& reader_;
+  ModelFacts facts_;
+};
+
+}  // namespace
+
+Result<GgufConfig> read_gguf_config(const GgufModel& model, MetadataReader* reader) {
+  GgufConfig config;
+  BITNETC_ASSIGN_OR_RETURN(config.architecture, read_architecture(reader));
+  config.family = find_family(config.architecture->family);
+  if (config.family == nullptr)
+    return reader->error(StatusCode::kUnsupported,
+                         "{} = \"{}\" is of family \"{}\", which is not supported yet; supported: "
+                         "{}",
+                         kArchitectureKey, config.architecture->name, config.architecture->family,
+                         known_families());
+  BITNETC_ASSIGN_OR_RETURN(config.facts, FactsReader(model, *config.architecture, reader).read());
+  config.facts.config.family = config.family->name;
+  return config;
+}
+
+Status report_unread_keys(const MetadataReader& reader, LoadReport* report) {
+  constexpr std::string_view kRotated = "prism.hadamard.";
+  for (const std::string& key : reader.unread()) {
+    if (key.starts_with(kRotated))
+      return reader.error(StatusCode::kUnsupported,
+                          "{}: rotated weights are not supported, and without the rotation the "
+                          "model answers nonsense",
+                          printable(key, 100));
+    report->ignored_keys.push_back(fmt::format("{}: {}", reader.origin(), printable(key, 100)));
+  }
+  return {};
+}
+
+}  // namespace bitnetc

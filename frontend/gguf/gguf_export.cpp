@@ -1,0 +1,363 @@
+// A Graph's weights and facts as a GGUF file.
+#include <algorithm>
+#include <cmath>
+
+#include "frontend/export.h"
+#include "frontend/gguf/gguf_architecture.h"
+#include "frontend/gguf/gguf_weight_source.h"
+#include "frontend/gguf/gguf_writer.h"
+#include "frontend/gguf/tensor_types/encoders.h"
+#include "frontend/gguf/tokenizer_metadata.h"
+#include "runtime/math.h"
+
+namespace bitnetc {
+namespace {
+
+using gguf::tensor_type;
+using gguf::TensorType;
+
+struct FormatRow {
+  TernaryFormat format;
+  std::string_view type;
+  uint32_t file_type;  // general.file_type, as llama.cpp and bitnet.cpp number them
+};
+constexpr FormatRow kFormats[] = {{TernaryFormat::kI2S, "I2_S", 40},
+                                  {TernaryFormat::kTq1_0, "TQ1_0", 36},
+                                  {TernaryFormat::kTq2_0, "TQ2_0", 37},
+                                  {TernaryFormat::kF16, "F16", 1},
+                                  {TernaryFormat::kBf16, "BF16", 32}};
+
+const FormatRow& row_of(TernaryFormat format) {
+  return *std::ranges::find(kFormats, format, &FormatRow::format);
+}
+
+std::string without_suffix(std::string name, std::string_view suffix) {
+  BITNETC_CHECK(name.ends_with(suffix), "{} does not end in {}", name, suffix);
+  name.resize(name.size() - suffix.size());
+  return name;
+}
+
+bool fits(float value, const TensorType& type) {
+  if (type.name == "F16" || type.name.starts_with("TQ"))
+    return math::widen_f16(math::round_to_f16(value)) == value;
+  if (type.name == "BF16") return math::widen_bf16(math::round_to_bf16(value)) == value;
+  return true;
+}
+
+// A ternary matrix as it will be written.
+struct TernaryPlan {
+  const TernarySource* source = nullptr;
+  std::string name;  // "blk.0.attn_q"
+  const TensorType* type = nullptr;
+  int64_t heads = 0;  // whose rows are reordered; 0: none
+  // The scale is a tensor of its own, and the matrix holds -1, 0 and +1.
+  bool has_scale_tensor = false;
+  float scale = 0;
+};
+
+struct TablePlan {
+  const FloatTable* table = nullptr;
+  std::string name;
+  const TensorType* type = nullptr;
+};
+
+class GgufExport {
+ public:
+  GgufExport(const Graph& graph, const GgufExportOptions& options, GgufWriter& writer)
+      : graph_(graph), options_(options), writer_(writer) {}
+
+  Result<ExportReport> run() {
+    architecture_ = gguf_architecture_of_family(graph_.config.family);
+    if (architecture_ == nullptr)
+      return make_error(StatusCode::kUnsupported, "family \"{}\" has no architecture of GGUF files",
+                        graph_.config.family);
+    BITNETC_RETURN_IF_ERROR(plan_tables());
+    BITNETC_RETURN_IF_ERROR(plan_vectors());
+    BITNETC_RETURN_IF_ERROR(plan_ternary());
+    BITNETC_RETURN_IF_ERROR(add_values());
+    announce();
+    BITNETC_RETURN_IF_ERROR(writer_.write_header());
+    BITNETC_RETURN_IF_ERROR(write_tensors());
+    BITNETC_RETURN_IF_ERROR(writer_.finish());
+    note_exactness();
+    report_.file_bytes = writer_.bytes_written();
+    return std::move(report_);
+  }
+
+ private:
+  Result<std::string> file_name(const std::string& weight) const {
+    auto name = gguf_tensor_name(*architecture_, weight);
+    if (!name)
+      return make_error(StatusCode::kUnsupported, "{}: architecture \"{}\" has no tensor for it",
+                        weight, architecture_->name);
+    return *std::move(name);
+  }
+
+  const TensorType& table_type(const FloatTable& table) const {
+    switch (options_.tables) {
+      case TableFormat::kF16: return tensor_type("F16");
+      case TableFormat::kQ8_0: return tensor_type("Q8_0");
+      case TableFormat::kQ6K: return tensor_type("Q6_K");
+      case TableFormat::kAsIs: break;
+    }
+    switch (table.type) {
+      case FloatType::kF32: return tensor_type("F32");
+      case FloatType::kF16: return tensor_type("F16");
+      case FloatType::kBf16: return tensor_type("BF16");
+    }
+    return tensor_type("F32");
+  }
+
+  Status plan_tables() {
+    for (const FloatTable& table : graph_.tables) {
+      TablePlan plan{.table = &table, .type = &table_type(table)};
+      BITNETC_ASSIGN_OR_RETURN(plan.name, file_name(without_suffix(table.name, ".weight")));
+      if (!plan.type->stored_bytes(std::vector{table.columns, table.rows}))
+        return make_error(StatusCode::kUnsupported,
+                          "{}: {} columns are no multiple of {}, as type {} needs; leave --head "
+                          "out or take f16",
+                          table.name, table.columns, plan.type->block_elements, plan.type->name);
+      tables_.push_back(std::move(plan));
+    }
+    return {};
+  }
+
+  Status plan_vectors() {
+    for (const FloatVector& vector : graph_.vectors) {
+      BITNETC_ASSIGN_OR_RETURN(std::string name, file_name(without_suffix(vector.name, ".weight")));
+      vectors_.push_back(std::move(name));
+    }
+    return {};
+  }
+
+  // A type that cannot store a matrix leaves it to F16, and a scale that the type rounds to a
+  // tensor of its own. Only for these must the scale be known before the tensors are announced.
+  Status plan_ternary() {
+    const TensorType& asked = tensor_type(row_of(options_.ternary).type);
+    for (const TernarySource& source : graph_.ternary) {
+      TernaryPlan plan{.source = &source, .type = &asked};
+      BITNETC_ASSIGN_OR_RETURN(plan.name, file_name(source.name));
+      if (architecture_->permutes_qk && source.name.ends_with(".self_attn.q_proj"))
+        plan.heads = graph_.config.q_heads;
+      if (architecture_->permutes_qk && source.name.ends_with(".self_attn.k_proj"))
+        plan.heads = graph_.config.kv_heads;
+      // Readers of I2_S count rows in whole blocks, though the format does not.
+      if (source.k % asked.block_elements != 0) {
+        plan.type = &tensor_type("F16");
+        ++odd_matrices_;
+      }
+      if (plan.type->name != "I2_S") {
+        BITNETC_ASSIGN_OR_RETURN(const TernaryMatrix matrix, load(source));
+        plan.scale = matrix.scales.values[0];
+        plan.has_scale_tensor = !fits(plan.scale, *plan.type);
+        scale_tensors_ += plan.has_scale_tensor ? 1 : 0;
+      }
+      ternary_.push_back(std::move(plan));
+    }
+    return {};
+  }
+
+  static Result<TernaryMatrix> load(const TernarySource& source) {
+    BITNETC_ASSIGN_OR_RETURN(TernaryMatrix matrix, source.load());
+    BITNETC_RETURN_IF_ERROR(validate(matrix, source.label()));
+    if (matrix.scales.kind != Scales::Kind::kTensor)
+      return make_error(
+          StatusCode::kUnsupported, "{}: a scale per {} cannot be written, only one per matrix can",
+          source.label(), matrix.scales.kind == Scales::Kind::kRow ? "row" : "group of columns");
+    return matrix;
+  }
+
+  Status add_values() {
+    const ModelConfig& config = graph_.config;
+    const auto key = [&](std::string_view name) {
+      return fmt::format("{}.{}", architecture_->name, name);
+    };
+    writer_.add_text("general.architecture", architecture_->name);
+    writer_.add_text("general.type", "model");
+    writer_.add_u32("general.file_type", row_of(options_.ternary).file_type);
+    writer_.add_u32("general.quantization_version", 2);
+    const std::pair<const char*, int64_t> numbers[] = {
+        {"vocab_size", config.vocab_size},
+        {"context_length", config.max_positions},
+        {"embedding_length", config.hidden_size},
+        {"block_count", config.layers},
+        {"feed_forward_length", config.intermediate_size},
+        {"attention.head_count", config.q_heads},
+        {"attention.head_count_kv", config.kv_heads},
+        {"attention.key_length", config.head_dim},
+        {"attention.value_length", config.head_dim},
+        {"rope.dimension_count", config.head_dim}};
+    for (const auto& [name, value] : numbers)
+      writer_.add_u32(key(name), static_cast<uint32_t>(value));
+    writer_.add_f32(key("attention.layer_norm_rms_epsilon"), config.norm_eps);
+    const auto theta = static_cast<float>(config.rope_theta);
+    if (static_cast<double>(theta) != config.rope_theta)
+      return make_error(StatusCode::kUnsupported,
+                        "rope_theta = {} is not an fp32 number, which a GGUF file holds",
+                        config.rope_theta);
+    writer_.add_f32(key("rope.freq_base"), theta);
+    writer_.add_text(key("hidden_activation"), architecture_->activation);
+    const GenerationDefaults& generation = graph_.generation;
+    if (generation.do_sample || generation.temperature || generation.top_p || generation.top_k ||
+        generation.min_p || generation.repetition_penalty)
+      report_.notes.push_back(
+          "the defaults of sampling (temperature and the like) have no place in a GGUF file");
+    return add_tokenizer_metadata(graph_, &writer_, &report_.notes);
+  }
+
+  // In the order in which write_tensors() writes.
+  void announce() {
+    for (const TablePlan& plan : tables_)
+      writer_.announce(plan.name + ".weight", *plan.type,
+                       std::vector{plan.table->columns, plan.table->rows});
+    for (size_t i = 0; i < vectors_.size(); ++i)
+      writer_.announce(vectors_[i] + ".weight", tensor_type("F32"),
+                       std::vector{std::ssize(graph_.vectors[i].values)});
+    for (const TernaryPlan& plan : ternary_) {
+      writer_.announce(plan.name + ".weight", *plan.type,
+                       std::vector{plan.source->k, plan.source->n});
+      if (plan.has_scale_tensor)
+        writer_.announce(plan.name + ".scale", tensor_type("F32"), std::vector<int64_t>{1});
+    }
+  }
+
+  Status write_tensors() {
+    for (const TablePlan& plan : tables_) {
+      BITNETC_RETURN_IF_ERROR(write_table(plan));
+      BITNETC_RETURN_IF_ERROR(step(plan.name));
+    }
+    for (size_t i = 0; i < vectors_.size(); ++i) {
+      const std::vector<float>& values = graph_.vectors[i].values;
+      BITNETC_RETURN_IF_ERROR(writer_.write(
+          {reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(float)}));
+      BITNETC_RETURN_IF_ERROR(step(vectors_[i]));
+    }
+    for (const TernaryPlan& plan : ternary_) {
+      BITNETC_RETURN_IF_ERROR(write_ternary(plan));
+      BITNETC_RETURN_IF_ERROR(step(plan.name));
+    }
+    return {};
+  }
+
+  Status step(const std::string& name) {
+    const auto total = static_cast<int>(tables_.size() + vectors_.size() + ternary_.size());
+    ++report_.tensors;
+    if (options_.progress && !options_.progress(report_.tensors, total, name))
+      return Status(StatusCode::kCancelled, "conversion stopped; nothing was written");
+    return {};
+  }
+
+  // Some rows at a time.
+  Status write_table(const TablePlan& plan) {
+    const FloatTable& table = *plan.table;
+    const std::string_view type = plan.type->name;
+    const bool as_stored = tensor_type(type).id == stored_type(table.type).id;
+    if (as_stored) return writer_.write(table.bytes);
+    std::vector<float> row(static_cast<size_t>(table.columns));
+    std::vector<uint8_t> out(*plan.type->stored_bytes(std::vector{table.columns}));
+    const auto row_bytes = static_cast<size_t>(table.columns * float_type_bytes(table.type));
+    for (int64_t r = 0; r < table.rows; ++r) {
+      math::widen(table.type, table.bytes.data() + static_cast<size_t>(r) * row_bytes,
+                  table.columns, row.data());
+      if (type == "Q8_0") {
+        gguf::encode_q8_0(row, out.data());
+      } else if (type == "Q6_K") {
+        gguf::encode_q6_k(row, out.data());
+      } else {
+        BITNETC_RETURN_IF_ERROR(round_to_f16(plan, r, row, out));
+      }
+      BITNETC_RETURN_IF_ERROR(writer_.write(out));
+    }
+    if (type != "F16")
+      report_.notes.push_back(
+          fmt::format("{}: {} as {}, rounded", plan.name, float_type_name(table.type), type));
+    return {};
+  }
+
+  static const TensorType& stored_type(FloatType type) {
+    if (type == FloatType::kF16) return tensor_type("F16");
+    return tensor_type(type == FloatType::kBf16 ? "BF16" : "F32");
+  }
+
+  Status round_to_f16(const TablePlan& plan, int64_t row_index, std::span<const float> row,
+                      std::span<uint8_t> out) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      const uint16_t bits = math::round_to_f16(row[i]);
+      const float rounded = math::widen_f16(bits);
+      if (!std::isfinite(rounded))
+        return make_error(StatusCode::kUnsupported,
+                          "{}: row {}, column {} is {}, which fp16 does not reach",
+                          plan.table->name, row_index, i, row[i]);
+      rounded_elements_ += rounded != row[i] ? 1 : 0;
+      std::memcpy(out.data() + i * sizeof bits, &bits, sizeof bits);
+    }
+    return {};
+  }
+
+  Status write_ternary(const TernaryPlan& plan) {
+    BITNETC_ASSIGN_OR_RETURN(TernaryMatrix matrix, load(*plan.source));
+    if (plan.heads > 0) rotate_rows(&matrix, plan.heads);
+    const float scale = plan.has_scale_tensor ? 1.0f : matrix.scales.values[0];
+    std::vector<uint8_t> out(*plan.type->stored_bytes(std::vector{matrix.k, matrix.n}));
+    const std::string_view type = plan.type->name;
+    if (type == "I2_S") {
+      gguf::encode_i2_s(matrix.trits, scale, out);
+    } else if (type == "TQ1_0") {
+      gguf::encode_tq1_0(matrix.trits, scale, out);
+    } else if (type == "TQ2_0") {
+      gguf::encode_tq2_0(matrix.trits, scale, out);
+    } else {
+      const uint16_t one = type == "F16" ? math::round_to_f16(scale) : math::round_to_bf16(scale);
+      for (size_t i = 0; i < matrix.trits.size(); ++i) {
+        const int8_t trit = matrix.trits[i];
+        const auto bits = static_cast<uint16_t>(trit == 0 ? 0 : trit > 0 ? one : one | 0x8000);
+        std::memcpy(out.data() + i * sizeof bits, &bits, sizeof bits);
+      }
+    }
+    BITNETC_RETURN_IF_ERROR(writer_.write(out));
+    if (!plan.has_scale_tensor) return {};
+    const float own = matrix.scales.values[0];
+    return writer_.write({reinterpret_cast<const uint8_t*>(&own), sizeof own});
+  }
+
+  void note_exactness() {
+    const std::string_view asked = row_of(options_.ternary).type;
+    if (odd_matrices_ > 0)
+      report_.notes.push_back(
+          fmt::format("{} of {} matrices have rows that {} cannot cut into whole blocks: written "
+                      "as F16",
+                      odd_matrices_, ternary_.size(), asked));
+    if (scale_tensors_ > 0)
+      report_.notes.push_back(fmt::format(
+          "{} of {} scales are not fp16 or bf16 numbers: written exactly, as F32 tensors "
+          "NAME.scale beside matrices of -1, 0 and +1; a program that does not know them would "
+          "run without scales",
+          scale_tensors_, ternary_.size()));
+    if (rounded_elements_ > 0)
+      report_.notes.push_back(fmt::format(
+          "{} elements of the embedding and head were rounded to fp16", rounded_elements_));
+  }
+
+  const Graph& graph_;
+  const GgufExportOptions& options_;
+  GgufWriter& writer_;
+  const GgufArchitecture* architecture_ = nullptr;
+  std::vector<TablePlan> tables_;
+  std::vector<std::string> vectors_;  // names, in the order of the graph's
+  std::vector<TernaryPlan> ternary_;
+  int odd_matrices_ = 0, scale_tensors_ = 0;
+  int64_t rounded_elements_ = 0;
+  ExportReport report_;
+};
+
+}  // namespace
+
+Result<ExportReport> export_gguf(const Graph& graph, const std::string& path,
+                                 const GgufExportOptions& options) {
+  BITNETC_ASSIGN_OR_RETURN(const auto writer, GgufWriter::create(path));
+  auto report = GgufExport(graph, options, *writer).run();
+  if (!report.ok()) return report.status().with_context(path);
+  return report;
+}
+
+}  // namespace bitnetc
