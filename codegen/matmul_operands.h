@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "codegen/kernel_spec.h"
-#include "codegen/random.h"
+#include "runtime/random.h"
 
 namespace bitnetc {
 

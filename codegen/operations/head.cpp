@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/random.h"
+#include "runtime/random.h"
 
 namespace bitnetc {
 namespace {

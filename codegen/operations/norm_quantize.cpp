@@ -1,7 +1,7 @@
 #include "codegen/operations/norm_quantize.h"
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/random.h"
+#include "runtime/random.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {

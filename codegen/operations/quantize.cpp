@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/random.h"
+#include "runtime/random.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {

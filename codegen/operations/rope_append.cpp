@@ -1,8 +1,8 @@
 #include "codegen/operations/rope_append.h"
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/random.h"
 #include "runtime/kv_cache.h"
+#include "runtime/random.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {

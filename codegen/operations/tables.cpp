@@ -4,7 +4,7 @@
 
 #include "codegen/layout/word_columns.h"
 #include "codegen/operations/spec_name.h"
-#include "codegen/random.h"
+#include "runtime/random.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {

@@ -16,7 +16,7 @@
 
 #include "codegen/kernel_spec.h"
 #include "codegen/operations/call_case.h"
-#include "codegen/random.h"
+#include "runtime/random.h"
 
 namespace bitnetc::proof {
 

@@ -2,6 +2,8 @@
 // turns facts and weights into a Graph. docs/adding-a-family.md says how to add one.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +14,11 @@
 #include "runtime/status.h"
 
 namespace bitnetc {
+
+// What a reader takes from a file, whatever its format.
+inline constexpr int64_t kMaxPositions = int64_t{1} << 24;
+inline constexpr double kFloatMin = std::numeric_limits<float>::min();
+inline constexpr double kFloatMax = std::numeric_limits<float>::max();
 
 // What a family needs to know before it sees a weight. Read and range-checked by the file format's
 // reader.

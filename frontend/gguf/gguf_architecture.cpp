@@ -91,7 +91,7 @@ constexpr GgufArchitecture kArchitectures[] = {
      .activation = "relu2",
      .layer_names = kBitnetNames,
      .repairs_tokenizer = true},
-    {.name = "bitnet", .family = "bitnet-silu", .activation = "silu", .layer_names = kBitnetNames},
+    {.name = "bitnet", .family = "1bitllm", .activation = "silu", .layer_names = kBitnetNames},
     {.name = "llama",
      .family = "llama",
      .activation = "silu",

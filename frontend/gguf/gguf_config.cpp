@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "frontend/families/family.h"
 #include "runtime/printable.h"
 
 namespace bitnetc {
@@ -12,9 +13,6 @@ namespace {
 // As for configurations of Hugging Face folders (frontend/hf/hf_config.cpp).
 constexpr int64_t kMaxDimension = (int64_t{1} << 24) - 1;
 constexpr int64_t kMaxLayers = int64_t{1} << 16;
-constexpr int64_t kMaxPositions = int64_t{1} << 24;
-constexpr double kFloatMin = std::numeric_limits<float>::min();
-constexpr double kFloatMax = std::numeric_limits<float>::max();
 // What a file means that says nothing.
 constexpr double kDefaultRopeTheta = 10000;
 
@@ -192,6 +190,13 @@ class FactsReader {
   ModelFacts facts_;
 };
 
+std::string family_names() {
+  std::string names;
+  for (const Family* family : families())
+    names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", family->name);
+  return names;
+}
+
 }  // namespace
 
 Result<GgufConfig> read_gguf_config(const GgufModel& model, MetadataReader* reader) {
@@ -203,7 +208,7 @@ Result<GgufConfig> read_gguf_config(const GgufModel& model, MetadataReader* read
                          "{} = \"{}\" is of family \"{}\", which is not supported yet; supported: "
                          "{}",
                          kArchitectureKey, config.architecture->name, config.architecture->family,
-                         known_families());
+                         family_names());
   BITNETC_ASSIGN_OR_RETURN(config.facts, FactsReader(model, *config.architecture, reader).read());
   config.facts.config.family = config.family->name;
   return config;

@@ -10,7 +10,7 @@
 namespace bitnetc {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr char kModelKey[] = "tokenizer.ggml.model";
 constexpr char kTokensKey[] = "tokenizer.ggml.tokens";
@@ -247,8 +247,8 @@ class TokenizerReader {
     return {};
   }
 
-  Json added_tokens() const {
-    Json tokens = Json::array();
+  OrderedJson added_tokens() const {
+    OrderedJson tokens = OrderedJson::array();
     for (size_t id = 0; id < tokens_.size(); ++id)
       if (is_added(id))
         tokens.push_back({{"id", id},
@@ -261,8 +261,8 @@ class TokenizerReader {
     return tokens;
   }
 
-  static Json pre_tokenizer(const SplittingRule& rule) {
-    Json steps = Json::array();
+  static OrderedJson pre_tokenizer(const SplittingRule& rule) {
+    OrderedJson steps = OrderedJson::array();
     for (const std::string_view regex : rule.regexes)
       steps.push_back({{"type", "Split"},
                        {"pattern", {{"Regex", regex}}},
@@ -275,21 +275,21 @@ class TokenizerReader {
     return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
   }
 
-  Json post_processor(const SplittingRule& rule) const {
+  OrderedJson post_processor(const SplittingRule& rule) const {
     const bool begins = add_bos_.value_or(rule.adds_bos && bos_), ends = add_eos_.value_or(false);
     if (!begins && !ends) return nullptr;
-    Json special = Json::object();
-    const auto piece = [&](int64_t id, int type_id) -> Json {
+    OrderedJson special = OrderedJson::object();
+    const auto piece = [&](int64_t id, int type_id) -> OrderedJson {
       const std::string text(tokens_[static_cast<size_t>(id)]);
       special[text] = {{"id", text}, {"ids", {id}}, {"tokens", {text}}};
       return {{"SpecialToken", {{"id", text}, {"type_id", type_id}}}};
     };
-    const auto frame = [&](Json* pieces, const char* sequence, int type_id) {
+    const auto frame = [&](OrderedJson* pieces, const char* sequence, int type_id) {
       if (begins) pieces->push_back(piece(*bos_, type_id));
       pieces->push_back({{"Sequence", {{"id", sequence}, {"type_id", type_id}}}});
       if (ends) pieces->push_back(piece(*eos_, type_id));
     };
-    Json single = Json::array(), pair = Json::array();
+    OrderedJson single = OrderedJson::array(), pair = OrderedJson::array();
     frame(&single, "A", 0);
     frame(&pair, "A", 0);
     frame(&pair, "B", 1);

@@ -18,10 +18,6 @@ using Json = nlohmann::json;
 constexpr int64_t kMaxDimension = (int64_t{1} << 24) - 1;
 constexpr int64_t kMaxLayers = int64_t{1} << 16;
 // Longer than any context that was ever trained.
-constexpr int64_t kMaxPositions = int64_t{1} << 24;
-constexpr double kFloatMin = std::numeric_limits<float>::min();
-constexpr double kFloatMax = std::numeric_limits<float>::max();
-constexpr NumberRange kPositive{kFloatMin, kFloatMax, "a positive number"};
 constexpr NumberRange kNotNegative{0, kFloatMax, "a number, at least 0"};
 constexpr NumberRange kFraction{0, 1, "a number from 0 to 1"};
 

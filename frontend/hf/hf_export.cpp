@@ -12,7 +12,7 @@
 namespace bitnetc {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // What config.json says besides the numbers.
 struct HfForm {
@@ -156,25 +156,25 @@ class FolderExport {
     const ModelConfig& model = graph_.config;
     const bool tied = std::ranges::none_of(
         graph_.tables, [](const FloatTable& table) { return table.name == "lm_head.weight"; });
-    Json json = {{"architectures", {form.architecture}},
-                 {"model_type", form.model_type},
-                 {"hidden_act", form.hidden_act},
-                 {"vocab_size", model.vocab_size},
-                 {"hidden_size", model.hidden_size},
-                 {"intermediate_size", model.intermediate_size},
-                 {"num_hidden_layers", model.layers},
-                 {"num_attention_heads", model.q_heads},
-                 {"num_key_value_heads", model.kv_heads},
-                 {"head_dim", model.head_dim},
-                 {"max_position_embeddings", model.max_positions},
-                 {"rms_norm_eps", shortest(model.norm_eps)},
-                 {"rope_theta", model.rope_theta},
-                 {"tie_word_embeddings", tied},
-                 {"torch_dtype", "bfloat16"},
-                 {"quantization_config",
-                  {{"quant_method", "bitnet"},
-                   {"linear_class", "autobitlinear"},
-                   {"quantization_mode", "offline"}}}};
+    OrderedJson json = {{"architectures", {form.architecture}},
+                        {"model_type", form.model_type},
+                        {"hidden_act", form.hidden_act},
+                        {"vocab_size", model.vocab_size},
+                        {"hidden_size", model.hidden_size},
+                        {"intermediate_size", model.intermediate_size},
+                        {"num_hidden_layers", model.layers},
+                        {"num_attention_heads", model.q_heads},
+                        {"num_key_value_heads", model.kv_heads},
+                        {"head_dim", model.head_dim},
+                        {"max_position_embeddings", model.max_positions},
+                        {"rms_norm_eps", shortest(model.norm_eps)},
+                        {"rope_theta", model.rope_theta},
+                        {"tie_word_embeddings", tied},
+                        {"torch_dtype", "bfloat16"},
+                        {"quantization_config",
+                         {{"quant_method", "bitnet"},
+                          {"linear_class", "autobitlinear"},
+                          {"quantization_mode", "offline"}}}};
     if (graph_.generation.bos_id) json["bos_token_id"] = *graph_.generation.bos_id;
     json["eos_token_id"] = graph_.generation.stop_ids;
     return json.dump(2) + "\n";
@@ -185,7 +185,7 @@ class FolderExport {
 
   std::string generation_config() const {
     const GenerationDefaults& defaults = graph_.generation;
-    Json json = {{"eos_token_id", defaults.stop_ids}, {"do_sample", defaults.do_sample}};
+    OrderedJson json = {{"eos_token_id", defaults.stop_ids}, {"do_sample", defaults.do_sample}};
     const auto put = [&](const char* key, const auto& value) {
       if (value) json[key] = *value;
     };
@@ -199,9 +199,9 @@ class FolderExport {
   }
 
   std::string tokenizer_config() const {
-    return Json{{"tokenizer_class", "PreTrainedTokenizerFast"},
-                {"clean_up_tokenization_spaces", false},
-                {"model_max_length", graph_.config.max_positions}}
+    return OrderedJson{{"tokenizer_class", "PreTrainedTokenizerFast"},
+                       {"clean_up_tokenization_spaces", false},
+                       {"model_max_length", graph_.config.max_positions}}
                .dump(2) +
            "\n";
   }

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "frontend/families/family.h"
 #include "frontend/json/strict_json.h"
 #include "runtime/math.h"
 
@@ -10,11 +11,7 @@ namespace {
 
 using Kind = RopeScaling::Kind;
 
-constexpr double kFloatMin = std::numeric_limits<float>::min();
-constexpr double kFloatMax = std::numeric_limits<float>::max();
-constexpr NumberRange kPositive{kFloatMin, kFloatMax, "a positive number"};
 constexpr NumberRange kAtLeastOne{1, kFloatMax, "a number, at least 1"};
-constexpr int64_t kMaxPositions = int64_t{1} << 24;
 
 // The value under either key; kDataCorrupt where both have one and they differ.
 Result<std::optional<std::string>> read_type(ObjectReader* rope) {

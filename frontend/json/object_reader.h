@@ -2,6 +2,7 @@
 // what nobody read can be reported. A null value counts as absent. Private to frontend/.
 #pragma once
 
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -19,6 +20,9 @@ struct NumberRange {
   double min, max;
   std::string_view text;
 };
+
+inline constexpr NumberRange kPositive{std::numeric_limits<float>::min(),
+                                       std::numeric_limits<float>::max(), "a positive number"};
 
 class ObjectReader {
  public:

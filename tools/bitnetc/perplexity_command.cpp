@@ -1,6 +1,7 @@
 // bitnetc perplexity: how likely a model finds a text, or continuations of contexts.
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <numbers>
 
 #include "runtime/printable.h"
 #include "tools/bitnetc/command_context.h"
@@ -8,6 +9,7 @@
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/json_output.h"
 #include "tools/bitnetc/plan_options.h"
+#include "tools/bitnetc/terminal.h"
 #include "tools/bitnetc/text_options.h"
 #include "tools/engine/engine.h"
 #include "tools/engine/scoring.h"

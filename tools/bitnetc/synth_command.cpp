@@ -3,11 +3,13 @@
 #include <filesystem>
 #include <memory>
 
+#include "frontend/synth.h"
 #include "runtime/printable.h"
 #include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/engine/synth/synth_model.h"
+#include "tools/bitnetc/terminal.h"
+#include "tools/engine/convert.h"
 
 namespace bitnetc {
 namespace {
@@ -73,9 +75,9 @@ Result<SynthRequest> read_request(const SynthOptions& options) {
   return request;
 }
 
-// A .bnc file is compiled from a folder beside it, which is removed then.
-Status write_compiled(const SynthRequest& request, const std::string& output,
-                      CommandContext& context) {
+// A file is converted from a folder beside it, which is removed then.
+Status write_converted(const SynthRequest& request, const std::string& output,
+                       CommandContext& context) {
   namespace fs = std::filesystem;
   std::string folder = output + ".XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr)
@@ -83,7 +85,7 @@ Status write_compiled(const SynthRequest& request, const std::string& output,
                       printable_path(output), std::generic_category().message(errno));
   Status status = write_synth_folder(request, folder, context.notes, &interrupted());
   if (status.ok())
-    status = compile_model({.source_folder = folder, .output_path = output},
+    status = convert_model({.model = folder, .target = output},
                            context.engine_options({.layout = "auto"}));
   std::error_code ignored;
   fs::remove_all(folder, ignored);
@@ -99,10 +101,8 @@ Status synth(const SynthOptions& options, CommandContext& context) {
   if (options.output.empty())
     return Status(StatusCode::kInvalidArgument, "-o: expected the folder or file to write");
   give_time_to_report();
-  if (options.output.ends_with(".bnc")) return write_compiled(request, options.output, context);
-  if (options.output.ends_with(".gguf"))
-    return make_error(StatusCode::kUnsupported, "-o {}: expected a folder or a .bnc file",
-                      printable_path(options.output));
+  if (format_of_target(options.output) != ModelFormat::kFolder)
+    return write_converted(request, options.output, context);
   return write_synth_folder(request, options.output, context.notes, &interrupted());
 }
 
@@ -121,7 +121,7 @@ void add_synth_command(Command parent, CommandContext& context) {
       "      --vocab 512 -o tiny");
   command.text("NAME", options->name, "NAME", "A shape that --list names; options below change it");
   command.text("-o,--output", options->output, "PATH",
-               "A Hugging Face folder, or a .bnc file by its name");
+               "A Hugging Face folder, or by its name a .gguf or .bnc file");
   command.flag("--list", options->list, "Print the named shapes");
   std::vector<std::string> families;
   for (const std::string_view name : synth_family_names()) families.emplace_back(name);

@@ -1,12 +1,17 @@
-// Shapes of synthetic models: those that published models have, those that bitnet.cpp benchmarks
-// with, and whatever a caller makes of them.
+// Random models: the shapes that published models have, those that bitnet.cpp benchmarks with, and
+// whatever a caller makes of them. A model is written as a stream, as a Hugging Face folder:
+// config, generation config, a byte-level tokenizer and one model.safetensors. Weights are scaled
+// so that activations stay of the order of one through any number of layers.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
+#include "runtime/cancel_token.h"
+#include "runtime/notes.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
@@ -41,5 +46,24 @@ const NamedSynthShape* find_synth_shape(std::string_view name);  // null when th
 
 // Error: kInvalidArgument naming the first number that no model of the family can have.
 Status validate(const SynthShape& shape);
+
+struct SynthRequest {
+  SynthShape shape;
+  uint64_t seed = 0;
+  double zeros = 1.0 / 3;  // share of the trits that are zero, 0 to 1
+  // Share of the neurons whose gate is positive, whatever the token; none: about half of them, by
+  // chance. Squared ReLU only.
+  std::optional<double> active = {};
+};
+
+// Bytes of model.safetensors.
+int64_t synth_bytes(const SynthRequest& request);
+
+// Into `folder`, which is free or an empty folder. config.json is written last: until then the
+// folder is no model. Error: kInvalidArgument (the request, a folder that holds something),
+// kIoError (also where the file system has not enough room, before anything is written),
+// kCancelled (what was written is removed).
+Status write_synth_folder(const SynthRequest& request, const std::string& folder, Notes& notes,
+                          const CancelToken* cancel = nullptr);
 
 }  // namespace bitnetc

@@ -1,5 +1,3 @@
-#include "tools/engine/synth/synth_model.h"
-
 #include <cmath>
 #include <filesystem>
 #include <functional>
@@ -7,12 +5,13 @@
 #include <variant>
 
 #include "frontend/safetensors/safetensors_writer.h"
+#include "frontend/synth.h"
+#include "frontend/synth/random_weights.h"
+#include "frontend/synth/tokenizer_document.h"
 #include "runtime/math.h"
 #include "runtime/output_file.h"
 #include "runtime/printable.h"
 #include "runtime/rounding.h"
-#include "tools/engine/synth/random_weights.h"
-#include "tools/engine/synth/tokenizer_document.h"
 
 namespace bitnetc {
 namespace {
@@ -22,6 +21,17 @@ using nlohmann::ordered_json;
 
 // Appends row `row` of a tensor.
 using RowWriter = std::function<void(int64_t row, std::vector<uint8_t>& out)>;
+
+struct TensorHeader {
+  std::string name, dtype;  // "BF16" or "U8"
+  std::vector<int64_t> shape;
+
+  int64_t bytes() const {
+    int64_t total = dtype == "BF16" ? 2 : 1;
+    for (const int64_t extent : shape) total *= extent;
+    return total;
+  }
+};
 
 struct SynthTensor {
   TensorHeader header;
@@ -209,19 +219,18 @@ Status write_tensors(const SynthRequest& request, const fs::path& path, Notes& n
   constexpr size_t kBlockBytes = size_t{1} << 20;
   constexpr int64_t kMegabyte = 1000000;
   const std::vector<SynthTensor> tensors = TensorList(request).take();
-  std::vector<TensorHeader> headers;
   int64_t total = 0, done = 0;
+  BITNETC_ASSIGN_OR_RETURN(const auto writer, SafetensorsWriter::create(path.string()));
   for (const SynthTensor& tensor : tensors) {
-    headers.push_back(tensor.header);
-    total += tensor.header.bytes();
+    const TensorHeader& header = tensor.header;
+    writer->announce(header.name, header.dtype, header.shape, header.bytes());
+    total += header.bytes();
   }
-  BITNETC_ASSIGN_OR_RETURN(const auto file,
-                           OutputFile::create(path.string(), OutputFile::Accepts::kRegularFile));
-  BITNETC_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::begin(*file, headers));
+  BITNETC_RETURN_IF_ERROR(writer->write_header());
   std::vector<uint8_t> block;
   const auto flush = [&]() -> Status {
     if (is_cancelled(cancel)) return Status(StatusCode::kCancelled, "interrupted");
-    BITNETC_RETURN_IF_ERROR(writer.write(block));
+    BITNETC_RETURN_IF_ERROR(writer->write(block));
     done += static_cast<int64_t>(block.size());
     block.clear();
     return {};
@@ -238,8 +247,7 @@ Status write_tensors(const SynthRequest& request, const fs::path& path, Notes& n
                     .what = tensor.header.name});
   }
   BITNETC_RETURN_IF_ERROR(flush());
-  writer.finish();
-  return file->finish();
+  return writer->finish();
 }
 
 Status check_room(const fs::path& folder, int64_t bytes) {

@@ -1,6 +1,6 @@
-#include "tools/engine/synth/shape.h"
-
 #include <algorithm>
+
+#include "frontend/synth.h"
 
 namespace bitnetc {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/engine/synth/random_weights.h"
+#include "frontend/synth/random_weights.h"
 
 #include <xxhash.h>
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "codegen/random.h"
+#include "runtime/random.h"
 
 namespace bitnetc {
 
