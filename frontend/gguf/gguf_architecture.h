@@ -19,7 +19,7 @@ struct GgufTensorName {
 
 struct GgufArchitecture {
   std::string_view name;    // "bitnet-b1.58"
-  std::string_view family;  // a model_type that the family answers to (families/family.h)
+  std::string_view family;  // as find_family() knows it (families/family.h)
   // hidden_activation when the file has none; a file with another one is refused.
   std::string_view activation;
   // The file has the rows of q and k reordered within each head, so that RoPE turns neighbours.
