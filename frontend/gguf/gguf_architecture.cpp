@@ -99,7 +99,7 @@ constexpr GgufArchitecture kArchitectures[] = {
      .layer_names = kLlamaNames},
     {.name = "qwen3", .family = "qwen3", .activation = "silu", .layer_names = kQwen3Names},
     {.name = "gemma3",
-     .family = "gemma3_text",
+     .family = "gemma3",
      .activation = "gelu_pytorch_tanh",
      .layer_names = kGemma3Names},
 };

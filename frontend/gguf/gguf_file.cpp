@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 #include <set>
+#include <tuple>
 
 #include "frontend/stand_in.h"
 #include "frontend/tokenizer/utf8.h"
@@ -264,8 +265,9 @@ class GgufHeaderReader {
     if (placed_.empty()) return {};
     const uint64_t begin = aligned(at_, alignment_);
     const uint64_t data_bytes = begin < bytes_.size() ? bytes_.size() - begin : 0;
-    std::stable_sort(placed_.begin(), placed_.end(),
-                     [](const Placed& a, const Placed& b) { return a.offset < b.offset; });
+    std::sort(placed_.begin(), placed_.end(), [](const Placed& a, const Placed& b) {
+      return std::tie(a.offset, a.tensor.name) < std::tie(b.offset, b.tensor.name);
+    });
     if (placed_[0].offset != 0)
       return error("tensor {} is the first and begins at {} of the data, expected 0",
                    printable(placed_[0].tensor.name), placed_[0].offset);

@@ -110,7 +110,7 @@ void add_autotune_command(Command parent, CommandContext& context) {
       "  bitnetc autotune --export node.profile\n"
       "  bitnetc autotune --import node.profile       on an equal machine");
   command.text("MODEL", options->model, "MODEL",
-               ".bnc file, Hugging Face folder or bundled name (default: the bundled model)");
+               ".bnc or .gguf file, model folder or bundled name (default: the bundled model)");
   command.list("--shapes", options->shapes, "SHAPE,...", "Instead of a model: NxK or NxK:EPILOGUE");
   command.list("--layouts", options->layouts, "LAYOUT,...", "Weight layouts (default: all)");
   command.integer("-t,--threads", options->threads, usable_thread_range(),

@@ -1,4 +1,4 @@
-// bitnetc compile: a model folder in, a .bnc file out.
+// bitnetc compile: a model folder or .gguf file in, a .bnc file out.
 #include <memory>
 
 #include "tools/bitnetc/command_context.h"
@@ -41,7 +41,7 @@ void add_compile_command(Command parent, CommandContext& context) {
       "  bitnetc compile ~/models/bitnet-b1.58-2B-4T -o 2b.bnc --tune quick\n"
       "The file is written beside its destination and renamed, so an old one survives a\n"
       "failure.");
-  command.text("MODEL", compile->model, "MODEL", "Hugging Face folder or bundled name");
+  command.text("MODEL", compile->model, "MODEL", "Hugging Face folder, .gguf file or bundled name");
   command.text("-o,--output", compile->output, "FILE", "The .bnc file to write");
   command.require("MODEL");
   command.require("--output");

@@ -121,7 +121,7 @@ void add_inspect_command(Command parent, CommandContext& context) {
       "Examples:\n"
       "  bitnetc inspect model.bnc --steps\n"
       "  bitnetc inspect model.bnc --json | jq '.description.program.steps[].kernel'");
-  command.text("MODEL", options->model, "MODEL", ".bnc file, model folder or bundled name");
+  command.text("MODEL", options->model, "MODEL", ".bnc or .gguf file, folder or bundled name");
   command.require("MODEL");
   command.flag("--steps", options->steps, "Also the steps, buffers and sections");
   command.json_flag(options->json);

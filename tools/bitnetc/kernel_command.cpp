@@ -320,7 +320,7 @@ void add_kernel_command(Command parent, CommandContext& context) {
       "  BITNETC_ISA=avx2 bitnetc kernel check model.bnc -v\n"
       "  bitnetc kernel bench --m 1 --regime memory\n"
       "  bitnetc kernel explain model.bnc");
-  constexpr char kModelHelp[] = ".bnc file, model folder or bundled name (default: bundled)";
+  constexpr char kModelHelp[] = ".bnc or .gguf file, folder or bundled name (default: bundled)";
 
   Command list_command = command.subcommand("list", "The kernels a model runs on this machine");
   list_command.text("MODEL", options->model, "MODEL", kModelHelp);

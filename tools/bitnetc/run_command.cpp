@@ -327,7 +327,7 @@ void add_run_command(Command parent, CommandContext& context) {
       "text is written.");
   command.text(
       "MODEL", run->model, "MODEL",
-      fmt::format(".bnc file, Hugging Face folder or bundled name (default: {})", kBundledModel));
+      fmt::format(".bnc or .gguf file, model folder or bundled name (default: {})", kBundledModel));
   add_text_options(command, run->prompt, "prompt");
   command.integer("-n,--predict", run->max_tokens, kCounts,
                   "Most tokens to generate (default: 128)");

@@ -67,7 +67,7 @@ void add_tokenize_command(Command parent, CommandContext& context) {
       "  bitnetc tokenize -p \"Once upon a time\"\n"
       "  bitnetc tokenize model.bnc --ids < story.txt\n"
       "  bitnetc tokenize --decode 3040,683,258,540");
-  command.text("MODEL", options->model, "MODEL", ".bnc file, model folder or bundled name");
+  command.text("MODEL", options->model, "MODEL", ".bnc or .gguf file, folder or bundled name");
   add_text_options(command, options->text, "text");
   command.integer("--decode", options->decode_ids,
                   {.least = 0, .most = std::numeric_limits<int32_t>::max()},
