@@ -84,6 +84,9 @@ Result<Options> read_options() {
   BITNETC_RETURN_IF_ERROR(read_threads(options));
   options.cache_dir = find_cache_dir();
   options.program_dir = find_program_dir();
+  options.hub_endpoint = environment("HF_ENDPOINT");
+  while (options.hub_endpoint.ends_with('/')) options.hub_endpoint.pop_back();
+  options.hub_token = environment("HF_TOKEN");
   return options;
 }
 
@@ -112,6 +115,9 @@ std::vector<OptionValue> describe_options(const Options& options) {
       {"BITNETC_THREADS", options.threads ? std::to_string(options.threads) : "(unset)",
        "default thread count; unset: every CPU this process may use"},
       {"XDG_CACHE_HOME", or_unset(options.cache_dir), "cache folder in use"},
+      {"HF_ENDPOINT", or_unset(options.hub_endpoint), "hub that pull downloads from"},
+      {"HF_TOKEN", options.hub_token.empty() ? "(unset)" : "(set)",
+       "token for repositories that want one"},
   };
 }
 

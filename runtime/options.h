@@ -21,6 +21,8 @@ struct Options {
   int threads = 0;             // BITNETC_THREADS=N     thread count; 0: all this process may use
   std::string cache_dir;       // $XDG_CACHE_HOME/bitnetc, else $HOME/.cache/bitnetc, else empty
   std::string program_dir;     // folder of the running executable, for the bundled model
+  std::string hub_endpoint;    // HF_ENDPOINT, without a slash at the end; empty: the default
+  std::string hub_token;       // HF_TOKEN
 };
 
 // The value of one setting, for `bitnetc doctor`.
