@@ -233,7 +233,8 @@ class TokenizerReader {
     const Json unknown = unknown_ ? Json(tokens_[static_cast<size_t>(*unknown_)]) : Json();
     result_.json += fmt::format(
         R"(,"model":{{"type":"BPE","dropout":null,"unk_token":{},"continuing_subword_prefix":null,)"
-        R"("end_of_word_suffix":null,"fuse_unk":{},"byte_fallback":{},"ignore_merges":{},"vocab":{{)",
+        R"("end_of_word_suffix":null,"fuse_unk":{},"byte_fallback":{},"ignore_merges":{},)"
+        R"("vocab":{{)",
         unknown.dump(), has_bytes, has_bytes, ignores_merges);
     bool is_first = true;
     for (size_t id = 0; id < tokens_.size(); ++id) {
