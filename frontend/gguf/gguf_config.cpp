@@ -190,13 +190,6 @@ class FactsReader {
   ModelFacts facts_;
 };
 
-std::string family_names() {
-  std::string names;
-  for (const Family* family : families())
-    names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", family->name);
-  return names;
-}
-
 }  // namespace
 
 Result<GgufConfig> read_gguf_config(const GgufModel& model, MetadataReader* reader) {
@@ -205,24 +198,30 @@ Result<GgufConfig> read_gguf_config(const GgufModel& model, MetadataReader* read
   config.family = find_family(config.architecture->family);
   if (config.family == nullptr)
     return reader->error(StatusCode::kUnsupported,
-                         "{} = \"{}\" is of family \"{}\", which is not supported yet; supported: "
-                         "{}",
-                         kArchitectureKey, config.architecture->name, config.architecture->family,
-                         family_names());
+                         "{} = \"{}\" is known, but its family \"{}\" cannot be run yet",
+                         kArchitectureKey, config.architecture->name, config.architecture->family);
   BITNETC_ASSIGN_OR_RETURN(config.facts, FactsReader(model, *config.architecture, reader).read());
   config.facts.config.family = config.family->name;
   return config;
 }
 
-Status report_unread_keys(const MetadataReader& reader, LoadReport* report) {
+Status report_unread_keys(const GgufArchitecture& architecture, const MetadataReader& reader,
+                          LoadReport* report) {
   constexpr std::string_view kRotated = "prism.hadamard.";
+  const std::string own = fmt::format("{}.", architecture.name);
   for (const std::string& key : reader.unread()) {
+    const std::string name = printable(key, 100);
     if (key.starts_with(kRotated))
       return reader.error(StatusCode::kUnsupported,
                           "{}: rotated weights are not supported, and without the rotation the "
                           "model answers nonsense",
-                          printable(key, 100));
-    report->ignored_keys.push_back(fmt::format("{}: {}", reader.origin(), printable(key, 100)));
+                          name);
+    if (key.starts_with(own)) {
+      report->notes.push_back(
+          fmt::format("{}: {} is not known and not used", reader.origin(), name));
+    } else {
+      report->ignored_keys.push_back(fmt::format("{}: {}", reader.origin(), name));
+    }
   }
   return {};
 }
