@@ -17,6 +17,7 @@
 
 #include "codegen/operations/attention.h"
 #include "codegen/operations/embed.h"
+#include "codegen/operations/glu.h"
 #include "codegen/operations/head.h"
 #include "codegen/operations/head_norm.h"
 #include "codegen/operations/matmul.h"
@@ -33,7 +34,7 @@ namespace bitnetc {
 // it.
 using KernelSpec =
     std::variant<MatmulSpec, NormQuantizeSpec, RmsNormSpec, HeadNormSpec, RopeAppendSpec,
-                 AttentionSpec, EmbedSpec, HeadSpec, QuantizeSpec, TablesSpec>;
+                 AttentionSpec, EmbedSpec, HeadSpec, QuantizeSpec, TablesSpec, GluSpec>;
 
 std::string spec_name(const KernelSpec& spec);
 // Error: kInvalidArgument naming the text, the part that does not parse and the form that was

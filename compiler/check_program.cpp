@@ -262,10 +262,9 @@ class ProgramChecker {
     if (spec.head_dim != config_.head_dim || spec.q_per_kv * config_.kv_heads != config_.q_heads)
       return corrupt("kernel {}, but the config has {} query heads, {} kv heads of {}",
                      step_->kernel, config_.q_heads, config_.kv_heads, config_.head_dim);
-    const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config_.head_dim)));
-    if (spec.scale != scale)
-      return corrupt("kernel {}, but the scale of head_dim {} is {}", step_->kernel,
-                     config_.head_dim, scale);
+    if (spec.scale != config_.attention_scale())
+      return corrupt("kernel {}, but the config's attention scale is {}", step_->kernel,
+                     config_.attention_scale());
     return {};
   }
 
@@ -274,12 +273,22 @@ class ProgramChecker {
   Status check_order(const KernelSpec& spec) {
     const bool is_rope = std::holds_alternative<RopeAppendSpec>(spec);
     const bool is_attention = std::holds_alternative<AttentionSpec>(spec);
-    if (heads_ > 0) return corrupt("stands behind the head, expected the head to be the last step");
+    if (outputs_ > 0)
+      return corrupt("stands behind the output of the model, expected that to be the last step");
     if (std::holds_alternative<EmbedSpec>(spec) && embeds_++ > 0)
       return corrupt("is a second embed");
     if (std::holds_alternative<HeadSpec>(spec)) {
-      ++heads_;
+      if (config_.output != ModelOutput::kLogits)
+        return corrupt("is a head, but the config's output is hidden");
+      ++outputs_;
       if (!step_->scored) return corrupt("is a head of all rows, expected scored ones");
+    }
+    if (const auto* norm = std::get_if<RmsNormSpec>(&spec);
+        norm != nullptr && step_->scored && config_.output == ModelOutput::kHidden) {
+      ++outputs_;
+      if (norm->k != config_.hidden_size)
+        return corrupt("kernel {}, but the config's hidden_size is {}", step_->kernel,
+                       config_.hidden_size);
     }
     if (step_->scored && !std::holds_alternative<HeadSpec>(spec) &&
         !std::holds_alternative<RmsNormSpec>(spec))
@@ -355,7 +364,8 @@ class ProgramChecker {
   Status check_whole() {
     step_ = nullptr;
     if (embeds_ != 1) return corrupt("has {} embed steps, expected 1", embeds_);
-    if (heads_ != 1) return corrupt("has no head");
+    if (outputs_ != 1)
+      return corrupt("has no {}", config_.output == ModelOutput::kLogits ? "head" : "last norm");
     if (static_cast<int64_t>(attended_.size()) != config_.layers)
       return corrupt("has attention in {} layers, the config has {}", attended_.size(),
                      config_.layers);
@@ -383,8 +393,8 @@ class ProgramChecker {
   std::vector<int64_t> used_positions_;
   std::map<int, int64_t> code_width_;  // by buffer of codes: columns before the pad
   std::set<int> appended_, attended_;  // layers
-  int embeds_ = 0, heads_ = 0;
-  std::optional<Slice> absmax_of_;  // the columns whose row absmax the last step left
+  int embeds_ = 0, outputs_ = 0;       // an output: the head, or the last norm
+  std::optional<Slice> absmax_of_;     // the columns whose row absmax the last step left
   Slice absmax_in_;
 };
 

@@ -58,7 +58,7 @@ class Compilation {
     Step step{.name = op.name,
               .kernel = spec_name(op.spec),
               .layer = op.layer,
-              .scored = is_scored(op),
+              .scored = op.scored,
               .rope_amplitude = op.rope_scaling.amplitude};
     for (const Operand& operand : step_operands(op.spec, graph_.config)) {
       StepOperand bound{.name = std::string(operand.name)};
@@ -66,7 +66,7 @@ class Compilation {
         bound.section = section_name(op, operand);
       } else {
         bound.slice = {.buffer = buffer_of(op, operand, memory),
-                       .column = op.column,
+                       .column = operand.role == Role::kOutput ? op.output_column : op.column,
                        .columns = std::max(operand.per_row, operand.per_position)};
       }
       step.operands.push_back(std::move(bound));
@@ -84,6 +84,7 @@ class Compilation {
       return memory.of_value[static_cast<size_t>(id)];
     };
     if (operand.name == "residual") return value(op.residual).values;
+    if (operand.name == "up") return value(op.up).values;
     if (operand.name == "row_absmax" || operand.name == "absmax") return memory.row_absmax;
     if (operand.role == Role::kScratch) return memory.scores;
     const ValueBuffers& buffers = value(operand.role == Role::kOutput ? op.output : op.input);
@@ -102,6 +103,7 @@ class Compilation {
       case StepKind::kHead: return graph_.tables[static_cast<size_t>(op.weights[0])].name;
       case StepKind::kRopeAppend: return frequencies_section(op);
       case StepKind::kQuantize:
+      case StepKind::kGlu:
       case StepKind::kAttention: break;
     }
     BITNETC_CHECK(false, "{} has no section for operand {}", op.name, operand.name);
@@ -135,6 +137,7 @@ class Compilation {
             as_bytes(math::rope_frequencies(std::get<RopeAppendSpec>(op.spec).head_dim,
                                             op.rope_theta, op.rope_scaling)));
       case StepKind::kQuantize:
+      case StepKind::kGlu:
       case StepKind::kAttention: break;
     }
     return {};

@@ -201,7 +201,13 @@ class NodeValidator {
   }
 
   Status check_table(const Node& node) const {
-    BITNETC_RETURN_IF_ERROR(check_no_attributes(node));
+    if (node.op == GraphOp::kEmbed) {
+      BITNETC_ASSIGN_OR_RETURN(const auto embed, attributes<EmbedAttributes>(node));
+      if (!(std::isfinite(embed.scale) && embed.scale > 0))
+        return error(node, "scale = {}, expected a positive number", embed.scale);
+    } else {
+      BITNETC_RETURN_IF_ERROR(check_no_attributes(node));
+    }
     BITNETC_RETURN_IF_ERROR(check_weight_index(node, "table", graph_.tables.size()));
     const FloatTable& table = graph_.tables[static_cast<size_t>(node.weight)];
     if (table.rows != graph_.config.vocab_size)
@@ -290,10 +296,9 @@ class NodeValidator {
       if (number.here != number.described)
         return error(node, "{} = {}, but the model's description says {}", number.name, number.here,
                      number.described);
-    const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.head_dim)));
-    if (attention.scale != scale)
-      return error(node, "scale = {}, but head_dim = {} of the model's description means {}",
-                   attention.scale, config.head_dim, scale);
+    if (attention.scale != config.attention_scale())
+      return error(node, "scale = {}, but the model's description says {}", attention.scale,
+                   config.attention_scale());
     return {};
   }
 

@@ -73,7 +73,7 @@ struct FloatVector {
 enum class GraphOp {
   // clang-format off
   //              inputs        output        weight    attributes
-  kEmbed,      // ()         -> [hidden]      table
+  kEmbed,      // ()         -> [hidden]      table     EmbedAttributes
   kRmsNorm,    // (x)        -> [same]        vector    NormAttributes
   kBitLinear,  // (x)        -> [n]           ternary             quantises its input per token
   kRope,       // (x)        -> [same]                  RopeAttributes
@@ -84,6 +84,12 @@ enum class GraphOp {
   // clang-format on
 };
 const char* graph_op_name(GraphOp op);
+
+// What the row of the table is multiplied with.
+struct EmbedAttributes {
+  float scale = 1;
+  bool operator==(const EmbedAttributes&) const = default;
+};
 
 // Each of the row's `heads` equal parts is normed by itself, all with the same weight.
 struct NormAttributes {
@@ -123,8 +129,8 @@ struct GluAttributes {
 };
 
 // monostate: the operation has none.
-using Attributes = std::variant<std::monostate, NormAttributes, RopeAttributes, AttentionAttributes,
-                                GluAttributes>;
+using Attributes = std::variant<std::monostate, EmbedAttributes, NormAttributes, RopeAttributes,
+                                AttentionAttributes, GluAttributes>;
 
 using ValueId = int;
 

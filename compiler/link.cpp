@@ -72,10 +72,16 @@ class Linker {
                           {.table = section<uint8_t>(step, "table").data(), .h = slice(step, "h")});
   }
   Status link(const Step& step, const RmsNormSpec& spec) {
+    if (step.scored) executable_.output = slice(step, "y");  // a head behind it has the last word
     return add<RmsNormStep>(step, spec,
                             {.x = slice(step, "x"),
+                             .residual = slice(step, "residual"),
                              .y = slice(step, "y"),
                              .weight = section<float>(step, "weight").data()});
+  }
+  Status link(const Step& step, const GluSpec& spec) {
+    return add<GluStep>(
+        step, spec, {.gate = slice(step, "gate"), .up = slice(step, "up"), .y = slice(step, "y")});
   }
   Status link(const Step& step, const HeadNormSpec& spec) {
     return add<HeadNormStep>(
@@ -107,7 +113,7 @@ class Linker {
   }
   Status link(const Step& step, const HeadSpec& spec) {
     const auto table = section<uint8_t>(step, "table");
-    executable_.logits_buffer = slice(step, "logits").buffer;
+    executable_.output = slice(step, "logits");
     return add<HeadStep>(step, spec,
                          {.hidden = slice(step, "hidden"),
                           .logits = slice(step, "logits"),

@@ -78,7 +78,7 @@ struct Executable {
   std::vector<Buffer<uint8_t>> repacked;
   KvLayout kv;
   std::vector<Rotation> rotations;
-  int logits_buffer = -1;
+  BoundSlice output;  // what the model puts out for a scored row: logits, or its hidden row
 
   // Bytes of weights, scales and tables that one generated token reads.
   int64_t bytes_per_token() const;

@@ -38,7 +38,8 @@ struct BatchRow {
   LogitsNeed need = {};
 };
 
-// At least the logits that a row's need asks for, and what they belong to.
+// At least the logits that a row's need asks for, and what they belong to. Of a text encoder: the
+// values of its hidden row, which are there for every need.
 struct Scores {
   std::span<const int32_t> ids;  // empty: logits[i] belongs to id i, for the whole vocabulary
   std::span<const float> logits;

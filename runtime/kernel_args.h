@@ -93,10 +93,19 @@ struct QuantizeArgs {
   int32_t* sum;
 };
 
-// One token: y = RMS norm of x.                     x, weight, y  f32[K]
+// One token: y = RMS norm of x, or residual + that.           x, weight, residual, y  f32[K]
+//   residual   only with RmsNormSpec::residual; y may equal it
 struct RmsNormArgs {
   const float* x;
   const float* weight;
+  float* y;
+  const float* residual = nullptr;
+};
+
+// One token: y = activation(gate) * up.                        gate, up, y  f32[N]
+struct GluArgs {
+  const float* gate;
+  const float* up;
   float* y;
 };
 
@@ -145,7 +154,7 @@ struct AttentionArgs {
   int64_t out_stride;
 };
 
-// h[K] = widened row `token` of the embedding table.
+// h[K] = widened row `token` of the embedding table, times a factor.
 struct EmbedArgs {
   const void* table;
   float* h;

@@ -28,11 +28,19 @@ struct RopeScaling {
   double amplitude = 1;  // of every cosine and sine
   bool operator==(const RopeScaling&) const = default;
 };
+// 1 / sqrt(d) in double, rounded once.
+float attention_scale_of(double d);
 std::string_view rope_scaling_name(RopeScaling::Kind kind);  // "none", "linear", "llama3", "yarn"
 std::optional<RopeScaling::Kind> parse_rope_scaling(std::string_view name);
 // "linear, factor 2"; "yarn, factor 4 over 128 positions, beta 32 and 1, amplitude 1.1386". No two
 // that differ have the same text.
 std::string describe(const RopeScaling& scaling);
+
+// What a model computes for a row of its input.
+enum class ModelOutput {
+  kLogits,  // of the vocabulary: a language model
+  kHidden,  // the last hidden row, normed: a text encoder
+};
 
 // What the numbers of the model are; every one is read from the model's own files.
 struct ModelConfig {
@@ -46,6 +54,14 @@ struct ModelConfig {
   double rope_theta = 0;
   RopeScaling rope_scaling;
   float norm_eps = 0;
+  // Of q k^T; none: 1 / sqrt(head_dim).
+  std::optional<float> stated_attention_scale = {};
+  ModelOutput output = ModelOutput::kLogits;
+
+  float attention_scale() const;
+  int64_t output_columns() const {
+    return output == ModelOutput::kLogits ? vocab_size : hidden_size;
+  }
 };
 
 // Defaults for generation, from generation_config.json and config.json.

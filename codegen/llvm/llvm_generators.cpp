@@ -42,6 +42,16 @@ std::optional<Kernel> load_stored(const KernelStoreKey& key, const KernelRequest
 using BuildCode = Result<LlvmCode> (*)(const KernelRequest& request, const std::string& kernel_name,
                                        const BuildSettings& settings);
 
+// Forms of an operation that its program does not have.
+template <typename Spec>
+Status check_form(const Spec&) {
+  return {};
+}
+Status check_form(const RmsNormSpec& spec) {
+  if (spec.residual) return make_error(StatusCode::kUnsupported, "adds no residual");
+  return {};
+}
+
 template <typename Spec>
 class LlvmGenerator final : public Generator {
  public:
@@ -54,8 +64,9 @@ class LlvmGenerator final : public Generator {
   int revision() const override { return 1; }
   GeneratorKind kind() const override { return GeneratorKind::kGenerated; }
   Status accepts(const KernelRequest& request) const override {
-    if (!std::holds_alternative<Spec>(request.spec))
-      return make_error(StatusCode::kUnsupported, "makes {} only", operation_);
+    const Spec* spec = std::get_if<Spec>(&request.spec);
+    if (spec == nullptr) return make_error(StatusCode::kUnsupported, "makes {} only", operation_);
+    BITNETC_RETURN_IF_ERROR(check_form(*spec));
     return llvm_accepts(request.target);
   }
   Result<Kernel> build(const KernelRequest& request, const std::string& kernel_name,

@@ -1,5 +1,7 @@
 #include "codegen/operations/embed.h"
 
+#include <cmath>
+
 #include "codegen/operations/spec_name.h"
 #include "runtime/random.h"
 
@@ -27,11 +29,15 @@ std::vector<Operand> Embed::operands(const EmbedSpec& spec) {
 }
 
 Status Embed::validate(const EmbedSpec& spec) {
-  return check_dimension(name(spec), "k", spec.k);
+  BITNETC_RETURN_IF_ERROR(check_dimension(name(spec), "k", spec.k));
+  if (std::isfinite(spec.scale) && spec.scale > 0) return {};
+  return make_error(StatusCode::kInvalidArgument, "{}: scale = {}, expected a positive number",
+                    name(spec), spec.scale);
 }
 
 std::string Embed::name(const EmbedSpec& spec) {
-  return fmt::format("embed_f32_{}_k{}", float_type_name(spec.type), spec.k);
+  const std::string scale = spec.scale == 1 ? "" : fmt::format("_scale{}", spec.scale);
+  return fmt::format("embed_f32_{}_k{}{}", float_type_name(spec.type), spec.k, scale);
 }
 
 EmbedSpec Embed::parse(NameReader& reader) {
@@ -39,6 +45,9 @@ EmbedSpec Embed::parse(NameReader& reader) {
   reader.expect("f32");
   spec.type = reader.float_type();
   spec.k = reader.number<int64_t>("k");
+  if (reader.at_end()) return spec;
+  spec.scale = reader.number<float>("scale");
+  if (spec.scale == 1) reader.fail("scale");  // one name each
   return spec;
 }
 
@@ -51,7 +60,8 @@ Work Embed::work(const EmbedSpec& spec, int64_t rows, int64_t positions) {
 std::vector<EmbedSpec> Embed::samples() {
   std::vector<EmbedSpec> specs;
   for (const FloatType type : kFloatTypes)
-    for (const int64_t k : kSampleWidths) specs.push_back({.k = k, .type = type});
+    for (const float scale : {1.0f, 11.313708f})
+      for (const int64_t k : kSampleWidths) specs.push_back({.k = k, .type = type, .scale = scale});
   return specs;
 }
 

@@ -1,4 +1,4 @@
-// Rows of the embedding table, widened to f32.
+// Rows of the embedding table, widened to f32, times a factor that some families have.
 // Page: docs/operations/embed.md
 #pragma once
 
@@ -17,6 +17,7 @@ namespace bitnetc {
 struct EmbedSpec {
   int64_t k = 0;
   FloatType type = FloatType::kBf16;
+  float scale = 1;
   auto operator<=>(const EmbedSpec&) const = default;
 };
 

@@ -8,21 +8,28 @@ namespace bitnetc {
 using RmsNorm = Operation<RmsNormSpec>;
 
 std::vector<Operand> RmsNorm::operands(const RmsNormSpec& spec) {
-  return {{.name = "x",
-           .role = Role::kInput,
-           .type = ElementType::kF32,
-           .per_row = spec.k,
-           .args_offset = offsetof(RmsNormArgs, x)},
-          {.name = "weight",
-           .role = Role::kWeight,
-           .type = ElementType::kF32,
-           .fixed = spec.k,
-           .args_offset = offsetof(RmsNormArgs, weight)},
-          {.name = "y",
-           .role = Role::kOutput,
-           .type = ElementType::kF32,
-           .per_row = spec.k,
-           .args_offset = offsetof(RmsNormArgs, y)}};
+  std::vector<Operand> list = {{.name = "x",
+                                .role = Role::kInput,
+                                .type = ElementType::kF32,
+                                .per_row = spec.k,
+                                .args_offset = offsetof(RmsNormArgs, x)},
+                               {.name = "weight",
+                                .role = Role::kWeight,
+                                .type = ElementType::kF32,
+                                .fixed = spec.k,
+                                .args_offset = offsetof(RmsNormArgs, weight)},
+                               {.name = "y",
+                                .role = Role::kOutput,
+                                .type = ElementType::kF32,
+                                .per_row = spec.k,
+                                .args_offset = offsetof(RmsNormArgs, y)}};
+  if (spec.residual)
+    list.push_back({.name = "residual",
+                    .role = Role::kInput,
+                    .type = ElementType::kF32,
+                    .per_row = spec.k,
+                    .args_offset = offsetof(RmsNormArgs, residual)});
+  return list;
 }
 
 Status RmsNorm::validate(const RmsNormSpec& spec) {
@@ -30,7 +37,7 @@ Status RmsNorm::validate(const RmsNormSpec& spec) {
 }
 
 std::string RmsNorm::name(const RmsNormSpec& spec) {
-  return fmt::format("rmsnorm_f32_k{}_eps{}", spec.k, spec.eps);
+  return fmt::format("rmsnorm_f32_k{}_eps{}{}", spec.k, spec.eps, spec.residual ? "_residual" : "");
 }
 
 RmsNormSpec RmsNorm::parse(NameReader& reader) {
@@ -38,6 +45,7 @@ RmsNormSpec RmsNorm::parse(NameReader& reader) {
   reader.expect("f32");
   spec.k = reader.number<int64_t>("k");
   spec.eps = reader.number<float>("eps");
+  spec.residual = reader.take("residual");
   return spec;
 }
 
@@ -47,7 +55,9 @@ Work RmsNorm::work(const RmsNormSpec& spec, int64_t rows, int64_t positions) {
 
 std::vector<RmsNormSpec> RmsNorm::samples() {
   std::vector<RmsNormSpec> specs;
-  for (const int64_t k : kSampleWidths) specs.push_back({.k = k, .eps = 1e-5f});
+  for (const bool residual : {false, true})
+    for (const int64_t k : kSampleWidths)
+      specs.push_back({.k = k, .eps = 1e-5f, .residual = residual});
   return specs;
 }
 

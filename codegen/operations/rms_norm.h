@@ -1,4 +1,4 @@
-// RMS norm with weight, row by row.
+// RMS norm with weight, row by row; maybe added to a residual row.
 // Page: docs/operations/rms_norm.md
 #pragma once
 
@@ -16,6 +16,7 @@ namespace bitnetc {
 struct RmsNormSpec {
   int64_t k = 0;
   float eps = 0;
+  bool residual = false;  // y = residual + the norm
   auto operator<=>(const RmsNormSpec&) const = default;
 };
 

@@ -41,13 +41,6 @@ TileValues scaled_tile(const MatmulSpec& spec, const MatmulArgs& args, int64_t t
   return values;
 }
 
-float gated(Epilogue epilogue, float gate, float up) {
-  if (epilogue == Epilogue::kSiluMul) return math::silu_f32(gate) * up;
-  if (epilogue == Epilogue::kGeluMul) return math::gelu_f32(gate) * up;
-  const float positive = gate > 0 ? gate : 0.0f;  // -0 and NaN give +0, as vmaxps(gate, 0) does
-  return positive * positive * up;
-}
-
 // The value of a field that kernels find under `code` in its table; false: the code does not occur.
 bool field_value(const TablesSpec& spec, int field, int code, int* value) {
   const bool lone_trit = word_format(spec.layout).trits[field] == 1;
@@ -81,6 +74,17 @@ int field_sum(const TablesSpec& spec, const int8_t* x, int64_t block, int w, int
 }
 
 }  // namespace
+
+float gated(Epilogue epilogue, float gate, float up) {
+  if (epilogue == Epilogue::kSiluMul) return math::silu_f32(gate) * up;
+  if (epilogue == Epilogue::kGeluMul) return math::gelu_f32(gate) * up;
+  const float positive = gate > 0 ? gate : 0.0f;  // -0 and NaN give +0, as vmaxps(gate, 0) does
+  return positive * positive * up;
+}
+
+void glu(const GluSpec& spec, const GluArgs& args) {
+  for (int64_t i = 0; i < spec.n; ++i) args.y[i] = gated(spec.epilogue, args.gate[i], args.up[i]);
+}
 
 void matmul(const MatmulSpec& spec, const MatmulArgs& args) {
   const int64_t tokens = spec.m == kAnyM ? args.m : spec.m;

@@ -44,7 +44,11 @@ void quantize_row(int64_t k, int64_t padded_k, const float* x, float absmax, int
 }  // namespace
 
 void rms_norm(const RmsNormSpec& spec, const RmsNormArgs& args) {
-  normalise(spec.k, spec.eps, args.x, args.weight, args.y);
+  if (!spec.residual) return normalise(spec.k, spec.eps, args.x, args.weight, args.y);
+  std::vector<float> normed(static_cast<size_t>(spec.k));
+  normalise(spec.k, spec.eps, args.x, args.weight, normed.data());
+  for (int64_t i = 0; i < spec.k; ++i)
+    args.y[i] = args.residual[i] + normed[static_cast<size_t>(i)];
 }
 
 void head_norm(const HeadNormSpec& spec, const HeadNormArgs& args) {

@@ -20,7 +20,7 @@ float widened(const void* table, FloatType type, int64_t at) {
 
 void embed(const EmbedSpec& spec, const EmbedArgs& args) {
   for (int64_t i = 0; i < spec.k; ++i)
-    args.h[i] = widened(args.table, spec.type, args.token * spec.k + i);
+    args.h[i] = widened(args.table, spec.type, args.token * spec.k + i) * spec.scale;
 }
 
 void head(const HeadSpec& spec, const HeadArgs& args) {

@@ -72,6 +72,12 @@ std::unique_ptr<Generator> make_static_embed_avx2() {
 std::unique_ptr<Generator> make_static_rms_norm_avx2() {
   return std::make_unique<StaticAvx2<RmsNormSpec, rms_norm_avx2>>("static_rms_norm_avx2");
 }
+std::unique_ptr<Generator> make_static_head_norm_avx2() {
+  return std::make_unique<StaticAvx2<HeadNormSpec, head_norm_avx2>>("static_head_norm_avx2");
+}
+std::unique_ptr<Generator> make_static_glu_avx2() {
+  return std::make_unique<StaticAvx2<GluSpec, glu_avx2>>("static_glu_avx2");
+}
 std::unique_ptr<Generator> make_static_quantize_avx2() {
   return std::make_unique<StaticAvx2<QuantizeSpec, quantize_avx2>>("static_quantize_avx2");
 }

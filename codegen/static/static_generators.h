@@ -17,6 +17,8 @@ std::unique_ptr<Generator> make_static_head_avx2();
 std::unique_ptr<Generator> make_static_rope_append_avx2();
 std::unique_ptr<Generator> make_static_embed_avx2();
 std::unique_ptr<Generator> make_static_rms_norm_avx2();
+std::unique_ptr<Generator> make_static_head_norm_avx2();
+std::unique_ptr<Generator> make_static_glu_avx2();
 std::unique_ptr<Generator> make_static_quantize_avx2();
 
 }  // namespace bitnetc

@@ -14,5 +14,7 @@ void rope_append_avx2(const RopeAppendSpec& spec, const RopeAppendArgs& args);
 void embed_avx2(const EmbedSpec& spec, const EmbedArgs& args);
 void quantize_avx2(const QuantizeSpec& spec, const QuantizeArgs& args);
 void rms_norm_avx2(const RmsNormSpec& spec, const RmsNormArgs& args);
+void head_norm_avx2(const HeadNormSpec& spec, const HeadNormArgs& args);
+void glu_avx2(const GluSpec& spec, const GluArgs& args);
 
 }  // namespace bitnetc

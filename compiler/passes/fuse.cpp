@@ -33,7 +33,7 @@ class Fuser {
     for (const Node& node : graph_.nodes) BITNETC_RETURN_IF_ERROR(fuse_node(node));
     for (const Node& node : graph_.nodes) {
       if (waits_for_user(node) && !fused_.contains(&node))
-        return unsupported(node, "its output is used by none of attention, glu or add");
+        return unsupported(node, "its output is used by no node that it can be fused with");
     }
     return std::move(fused_graph_);
   }
@@ -52,16 +52,27 @@ class Fuser {
     return std::get<Wanted>(node.attributes);
   }
 
+  bool is_output(const Node& node) const { return &node == &graph_.nodes.back(); }
+
   bool all_users_are(const Node& node, GraphOp op) const {
     const auto& users = consumers_[index(node.output)];
     return !users.empty() &&
            std::ranges::all_of(users, [&](const Node* user) { return user->op == op; });
   }
 
-  // Linear layers, rotations and norms before them wait for the node that consumes them.
+  // A norm whose only user adds it to something else.
+  bool is_added(const Node& norm) const {
+    const auto& users = consumers_[index(norm.output)];
+    return users.size() == 1 && users[0]->op == GraphOp::kAdd &&
+           users[0]->inputs[0] != users[0]->inputs[1];
+  }
+
+  // Linear layers, rotations, norms before them and norms that are added wait for the node that
+  // consumes them.
   bool waits_for_user(const Node& node) const {
     return node.op == GraphOp::kBitLinear || node.op == GraphOp::kRope ||
-           (node.op == GraphOp::kRmsNorm && all_users_are(node, GraphOp::kRope));
+           (node.op == GraphOp::kRmsNorm &&
+            (all_users_are(node, GraphOp::kRope) || is_added(node)));
   }
 
   Status fuse_node(const Node& node) {
@@ -85,11 +96,14 @@ class Fuser {
          .name = node.name,
          .output = define(node, round_up(table.columns, kTileRows)),
          .weights = {node.weight},
-         .spec = EmbedSpec{.k = table.columns, .type = table.type}});
+         .spec = EmbedSpec{.k = table.columns,
+                           .type = table.type,
+                           .scale = attributes<EmbedAttributes>(node).scale}});
     return {};
   }
 
-  // A norm feeds either linear layers, which want it quantised, or the head, which does not.
+  // A norm feeds linear layers, which want it quantised, or other norms or the head, which do not;
+  // or it is what the model puts out.
   Status fuse_norm(const Node& node) {
     const auto k = static_cast<int64_t>(graph_.vectors[index(node.weight)].values.size());
     const auto [eps, heads] = attributes<NormAttributes>(node);
@@ -102,12 +116,16 @@ class Fuser {
       op.kind = StepKind::kNormQuantize;
       op.spec = spec;
       op.output = define(node, spec.padded_k(), BufferKind::kQuantized);
-    } else if (all_users_are(node, GraphOp::kHead)) {
+    } else if (const bool is_last = is_output(node) || all_users_are(node, GraphOp::kHead);
+               is_last || all_users_are(node, GraphOp::kRmsNorm)) {
       op.kind = StepKind::kRmsNorm;
       op.spec = RmsNormSpec{.k = k, .eps = eps};
       op.output = define(node, round_up(k, kTileRows));
+      op.scored = is_last;
     } else {
-      return unsupported(node, "its users are neither all linear layers nor all heads");
+      return unsupported(node,
+                         "its users are neither all linear layers nor all norms nor all "
+                         "heads");
     }
     add(std::move(op));
     return {};
@@ -177,8 +195,7 @@ class Fuser {
     BITNETC_ASSIGN_OR_RETURN(const Projection k, projection_before(*k_rope, rope));
     const Node* parts[] = {q.linear, k.linear, producers_[index(node.inputs[2])]};
     const std::string prefix = fmt::format("layers.{}.", node.layer);
-    BITNETC_ASSIGN_OR_RETURN(const int qkv,
-                             fuse_matmul(node, prefix + "qkv_proj", parts, Epilogue::kScale));
+    BITNETC_ASSIGN_OR_RETURN(const int qkv, fuse_qkv(node, prefix + "qkv_proj", parts));
     const RopeAppendSpec append{.q_heads = attention.q_heads,
                                 .kv_heads = attention.kv_heads,
                                 .head_dim = attention.head_dim};
@@ -202,16 +219,84 @@ class Fuser {
     return {};
   }
 
+  // Where the three have one input, one matmul; else one each, which write side by side.
+  Result<int> fuse_qkv(const Node& attention, const std::string& name,
+                       std::span<const Node* const> parts) {
+    for (const Node* part : parts)
+      if (part == nullptr || part->op != GraphOp::kBitLinear)
+        return unsupported(attention, "an input is not a linear layer");
+    if (share_input(parts)) return fuse_matmul(attention, name, parts, Epilogue::kScale);
+    int64_t columns = 0;
+    for (const Node* part : parts)
+      columns += round_up(graph_.ternary[index(part->weight)].n, kTileRows);
+    const int qkv = new_value(name, columns, BufferKind::kF32);
+    int64_t column = 0;
+    for (const Node* part : parts) {
+      const auto made =
+          fuse_matmul(attention, part->name, {&part, 1}, Epilogue::kScale, qkv, column);
+      BITNETC_RETURN_IF_ERROR(made.status());
+      column += std::get<MatmulSpec>(fused_graph_.ops.back().spec).n;
+    }
+    return qkv;
+  }
+
+  static bool share_input(std::span<const Node* const> parts) {
+    return std::ranges::all_of(
+        parts, [&](const Node* part) { return part->inputs[0] == parts[0]->inputs[0]; });
+  }
+
   Status fuse_glu(const Node& node) {
     const Node* parts[] = {producers_[index(node.inputs[0])], producers_[index(node.inputs[1])]};
-    const std::string name = fmt::format("layers.{}.gate_up_proj", node.layer);
     const Epilogue epilogue = epilogue_of(attributes<GluAttributes>(node).activation);
+    for (const Node* part : parts)
+      if (part == nullptr || part->op != GraphOp::kBitLinear)
+        return unsupported(node, "an input is not a linear layer");
+    if (!share_input(parts)) return fuse_separate_glu(node, epilogue);
+    const std::string name = fmt::format("layers.{}.gate_up_proj", node.layer);
     BITNETC_ASSIGN_OR_RETURN(const int output, fuse_matmul(node, name, parts, epilogue));
     fused_values_[node.output] = output;
     return {};
   }
 
+  Status fuse_separate_glu(const Node& node, Epilogue epilogue) {
+    const int64_t n = graph_.value_columns[index(node.output)];
+    BITNETC_ASSIGN_OR_RETURN(const int gate, fused_value(node, node.inputs[0]));
+    BITNETC_ASSIGN_OR_RETURN(const int up, fused_value(node, node.inputs[1]));
+    add({.kind = StepKind::kGlu,
+         .name = node.name,
+         .input = gate,
+         .output = define(node, round_up(n, kTileRows)),
+         .up = up,
+         .layer = node.layer,
+         .spec = GluSpec{.n = n, .epilogue = epilogue}});
+    return {};
+  }
+
+  // The norm of the sum's input `norm`, added to the other one.
+  Status fuse_added_norm(const Node& node, const Node& norm, ValueId other) {
+    const auto [eps, heads] = attributes<NormAttributes>(norm);
+    if (heads != 1) return unsupported(norm, fmt::format("it norms {} heads", heads));
+    const auto k = static_cast<int64_t>(graph_.vectors[index(norm.weight)].values.size());
+    BITNETC_ASSIGN_OR_RETURN(const int input, fused_value(norm, norm.inputs[0]));
+    BITNETC_ASSIGN_OR_RETURN(const int residual, fused_value(node, other));
+    fused_.insert(&norm);
+    add({.kind = StepKind::kRmsNorm,
+         .name = norm.name,
+         .input = input,
+         .output = define(node, round_up(k, kTileRows)),
+         .residual = residual,
+         .layer = norm.layer,
+         .weights = {norm.weight},
+         .spec = RmsNormSpec{.k = k, .eps = eps, .residual = true}});
+    return {};
+  }
+
   Status fuse_add(const Node& node) {
+    for (size_t i = 0; i < 2; ++i) {
+      const Node* norm = producers_[index(node.inputs[i])];
+      if (norm != nullptr && norm->op == GraphOp::kRmsNorm && is_added(*norm))
+        return fuse_added_norm(node, *norm, node.inputs[1 - i]);
+    }
     for (size_t i = 0; i < 2; ++i) {
       const Node* linear = producers_[index(node.inputs[i])];
       const bool only_user = consumers_[index(node.inputs[i])].size() == 1;
@@ -234,21 +319,23 @@ class Fuser {
          .name = node.name,
          .input = input,
          .output = new_value(node.name, table.rows, BufferKind::kF32),
+         .scored = true,
          .weights = {node.weight},
          .spec = HeadSpec{.n = table.rows, .k = table.columns, .type = table.type}});
     return {};
   }
 
-  // One matmul out of linear layers that share their input. Returns its output value.
+  // One matmul out of linear layers that share their input. Returns its output value: `output`, of
+  // which it writes the columns from `output_column` on, or a new one.
   Result<int> fuse_matmul(const Node& user, const std::string& name,
-                          std::span<const Node* const> parts, Epilogue epilogue) {
+                          std::span<const Node* const> parts, Epilogue epilogue, int output = -1,
+                          int64_t output_column = 0) {
     MatmulSpec spec{.epilogue = epilogue};
-    FusedOp op{.kind = StepKind::kMatmul, .name = name, .layer = user.layer};
+    FusedOp op{.kind = StepKind::kMatmul,
+               .name = name,
+               .output_column = output_column,
+               .layer = user.layer};
     for (const Node* part : parts) {
-      if (part == nullptr || part->op != GraphOp::kBitLinear)
-        return unsupported(user, "an input is not a linear layer");
-      if (part->inputs[0] != parts[0]->inputs[0])
-        return unsupported(user, "its linear layers do not share their input");
       const TernarySource& source = graph_.ternary[index(part->weight)];
       spec.k = source.k;
       spec.n += round_up(source.n, kTileRows);
@@ -261,9 +348,9 @@ class Fuser {
     BITNETC_ASSIGN_OR_RETURN(op.input, fused_value(user, parts[0]->inputs[0]));
     if (fused_graph_.values[static_cast<size_t>(op.input)].kind != BufferKind::kQuantized)
       op.input = quantised(op.input, name + ".quantize", spec.k, op.layer);
-    op.output = new_value(name, spec.output_columns(), BufferKind::kF32);
+    if (output < 0) output = new_value(name, spec.output_columns(), BufferKind::kF32);
+    op.output = output;
     op.spec = spec;
-    const int output = op.output;
     add(std::move(op));
     return output;
   }
@@ -301,13 +388,18 @@ class Fuser {
   int define(const Node& node, int64_t columns, BufferKind kind = BufferKind::kF32) {
     return fused_values_[node.output] = new_value(node.name, columns, kind);
   }
-  // The fused value of an input of `user`; a linear layer or rotation by itself has none.
-  Result<int> fused_value(const Node& user, ValueId value) const {
+  // The fused value of an input of `user`. A linear layer that no other node has taken becomes a
+  // matmul of its own; a rotation by itself has none.
+  Result<int> fused_value(const Node& user, ValueId value) {
     const auto found = fused_values_.find(value);
-    if (found == fused_values_.end())
-      return unsupported(user, fmt::format("it uses {}, which only attention, glu or add may use",
-                                           producers_[index(value)]->name));
-    return found->second;
+    if (found != fused_values_.end()) return found->second;
+    const Node* producer = producers_[index(value)];
+    if (producer->op != GraphOp::kBitLinear || fused_.contains(producer))
+      return unsupported(user,
+                         fmt::format("it uses {}, which is part of another step", producer->name));
+    BITNETC_ASSIGN_OR_RETURN(const int output,
+                             fuse_matmul(user, producer->name, {&producer, 1}, Epilogue::kScale));
+    return fused_values_[value] = output;
   }
 
   const Graph& graph_;

@@ -5,6 +5,9 @@
 //   norm and the quantisation after it    one step
 //   gated product, quantisation, no norm  the matmul leaves its row absmax, quantising is one pass
 //   other value, quantisation, no norm    one step, which finds the absmax itself
+//   norm and add                          one step
+//   projections of different inputs       a matmul each; those of q, k and v write side by side in
+//                                         one row, a step behind gate and up makes their product
 //   norm of the heads of q or k           one step in place on its columns of the fused row
 //   rope of q and k, cache append         one step in place on the fused row
 #pragma once
@@ -27,7 +30,8 @@ enum class StepKind {
   kHeadNorm,      // f32 q or k columns of qkv in place          weights: f32 norm vector
   kRopeAppend,    // f32 qkv in place, k and v into the cache of `layer`
   kAttention,     // f32 qkv -> f32
-  kRmsNorm,       // f32 -> f32                                  weights: f32 norm vector
+  kRmsNorm,       // f32 -> f32, maybe adding `residual`         weights: f32 norm vector
+  kGlu,           // f32 gate (`input`) and up -> f32
   kHead,          // f32 -> logits                               weights: table
   // clang-format on
 };
@@ -55,7 +59,10 @@ struct FusedOp {
   StepKind kind = StepKind::kEmbed;
   std::string name;
   int input = -1, output = -1, residual = -1;  // fused values
+  int up = -1;                                 // kGlu: a fused value
   int64_t column = 0;                          // kHeadNorm: where its columns of `input` begin
+  int64_t output_column = 0;                   // kMatmul: where its columns of `output` begin
+  bool scored = false;                         // only for rows whose output is wanted
   int layer = -1;  // of its node; kRopeAppend, kAttention: the cache they use
   // Indices into the graph's ternary matrices, vectors or tables, by kind.
   std::vector<int> weights;

@@ -12,9 +12,9 @@ class MemoryPlanner {
     plan_.of_value.resize(graph.values.size());
     for (size_t i = 0; i < graph.ops.size(); ++i) {
       const FusedOp& op = graph.ops[i];
-      for (const int value : {op.input, op.output, op.residual})
+      for (const int value : {op.input, op.output, op.residual, op.up})
         if (value >= 0) last_use_[index(value)] = static_cast<int>(i);
-      if (op.output >= 0) scored_[index(op.output)] = is_scored(op);
+      if (op.output >= 0) scored_[index(op.output)] = op.scored;
     }
   }
 
@@ -86,10 +86,6 @@ class MemoryPlanner {
 };
 
 }  // namespace
-
-bool is_scored(const FusedOp& op) {
-  return std::holds_alternative<HeadSpec>(op.spec) || std::holds_alternative<RmsNormSpec>(op.spec);
-}
 
 MemoryPlan plan_memory(const FusedGraph& graph) {
   return MemoryPlanner(graph).run();

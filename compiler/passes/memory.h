@@ -22,9 +22,6 @@ struct MemoryPlan {
   int scores = -1;                     // one f32 per position and worker; -1: no attention
 };
 
-// Whether an operation runs only for rows whose logits are wanted: the final norm and the head.
-bool is_scored(const FusedOp& op);
-
 MemoryPlan plan_memory(const FusedGraph& graph);
 
 }  // namespace bitnetc

@@ -12,7 +12,10 @@ class Builder {
 
   Status build() {
     BITNETC_ASSIGN_OR_RETURN(const int embedding, add_table("model.embed_tokens"));
-    ValueId h = add_node({.op = GraphOp::kEmbed, .name = "embed_tokens", .weight = embedding},
+    ValueId h = add_node({.op = GraphOp::kEmbed,
+                          .name = "embed_tokens",
+                          .weight = embedding,
+                          .attributes = EmbedAttributes{.scale = embedding_scale()}},
                          model_.hidden_size);
     for (int64_t layer = 0; layer < model_.layers; ++layer) {
       layer_ = static_cast<int>(layer);
@@ -21,6 +24,7 @@ class Builder {
     }
     layer_ = -1;
     BITNETC_ASSIGN_OR_RETURN(h, add_norm("norm", "model.norm", h));
+    if (model_.output == ModelOutput::kHidden) return {};
     int head = embedding;
     if (!facts_.tied_head) {
       auto untied = add_table("lm_head");
@@ -70,61 +74,85 @@ class Builder {
                         .head_dim = model_.head_dim,
                         .theta = model_.rope_theta,
                         .scaling = model_.rope_scaling};
+    BITNETC_ASSIGN_OR_RETURN(q, add_head_norm("q_norm", self + "q_norm", q, model_.q_heads));
+    BITNETC_ASSIGN_OR_RETURN(k, add_head_norm("k_norm", self + "k_norm", k, model_.kv_heads));
     q = add_plain(GraphOp::kRope, "q_rope", {q}, q_width, rope);
     rope.heads = model_.kv_heads;
     k = add_plain(GraphOp::kRope, "k_rope", {k}, kv_width, rope);
-    const double root = std::sqrt(static_cast<double>(model_.head_dim));
     const AttentionAttributes attention{.q_heads = model_.q_heads,
                                         .kv_heads = model_.kv_heads,
                                         .head_dim = model_.head_dim,
-                                        .scale = static_cast<float>(1.0 / root),
+                                        .scale = model_.attention_scale(),
                                         .cache = layer_};
     const ValueId mixed =
         add_plain(GraphOp::kAttention, "attention", {q, k, v}, q_width, attention);
     BITNETC_ASSIGN_OR_RETURN(const ValueId normed,
-                             add_sub_norm("attn_sub_norm", kind_.attention_sub_norm, mixed));
-    BITNETC_ASSIGN_OR_RETURN(const ValueId out,
+                             add_native_norm("attn_sub_norm", kind_.attention_sub_norm, mixed));
+    BITNETC_ASSIGN_OR_RETURN(ValueId out,
                              add_linear("o_proj", self + "o_proj", normed, model_.hidden_size));
+    BITNETC_ASSIGN_OR_RETURN(out,
+                             add_native_norm("attn_post_norm", kind_.attention_post_norm, out));
     return add_plain(GraphOp::kAdd, "attn_add", {h, out}, model_.hidden_size);
   }
 
   Result<ValueId> add_ffn_block(ValueId h) {
     const int64_t width = model_.intermediate_size;
     const std::string mlp = weight_name("mlp.");
-    BITNETC_ASSIGN_OR_RETURN(const ValueId b, add_norm("post_attention_layernorm",
-                                                       weight_name("post_attention_layernorm"), h));
+    BITNETC_ASSIGN_OR_RETURN(const ValueId b,
+                             add_native_norm(std::string(kind_.ffn_norm), kind_.ffn_norm, h));
     BITNETC_ASSIGN_OR_RETURN(const ValueId gate,
                              add_linear("gate_proj", mlp + "gate_proj", b, width));
     BITNETC_ASSIGN_OR_RETURN(const ValueId up, add_linear("up_proj", mlp + "up_proj", b, width));
     const ValueId product = add_plain(GraphOp::kGlu, "glu", {gate, up}, width,
                                       GluAttributes{.activation = kind_.activation});
     BITNETC_ASSIGN_OR_RETURN(const ValueId normed,
-                             add_sub_norm("ffn_sub_norm", kind_.ffn_sub_norm, product));
+                             add_native_norm("ffn_sub_norm", kind_.ffn_sub_norm, product));
     BITNETC_ASSIGN_OR_RETURN(
-        const ValueId out, add_linear("down_proj", mlp + "down_proj", normed, model_.hidden_size));
+        ValueId out, add_linear("down_proj", mlp + "down_proj", normed, model_.hidden_size));
+    BITNETC_ASSIGN_OR_RETURN(out, add_native_norm("ffn_post_norm", kind_.ffn_post_norm, out));
     return add_plain(GraphOp::kAdd, "ffn_add", {h, out}, model_.hidden_size);
   }
 
-  Result<ValueId> add_norm(const std::string& name, const std::string& weight, ValueId input) {
+  // A norm of rows, or of each of `heads` equal parts of them. `less_one`: the weight is stored as
+  // factor - 1.
+  Result<ValueId> add_norm_of(const std::string& name, const std::string& weight, ValueId input,
+                              int64_t heads, bool less_one) {
     const int64_t columns = graph_.value_columns[static_cast<size_t>(input)];
-    BITNETC_ASSIGN_OR_RETURN(FloatVector vector, weights_.vector(weight, columns));
+    BITNETC_ASSIGN_OR_RETURN(FloatVector vector, weights_.vector(weight, columns / heads));
+    if (less_one)
+      for (float& value : vector.values) value = 1 + value;
     graph_.vectors.push_back(std::move(vector));
     return add_node({.op = GraphOp::kRmsNorm,
                      .name = node_name(name),
                      .inputs = {input},
                      .weight = static_cast<int>(graph_.vectors.size()) - 1,
-                     .attributes = NormAttributes{.eps = model_.norm_eps}},
+                     .attributes = NormAttributes{.eps = model_.norm_eps, .heads = heads}},
                     columns);
   }
 
-  // `input` itself where the family has no such norm.
-  Result<ValueId> add_sub_norm(const std::string& name, std::string_view weight, ValueId input) {
+  Result<ValueId> add_norm(const std::string& name, const std::string& weight, ValueId input) {
+    return add_norm_of(name, weight, input, 1, facts_.norms_less_one);
+  }
+
+  // A norm of the layer; `input` itself where the family has no such norm.
+  Result<ValueId> add_native_norm(const std::string& name, std::string_view weight, ValueId input) {
     if (weight.empty()) return input;
     return add_norm(name, weight_name(weight), input);
   }
 
+  Result<ValueId> add_head_norm(const std::string& name, const std::string& weight, ValueId input,
+                                int64_t heads) {
+    if (!kind_.head_norms) return input;
+    return add_norm_of(name, weight, input, heads, facts_.norms_less_one);
+  }
+
   Result<ValueId> add_linear(const std::string& name, const std::string& weight, ValueId input,
                              int64_t n) {
+    // Plain factors in every family.
+    if (kind_.projection_norms) {
+      BITNETC_ASSIGN_OR_RETURN(input,
+                               add_norm_of(name + "_norm", weight + ".norm", input, 1, false));
+    }
     const int64_t k = graph_.value_columns[static_cast<size_t>(input)];
     BITNETC_ASSIGN_OR_RETURN(TernarySource source, weights_.ternary(weight, n, k));
     graph_.ternary.push_back(std::move(source));
@@ -133,6 +161,11 @@ class Builder {
                      .inputs = {input},
                      .weight = static_cast<int>(graph_.ternary.size()) - 1},
                     n);
+  }
+
+  float embedding_scale() const {
+    if (!kind_.scales_embedding) return 1;
+    return static_cast<float>(std::sqrt(static_cast<double>(model_.hidden_size)));
   }
 
   Result<int> add_table(const std::string& weight) {

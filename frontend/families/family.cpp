@@ -9,7 +9,7 @@
 namespace bitnetc {
 namespace {
 
-constexpr const Family* kFamilies[] = {&kBitnet, &kLlama, &kOneBitLlm};
+constexpr const Family* kFamilies[] = {&kBitnet, &kLlama, &kOneBitLlm, &kQwen3, &kGemma3};
 
 // `"bitnet" (the BitNet-b1.58-2B-4T family), "llama" (...)`
 std::string known_types() {

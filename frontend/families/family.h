@@ -25,6 +25,11 @@ inline constexpr double kFloatMax = std::numeric_limits<float>::max();
 struct ModelFacts {
   ModelConfig config;
   bool tied_head = false;  // the head reads the embedding table
+  // The weights have a norm in front of every projection, "self_attn.q_proj.norm". It tells text
+  // encoders of some families from ordinary float models.
+  bool has_projection_norms = false;
+  // The native norms of a family that multiplies by (1 + w) are stored as w; else as 1 + w.
+  bool norms_less_one = false;
 };
 
 // How a Hugging Face config.json speaks of a family.
@@ -32,19 +37,28 @@ struct HfSpelling {
   std::string_view model_type;
   // The first is meant where config.json names none.
   std::span<const std::string_view> architectures;
-  std::string_view activation;  // the one value of hidden_act
+  std::string_view activation;  // the one value of `activation_key`
+  std::string_view activation_key = "hidden_act";
   // Float projections without a quantization_config are masters of ternary ones. Where not, they
   // are an ordinary float model, which this family is not.
   bool float_weights_are_masters = false;
   // The scale of a matrix of masters is the bf16 nearest to their mean magnitude, as packed
   // checkpoints of the family store it; else that mean in fp32.
   bool master_scales_are_bf16 = false;
+  bool norms_less_one = false;  // ModelFacts::norms_less_one
+  // What absent keys mean. Zero: heads, hidden_size / heads, and that rope_theta must be there.
+  int64_t kv_heads = 0, head_dim = 0;
+  double rope_theta = 0;
+  bool tied_head = false;
+  // Without layer_types some layers see a window of positions only.
+  bool has_window_layers = false;
 };
 
 struct Family {
   std::string_view name;         // ModelConfig::family
   std::string_view description;  // for messages
   HfSpelling hf;
+  ModelOutput output = ModelOutput::kLogits;
   // Fills values, nodes and weights of `graph`. The graph is valid if the facts are what they say.
   // Error: as the source's.
   Status (*build)(const ModelFacts& facts, WeightSource& weights, Graph* graph);

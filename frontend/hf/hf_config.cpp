@@ -33,7 +33,9 @@ constexpr std::string_view kHarmlessKeys[] = {
     "is_bitnet_config",
     "is_decoder",
     "label2id",
+    "max_window_layers",
     "pad_token_id",
+    "rope_local_base_freq",
     "pretraining_tp",
     "problem_type",
     "resid_pdrop",
@@ -48,13 +50,35 @@ constexpr std::string_view kHarmlessKeys[] = {
 };
 constexpr std::string_view kHarmless = "cannot change the result";
 
+// Layers that see a window of positions only have no kernels. A window that no layer uses is
+// harmless.
+Status check_windows(ObjectReader* config, const HfSpelling& family) {
+  const Json* types = config->find("layer_types");
+  if (types == nullptr && family.has_window_layers)
+    return config->error(StatusCode::kUnsupported,
+                         "layer_types is missing, which means \"sliding_attention\" in most layers "
+                         "of model_type \"{}\"; only \"full_attention\" is supported",
+                         family.model_type);
+  if (types == nullptr) return config->expect("sliding_window", nullptr);
+  const bool all_full =
+      types->is_array() && std::all_of(types->begin(), types->end(),
+                                       [](const Json& type) { return type == "full_attention"; });
+  if (!all_full)
+    return config->error(StatusCode::kUnsupported,
+                         "layer_types = {} is not supported, only \"full_attention\" layers are",
+                         json_excerpt(*types));
+  config->find("sliding_window");
+  config->find("sliding_window_pattern");
+  return {};
+}
+
 // Keys that must be absent or have the one value that is implemented.
 Status check_fixed_keys(ObjectReader* config, const HfSpelling& family) {
   const std::pair<const char*, Json> fixed[] = {
       {"attention_bias", false},
       {"mlp_bias", false},
-      {"sliding_window", nullptr},
       {"use_sliding_window", false},
+      {"use_bidirectional_attention", false},
       {"partial_rotary_factor", 1},
       {"add_cross_attention", false},
       {"is_encoder_decoder", false},
@@ -69,24 +93,16 @@ Status check_fixed_keys(ObjectReader* config, const HfSpelling& family) {
   for (const auto& [key, only_value] : fixed)
     BITNETC_RETURN_IF_ERROR(config->expect(key, only_value));
 
-  if (const Json* types = config->find("layer_types")) {
-    const bool all_full =
-        types->is_array() && std::all_of(types->begin(), types->end(),
-                                         [](const Json& type) { return type == "full_attention"; });
-    if (!all_full)
-      return config->error(StatusCode::kUnsupported,
-                           "layer_types = {} is not supported, only \"full_attention\" layers are",
-                           json_excerpt(*types));
-  }
-  BITNETC_ASSIGN_OR_RETURN(const std::string act, config->required_text("hidden_act"));
+  BITNETC_RETURN_IF_ERROR(check_windows(config, family));
+  const std::string key(family.activation_key);
+  BITNETC_ASSIGN_OR_RETURN(const std::string act, config->required_text(key));
   if (act != family.activation)
-    return config->error(StatusCode::kUnsupported,
-                         "hidden_act = \"{}\" is not supported, only \"{}\" is", act,
-                         family.activation);
+    return config->error(StatusCode::kUnsupported, "{} = \"{}\" is not supported, only \"{}\" is",
+                         key, act, family.activation);
   return {};
 }
 
-Status read_shapes(ObjectReader* config, ModelConfig* model) {
+Status read_shapes(ObjectReader* config, const HfSpelling& family, ModelConfig* model) {
   const struct {
     const char* key;
     int64_t* value;
@@ -105,19 +121,20 @@ Status read_shapes(ObjectReader* config, ModelConfig* model) {
 
   BITNETC_ASSIGN_OR_RETURN(const auto kv_heads,
                            config->integer("num_key_value_heads", 1, kMaxDimension));
-  model->kv_heads = kv_heads.value_or(model->q_heads);
+  model->kv_heads = kv_heads.value_or(family.kv_heads > 0 ? family.kv_heads : model->q_heads);
   if (model->q_heads % model->kv_heads != 0)
     return config->error(StatusCode::kDataCorrupt,
                          "num_key_value_heads = {} does not divide num_attention_heads = {}",
                          model->kv_heads, model->q_heads);
 
   BITNETC_ASSIGN_OR_RETURN(const auto head_dim, config->integer("head_dim", 1, kMaxDimension));
-  if (!head_dim && model->hidden_size % model->q_heads != 0)
+  if (!head_dim && family.head_dim == 0 && model->hidden_size % model->q_heads != 0)
     return config->error(StatusCode::kDataCorrupt,
                          "head_dim is missing and hidden_size = {} is not a multiple of "
                          "num_attention_heads = {}",
                          model->hidden_size, model->q_heads);
-  model->head_dim = head_dim.value_or(model->hidden_size / model->q_heads);
+  model->head_dim = head_dim.value_or(family.head_dim > 0 ? family.head_dim
+                                                          : model->hidden_size / model->q_heads);
   if (model->head_dim % 2 != 0)
     return config->error(StatusCode::kDataCorrupt, "head_dim = {} is odd; RoPE turns pairs",
                          model->head_dim);
@@ -128,12 +145,16 @@ Status read_shapes(ObjectReader* config, ModelConfig* model) {
 
   BITNETC_ASSIGN_OR_RETURN(const double eps, config->required_number("rms_norm_eps", kPositive));
   model->norm_eps = static_cast<float>(eps);
+  BITNETC_ASSIGN_OR_RETURN(const auto scalar, config->number("query_pre_attn_scalar", kPositive));
+  if (scalar) model->stated_attention_scale = attention_scale_of(*scalar);
   return {};
 }
 
-Status read_rope(ObjectReader* config, ModelConfig* model, LoadReport* report) {
-  BITNETC_ASSIGN_OR_RETURN(const HfRope rope,
-                           read_hf_rope(config, model->max_positions, &report->ignored_keys));
+Status read_rope(ObjectReader* config, const HfSpelling& family, ModelConfig* model,
+                 LoadReport* report) {
+  BITNETC_ASSIGN_OR_RETURN(
+      const HfRope rope,
+      read_hf_rope(config, model->max_positions, family.rope_theta, &report->ignored_keys));
   model->rope_theta = rope.theta;
   model->rope_scaling = rope.scaling;
   return {};
@@ -233,14 +254,16 @@ Result<HfConfig> read_hf_config(std::string_view json, const std::string& origin
   HfConfig result;
   BITNETC_ASSIGN_OR_RETURN(const Family* family, read_family(&config));
   result.model.family = family->name;
+  result.model.output = family->output;
+  result.norms_less_one = family->hf.norms_less_one;
   if (family->hf.master_scales_are_bf16) result.master_scale = MasterScale::kBf16;
   BITNETC_RETURN_IF_ERROR(check_fixed_keys(&config, family->hf));
-  BITNETC_RETURN_IF_ERROR(read_shapes(&config, &result.model));
-  BITNETC_RETURN_IF_ERROR(read_rope(&config, &result.model, report));
+  BITNETC_RETURN_IF_ERROR(read_shapes(&config, family->hf, &result.model));
+  BITNETC_RETURN_IF_ERROR(read_rope(&config, family->hf, &result.model, report));
   BITNETC_RETURN_IF_ERROR(read_quantization(&config, family->hf, &result, report));
-  // Absent means untied, as in the Hugging Face class.
+  // Absent means what it does in the Hugging Face class.
   BITNETC_ASSIGN_OR_RETURN(const auto tied, config.boolean("tie_word_embeddings"));
-  result.tied_head = tied.value_or(false);
+  result.tied_head = tied.value_or(family->hf.tied_head);
   BITNETC_ASSIGN_OR_RETURN(result.bos_ids, read_bos(&config, result.model.vocab_size));
   BITNETC_ASSIGN_OR_RETURN(result.stop_ids,
                            config.token_ids("eos_token_id", result.model.vocab_size));

@@ -37,6 +37,7 @@ struct HfConfig {
   ScaleRule scale_rule = ScaleRule::kMultiply;
   MasterScale master_scale = MasterScale::kF32;
   bool tied_head = false;
+  bool norms_less_one = false;   // ModelFacts::norms_less_one
   std::vector<int32_t> bos_ids;  // at most one
   std::vector<int32_t> stop_ids;
 };

@@ -31,9 +31,13 @@ std::string origin_of(const MappedFile& file) {
 
 // 3 of "model.layers.3.mlp.up_proj.weight".
 std::optional<int64_t> layer_of(std::string_view tensor_name) {
-  constexpr std::string_view kPrefix = "model.layers.";
-  if (!tensor_name.starts_with(kPrefix)) return std::nullopt;
-  tensor_name.remove_prefix(kPrefix.size());
+  for (const std::string_view prefix : {"model.", "layers."}) {  // text encoders lack the first
+    if (tensor_name.starts_with(prefix)) {
+      tensor_name.remove_prefix(prefix.size());
+    } else if (prefix == "layers.") {
+      return std::nullopt;
+    }
+  }
   int64_t layer = 0;
   const auto [end, failure] =
       std::from_chars(tensor_name.data(), tensor_name.data() + tensor_name.size(), layer);
@@ -162,8 +166,13 @@ class FolderLoader {
     const Family* family = find_family(config.model.family);
     BITNETC_CHECK(family != nullptr, "family {} passed read_hf_config()", config.model.family);
     HfWeightSource weights(config, tensors);
+    const ModelFacts facts{
+        .config = config.model,
+        .tied_head = config.tied_head,
+        .has_projection_norms = weights.contains("model.layers.0.self_attn.q_proj.norm"),
+        .norms_less_one = config.norms_less_one};
     BITNETC_RETURN_IF_ERROR(
-        family->build({.config = config.model, .tied_head = config.tied_head}, weights, &graph()));
+        family->build(facts, weights, &graph()).with_context(printable_path(folder_)));
     if (const auto unused = weights.unused(); !unused.empty())
       model_.report.notes.push_back(
           fmt::format("not part of this model and not used: {}", tensor_list(unused)));

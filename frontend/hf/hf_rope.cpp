@@ -121,7 +121,7 @@ Result<std::optional<ObjectReader>> rope_object(ObjectReader* config, const char
 
 }  // namespace
 
-Result<HfRope> read_hf_rope(ObjectReader* config, int64_t max_positions,
+Result<HfRope> read_hf_rope(ObjectReader* config, int64_t max_positions, double default_theta,
                             std::vector<std::string>* ignored) {
   BITNETC_ASSIGN_OR_RETURN(auto theta, config->number("rope_theta", kPositive));
   std::optional<RopeScaling> scaling;
@@ -139,6 +139,7 @@ Result<HfRope> read_hf_rope(ObjectReader* config, int64_t max_positions,
     if (found) scaling = found;
     rope->report_rest({}, "", ignored);
   }
+  if (!theta && default_theta > 0) theta = default_theta;
   if (!theta) return config->error(StatusCode::kDataCorrupt, "rope_theta is missing");
   if (scaling && scaling->kind == Kind::kYarn && *theta <= 1)
     return config->error(StatusCode::kDataCorrupt, "rope_theta = {} with yarn, expected above 1",

@@ -16,10 +16,11 @@ struct HfRope {
   RopeScaling scaling;
 };
 
-// `max_positions` is the model's context. What cannot change the result is added to `ignored`.
+// `max_positions` is the model's context; `default_theta` is what no rope_theta means, 0: that is
+// an error. What cannot change the result is added to `ignored`.
 // Error: kDataCorrupt (missing, wrong type or range, two places that contradict one another) or
 // kUnsupported for a kind of scaling that is not implemented, naming key and value.
-Result<HfRope> read_hf_rope(ObjectReader* config, int64_t max_positions,
+Result<HfRope> read_hf_rope(ObjectReader* config, int64_t max_positions, double default_theta,
                             std::vector<std::string>* ignored);
 
 }  // namespace bitnetc

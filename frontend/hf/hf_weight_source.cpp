@@ -31,6 +31,29 @@ constexpr HfWeightSource::TypeRule HfWeightSource::TypeRule::kMasters{
     "BF16, F16 or F32 (float masters, as quantization_mode is online or there is no "
     "quantization_config)"};
 
+HfWeightSource::HfWeightSource(const HfConfig& config, const SafetensorsModel& tensors)
+    : config_(config),
+      tensors_(tensors),
+      has_prefix_(tensors.find("model.embed_tokens.weight") != nullptr ||
+                  tensors.find("embed_tokens.weight") == nullptr) {}
+
+std::string HfWeightSource::tensor_name(const std::string& name, const char* ending) const {
+  constexpr std::string_view kPrefix = "model.";
+  std::string stored = name;
+  if (!has_prefix_ && stored.starts_with(kPrefix)) stored.erase(0, kPrefix.size());
+  // transformers calls the norm in front of a projection rms_norm, published checkpoints norm.
+  constexpr std::string_view kNorm = "_proj.norm";
+  if (stored.ends_with(kNorm) && tensors_.find(stored + ending) == nullptr) {
+    const std::string other = stored.substr(0, stored.size() - 4) + "rms_norm";
+    if (tensors_.find(other + ending) != nullptr) stored = other;
+  }
+  return stored + ending;
+}
+
+bool HfWeightSource::contains(const std::string& name) const {
+  return tensors_.find(tensor_name(name, ".weight")) != nullptr;
+}
+
 Result<const StoredTensor*> HfWeightSource::pick(const std::string& tensor_name,
                                                  const TypeRule& rule,
                                                  const std::vector<int64_t>& shape) {
@@ -53,10 +76,11 @@ Result<TernarySource> HfWeightSource::ternary(const std::string& name, int64_t n
 }
 
 Result<TernarySource> HfWeightSource::packed(const std::string& name, int64_t n, int64_t k) {
-  BITNETC_ASSIGN_OR_RETURN(const StoredTensor* trits,
-                           pick(name + ".weight", TypeRule::kPackedTrits, {(n + 3) / 4, k}));
+  BITNETC_ASSIGN_OR_RETURN(
+      const StoredTensor* trits,
+      pick(tensor_name(name, ".weight"), TypeRule::kPackedTrits, {(n + 3) / 4, k}));
   // The scale may be stored as [1] or as a scalar.
-  const std::string scale_name = name + ".weight_scale";
+  const std::string scale_name = tensor_name(name, ".weight_scale");
   const StoredTensor* found = tensors_.find(scale_name);
   const bool scalar = found != nullptr && found->shape.empty();
   BITNETC_ASSIGN_OR_RETURN(const StoredTensor* stored_scale,
@@ -72,7 +96,7 @@ Result<TernarySource> HfWeightSource::packed(const std::string& name, int64_t n,
 
 Result<TernarySource> HfWeightSource::masters(const std::string& name, int64_t n, int64_t k) {
   BITNETC_ASSIGN_OR_RETURN(const StoredTensor* stored,
-                           pick(name + ".weight", TypeRule::kMasters, {n, k}));
+                           pick(tensor_name(name, ".weight"), TypeRule::kMasters, {n, k}));
   return TernarySource{
       .name = name, .n = n, .k = k, .load = [tensor = *stored, rule = config_.master_scale] {
         auto matrix = quantise_absmean(tensor, rule);
@@ -84,7 +108,7 @@ Result<TernarySource> HfWeightSource::masters(const std::string& name, int64_t n
 // Points into the mapping, or at a copy where the file left the table unaligned.
 Result<FloatTable> HfWeightSource::table(const std::string& name, int64_t rows, int64_t columns) {
   BITNETC_ASSIGN_OR_RETURN(const StoredTensor* tensor,
-                           pick(name + ".weight", TypeRule::kFloat, {rows, columns}));
+                           pick(tensor_name(name, ".weight"), TypeRule::kFloat, {rows, columns}));
   BITNETC_RETURN_IF_ERROR(check_finite(*tensor));
   FloatTable table{.name = tensor->name,
                    .type = *float_type_of(tensor->type),
@@ -104,7 +128,7 @@ Result<FloatTable> HfWeightSource::table(const std::string& name, int64_t rows, 
 
 Result<FloatVector> HfWeightSource::vector(const std::string& name, int64_t length) {
   BITNETC_ASSIGN_OR_RETURN(const StoredTensor* tensor,
-                           pick(name + ".weight", TypeRule::kFloat, {length}));
+                           pick(tensor_name(name, ".weight"), TypeRule::kFloat, {length}));
   BITNETC_RETURN_IF_ERROR(check_finite(*tensor));
   FloatVector vector{.name = tensor->name, .values = {}};
   vector.values.resize(static_cast<size_t>(length));

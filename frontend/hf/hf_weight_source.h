@@ -15,18 +15,20 @@ namespace bitnetc {
 class HfWeightSource final : public WeightSource {
  public:
   // Both outlive the source; what it returns keeps the files mapped.
-  HfWeightSource(const HfConfig& config, const SafetensorsModel& tensors)
-      : config_(config), tensors_(tensors) {}
+  HfWeightSource(const HfConfig& config, const SafetensorsModel& tensors);
 
   Result<TernarySource> ternary(const std::string& name, int64_t n, int64_t k) override;
   Result<FloatTable> table(const std::string& name, int64_t rows, int64_t columns) override;
   Result<FloatVector> vector(const std::string& name, int64_t length) override;
 
+  bool contains(const std::string& name) const;
   std::vector<std::string> unused() const;  // tensors that nobody asked for, sorted
 
  private:
   struct TypeRule;
 
+  // As the file spells it: "model.norm" + ".weight".
+  std::string tensor_name(const std::string& name, const char* ending) const;
   // The tensor, of a type that `rule` accepts and of that shape.
   Result<const StoredTensor*> pick(const std::string& tensor_name, const TypeRule& rule,
                                    const std::vector<int64_t>& shape);
@@ -35,6 +37,7 @@ class HfWeightSource final : public WeightSource {
 
   const HfConfig& config_;
   const SafetensorsModel& tensors_;
+  bool has_prefix_ = true;  // "model.", which text encoders leave out
   std::set<std::string> used_;
 };
 

@@ -236,15 +236,19 @@ void CpuExecutor::Impl::call_tap(const LinkedStep& step) const {
 }
 
 Status CpuExecutor::Impl::check_logits(std::span<const BatchRow> batch) const {
-  const Pass::Storage& logits = storage[static_cast<size_t>(executable->logits_buffer)];
+  const BoundSlice& output = executable->output;
+  const Pass::Storage& logits = storage[static_cast<size_t>(output.buffer)];
   for (size_t i = 0; i < scored.size(); ++i) {
-    const auto* row =
-        reinterpret_cast<const float*>(logits.base) + static_cast<int64_t>(i) * logits.row_elements;
-    const bool finite = std::all_of(row, row + logits.row_elements,
-                                    [](float logit) { return std::isfinite(logit); });
+    const auto* row = reinterpret_cast<const float*>(logits.base) +
+                      static_cast<int64_t>(i) * logits.row_elements + output.column;
+    const bool finite =
+        std::all_of(row, row + output.columns, [](float logit) { return std::isfinite(logit); });
     if (!finite)
       return make_error(StatusCode::kDataCorrupt,
-                        "the logits at position {} are not finite: the model's weights overflow",
+                        "the {} at position {} are not finite: the model's weights overflow",
+                        executable->model->description().config.output == ModelOutput::kLogits
+                            ? "logits"
+                            : "hidden values",
                         batch[static_cast<size_t>(scored[i])].position);
   }
   return {};
@@ -315,11 +319,12 @@ std::pair<std::vector<int32_t>, std::vector<float>> top_scores(std::span<const f
 Scores CpuExecutor::scores(size_t row) const {
   BITNETC_CHECK(row < impl_->scored_index.size() && impl_->scored_index[row] >= 0,
                 "row {} has no logits", row);
-  const Pass::Storage& storage =
-      impl_->storage[static_cast<size_t>(impl_->executable->logits_buffer)];
+  const BoundSlice& output = impl_->executable->output;
+  const Pass::Storage& storage = impl_->storage[static_cast<size_t>(output.buffer)];
   const std::span<const float> all(reinterpret_cast<const float*>(storage.base) +
-                                       impl_->scored_index[row] * storage.row_elements,
-                                   static_cast<size_t>(storage.row_elements));
+                                       impl_->scored_index[row] * storage.row_elements +
+                                       output.column,
+                                   static_cast<size_t>(output.columns));
   // The head computes every logit, so a nucleus needs no selection here.
   const LogitsNeed& need = impl_->needs[row];
   if (need.kind != LogitsNeed::Kind::kTop) return {.ids = {}, .logits = all};

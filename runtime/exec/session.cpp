@@ -81,8 +81,8 @@ Status Session::append_all_logits(std::span<const int32_t> tokens,
                                   const CancelToken* cancel) {
   BITNETC_RETURN_IF_ERROR(check_tokens(tokens));
   constexpr LogitsNeed kAll{.kind = LogitsNeed::Kind::kAll};
-  const int64_t vocab = executor_->executable().model->description().config.vocab_size;
-  const int64_t fitting = std::max<int64_t>(1, kAllLogitsBytes / (vocab * 4));
+  const int64_t columns = executor_->executable().model->description().config.output_columns();
+  const int64_t fitting = std::max<int64_t>(1, kAllLogitsBytes / (columns * 4));
   const auto most = static_cast<size_t>(std::min<int64_t>(options_.chunk_tokens, fitting));
   while (!tokens.empty()) {
     const auto chunk = tokens.first(std::min(tokens.size(), most));

@@ -103,6 +103,8 @@ json print_config(const ModelConfig& config) {
                  {"norm_eps", config.norm_eps}};
   if (config.rope_scaling.kind != RopeScaling::Kind::kNone)
     object["rope_scaling"] = print_scaling(config.rope_scaling);
+  put(object, "attention_scale", config.stated_attention_scale);
+  if (config.output == ModelOutput::kHidden) object["output"] = "hidden";
   return object;
 }
 
@@ -120,6 +122,11 @@ ModelConfig parse_config(const json& object) {
   config.rope_theta = object.at("rope_theta").get<double>();
   if (object.contains("rope_scaling"))
     config.rope_scaling = parse_scaling(object.at("rope_scaling"));
+  config.stated_attention_scale = get_optional<float>(object, "attention_scale");
+  if (object.contains("output")) {
+    if (object.at("output") != "hidden") throw BadField("output, expected \"hidden\" or none");
+    config.output = ModelOutput::kHidden;
+  }
   config.norm_eps = object.at("norm_eps").get<float>();
   if (config.q_heads % config.kv_heads != 0)
     throw BadField(fmt::format("q_heads = {} is not a multiple of kv_heads = {}", config.q_heads,

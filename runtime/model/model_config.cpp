@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 namespace bitnetc {
 namespace {
 
@@ -10,6 +12,14 @@ using Kind = RopeScaling::Kind;
 constexpr Kind kKinds[] = {Kind::kNone, Kind::kLinear, Kind::kLlama3, Kind::kYarn};
 
 }  // namespace
+
+float attention_scale_of(double d) {
+  return static_cast<float>(1.0 / std::sqrt(d));
+}
+
+float ModelConfig::attention_scale() const {
+  return stated_attention_scale.value_or(attention_scale_of(static_cast<double>(head_dim)));
+}
 
 std::string_view rope_scaling_name(Kind kind) {
   switch (kind) {

@@ -6,7 +6,17 @@ void RmsNormStep::run(const Pass& pass, Range units, int /*worker*/) const {
   for (int64_t row = units.begin; row < units.end; ++row)
     kernel()(RmsNormArgs{.x = pass.at<float>(*this, operands_.x, row),
                          .weight = operands_.weight,
-                         .y = pass.at<float>(*this, operands_.y, row)});
+                         .y = pass.at<float>(*this, operands_.y, row),
+                         .residual = operands_.residual.bound()
+                                         ? pass.at<float>(*this, operands_.residual, row)
+                                         : nullptr});
+}
+
+void GluStep::run(const Pass& pass, Range units, int /*worker*/) const {
+  for (int64_t row = units.begin; row < units.end; ++row)
+    kernel()(GluArgs{.gate = pass.at<float>(*this, operands_.gate, row),
+                     .up = pass.at<float>(*this, operands_.up, row),
+                     .y = pass.at<float>(*this, operands_.y, row)});
 }
 
 void HeadNormStep::run(const Pass& pass, Range units, int /*worker*/) const {

@@ -1,5 +1,5 @@
 // The steps that work on one row alone: RMS norm, norm of heads, RMS norm with quantisation,
-// quantisation.
+// quantisation, gated product.
 #pragma once
 
 #include "runtime/steps/row_step.h"
@@ -16,7 +16,9 @@ struct BoundQuantized {
 class RmsNormStep final : public RowStep {
  public:
   struct Operands {
-    BoundSlice x, y;  // f32 [k]
+    BoundSlice x;         // f32 [k]
+    BoundSlice residual;  // f32 [k]; not bound: none is added
+    BoundSlice y;         // f32 [k]
     const float* weight = nullptr;
   };
   RmsNormStep(StepBase base, Kernel kernel, const Operands& operands)
@@ -24,6 +26,22 @@ class RmsNormStep final : public RowStep {
 
   std::string_view operation() const override { return "rmsnorm"; }
   int64_t weight_bytes() const override { return operands_.x.columns * 4; }
+  std::vector<Output> outputs() const override { return {{"y", operands_.y}}; }
+  void run(const Pass& pass, Range units, int worker) const override;
+
+ private:
+  Operands operands_;
+};
+
+class GluStep final : public RowStep {
+ public:
+  struct Operands {
+    BoundSlice gate, up, y;  // f32 [n]
+  };
+  GluStep(StepBase base, Kernel kernel, const Operands& operands)
+      : RowStep(std::move(base), std::move(kernel)), operands_(operands) {}
+
+  std::string_view operation() const override { return "glu"; }
   std::vector<Output> outputs() const override { return {{"y", operands_.y}}; }
   void run(const Pass& pass, Range units, int worker) const override;
 

@@ -212,6 +212,8 @@ std::vector<KernelSpec> one_of_each_operation() {
                                    RmsNormSpec{.k = 640, .eps = 1e-6f},
                                    RopeAppendSpec{.q_heads = 4, .kv_heads = 2, .head_dim = 64},
                                    AttentionSpec{.head_dim = 64, .scale = 0.125f},
+                                   HeadNormSpec{.heads = 4, .head_dim = 64, .eps = 1e-6f},
+                                   GluSpec{.n = 640},
                                    EmbedSpec{.k = 640},
                                    HeadSpec{.n = 1000, .k = 640}};
   for (const LayoutId layout : kLayouts) {

@@ -110,7 +110,8 @@ TEST(Proof, AKernelThatDoesNothingIsDisqualified) {
   const Kernel nothing = kernel_of([](const void*, const void*) {});
   for (const KernelSpec& spec :
        {KernelSpec(kMatmul), KernelSpec(NormQuantizeSpec{.k = 64}),
-        KernelSpec(RmsNormSpec{.k = 64}), KernelSpec(HeadNormSpec{.heads = 2, .head_dim = 16}),
+        KernelSpec(RmsNormSpec{.k = 64}), KernelSpec(GluSpec{.n = 64}),
+        KernelSpec(HeadNormSpec{.heads = 2, .head_dim = 16}),
         KernelSpec(RopeAppendSpec{.q_heads = 1, .kv_heads = 1, .head_dim = 16}),
         KernelSpec(AttentionSpec{.head_dim = 16, .scale = 1}), KernelSpec(EmbedSpec{.k = 16}),
         KernelSpec(QuantizeSpec{.k = 64}), KernelSpec(HeadSpec{.n = 16, .k = 16}),

@@ -230,7 +230,7 @@ TEST_F(LinkRefuses, WhatDoesNotFit) {
   });
   expect_refused("has no head",
                  [](auto& d) { d["program"]["steps"].erase(d["program"]["steps"].size() - 1); });
-  expect_refused("behind the head", [&](auto& d) {
+  expect_refused("behind the output of the model", [&](auto& d) {
     auto& steps = d["program"]["steps"];
     steps.push_back(step(d, 1));
   });

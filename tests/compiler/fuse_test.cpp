@@ -303,7 +303,7 @@ TEST_F(Fuse, ARotationThatNobodyUsesIsRefused) {
   extra.name = "layers.0.extra_rope";
   extra.output = graph_.add_value(32);
   graph_.nodes.push_back(extra);
-  expect_unsupported({"layers.0.extra_rope (rope)", "used by none of"});
+  expect_unsupported({"layers.0.extra_rope (rope)", "its output is used by no node"});
 }
 
 TEST_F(Fuse, AWindowIsRefused) {
@@ -324,7 +324,7 @@ TEST_F(Fuse, ANormOfALinearLayerIsRefused) {
   node("layers.0.attention").inputs[2] = norm.output;
   const auto attention = std::ranges::find(graph_.nodes, "layers.0.attention", &Node::name);
   graph_.nodes.insert(attention, norm);
-  expect_unsupported({"layers.0.v_norm (rms_norm)", "it uses layers.0.v_proj, which only"});
+  expect_unsupported({"layers.0.v_norm (rms_norm)", "neither all linear layers nor all norms"});
 }
 
 TEST_F(Fuse, ALinearLayerUsedTwiceIsRefused) {
@@ -344,10 +344,75 @@ TEST_F(Fuse, GateAndUpOfDifferentRowsAreRefused) {
   }
 }
 
-TEST_F(Fuse, GateAndUpOfDifferentInputsAreRefused) {
+// A matmul each, and a step that combines them; the norm behind it is as ever.
+TEST_F(Fuse, GateAndUpOfDifferentInputs) {
   load({.layers = 1});
   node("layers.0.up_proj").inputs = node("layers.0.q_proj").inputs;
-  expect_unsupported({"layers.0.glu (glu)", "do not share their input"});
+  const auto fused = fuse(graph_);
+  ASSERT_TRUE(fused.ok()) << fused.status().message();
+  const FusedOp &gate = fused->ops[8], &up = fused->ops[9], &glu = fused->ops[10];
+  EXPECT_EQ(gate.name + ": " + spec_name(gate.spec),
+            "layers.0.gate_proj: matmul_i8_i2s_f32_n96_k64_m1_scale");
+  EXPECT_EQ(up.name + ": " + spec_name(up.spec),
+            "layers.0.up_proj: matmul_i8_i2s_f32_n96_k64_m1_scale");
+  EXPECT_EQ(glu.name + ": " + spec_name(glu.spec), "layers.0.glu: glu_f32_relu2mul_n96");
+  EXPECT_EQ(glu.input, gate.output);
+  EXPECT_EQ(glu.up, up.output);
+  EXPECT_EQ(fused->ops[11].input, glu.output);
+}
+
+// Three matmuls write their columns of one row; a rotation in place follows as ever.
+TEST_F(Fuse, QAndKAndVOfDifferentInputs) {
+  load({.hidden = 36, .intermediate = 52, .layers = 1, .q_heads = 6, .kv_heads = 3, .head_dim = 6});
+  Node norm = node("layers.0.input_layernorm");
+  norm.name = "layers.0.other_norm";
+  norm.output = graph_.add_value(36);
+  node("layers.0.v_proj").inputs = {norm.output};
+  graph_.nodes.insert(graph_.nodes.begin() + 1, norm);
+  ASSERT_TRUE(validate(graph_).ok());
+  const auto fused = fuse(graph_);
+  ASSERT_TRUE(fused.ok()) << fused.status().message();
+  const std::pair<const char*, int64_t> expected[] = {
+      {"layers.0.q_proj", 0}, {"layers.0.k_proj", 48}, {"layers.0.v_proj", 80}};
+  for (size_t part = 0; part < 3; ++part) {
+    const FusedOp& op = fused->ops[3 + part];
+    EXPECT_EQ(op.name, expected[part].first);
+    EXPECT_EQ(op.output_column, expected[part].second);
+    EXPECT_EQ(op.output, fused->ops[3].output);
+  }
+  EXPECT_EQ(fused->values[static_cast<size_t>(fused->ops[3].output)].columns, 112);
+  EXPECT_EQ(fused->ops[6].input, fused->ops[3].output);
+}
+
+// As in Gemma: what a norm gives is added, nothing else reads it.
+TEST_F(Fuse, ANormThatIsAddedIsOneStep) {
+  load({.layers = 1});
+  Node norm = node("layers.0.input_layernorm");
+  norm.name = "layers.0.post_norm";
+  norm.inputs = {node("layers.0.o_proj").output};
+  norm.output = graph_.add_value(64);
+  node("layers.0.attn_add").inputs[1] = norm.output;
+  graph_.nodes.insert(std::ranges::find(graph_.nodes, "layers.0.attn_add", &Node::name), norm);
+  ASSERT_TRUE(validate(graph_).ok());
+  const auto fused = fuse(graph_);
+  ASSERT_TRUE(fused.ok()) << fused.status().message();
+  const FusedOp &linear = fused->ops[6], &added = fused->ops[7];
+  EXPECT_EQ(spec_name(linear.spec), "matmul_i8_i2s_f32_n64_k64_m1_scale");
+  EXPECT_EQ(added.name + ": " + spec_name(added.spec),
+            "layers.0.post_norm: rmsnorm_f32_k64_eps1e-05_residual");
+  EXPECT_EQ(added.input, linear.output);
+  EXPECT_EQ(added.residual, fused->ops[0].output);
+  EXPECT_FALSE(added.scored);
+}
+
+TEST_F(Fuse, TheLastNormIsScored) {
+  load({.layers = 1});
+  EXPECT_TRUE(fused_.ops[11].scored) << fused_.ops[11].name;
+  graph_.nodes.pop_back();  // a text encoder has no head
+  const auto fused = fuse(graph_);
+  ASSERT_TRUE(fused.ok()) << fused.status().message();
+  EXPECT_EQ(fused->ops.back().name, "norm");
+  EXPECT_TRUE(fused->ops.back().scored);
 }
 
 // ---- matrices that are not what they say, and scales that no kernel has, end in pack_matmul()

@@ -40,7 +40,7 @@ class ValidateGraph : public ::testing::Test {
     add_matrix("kv", 2, kHidden);
     add_matrix("gate", kFfn, kHidden);
 
-    const ValueId h = add(GraphOp::kEmbed, "embed", {}, kHidden, 0);
+    const ValueId h = add(GraphOp::kEmbed, "embed", {}, kHidden, 0, EmbedAttributes{});
     const ValueId a = add(GraphOp::kRmsNorm, "norm", {h}, kHidden, 0, NormAttributes{.eps = 1e-5f});
     const ValueId q = add(GraphOp::kBitLinear, "q", {a}, 4, 0);
     const ValueId rotated = add(GraphOp::kRope, "rope", {q}, 4, -1,
@@ -210,7 +210,7 @@ TEST_F(ValidateGraph, RefusesOddNodes) {
 
 TEST_F(ValidateGraph, RefusesAttributesOfAnotherOperation) {
   const Attributes eps = NormAttributes{.eps = 1e-5f};
-  for (const char* name : {"norm", "rope", "attention", "glu"}) {
+  for (const char* name : {"embed", "norm", "rope", "attention", "glu"}) {
     const Attributes good = node(name).attributes;
     node(name).attributes = std::monostate();
     expect_refused({std::string("node ") + name, "lacks the attributes"});
@@ -219,12 +219,19 @@ TEST_F(ValidateGraph, RefusesAttributesOfAnotherOperation) {
   node("rope").attributes = eps;
   expect_refused({"node rope", "lacks the attributes"});
   node("rope").attributes = RopeAttributes{.heads = 2, .head_dim = 2, .theta = 1e4};
-  for (const char* name : {"embed", "q", "add", "head"}) {
+  for (const char* name : {"q", "add", "head"}) {
     node(name).attributes = eps;
     expect_refused({std::string("node ") + name, "has attributes, but its operation takes none"});
     node(name).attributes = std::monostate();
   }
   EXPECT_TRUE(validate(graph_).ok());
+}
+
+TEST_F(ValidateGraph, RefusesImpossibleScalesOfTheEmbedding) {
+  for (const float scale : {0.0f, -1.0f, std::numeric_limits<float>::infinity()}) {
+    node("embed").attributes = EmbedAttributes{.scale = scale};
+    expect_refused({"node embed", fmt::format("scale = {}", scale)});
+  }
 }
 
 TEST_F(ValidateGraph, RefusesImpossibleNorms) {

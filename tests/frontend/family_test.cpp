@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
 #include "tests/support/expect_error.h"
@@ -60,7 +61,8 @@ const ModelFacts kFacts{.config = {.family = "bitnet",
                                    .max_positions = 16,
                                    .rope_theta = 1e4,
                                    .norm_eps = 1e-5f},
-                        .tied_head = true};
+                        .tied_head = true,
+                        .has_projection_norms = true};
 
 TEST(Family, EveryFamilyBuildsAValidGraph) {
   for (const Family* family : families()) {
@@ -69,13 +71,14 @@ TEST(Family, EveryFamilyBuildsAValidGraph) {
       ModelFacts facts = kFacts;
       facts.tied_head = tied;
       Graph graph;
+      facts.config.output = family->output;
       graph.config = facts.config;
       MadeUpWeights weights;
       const Status built = family->build(facts, weights, &graph);
       ASSERT_TRUE(built.ok()) << family->name << ": " << built.message();
       const Status valid = validate(graph);
       EXPECT_TRUE(valid.ok()) << family->name << ": " << valid.message();
-      EXPECT_EQ(weights.asked.contains("lm_head"), !tied);
+      EXPECT_EQ(weights.asked.contains("lm_head"), !tied && family->output == ModelOutput::kLogits);
     }
   }
 }
@@ -124,6 +127,37 @@ TEST(Family, SubNormsHaveTheNamesOfTheFamily) {
   EXPECT_TRUE(asked("1bitllm").contains("model.layers.1.mlp.ffn_layernorm"));
   EXPECT_EQ(asked("1bitllm").size(), 2u + 2 * 11);
   EXPECT_EQ(asked("llama").size(), 2u + 2 * 9);
+}
+
+// Text encoders: a norm in front of every projection; without them it is another model.
+TEST(Family, ProjectionNormsMakeATextEncoder) {
+  for (const auto& [name, per_layer] : {std::pair("qwen3", 18), std::pair("gemma3", 20)}) {
+    ModelFacts facts = kFacts;
+    facts.config.output = ModelOutput::kHidden;
+    Graph graph;
+    MadeUpWeights weights;
+    ASSERT_TRUE(find_family(name)->build(facts, weights, &graph).ok());
+    EXPECT_EQ(weights.asked.size(), static_cast<size_t>(2 + 2 * per_layer)) << name;
+    EXPECT_TRUE(weights.asked.contains("model.layers.1.mlp.down_proj.norm")) << name;
+    EXPECT_EQ(graph.nodes.back().op, GraphOp::kRmsNorm);
+    facts.has_projection_norms = false;
+    expect_error(find_family(name)->build(facts, weights, &graph), StatusCode::kUnsupported,
+                 {"language model", "without norms in front of its projections"});
+  }
+}
+
+// Gemma's native norms multiply by 1 + w, those of projections by w.
+TEST(Family, AddsOneToNormsThatAreStoredWithoutIt) {
+  ModelFacts facts = kFacts;
+  facts.config.output = ModelOutput::kHidden;
+  facts.norms_less_one = true;
+  Graph graph;
+  MadeUpWeights weights;  // of ones
+  ASSERT_TRUE(find_family("gemma3")->build(facts, weights, &graph).ok());
+  for (const FloatVector& vector : graph.vectors)
+    EXPECT_EQ(vector.values[0], vector.name.ends_with("_proj.norm") ? 1 : 2) << vector.name;
+  const auto& embed = std::get<EmbedAttributes>(graph.nodes[0].attributes);
+  EXPECT_EQ(embed.scale, static_cast<float>(std::sqrt(8.0)));
 }
 
 TEST(Family, AMissingWeightIsPassedOn) {

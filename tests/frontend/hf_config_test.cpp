@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "tests/support/expect_error.h"
 #include "tests/support/model_folder.h"
@@ -202,6 +203,46 @@ TEST(HfConfig, RefusesWhatWouldChangeTheComputation) {
                          {"layer_types", {"full_attention"}},
                          {"mlp_bias", false}})
                   .ok());
+}
+
+// What absent keys mean differs from family to family.
+TEST(HfConfig, ReadsTextEncoders) {
+  const auto read_as = [](Json config) {
+    LoadReport report;
+    config.update({{"num_hidden_layers", 1},
+                   {"vocab_size", 320},
+                   {"hidden_size", 64},
+                   {"intermediate_size", 96},
+                   {"num_attention_heads", 32},
+                   {"max_position_embeddings", 64},
+                   {"rms_norm_eps", 1e-6}});
+    return read_hf_config(config.dump(), "m/config.json", &report);
+  };
+  const auto qwen3 = read_as({{"model_type", "qwen3"}, {"hidden_act", "silu"}});
+  ASSERT_TRUE(qwen3.ok()) << qwen3.status().message();
+  EXPECT_EQ(qwen3->model.head_dim, 128);
+  EXPECT_EQ(qwen3->model.kv_heads, 32);
+  EXPECT_EQ(qwen3->model.rope_theta, 1e4);
+  EXPECT_EQ(qwen3->model.output, ModelOutput::kHidden);
+  EXPECT_FALSE(qwen3->norms_less_one);
+  EXPECT_EQ(qwen3->master_scale, MasterScale::kF32);
+
+  Json gemma3 = {{"model_type", "gemma3_text"},
+                 {"hidden_activation", "gelu_pytorch_tanh"},
+                 {"layer_types", {"full_attention"}},
+                 {"sliding_window", 512},
+                 {"query_pre_attn_scalar", 30}};
+  const auto gemma = read_as(gemma3);
+  ASSERT_TRUE(gemma.ok()) << gemma.status().message();
+  EXPECT_EQ(gemma->model.head_dim, 256);
+  EXPECT_EQ(gemma->model.kv_heads, 4);
+  EXPECT_EQ(gemma->model.rope_theta, 1e6);
+  EXPECT_EQ(gemma->model.attention_scale(), static_cast<float>(1 / std::sqrt(30.0)));
+  EXPECT_TRUE(gemma->norms_less_one);
+  gemma3["layer_types"] = {"sliding_attention"};
+  expect_error(read_as(gemma3), StatusCode::kUnsupported, {"layer_types", "sliding_attention"});
+  gemma3.erase("layer_types");
+  expect_error(read_as(gemma3), StatusCode::kUnsupported, {"layer_types is missing"});
 }
 
 TEST(HfConfig, ReadsRopeInBothSpellings) {

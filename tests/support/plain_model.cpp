@@ -128,7 +128,8 @@ Row through_f16(Row row) {
 
 }  // namespace
 
-PlainModel::PlainModel(const Graph& graph) : graph_(graph) {
+PlainModel::PlainModel(const Graph& graph, PlainOptions options)
+    : graph_(graph), options_(std::move(options)) {
   for (const TernarySource& source : graph.ternary) {
     auto matrix = source.load();
     if (!matrix.ok()) throw std::runtime_error(matrix.status().message());
@@ -142,7 +143,8 @@ std::vector<float> PlainModel::append(std::span<const int32_t> tokens) {
     std::vector<Row> values(graph_.value_columns.size());
     for (const Node& node : graph_.nodes) {
       Row output = evaluate(node, values, token);
-      if (node.op == GraphOp::kHead) logits = output;
+      if (options_.on_value) options_.on_value(node, output);
+      if (&node == &graph_.nodes.back()) logits = output;
       values[index(node.output)] = std::move(output);
     }
     ++position_;
@@ -154,7 +156,11 @@ PlainModel::Row PlainModel::evaluate(const Node& node, const std::vector<Row>& v
                                      int32_t token) {
   const auto input = [&](size_t i) -> const Row& { return values[index(node.inputs[i])]; };
   switch (node.op) {
-    case GraphOp::kEmbed: return table_row(graph_.tables[index(node.weight)], token);
+    case GraphOp::kEmbed: {
+      Row h = table_row(graph_.tables[index(node.weight)], token);
+      for (float& value : h) value *= std::get<EmbedAttributes>(node.attributes).scale;
+      return h;
+    }
     case GraphOp::kRmsNorm:
       return normed_heads(input(0), graph_.vectors[index(node.weight)].values,
                           std::get<NormAttributes>(node.attributes));
@@ -210,8 +216,8 @@ PlainModel::Row PlainModel::bit_linear(const TernaryMatrix& matrix, const Row& x
 PlainModel::Row PlainModel::attend(const AttentionAttributes& attributes, const Row& q,
                                    const Row& k, const Row& v) {
   Cache& cache = caches_[attributes.cache];
-  cache.keys.push_back(through_f16(k));
-  cache.values.push_back(through_f16(v));
+  cache.keys.push_back(options_.exact_cache ? k : through_f16(k));
+  cache.values.push_back(options_.exact_cache ? v : through_f16(v));
   const size_t d = index(attributes.head_dim), count = cache.keys.size();
   Row out(q.size());
   for (size_t head = 0; head < index(attributes.q_heads); ++head) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <vector>
@@ -13,18 +14,27 @@
 
 namespace bitnetc::test {
 
+struct PlainOptions {
+  // Keys and values are not rounded to fp16: another model than the engine's, but that of
+  // references that round nothing.
+  bool exact_cache = false;
+  // Called for every node and token with what the node gives.
+  std::function<void(const Node& node, const std::vector<float>& row)> on_value = {};
+};
+
 class PlainModel {
  public:
   // `graph` is valid and outlives the model. Throws when a matrix does not load.
-  explicit PlainModel(const Graph& graph);
+  explicit PlainModel(const Graph& graph, PlainOptions options = {});
 
-  // Appends tokens; returns the logits of the last one, f32[vocab].
+  // Appends tokens; returns what the model puts out for the last one: logits f32[vocab], or its
+  // hidden row.
   std::vector<float> append(std::span<const int32_t> tokens);
 
  private:
   using Row = std::vector<float>;
   struct Cache {
-    std::vector<Row> keys, values;  // by position: [kv_heads * head_dim], rounded to fp16
+    std::vector<Row> keys, values;  // by position: [kv_heads * head_dim], rounded to fp16 or not
   };
 
   Row evaluate(const Node& node, const std::vector<Row>& values, int32_t token);
@@ -32,6 +42,7 @@ class PlainModel {
   Row bit_linear(const TernaryMatrix& matrix, const Row& x) const;
 
   const Graph& graph_;
+  const PlainOptions options_;
   std::vector<TernaryMatrix> matrices_;
   std::map<int, Cache> caches_;
   int64_t position_ = 0;

@@ -28,7 +28,8 @@ std::shared_ptr<const Executable> compile_and_link(const std::string& folder,
 ModelFiles read_model_files(const std::string& folder) {
   ModelFiles model;
   model.config = read_json(folder + "/config.json");
-  model.generation = read_json(folder + "/generation_config.json");
+  if (std::filesystem::exists(folder + "/generation_config.json"))
+    model.generation = read_json(folder + "/generation_config.json");
   model.tokenizer_json = read_file(folder + "/tokenizer.json");
   const SafetensorsFile file = open_tensors(folder + "/model.safetensors");
   for (const StoredTensor& tensor : file.tensors())
@@ -74,8 +75,10 @@ void unpack_to_masters(ModelFiles& model) {
     masters[name] = tensor;
     if (tensor.dtype != "U8") continue;
     const int64_t quarter = tensor.shape[0], columns = tensor.shape[1];
+    const bool is_gated = name.ends_with("gate_proj.weight") || name.ends_with("up_proj.weight");
+    const int64_t rows = is_gated ? model.config["intermediate_size"].get<int64_t>() : 4 * quarter;
     std::vector<int8_t> trits;
-    for (int64_t row = 0; row < 4 * quarter; ++row)
+    for (int64_t row = 0; row < rows; ++row)
       for (int64_t column = 0; column < columns; ++column)
         trits.push_back(static_cast<int8_t>(
             (tensor.bytes[static_cast<size_t>(row % quarter * columns + column)] >>
@@ -83,7 +86,7 @@ void unpack_to_masters(ModelFiles& model) {
              3) -
             1));
     const auto weights = masters_of(trits, scalar_of(model.tensors.at(name + "_scale")));
-    TensorData unpacked{"F32", {4 * quarter, columns}, {}};
+    TensorData unpacked{"F32", {rows, columns}, {}};
     unpacked.bytes.resize(weights.size() * sizeof(float));
     std::memcpy(unpacked.bytes.data(), weights.data(), unpacked.bytes.size());
     masters[name] = std::move(unpacked);

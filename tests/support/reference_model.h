@@ -24,7 +24,8 @@ std::shared_ptr<const Executable> compile_and_link(const std::string& folder, co
 
 // The model of a reference folder in the forms in which such models are published.
 ModelFiles read_model_files(const std::string& folder);
-// Packed projections as fp32 masters whose absmean quantisation gives the same trits and scales.
+// Packed projections (of which only those of gate and up may have a number of rows that is no
+// multiple of 4) as fp32 masters whose absmean quantisation gives the same trits and scales.
 // Zeros become a quarter of the mean magnitude.
 void unpack_to_masters(ModelFiles& model);
 

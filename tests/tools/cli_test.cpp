@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/cli_fixture.h"
+#include "tests/support/reference_model.h"
 
 namespace bitnetc::test {
 namespace {
@@ -198,6 +199,13 @@ TEST_F(Cli, BadModels) {
   write_model(make_packed_model({}, 1), folder_.path() / "m");
   fs::remove(folder_.path() / "m" / "tokenizer.json");
   expect_failure(bitnetc({"run", folder_.file("m"), "-p", "x"}), kBadModel, "tokenizer.json");
+}
+
+TEST_F(Cli, ATextEncoderWritesNoText) {
+  const auto result = bitnetc({"run", reference_folder("embedding-gemma3"), "-p", "hello"});
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_EQ(result.out, "");
+  EXPECT_NE(result.err.find("is a text encoder"), std::string::npos) << result.err;
 }
 
 TEST_F(Cli, WithoutACacheDirectoryItStillRuns) {

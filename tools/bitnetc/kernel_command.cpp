@@ -116,8 +116,8 @@ std::string describe(const KernelSpec& spec) {
           },
           [](const RmsNormSpec& s) {
             return fmt::format(
-                "operation   y = RMS norm of x * w\nshapes      x, w, y f32[{}], eps {}", s.k,
-                s.eps);
+                "operation   y = {}RMS norm of x * w\nshapes      x, w, y f32[{}], eps {}",
+                s.residual ? "residual + " : "", s.k, s.eps);
           },
           [](const HeadNormSpec& s) {
             return fmt::format(
@@ -138,7 +138,8 @@ std::string describe(const KernelSpec& spec) {
                 s.scale, s.q_per_kv, s.head_dim);
           },
           [](const EmbedSpec& s) {
-            return fmt::format("operation   widen one table row\nshapes      {}[{}] -> f32[{}]",
+            return fmt::format("operation   widen one table row{}\nshapes      {}[{}] -> f32[{}]",
+                               s.scale == 1 ? "" : fmt::format(", times {}", s.scale),
                                float_type_name(s.type), s.k, s.k);
           },
           [](const HeadSpec& s) {
@@ -146,6 +147,10 @@ std::string describe(const KernelSpec& spec) {
                 "operation   logits = W h, 64-lane dot products\n"
                 "shapes      w {}[{}][{}], h f32[{}]",
                 float_type_name(s.type), s.n, s.k, s.k);
+          },
+          [](const GluSpec& s) {
+            return fmt::format("operation   y = gate and up by {}\nshapes      gate, up, y f32[{}]",
+                               epilogue_name(s.epilogue), s.n);
           },
           [](const TablesSpec& s) {
             return fmt::format(

@@ -249,6 +249,10 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
   const Stopwatch load_watch;
   BITNETC_ASSIGN_OR_RETURN(const Engine engine,
                            make_engine(run.model, context.engine_options(run.plan)));
+  if (engine.model->description().config.output == ModelOutput::kHidden)
+    return make_error(StatusCode::kUnsupported,
+                      "{}: is a text encoder: it gives a vector for a text, not more text",
+                      run.model);
   BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, prompt, engine));
   const int threads = context.thread_count(run.plan.threads);
   // Pinning helps when every CPU has its thread; fewer threads, as under a quota, are better placed
