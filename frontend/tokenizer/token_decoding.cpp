@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "frontend/tokenizer/byte_symbols.h"
-#include "frontend/tokenizer/utf8.h"
+#include "frontend/unicode/utf8.h"
 
 namespace bitnetc {
 namespace {

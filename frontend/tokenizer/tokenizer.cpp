@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "frontend/tokenizer/components.h"
-#include "frontend/tokenizer/utf8.h"
+#include "frontend/unicode/utf8.h"
 #include "runtime/printable.h"
 
 namespace bitnetc {

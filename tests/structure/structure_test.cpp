@@ -52,10 +52,16 @@ struct Fence {
   std::string_view prefix;  // of what stands between < and >
   std::string_view inside;  // the only folder or file that may say it
 };
-constexpr Fence kFences[] = {
-    {"xbyak/", "codegen/x64/"}, {"llvm/", "codegen/llvm/"}, {"llvm-c/", "codegen/llvm/"},
-    {"gtest/", "tests/"},       {"gmock/", "tests/"},       {"benchmark/", "tests/"},
-    {"pcre2.h", "frontend/"},   {"CLI/", "tools/"},         {"hwloc", "autotune/topology.cpp"}};
+constexpr Fence kFences[] = {{"xbyak/", "codegen/x64/"},
+                             {"llvm/", "codegen/llvm/"},
+                             {"llvm-c/", "codegen/llvm/"},
+                             {"gtest/", "tests/"},
+                             {"gmock/", "tests/"},
+                             {"benchmark/", "tests/"},
+                             {"pcre2.h", "frontend/"},
+                             {"CLI/", "tools/"},
+                             {"hwloc", "autotune/topology.cpp"},
+                             {"utf8proc.h", "frontend/unicode/"}};
 
 std::string top_folder(std::string_view path) {
   return std::string(path.substr(0, path.find('/')));
