@@ -14,6 +14,14 @@
 
 namespace bitnetc {
 
+// [begin, end) in bytes of a text.
+struct TextSpan {
+  size_t begin = 0;
+  size_t end = 0;
+
+  bool operator==(const TextSpan&) const = default;
+};
+
 class Tokenizer {
  public:
   // Parses and checks a whole tokenizer.json. `origin` is used in messages
@@ -31,6 +39,16 @@ class Tokenizer {
   // with the offset. Time is at most n log n in the length of the text, whatever the tokenizer,
   // unless its own regular expressions take longer; memory is linear.
   Result<std::vector<int32_t>> encode(std::string_view text, bool add_special = true) const;
+  // The same for a text of which some stretches were typed by somebody: `typed` lists them, apart
+  // and in order. A special token is recognised only where all of it lies outside of them; spelled
+  // inside, or across an edge, it is ordinary text. Added tokens that are not special are found
+  // everywhere.
+  //   Error  as encode(); kInvalidArgument if typed text would still become a special token, which
+  //          a model does whose vocabulary merges the letters of one
+  Result<std::vector<int32_t>> encode_typed(std::string_view text, std::span<const TextSpan> typed,
+                                            bool add_special) const;
+  // What encode() puts before every text: the begin-of-text token, or nothing.
+  std::span<const int32_t> prefix() const;
   // Whole-sequence decode. Bytes that are not valid UTF-8 become U+FFFD. An id outside the
   // vocabulary is an error naming it.
   Result<std::string> decode(std::span<const int32_t> ids, bool skip_special = true) const;

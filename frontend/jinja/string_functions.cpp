@@ -1,5 +1,7 @@
 #include "frontend/jinja/string_functions.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "frontend/unicode/characters.h"

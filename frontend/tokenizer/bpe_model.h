@@ -78,6 +78,8 @@ class BpeModel {
   // Error: kInvalidArgument naming a character that has no token when there is no unknown token.
   Status encode(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& ids) const;
 
+  std::optional<int32_t> unk_id() const { return options_.unk_id; }
+
  private:
   BpeModel(const Vocabulary& vocabulary, size_t merge_count, const BpeOptions& options);
   int32_t character_id(uint32_t code_point, std::string_view character) const;  // -1: none

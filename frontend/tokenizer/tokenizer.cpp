@@ -42,6 +42,9 @@ struct Tokenizer::Impl {
   Status make_decoding(const JsonValue* json);
   Status check_frame() const;
   Status normalize(TextPieces& text) const;
+  // `typed` empty: nobody asks what was typed.
+  Status cut(std::string_view text, std::span<const TextSpan> typed, TextPieces& pieces) const;
+  Status encode(const TextPieces& pieces, std::vector<int32_t>& ids) const;
   std::optional<std::string_view> text_of(int32_t id) const;
   int32_t id_end() const;
 };
@@ -156,13 +159,57 @@ Status Tokenizer::Impl::check_frame() const {
 
 Status Tokenizer::Impl::normalize(TextPieces& text) const {
   if (normalizer.is_identity()) return {};
-  for (TextPiece& piece : text.pieces) {
-    if (piece.is_token()) continue;
-    BITNETC_ASSIGN_OR_RETURN(std::string normalized, normalizer.apply(std::string(piece.text)));
-    piece.text = text.owned.emplace_back(std::move(normalized));
+  // Nothing typed concerns what follows if no special token is looked for any more.
+  if (!normalized_matcher.has_special()) text.typed.clear();
+  std::vector<TextPiece> normalized_pieces;
+  std::vector<std::vector<TextSpan>> typed;
+  for (size_t i = 0; i < text.pieces.size(); ++i) {
+    TextPiece piece = text.pieces[i];
+    std::vector<TextSpan>* const spans = text.typed.empty() ? nullptr : &text.typed[i];
+    if (!piece.is_token()) {
+      BITNETC_ASSIGN_OR_RETURN(std::string normalized,
+                               normalizer.apply(std::string(piece.text), spans));
+      if (normalized.empty()) continue;
+      piece.text = text.owned.emplace_back(std::move(normalized));
+    }
+    normalized_pieces.push_back(piece);
+    if (spans != nullptr) typed.push_back(std::move(*spans));
   }
-  std::erase_if(text.pieces,
-                [](const TextPiece& piece) { return !piece.is_token() && piece.text.empty(); });
+  text.pieces = std::move(normalized_pieces);
+  text.typed = std::move(typed);
+  return {};
+}
+
+Status Tokenizer::Impl::cut(std::string_view text, std::span<const TextSpan> typed,
+                            TextPieces& pieces) const {
+  if (text.size() > kMaxTextBytes) {
+    return make_error(StatusCode::kInvalidArgument, "a text of {} bytes: expected at most {}",
+                      text.size(), kMaxTextBytes);
+  }
+  if (const size_t at = find_invalid_utf8(text); at != std::string_view::npos) {
+    return make_error(StatusCode::kInvalidArgument,
+                      "the text is not valid UTF-8 at byte {} (0x{:02X})", at,
+                      static_cast<uint8_t>(text[at]));
+  }
+  push_text(pieces.pieces, text);
+  if (!typed.empty()) pieces.typed.assign(pieces.pieces.size(), {typed.begin(), typed.end()});
+  BITNETC_RETURN_IF_ERROR(raw_matcher.cut(pieces));
+  BITNETC_RETURN_IF_ERROR(normalize(pieces));
+  BITNETC_RETURN_IF_ERROR(normalized_matcher.cut(pieces));
+  pieces.typed.clear();
+  for (const auto& step : pre_tokenizer.steps) BITNETC_RETURN_IF_ERROR(step->apply(pieces));
+  return {};
+}
+
+Status Tokenizer::Impl::encode(const TextPieces& pieces, std::vector<int32_t>& ids) const {
+  BpeScratch scratch;
+  for (const TextPiece& piece : pieces.pieces) {
+    if (piece.is_token()) {
+      ids.push_back(piece.token);
+    } else {
+      BITNETC_RETURN_IF_ERROR(model->encode(piece.text, scratch, ids));
+    }
+  }
   return {};
 }
 
@@ -183,34 +230,42 @@ Result<std::unique_ptr<const Tokenizer>> Tokenizer::from_json(std::string_view j
 }
 
 Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, bool add_special) const {
-  if (text.size() > kMaxTextBytes) {
-    return make_error(StatusCode::kInvalidArgument, "a text of {} bytes: expected at most {}",
-                      text.size(), kMaxTextBytes);
-  }
-  if (const size_t at = find_invalid_utf8(text); at != std::string_view::npos) {
-    return make_error(StatusCode::kInvalidArgument,
-                      "the text is not valid UTF-8 at byte {} (0x{:02X})", at,
-                      static_cast<uint8_t>(text[at]));
-  }
-  TextPieces cut;
-  push_text(cut.pieces, text);
-  BITNETC_RETURN_IF_ERROR(impl_->raw_matcher.cut(cut));
-  BITNETC_RETURN_IF_ERROR(impl_->normalize(cut));
-  BITNETC_RETURN_IF_ERROR(impl_->normalized_matcher.cut(cut));
-  for (const auto& step : impl_->pre_tokenizer.steps) BITNETC_RETURN_IF_ERROR(step->apply(cut));
-
+  TextPieces pieces;
+  BITNETC_RETURN_IF_ERROR(impl_->cut(text, {}, pieces));
   std::vector<int32_t> ids;
   if (add_special) ids = impl_->frame.before;
-  BpeScratch scratch;
-  for (const TextPiece& piece : cut.pieces) {
-    if (piece.is_token()) {
-      ids.push_back(piece.token);
-    } else {
-      BITNETC_RETURN_IF_ERROR(impl_->model->encode(piece.text, scratch, ids));
-    }
+  BITNETC_RETURN_IF_ERROR(impl_->encode(pieces, ids));
+  if (add_special) ids.insert(ids.end(), impl_->frame.behind.begin(), impl_->frame.behind.end());
+  return ids;
+}
+
+Result<std::vector<int32_t>> Tokenizer::encode_typed(std::string_view text,
+                                                     std::span<const TextSpan> typed,
+                                                     bool add_special) const {
+  TextPieces pieces;
+  BITNETC_RETURN_IF_ERROR(impl_->cut(text, typed, pieces));
+  std::vector<int32_t> ids;
+  if (add_special) ids = impl_->frame.before;
+  TextPieces one;
+  for (const TextPiece& piece : pieces.pieces) {
+    const size_t first = ids.size();
+    one.pieces.assign(1, piece);
+    BITNETC_RETURN_IF_ERROR(impl_->encode(one, ids));
+    if (piece.is_token()) continue;
+    const auto special =
+        std::find_if(ids.begin() + static_cast<ptrdiff_t>(first), ids.end(),
+                     [&](int32_t id) { return is_special(id) && id != impl_->model->unk_id(); });
+    if (special != ids.end())
+      return make_error(StatusCode::kInvalidArgument,
+                        "a text that was typed becomes the special token {} (id {})",
+                        printable(token_text(*special).value_or("?")), *special);
   }
   if (add_special) ids.insert(ids.end(), impl_->frame.behind.begin(), impl_->frame.behind.end());
   return ids;
+}
+
+std::span<const int32_t> Tokenizer::prefix() const {
+  return impl_->frame.before;
 }
 
 Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {

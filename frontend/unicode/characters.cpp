@@ -132,6 +132,10 @@ bool is_mark(uint32_t code_point) {
   return is_in(code_point, {UTF8PROC_CATEGORY_MN, UTF8PROC_CATEGORY_MC, UTF8PROC_CATEGORY_ME});
 }
 
+bool is_nonspacing_mark(uint32_t code_point) {
+  return is_in(code_point, {UTF8PROC_CATEGORY_MN});
+}
+
 bool is_number(uint32_t code_point) {
   return is_in(code_point, {UTF8PROC_CATEGORY_ND, UTF8PROC_CATEGORY_NL, UTF8PROC_CATEGORY_NO});
 }

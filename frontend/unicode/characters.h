@@ -28,14 +28,15 @@ bool is_case_ignorable(uint32_t code_point);  // passed over when looking for a 
 bool is_lower(uint32_t code_point);
 bool is_upper(uint32_t code_point);
 bool is_title(uint32_t code_point);
-bool is_letter(uint32_t code_point);         // L*
-bool is_mark(uint32_t code_point);           // M*
-bool is_number(uint32_t code_point);         // N*
-bool is_decimal_digit(uint32_t code_point);  // Nd
-bool is_punctuation(uint32_t code_point);    // P*
-bool is_control(uint32_t code_point);        // Cc, Cf, Cn, Co
-bool is_printable(uint32_t code_point);      // as str.isprintable(): no control, no separator
-int decimal_value(uint32_t code_point);      // of an Nd character, 0 to 9; else -1
+bool is_letter(uint32_t code_point);           // L*
+bool is_mark(uint32_t code_point);             // M*
+bool is_nonspacing_mark(uint32_t code_point);  // Mn
+bool is_number(uint32_t code_point);           // N*
+bool is_decimal_digit(uint32_t code_point);    // Nd
+bool is_punctuation(uint32_t code_point);      // P*
+bool is_control(uint32_t code_point);          // Cc, Cf, Cn, Co
+bool is_printable(uint32_t code_point);        // as str.isprintable(): no control, no separator
+int decimal_value(uint32_t code_point);        // of an Nd character, 0 to 9; else -1
 
 enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 
