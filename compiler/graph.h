@@ -138,8 +138,8 @@ struct Graph {
   // contradiction.
   ModelConfig config;
   GenerationDefaults generation;
-  std::string tokenizer_json;                         // the file's bytes
-  std::string chat_template;                          // Jinja, may be empty
+  std::string tokenizer_json;  // the bytes of tokenizer.json, or of tokenizer.model
+  std::string chat_template;   // Jinja, may be empty
   std::map<std::string, std::string> special_tokens;  // "eos_token" -> its text, for the template
   std::vector<SourceFile> sources;
 

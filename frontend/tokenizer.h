@@ -1,5 +1,6 @@
-// Text to token ids and back, from a Hugging Face tokenizer.json. Immutable once made: any thread
-// may use one; a StreamDecoder belongs to one stream.
+// Text to token ids and back, from a Hugging Face tokenizer.json, a SentencePiece tokenizer.model
+// or lists of pieces. Immutable once made: any thread may use one; a StreamDecoder belongs to one
+// stream.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "frontend/scored_pieces.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
@@ -32,6 +34,18 @@ class Tokenizer {
   // instead of JSON.
   static Result<std::unique_ptr<const Tokenizer>> from_json(
       std::string_view json, const std::string& origin, std::vector<std::string>* notes = nullptr);
+  // From the bytes of either file that a folder may hold, tokenizer.json or tokenizer.model.
+  static Result<std::unique_ptr<const Tokenizer>> from_file(
+      std::string_view bytes, const std::string& origin, std::vector<std::string>* notes = nullptr);
+  // From lists of pieces, scores and types. `origin` is used in messages ("model.gguf").
+  // Error: kDataCorrupt naming the piece: lists of different lengths, a text that is empty, not
+  // UTF-8 or there twice, a score that is not a number, two unknown pieces, an id that is none.
+  static Result<std::unique_ptr<const Tokenizer>> from_pieces(const ScoredPieces& pieces,
+                                                              const std::string& origin);
+  // From the bytes of a SentencePiece tokenizer.model, by that library. Begin-of-text is added and
+  // end-of-text is not, as transformers does for such models.
+  static Result<std::unique_ptr<const Tokenizer>> from_sentence_piece(std::string_view bytes,
+                                                                      const std::string& origin);
   ~Tokenizer();
 
   // `add_special` applies the post-processor's template (for example the leading begin-of-text

@@ -122,9 +122,16 @@ class FolderLoader {
     return file;
   }
 
+  bool has_file(const char* name) const {
+    std::error_code failure;
+    return std::filesystem::exists(std::filesystem::path(folder_) / name, failure);
+  }
+
   // The tokenizer is made here to be checked: before anything is compiled, not when it is run.
   Status load_tokenizer(const HfConfig& config) {
     auto file = open("tokenizer.json");
+    if (file.status().code() == StatusCode::kNotFound && has_file("tokenizer.model"))
+      file = open("tokenizer.model");
     if (!file.ok()) return file.status().with_context("a model needs its tokenizer");
     graph().tokenizer_json = text_of(**file);
     const std::string origin = origin_of(**file);
@@ -132,7 +139,7 @@ class FolderLoader {
       return make_error(StatusCode::kDataCorrupt, "{}: is empty", origin);
     std::vector<std::string>& notes = model_.report.notes;
     BITNETC_ASSIGN_OR_RETURN(tokenizer_,
-                             Tokenizer::from_json(graph().tokenizer_json, origin, &notes));
+                             Tokenizer::from_file(graph().tokenizer_json, origin, &notes));
     if (tokenizer_->vocab_size() > config.model.vocab_size)
       notes.push_back(fmt::format(
           "{}: has ids up to {}, but vocab_size is {}: a text with one of the ids from there on is "

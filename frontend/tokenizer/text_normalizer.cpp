@@ -121,8 +121,11 @@ struct Applier {
 
   // Cut where typed text meets other text, moved behind marks that belong to what stands before.
   Status operator()(const NormalFormStep& step) const {
+    const auto normalized = [&](std::string_view part) {
+      return step.form == NormalForm::kNfc ? normalize_nfc(part) : normalize(part, step.form);
+    };
     if (typed == nullptr) {
-      text = normalize(text, step.form);
+      text = normalized(text);
       return {};
     }
     std::vector<size_t> cuts;
@@ -137,8 +140,7 @@ struct Applier {
     size_t begin = 0;
     for (const size_t cut : cuts) {
       if (cut <= begin) continue;
-      rewriter.replace_to(cut,
-                          normalize(std::string_view(text).substr(begin, cut - begin), step.form));
+      rewriter.replace_to(cut, normalized(std::string_view(text).substr(begin, cut - begin)));
       begin = cut;
     }
     text = rewriter.finish();

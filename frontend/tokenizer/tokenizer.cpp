@@ -1,11 +1,14 @@
 #include "frontend/tokenizer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <unordered_map>
 #include <utility>
 
+#include "frontend/tokenizer/bpe_model.h"
 #include "frontend/tokenizer/components.h"
+#include "frontend/tokenizer/sentence_piece_model.h"
 #include "frontend/unicode/utf8.h"
 #include "runtime/printable.h"
 
@@ -14,6 +17,7 @@ namespace {
 
 constexpr size_t kMaxTextBytes = size_t{1} << 30;  // positions in a text are 32-bit
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+constexpr std::string_view kPieceSpace = "\xE2\x96\x81";  // U+2581
 
 // " (max_length = 512)" for a block that says so, else nothing.
 std::string sizes_in(const JsonValue& block) {
@@ -31,7 +35,7 @@ struct Tokenizer::Impl {
   AddedTokenMatcher normalized_matcher;  // of those looked for in the normalised text
   TextNormalizer normalizer;
   PreTokenizer pre_tokenizer;
-  std::optional<BpeModel> model;
+  std::unique_ptr<const TokenModel> model;
   TokenFrame frame;
   std::optional<TokenDecoding> decoding;
 
@@ -39,7 +43,10 @@ struct Tokenizer::Impl {
   Status read(std::string_view json, std::vector<std::string>* notes);
   Status read_added(const JsonValue* json);
   Status make_matchers();
-  Status make_decoding(const JsonValue* json);
+  Status make_decoding(DecoderPlan plan);
+  // Vocabulary, special tokens, frame and decoder; the model is the caller's.
+  Status read_pieces(const ScoredPieces& pieces);
+  Status add_piece(const ScoredPieces& pieces, int32_t id);
   Status check_frame() const;
   Status normalize(TextPieces& text) const;
   // `typed` empty: nobody asks what was typed.
@@ -79,10 +86,12 @@ Status Tokenizer::Impl::read(std::string_view json, std::vector<std::string>* no
   BITNETC_ASSIGN_OR_RETURN(frame, read_post_processor(root.take("post_processor")));
   BITNETC_RETURN_IF_ERROR(check_frame());
   BITNETC_RETURN_IF_ERROR(make_matchers());
-  BITNETC_RETURN_IF_ERROR(make_decoding(root.take("decoder")));
+  BITNETC_ASSIGN_OR_RETURN(DecoderPlan plan, read_decoder(root.take("decoder")));
+  BITNETC_RETURN_IF_ERROR(make_decoding(std::move(plan)));
   BITNETC_RETURN_IF_ERROR(root.finish());
   document.root = {};
   document.merges = {};
+  document.scores = {};
   return {};
 }
 
@@ -132,8 +141,7 @@ Status Tokenizer::Impl::make_matchers() {
   return {};
 }
 
-Status Tokenizer::Impl::make_decoding(const JsonValue* json) {
-  BITNETC_ASSIGN_OR_RETURN(DecoderPlan plan, read_decoder(json));
+Status Tokenizer::Impl::make_decoding(DecoderPlan plan) {
   decoding.emplace(std::move(plan));
   for (int32_t id = 0; id < id_end(); ++id) {
     const std::optional<std::string_view> text = text_of(id);
@@ -144,6 +152,53 @@ Status Tokenizer::Impl::make_decoding(const JsonValue* json) {
     if (!status.ok()) return status.with_context(fmt::format("decoder: token {}", id));
   }
   return {};
+}
+
+Status Tokenizer::Impl::add_piece(const ScoredPieces& pieces, int32_t id) {
+  const auto at = static_cast<size_t>(id);
+  const std::string& text = pieces.texts[at];
+  const auto type = static_cast<int32_t>(pieces.types[at]);
+  const auto wrong = [&](std::string_view found) {
+    return make_error(StatusCode::kDataCorrupt, "piece {} {}", id, found);
+  };
+  if (text.empty() || find_invalid_utf8(text) != std::string::npos)
+    return wrong("is empty or not valid UTF-8");
+  if (!std::isfinite(pieces.scores[at])) return wrong("has a score that is not a number");
+  if (type < 1 || type > 6)
+    return wrong(fmt::format("has type {}, expected 1 (normal) to 6 (byte)", type));
+  if (document.vocabulary.insert(text, id) != Vocabulary::Insert::kDone)
+    return wrong(fmt::format("\"{}\" is there twice", text));
+  const bool is_control = pieces.types[at] == PieceType::kControl;
+  if (!is_control && pieces.types[at] != PieceType::kUnknown) return {};
+  added_ids.emplace(text, id);
+  added.emplace(id, AddedToken{.id = id, .content = text, .special = true});
+  return {};
+}
+
+Status Tokenizer::Impl::read_pieces(const ScoredPieces& pieces) {
+  const size_t count = pieces.texts.size();
+  if (count == 0 || pieces.scores.size() != count || pieces.types.size() != count ||
+      count > static_cast<size_t>(kMaxTokenId))
+    return make_error(StatusCode::kDataCorrupt,
+                      "{} pieces, {} scores, {} types: expected as many of each, 1 to {}", count,
+                      pieces.scores.size(), pieces.types.size(), kMaxTokenId);
+  for (size_t id = 0; id < count; ++id)
+    BITNETC_RETURN_IF_ERROR(add_piece(pieces, static_cast<int32_t>(id)));
+  if (pieces.begin_id) frame.before = {*pieces.begin_id};
+  if (pieces.end_id) frame.behind = {*pieces.end_id};
+  BITNETC_RETURN_IF_ERROR(check_frame());
+  std::vector<AddedTokenMatcher::Entry> special;
+  for (const auto& [id, token] : added) special.push_back({token.content, token});
+  BITNETC_ASSIGN_OR_RETURN(raw_matcher, AddedTokenMatcher::create(std::move(special)));
+
+  DecoderPlan plan{.join = DecoderPlan::Join::kByteRuns};
+  BITNETC_ASSIGN_OR_RETURN(TextPattern space, TextPattern::literal(std::string(kPieceSpace)));
+  plan.per_token.add(ReplaceStep{std::move(space), " "});
+  if (pieces.add_space_prefix) {
+    plan.strip_content = " ";
+    plan.strip_start = 1;
+  }
+  return make_decoding(std::move(plan));
 }
 
 Status Tokenizer::Impl::check_frame() const {
@@ -202,12 +257,12 @@ Status Tokenizer::Impl::cut(std::string_view text, std::span<const TextSpan> typ
 }
 
 Status Tokenizer::Impl::encode(const TextPieces& pieces, std::vector<int32_t>& ids) const {
-  BpeScratch scratch;
+  const std::unique_ptr<ModelScratch> scratch = model->make_scratch();
   for (const TextPiece& piece : pieces.pieces) {
     if (piece.is_token()) {
       ids.push_back(piece.token);
     } else {
-      BITNETC_RETURN_IF_ERROR(model->encode(piece.text, scratch, ids));
+      BITNETC_RETURN_IF_ERROR(model->encode(piece.text, *scratch, ids));
     }
   }
   return {};
@@ -226,6 +281,62 @@ Result<std::unique_ptr<const Tokenizer>> Tokenizer::from_json(std::string_view j
   if (notes != nullptr)
     for (const std::string& note : own_notes)
       notes->push_back(fmt::format("{}: {}", origin, printable(note)));
+  return std::unique_ptr<const Tokenizer>(new Tokenizer(std::move(impl)));
+}
+
+// A SentencePiece model is a message of protobuf that begins with its first piece, field 1; JSON
+// begins with a brace.
+Result<std::unique_ptr<const Tokenizer>> Tokenizer::from_file(std::string_view bytes,
+                                                              const std::string& origin,
+                                                              std::vector<std::string>* notes) {
+  const size_t first = bytes.find_first_not_of(" \t\r\n");
+  const bool is_json = first != std::string_view::npos && bytes[first] == '{';
+  if (!is_json && bytes.starts_with('\n')) return from_sentence_piece(bytes, origin);
+  return from_json(bytes, origin, notes);
+}
+
+Result<std::unique_ptr<const Tokenizer>> Tokenizer::from_pieces(const ScoredPieces& pieces,
+                                                                const std::string& origin) {
+  auto impl = std::make_unique<Impl>();
+  const Status status = impl->read_pieces(pieces);
+  if (!status.ok()) return Status(status.code(), printable(status.message())).with_context(origin);
+  if (pieces.add_space_prefix) impl->normalizer.add(PrependStep{std::string(kPieceSpace)});
+  BITNETC_ASSIGN_OR_RETURN(TextPattern space, TextPattern::literal(" "));
+  impl->normalizer.add(ReplaceStep{std::move(space), std::string(kPieceSpace)});
+
+  BpeOptions options{.byte_fallback = true, .fuse_unk = true};
+  std::vector<bool> merges_into;
+  std::vector<AddedTokenMatcher::Entry> user_defined;
+  for (size_t id = 0; id < pieces.types.size(); ++id) {
+    merges_into.push_back(pieces.types[id] == PieceType::kNormal);
+    if (pieces.types[id] == PieceType::kUnknown) {
+      if (options.unk_id)
+        return make_error(StatusCode::kDataCorrupt, "{}: pieces {} and {} are both the unknown one",
+                          origin, *options.unk_id, id);
+      options.unk_id = static_cast<int32_t>(id);
+    }
+    if (pieces.types[id] == PieceType::kUserDefined)
+      user_defined.push_back(
+          {pieces.texts[id], {.id = static_cast<int32_t>(id), .content = pieces.texts[id]}});
+  }
+  BITNETC_ASSIGN_OR_RETURN(impl->normalized_matcher,
+                           AddedTokenMatcher::create(std::move(user_defined)));
+  impl->model = std::make_unique<BpeModel>(
+      BpeModel::create_by_score(impl->document.vocabulary, pieces.scores, merges_into, options));
+  return std::unique_ptr<const Tokenizer>(new Tokenizer(std::move(impl)));
+}
+
+Result<std::unique_ptr<const Tokenizer>> Tokenizer::from_sentence_piece(std::string_view bytes,
+                                                                        const std::string& origin) {
+  auto model = SentencePieceModel::create(bytes);
+  if (!model.ok())
+    return Status(model.status().code(), printable(model.status().message())).with_context(origin);
+  auto impl = std::make_unique<Impl>();
+  ScoredPieces pieces = (*model)->pieces();
+  pieces.end_id.reset();
+  const Status status = impl->read_pieces(pieces);
+  if (!status.ok()) return Status(status.code(), printable(status.message())).with_context(origin);
+  impl->model = *std::move(model);
   return std::unique_ptr<const Tokenizer>(new Tokenizer(std::move(impl)));
 }
 

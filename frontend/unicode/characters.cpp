@@ -2,10 +2,12 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <initializer_list>
 #include <memory>
 
+#include "frontend/unicode/utf8.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
@@ -179,6 +181,48 @@ std::string normalize(std::string_view text, NormalForm form) {
   BITNETC_CHECK(bytes >= 0, "utf8proc: {}", utf8proc_errmsg(bytes));
   const std::unique_ptr<utf8proc_uint8_t, FreeText> owner(mapped);
   return std::string(reinterpret_cast<const char*>(mapped), static_cast<size_t>(bytes));
+}
+
+namespace {
+
+// Whether NFC leaves the character alone and does not join it to what stands before it.
+bool is_inert_in_nfc(uint32_t code_point) {
+  if (code_point < 0x300) return true;
+  const bool is_ideograph = code_point >= 0x3400 && code_point <= 0x9FFF;
+  const bool is_hangul_syllable = code_point >= 0xAC00 && code_point <= 0xD7A3;
+  if (is_ideograph || is_hangul_syllable) return true;
+  const utf8proc_property_t* property =
+      utf8proc_get_property(static_cast<utf8proc_int32_t>(code_point));
+  return property->decomp_seqindex == UINT16_MAX && starts_afresh(code_point);
+}
+
+}  // namespace
+
+// What is not inert is normalised together with the character before it, which it may join.
+std::string normalize_nfc(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  size_t copied = 0, previous = 0;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Unit unit = first_utf8_unit(text.substr(at));
+    if (is_inert_in_nfc(unit.code_point)) {
+      previous = at;
+      at += unit.length_bytes;
+      continue;
+    }
+    size_t end = at;
+    while (end < text.size()) {
+      const Utf8Unit next = first_utf8_unit(text.substr(end));
+      if (is_inert_in_nfc(next.code_point)) break;
+      end += next.length_bytes;
+    }
+    const size_t begin = std::max(previous, copied);
+    out.append(text.substr(copied, begin - copied));
+    out.append(normalize(text.substr(begin, end - begin), NormalForm::kNfc));
+    copied = previous = at = end;
+  }
+  out.append(text.substr(copied));
+  return out;
 }
 
 // A character that composes with one before it or has a combining class is a mark, a Hangul vowel

@@ -43,6 +43,9 @@ enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 // `text` is valid UTF-8.
 std::string normalize(std::string_view text, NormalForm form);
 
+// The same for NFC, quickly: most text is NFC already, and what surely is is copied.
+std::string normalize_nfc(std::string_view text);
+
 // Whether no normal form joins this character to, or moves it across, what stands before it. True
 // for everything below U+0300.
 bool starts_afresh(uint32_t code_point);

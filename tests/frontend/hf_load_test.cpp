@@ -409,9 +409,9 @@ TEST(LoadModel, RefusesBrokenTokenizers) {
   expect_error(with("<html>"), StatusCode::kDataCorrupt, {"/tokenizer.json", "web page"});
   expect_error(with("{}"), StatusCode::kDataCorrupt, {"/tokenizer.json", "model is missing"});
   nlohmann::json unknown = nlohmann::json::parse(valid);
-  unknown["model"]["type"] = "Unigram";
+  unknown["model"]["type"] = "WordPiece";
   expect_error(with(unknown.dump()), StatusCode::kUnsupported,
-               {"/tokenizer.json", "model.type = \"Unigram\"", "BPE"});
+               {"/tokenizer.json", "model.type = \"WordPiece\"", "BPE"});
 }
 
 // As in transformers, what a file says about cutting and filling up texts is not applied.

@@ -61,7 +61,8 @@ constexpr Fence kFences[] = {{"xbyak/", "codegen/x64/"},
                              {"pcre2.h", "frontend/"},
                              {"CLI/", "tools/"},
                              {"hwloc", "autotune/topology.cpp"},
-                             {"utf8proc.h", "frontend/unicode/"}};
+                             {"utf8proc.h", "frontend/unicode/"},
+                             {"sentencepiece", "frontend/tokenizer/sentence_piece_model.cpp"}};
 
 std::string top_folder(std::string_view path) {
   return std::string(path.substr(0, path.find('/')));

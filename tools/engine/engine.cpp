@@ -174,7 +174,7 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
     BITNETC_ASSIGN_OR_RETURN(engine.model, open_source_model(location.path, options, machine));
   }
   BITNETC_ASSIGN_OR_RETURN(engine.tokenizer,
-                           Tokenizer::from_json(engine.model->tokenizer_json(),
+                           Tokenizer::from_file(engine.model->tokenizer_json(),
                                                 fmt::format("{}: {}", engine.model->file().origin(),
                                                             kSectionTokenizer)));
   KernelBuilder builder(build_settings(options));
@@ -192,14 +192,23 @@ Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model
                                                         const EngineSettings& settings) {
   BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate(model_name, settings));
   if (location.kind == ModelLocation::Kind::kSourceFolder) {
-    const std::string path = location.path + "/tokenizer.json";
-    BITNETC_ASSIGN_OR_RETURN(const auto file, MappedFile::open(path));
-    const std::string json(reinterpret_cast<const char*>(file->bytes().data()),
-                           file->bytes().size());
-    return Tokenizer::from_json(json, path);
+    std::string path = location.path + "/tokenizer.json";
+    auto file = MappedFile::open(path);
+    if (file.status().code() == StatusCode::kNotFound) {
+      // The message names the first of the two.
+      auto other = MappedFile::open(location.path + "/tokenizer.model");
+      if (other.ok()) {
+        path = location.path + "/tokenizer.model";
+        file = std::move(other);
+      }
+    }
+    BITNETC_RETURN_IF_ERROR(file.status());
+    const std::string bytes(reinterpret_cast<const char*>((*file)->bytes().data()),
+                            (*file)->bytes().size());
+    return Tokenizer::from_file(bytes, path);
   }
   BITNETC_ASSIGN_OR_RETURN(const auto model, open_checked(location.path));
-  return Tokenizer::from_json(model->tokenizer_json(), location.path + ": " + kSectionTokenizer);
+  return Tokenizer::from_file(model->tokenizer_json(), location.path + ": " + kSectionTokenizer);
 }
 
 }  // namespace bitnetc

@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "frontend/unicode/utf8.h"
+
 namespace bitnetc {
 namespace {
 
@@ -47,6 +49,23 @@ TEST(Characters, HaveNormalForms) {
   EXPECT_EQ(normalize(std::string_view("a\0b", 3), NormalForm::kNfc), std::string("a\0b", 3));
   EXPECT_TRUE(starts_afresh('a') && starts_afresh(0x4E00));
   EXPECT_FALSE(starts_afresh(0x301) || starts_afresh(0x1161));
+}
+
+// The quick way skips what NFC leaves alone; on any text it gives what the whole way gives.
+TEST(Characters, NormalizeQuicklyToTheSame) {
+  const std::vector<uint32_t> alphabet = {'a',    'e',    ' ',    0xE9,    0x301,  0x323,   0x308,
+                                          0x345,  0x344,  0x1EBF, 0x1161,  0x11A8, 0x1100,  0xAC00,
+                                          0xAC01, 0x4E00, 0xF900, 0x212B,  0x9C7,  0x9BE,   0x3B1,
+                                          0x1F71, 0x416,  0x306,  0x1D15E, 0xFB1D, 0x1F600, 0x958};
+  uint64_t state = 1;
+  for (int round = 0; round < 20000; ++round) {
+    std::string text;
+    for (int i = 0; i < 8; ++i) {
+      state = state * 6364136223846793005u + 1442695040888963407u;
+      append_utf8(alphabet[(state >> 33) % alphabet.size()], text);
+    }
+    ASSERT_EQ(normalize_nfc(text), normalize(text, NormalForm::kNfc)) << text;
+  }
 }
 
 }  // namespace
