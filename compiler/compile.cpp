@@ -173,6 +173,7 @@ class Compilation {
             .config = graph_.config,
             .generation = graph_.generation,
             .chat_template = graph_.chat_template,
+            .special_tokens = graph_.special_tokens,
             .program = std::move(program_)};
   }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -150,8 +151,9 @@ struct Graph {
   // contradiction.
   ModelConfig config;
   GenerationDefaults generation;
-  std::string tokenizer_json;  // the file's bytes
-  std::string chat_template;   // from tokenizer_config.json, may be empty
+  std::string tokenizer_json;  // the bytes of tokenizer.json, or of tokenizer.model
+  std::string chat_template;   // Jinja, may be empty
+  std::map<std::string, std::string> special_tokens;  // "eos_token" -> its text, for the template
   std::vector<SourceFile> sources;
 
   std::vector<Node> nodes;             // in execution order

@@ -28,10 +28,25 @@ Result<LoadedModel> load_model(const std::string& path) {
                     printable_path(path));
 }
 
-Result<std::string> load_tokenizer_json(const std::string& path) {
-  if (is_gguf_file(path)) return load_gguf_tokenizer(path);
-  BITNETC_ASSIGN_OR_RETURN(const auto file, MappedFile::open(path + "/tokenizer.json"));
-  return std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+Result<std::unique_ptr<const Tokenizer>> read_tokenizer(const std::string& path) {
+  if (is_gguf_file(path)) {
+    BITNETC_ASSIGN_OR_RETURN(const std::string json, load_gguf_tokenizer(path));
+    return Tokenizer::from_json(json, printable_path(path) + ": tokenizer");
+  }
+  std::string name = path + "/tokenizer.json";
+  auto file = MappedFile::open(name);
+  if (file.status().code() == StatusCode::kNotFound) {
+    // The message names the first of the two.
+    const std::string other_name = path + "/tokenizer.model";
+    if (auto other = MappedFile::open(other_name); other.ok()) {
+      name = other_name;
+      file = std::move(other);
+    }
+  }
+  BITNETC_RETURN_IF_ERROR(file.status());
+  const std::span<const uint8_t> bytes = (*file)->bytes();
+  return Tokenizer::from_file({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                              printable_path(name));
 }
 
 bool is_gguf_file(const std::string& path) {

@@ -1,10 +1,12 @@
 // Reads a published model into a Graph. The only door into the frontend besides the tokenizer.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "compiler/graph.h"
+#include "frontend/tokenizer.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
@@ -30,8 +32,8 @@ struct LoadedModel {
 // Errors name the file, the field, the value found and what was expected.
 Result<LoadedModel> load_model(const std::string& path);
 
-// Only the tokenizer of such a model, as the text of a tokenizer.json. Error: as load_model().
-Result<std::string> load_tokenizer_json(const std::string& path);
+// Only the tokenizer of such a model. Error: as load_model().
+Result<std::unique_ptr<const Tokenizer>> read_tokenizer(const std::string& path);
 
 // Whether `path` looks like a model folder: it holds a config.json, or may not be searched for one,
 // which load_model() then says.

@@ -1,5 +1,6 @@
-// Text to token ids and back, from a Hugging Face tokenizer.json. Immutable once made: any thread
-// may use one; a StreamDecoder belongs to one stream.
+// Text to token ids and back, from a Hugging Face tokenizer.json, a SentencePiece tokenizer.model
+// or lists of pieces. Immutable once made: any thread may use one; a StreamDecoder belongs to one
+// stream.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +11,18 @@
 #include <string_view>
 #include <vector>
 
+#include "frontend/scored_pieces.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
+
+// [begin, end) in bytes of a text.
+struct TextSpan {
+  size_t begin = 0;
+  size_t end = 0;
+
+  bool operator==(const TextSpan&) const = default;
+};
 
 class Tokenizer {
  public:
@@ -24,6 +34,18 @@ class Tokenizer {
   // instead of JSON.
   static Result<std::unique_ptr<const Tokenizer>> from_json(
       std::string_view json, const std::string& origin, std::vector<std::string>* notes = nullptr);
+  // From the bytes of either file that a folder may hold, tokenizer.json or tokenizer.model.
+  static Result<std::unique_ptr<const Tokenizer>> from_file(
+      std::string_view bytes, const std::string& origin, std::vector<std::string>* notes = nullptr);
+  // From lists of pieces, scores and types. `origin` is used in messages ("model.gguf").
+  // Error: kDataCorrupt naming the piece: lists of different lengths, a text that is empty, not
+  // UTF-8 or there twice, a score that is not a number, two unknown pieces, an id that is none.
+  static Result<std::unique_ptr<const Tokenizer>> from_pieces(const ScoredPieces& pieces,
+                                                              const std::string& origin);
+  // From the bytes of a SentencePiece tokenizer.model, by that library. Begin-of-text is added and
+  // end-of-text is not, as transformers does for such models.
+  static Result<std::unique_ptr<const Tokenizer>> from_sentence_piece(std::string_view bytes,
+                                                                      const std::string& origin);
   ~Tokenizer();
 
   // `add_special` applies the post-processor's template (for example the leading begin-of-text
@@ -31,6 +53,16 @@ class Tokenizer {
   // with the offset. Time is at most n log n in the length of the text, whatever the tokenizer,
   // unless its own regular expressions take longer; memory is linear.
   Result<std::vector<int32_t>> encode(std::string_view text, bool add_special = true) const;
+  // The same for a text of which some stretches were typed by somebody: `typed` lists them, apart
+  // and in order. A special token is recognised only where all of it lies outside of them; spelled
+  // inside, or across an edge, it is ordinary text. Added tokens that are not special are found
+  // everywhere.
+  //   Error  as encode(); kInvalidArgument if typed text would still become a special token, which
+  //          a model does whose vocabulary merges the letters of one
+  Result<std::vector<int32_t>> encode_typed(std::string_view text, std::span<const TextSpan> typed,
+                                            bool add_special) const;
+  // What encode() puts before every text: the begin-of-text token, or nothing.
+  std::span<const int32_t> prefix() const;
   // Whole-sequence decode. Bytes that are not valid UTF-8 become U+FFFD. An id outside the
   // vocabulary is an error naming it.
   Result<std::string> decode(std::span<const int32_t> ids, bool skip_special = true) const;

@@ -82,7 +82,8 @@ struct ModelDescription {
   std::vector<SourceFile> sources;
   ModelConfig config;
   GenerationDefaults generation;
-  std::string chat_template;
+  std::string chat_template;                          // Jinja; empty: none
+  std::map<std::string, std::string> special_tokens;  // "eos_token" -> its text, for the template
   Program program;
 };
 

@@ -13,7 +13,7 @@
 #include <tuple>
 
 #include "frontend/stand_in.h"
-#include "frontend/tokenizer/utf8.h"
+#include "frontend/unicode/utf8.h"
 #include "runtime/printable.h"
 
 namespace bitnetc {

@@ -6,7 +6,7 @@
 #include <unordered_set>
 
 #include "frontend/gguf/splitting_rules.h"
-#include "frontend/tokenizer/utf8.h"
+#include "frontend/unicode/utf8.h"
 #include "runtime/printable.h"
 
 namespace bitnetc {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "frontend/tokenizer/utf8.h"
+#include "frontend/unicode/utf8.h"
 
 namespace bitnetc {
 

@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <map>
 
+#include "frontend/chat.h"
 #include "frontend/families/family.h"
 #include "frontend/hf/hf_config.h"
 #include "frontend/hf/hf_weight_source.h"
+#include "frontend/hf/tokenizer_config.h"
 #include "frontend/json/object_reader.h"
 #include "frontend/json/strict_json.h"
 #include "frontend/safetensors/safetensors_model.h"
@@ -77,8 +79,9 @@ class FolderLoader {
           fmt::format("float masters: quantised with absmean, scales {}",
                       config.master_scale == MasterScale::kBf16 ? "rounded to bf16" : "in fp32"));
     BITNETC_RETURN_IF_ERROR(load_tokenizer(config));
-    BITNETC_RETURN_IF_ERROR(load_chat_template());
+    BITNETC_RETURN_IF_ERROR(load_chat());
     BITNETC_RETURN_IF_ERROR(load_generation(config));
+    add_named_stop();
     BITNETC_RETURN_IF_ERROR(load_weights(config, origin_of(*config_file)));
     BITNETC_RETURN_IF_ERROR(validate(graph()).with_context(printable_path(folder_)));
     return std::move(model_);
@@ -101,49 +104,72 @@ class FolderLoader {
     return file;
   }
 
-  // The tokenizer is made here only to be checked: before anything is compiled, not when it is run.
+  bool has_file(const char* name) const {
+    std::error_code failure;
+    return std::filesystem::exists(std::filesystem::path(folder_) / name, failure);
+  }
+
+  // The tokenizer is made here to be checked: before anything is compiled, not when it is run.
   Status load_tokenizer(const HfConfig& config) {
     auto file = open("tokenizer.json");
+    if (file.status().code() == StatusCode::kNotFound && has_file("tokenizer.model"))
+      file = open("tokenizer.model");
     if (!file.ok()) return file.status().with_context("a model needs its tokenizer");
     graph().tokenizer_json = text_of(**file);
     const std::string origin = origin_of(**file);
     if (graph().tokenizer_json.empty())
       return make_error(StatusCode::kDataCorrupt, "{}: is empty", origin);
     std::vector<std::string>& notes = model_.report.notes;
-    BITNETC_ASSIGN_OR_RETURN(const auto tokenizer,
-                             Tokenizer::from_json(graph().tokenizer_json, origin, &notes));
-    if (tokenizer->vocab_size() > config.model.vocab_size)
+    BITNETC_ASSIGN_OR_RETURN(tokenizer_,
+                             Tokenizer::from_file(graph().tokenizer_json, origin, &notes));
+    if (tokenizer_->vocab_size() > config.model.vocab_size)
       notes.push_back(fmt::format(
           "{}: has ids up to {}, but vocab_size is {}: a text with one of the ids from there on is "
           "refused when it is run",
-          origin, tokenizer->vocab_size() - 1, config.model.vocab_size));
+          origin, tokenizer_->vocab_size() - 1, config.model.vocab_size));
     return {};
   }
 
-  // A chat_template.jinja of its own goes before the field in tokenizer_config.json, as in
-  // transformers.
-  Status load_chat_template() {
+  // What chat needs: the template and the special tokens that it names. A chat_template.jinja of
+  // its own goes before the field in tokenizer_config.json, as in transformers.
+  Status load_chat() {
+    BITNETC_RETURN_IF_ERROR(load_tokenizer_config());
     BITNETC_ASSIGN_OR_RETURN(const auto jinja, open_optional("chat_template.jinja"));
     if (jinja) {
       BITNETC_RETURN_IF_ERROR(
           check_is_not_stand_in(text_of(*jinja)).with_context(origin_of(*jinja)));
       graph().chat_template = text_of(*jinja);
-      return {};
+      template_origin_ = origin_of(*jinja);
     }
+    if (graph().chat_template.empty()) return {};
+    const auto usable = ChatTemplate::create(graph().chat_template, template_origin_, {});
+    if (!usable.ok())
+      model_.report.notes.push_back(
+          fmt::format("{}; the model cannot be used for chat with it", usable.status().message()));
+    return {};
+  }
+
+  Status load_tokenizer_config() {
     BITNETC_ASSIGN_OR_RETURN(const auto file, open_optional("tokenizer_config.json"));
     if (!file) return {};
     const std::string origin = origin_of(*file);
     BITNETC_ASSIGN_OR_RETURN(const auto document, parse_strict_json(text_of(*file), origin));
-    BITNETC_ASSIGN_OR_RETURN(ObjectReader reader, ObjectReader::open(document, origin));
-    const nlohmann::json* chat_template = reader.find("chat_template");
-    if (chat_template == nullptr) return {};
-    if (chat_template->is_string()) {
-      graph().chat_template = chat_template->get<std::string>();
-    } else {
-      model_.report.notes.push_back(fmt::format("{}: chat_template is {}, not a string: not used",
-                                                origin, json_excerpt(*chat_template)));
-    }
+    BITNETC_ASSIGN_OR_RETURN(const TokenizerConfig config,
+                             read_tokenizer_config(document, origin, &model_.report.notes));
+    graph().chat_template = config.chat_template;
+    graph().special_tokens = config.special_tokens;
+    template_origin_ = origin + ": chat_template";
     return {};
+  }
+
+  // tokenizer_config.json names an end of text, too, and not always the one of config.json.
+  void add_named_stop() {
+    const auto name = graph().special_tokens.find("eos_token");
+    if (name == graph().special_tokens.end()) return;
+    const std::optional<int32_t> id = tokenizer_->token_id(name->second);
+    std::vector<int32_t>& stop_ids = graph().generation.stop_ids;
+    if (id && std::find(stop_ids.begin(), stop_ids.end(), *id) == stop_ids.end())
+      stop_ids.push_back(*id);
   }
 
   Status load_generation(const HfConfig& config) {
@@ -180,6 +206,8 @@ class FolderLoader {
   }
 
   std::string folder_;
+  std::string template_origin_;  // what messages call the chat template
+  std::unique_ptr<const Tokenizer> tokenizer_;
   LoadedModel model_;
 };
 

@@ -38,17 +38,26 @@ class AddedTokenMatcher {
   // PatternSet::kMaxPatternBytes of texts.
   static Result<AddedTokenMatcher> create(std::vector<Entry> entries);
 
-  // Cuts every piece that is not a token yet. Time and memory are linear in the text.
+  // Cuts every piece that is not a token yet. Where it is known what was typed, a special token is
+  // found only outside of that. Time and memory are linear in the text.
   Status cut(TextPieces& text) const;
 
+  bool has_special() const { return has_special_; }
+
  private:
-  // `matches` is scratch space.
-  Status cut_piece(std::string_view text, std::vector<PatternSet::Match>& matches,
-                   std::vector<TextPiece>& pieces) const;
+  // Where a token could begin, last place first; `pattern` is an index into entries_.
+  using Matches = std::vector<PatternSet::Match>;
+  void find_all(std::string_view text, Matches& matches) const;
+  void find_outside(std::string_view text, std::span<const TextSpan> typed, Matches& matches) const;
+  // Appends the pieces of a text whose matches are given; uses them up.
+  Status cut_piece(std::string_view text, Matches& matches, std::vector<TextPiece>& pieces) const;
   Result<bool> touches_word(std::string_view text, TextRange range, RegexSearch& word) const;
 
   std::vector<Entry> entries_;
-  PatternSet patterns_;                       // the texts of the entries
+  PatternSet patterns_;             // the texts of the entries
+  PatternSet ordinary_patterns_;    // of those that are not special
+  std::vector<uint32_t> ordinary_;  // their places among the entries
+  bool has_special_ = false;
   std::optional<TokenizerRegex> word_regex_;  // set if an entry is single_word
 };
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "frontend/tokenizer/utf8.h"
+#include "frontend/unicode/utf8.h"
 
 namespace bitnetc {
 namespace {
@@ -40,6 +40,32 @@ BpeMerge BpeMergeTable::find(int32_t left, int32_t right) const {
   return slots_[slot_of(pack_pair(left, right))].merge;
 }
 
+size_t BpePairSet::slot_of(uint64_t pair) const {
+  size_t at = (pair * 0x9E3779B97F4A7C15u) >> shift_;
+  while (slots_[at] != pair && slots_[at] != kFree) at = (at + 1) & (slots_.size() - 1);
+  return at;
+}
+
+void BpePairSet::grow() {
+  std::vector<uint64_t> old(slots_.size() * 2, kFree);
+  old.swap(slots_);
+  --shift_;
+  for (const uint64_t pair : old)
+    if (pair != kFree) slots_[slot_of(pair)] = pair;
+}
+
+void BpePairSet::insert(int32_t left, int32_t right) {
+  if (left < 0 || right < 0) return;
+  if (count_ * 2 >= slots_.size()) grow();
+  uint64_t& slot = slots_[slot_of(pack_pair(left, right))];
+  count_ += slot == kFree ? 1 : 0;
+  slot = pack_pair(left, right);
+}
+
+bool BpePairSet::contains(int32_t left, int32_t right) const {
+  return slots_[slot_of(pack_pair(left, right))] != kFree;
+}
+
 BpeModel::BpeModel(const Vocabulary& vocabulary, size_t merge_count, const BpeOptions& options)
     : vocabulary_(&vocabulary), options_(options), table_(merge_count) {
   for (uint32_t code_point = 0; code_point < low_ids_.size(); ++code_point) {
@@ -69,6 +95,76 @@ Result<BpeModel> BpeModel::create(const Vocabulary& vocabulary, const MergeList&
     BITNETC_ASSIGN_OR_RETURN(const int32_t right, find(pair.right));
     BITNETC_ASSIGN_OR_RETURN(const int32_t id, find(joined));
     model.table_.set(left, right, {static_cast<uint32_t>(rank), id});
+    if (!pair.left.empty() && !pair.right.empty()) model.add_joints(pair.left, pair.right);
+  }
+  return model;
+}
+
+// The last character of the left part and the first one of the right part; a part that is a token
+// from the start (a byte token) stands for itself, too.
+void BpeModel::add_joints(std::string_view left, std::string_view right) {
+  const int32_t whole_left = part_id(left), whole_right = part_id(right);
+  joints_.insert(whole_left, whole_right);
+  size_t begin = left.size() - 1;
+  while (begin > 0 && (static_cast<uint8_t>(left[begin]) & 0xC0) == 0x80) --begin;
+  const int32_t last = part_id(left.substr(begin));
+  const int32_t first = part_id(right.substr(0, first_utf8_unit(right).length_bytes));
+  joints_.insert(last, first);
+  joints_.insert(last, whole_right);
+  joints_.insert(whole_left, first);
+}
+
+// The id of a text that a merge can meet: a token, or a single character. -1: neither.
+int32_t BpeModel::part_id(std::string_view text) const {
+  if (const std::optional<int32_t> id = vocabulary_->find(text)) return *id;
+  const Utf8Unit unit = first_utf8_unit(text);
+  if (unit.length_bytes != text.size()) return -1;
+  const auto stand_in = stand_ins_.find(unit.code_point);
+  return stand_in == stand_ins_.end() ? -1 : stand_in->second;
+}
+
+int32_t BpeModel::add_stand_in(uint32_t code_point) {
+  const auto id =
+      static_cast<int32_t>(static_cast<size_t>(vocabulary_->id_end()) + stand_ins_.size());
+  const auto [it, is_new] = stand_ins_.emplace(code_point, id);
+  if (is_new) stand_in_characters_.push_back(code_point);
+  return it->second;
+}
+
+BpeModel BpeModel::create_by_score(const Vocabulary& vocabulary, std::span<const float> scores,
+                                   const std::vector<bool>& merges_into,
+                                   const BpeOptions& options) {
+  std::vector<int32_t> by_score;
+  size_t splits = 0;
+  for (int32_t id = 0; id < vocabulary.id_end(); ++id) {
+    if (!merges_into[static_cast<size_t>(id)]) continue;
+    by_score.push_back(id);
+    splits += vocabulary.text(id)->size();
+  }
+  const auto score_of = [&](int32_t id) { return scores[static_cast<size_t>(id)]; };
+  std::stable_sort(by_score.begin(), by_score.end(),
+                   [&](int32_t a, int32_t b) { return score_of(a) > score_of(b); });
+  BpeModel model(vocabulary, splits, options);
+  for (const int32_t id : by_score) {
+    for (std::string_view rest = *vocabulary.text(id); !rest.empty();) {
+      const Utf8Unit unit = first_utf8_unit(rest);
+      if (!vocabulary.find(rest.substr(0, unit.length_bytes))) model.add_stand_in(unit.code_point);
+      rest.remove_prefix(unit.length_bytes);
+    }
+  }
+  uint32_t rank = 0;
+  for (size_t i = 0; i < by_score.size(); ++i) {
+    // Equal scores are one rank: the leftmost of them merges first.
+    if (i > 0 && score_of(by_score[i]) != score_of(by_score[i - 1])) ++rank;
+    const std::string_view text = *vocabulary.text(by_score[i]);
+    for (size_t at = first_utf8_unit(text).length_bytes; at < text.size();
+         at += first_utf8_unit(text.substr(at)).length_bytes) {
+      const int32_t left = model.part_id(text.substr(0, at));
+      const int32_t right = model.part_id(text.substr(at));
+      if (left < 0 || right < 0) continue;
+      model.table_.set(left, right, {rank, by_score[i]});
+      model.add_joints(text.substr(0, at), text.substr(at));
+    }
   }
   return model;
 }
@@ -117,6 +213,11 @@ Status BpeModel::split_characters(std::string_view piece, std::vector<int32_t>& 
       ids.push_back(id);
       continue;
     }
+    if (const auto stand_in = stand_ins_.find(unit.code_point); stand_in != stand_ins_.end()) {
+      if (std::exchange(has_waiting_unk, false)) ids.push_back(*options_.unk_id);
+      ids.push_back(stand_in->second);
+      continue;
+    }
     if (options_.byte_fallback && append_byte_tokens(character, ids)) continue;
     if (!options_.unk_id) return no_token(unit.code_point);
     if (has_waiting_unk && !options_.fuse_unk) ids.push_back(*options_.unk_id);
@@ -126,22 +227,62 @@ Status BpeModel::split_characters(std::string_view piece, std::vector<int32_t>& 
   return {};
 }
 
-Status BpeModel::encode(std::string_view piece, BpeScratch& scratch,
+std::unique_ptr<ModelScratch> BpeModel::make_scratch() const {
+  return std::make_unique<BpeScratch>();
+}
+
+Status BpeModel::encode(std::string_view piece, ModelScratch& model_scratch,
                         std::vector<int32_t>& ids) const {
+  auto& scratch = static_cast<BpeScratch&>(model_scratch);
   if (options_.ignore_merges) {
     if (const std::optional<int32_t> id = vocabulary_->find(piece)) {
       ids.push_back(*id);
       return {};
     }
   }
-  scratch.ids_.clear();
-  BITNETC_RETURN_IF_ERROR(split_characters(piece, scratch.ids_));
-  if (scratch.ids_.size() <= kShortPiece) {
-    merge_short(scratch);
-  } else {
-    merge_long(scratch);
+  scratch.characters_.clear();
+  BITNETC_RETURN_IF_ERROR(split_characters(piece, scratch.characters_));
+  const std::span<const int32_t> characters = scratch.characters_;
+  if (characters.size() <= kShortPiece) return merge_part(characters, scratch, ids);
+  // What no merge ever joins can be merged apart: words, where the tokenizer does not cut them.
+  size_t begin = 0;
+  for (size_t end = 1; end <= characters.size(); ++end) {
+    if (end < characters.size() && joints_.contains(characters[end - 1], characters[end])) continue;
+    BITNETC_RETURN_IF_ERROR(merge_part(characters.subspan(begin, end - begin), scratch, ids));
+    begin = end;
   }
+  return {};
+}
+
+Status BpeModel::merge_part(std::span<const int32_t> characters, BpeScratch& scratch,
+                            std::vector<int32_t>& ids) const {
+  scratch.ids_.assign(characters.begin(), characters.end());
+  if (characters.size() > kShortPiece) {
+    merge_long(scratch);
+  } else if (characters.size() > 1) {
+    merge_short(scratch);
+  }
+  if (!stand_ins_.empty()) return append_known(scratch.ids_, ids);
   ids.insert(ids.end(), scratch.ids_.begin(), scratch.ids_.end());
+  return {};
+}
+
+// Stand-ins that nothing was merged with become byte tokens or the unknown token.
+Status BpeModel::append_known(std::span<const int32_t> merged, std::vector<int32_t>& ids) const {
+  for (const int32_t id : merged) {
+    if (id < vocabulary_->id_end()) {
+      ids.push_back(id);
+      continue;
+    }
+    const uint32_t code_point =
+        stand_in_characters_[static_cast<size_t>(id - vocabulary_->id_end())];
+    std::string character;
+    append_utf8(code_point, character);
+    if (options_.byte_fallback && append_byte_tokens(character, ids)) continue;
+    if (!options_.unk_id) return no_token(code_point);
+    const bool joins = options_.fuse_unk && !ids.empty() && ids.back() == *options_.unk_id;
+    if (!joins) ids.push_back(*options_.unk_id);
+  }
   return {};
 }
 

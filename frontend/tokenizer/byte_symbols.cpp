@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "frontend/tokenizer/utf8.h"
+#include "frontend/unicode/utf8.h"
 
 namespace bitnetc {
 namespace {

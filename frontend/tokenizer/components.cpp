@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
-#include "frontend/tokenizer/utf8.h"
+#include "frontend/tokenizer/bpe_model.h"
+#include "frontend/tokenizer/unigram_model.h"
+#include "frontend/unicode/utf8.h"
 
 namespace bitnetc {
 namespace {
@@ -49,6 +51,14 @@ Status for_each_element(ComponentReader& reader, std::string_view key, Read read
   return {};
 }
 
+std::optional<NormalForm> normal_form_named(std::string_view type) {
+  if (type == "NFC") return NormalForm::kNfc;
+  if (type == "NFD") return NormalForm::kNfd;
+  if (type == "NFKC") return NormalForm::kNfkc;
+  if (type == "NFKD") return NormalForm::kNfkd;
+  return std::nullopt;
+}
+
 Status add_normalizer(const JsonValue& json, std::string path, TextNormalizer& normalizer) {
   BITNETC_ASSIGN_OR_RETURN(ComponentReader reader, ComponentReader::open(json, std::move(path)));
   BITNETC_ASSIGN_OR_RETURN(const std::string type, reader.string("type"));
@@ -63,8 +73,20 @@ Status add_normalizer(const JsonValue& json, std::string path, TextNormalizer& n
   } else if (type == "Replace") {
     BITNETC_ASSIGN_OR_RETURN(ReplaceStep step, read_replace(reader));
     normalizer.add(std::move(step));
+  } else if (const std::optional<NormalForm> form = normal_form_named(type)) {
+    normalizer.add(NormalFormStep{*form});
+  } else if (type == "Lowercase") {
+    normalizer.add(LowercaseStep{});
+  } else if (type == "StripAccents") {
+    normalizer.add(StripAccentsStep{});
+  } else if (type == "Strip") {
+    BITNETC_ASSIGN_OR_RETURN(const bool left, reader.boolean_or("strip_left", true));
+    BITNETC_ASSIGN_OR_RETURN(const bool right, reader.boolean_or("strip_right", true));
+    normalizer.add(TrimStep{left, right});
   } else {
-    return reader.unsupported("type", "Sequence, Prepend, Replace (or no normalizer)");
+    return reader.unsupported("type",
+                              "Sequence, Prepend, Replace, NFC, NFD, NFKC, NFKD, Lowercase, Strip, "
+                              "StripAccents (or no normalizer)");
   }
   return reader.finish();
 }
@@ -86,6 +108,39 @@ Status read_byte_level_flags(ComponentReader& reader, bool& add_prefix_space, bo
   BITNETC_RETURN_IF_ERROR(reader.boolean("trim_offsets").status());
   BITNETC_ASSIGN_OR_RETURN(use_regex, reader.boolean_or("use_regex", true));
   return {};
+}
+
+struct Metaspace {
+  std::string replacement;  // one character
+  PrependScheme scheme = PrependScheme::kAlways;
+  bool splits = true;
+};
+
+// Older files say add_prefix_space instead of prepend_scheme.
+Result<Metaspace> read_metaspace(ComponentReader& reader) {
+  Metaspace metaspace;
+  BITNETC_ASSIGN_OR_RETURN(metaspace.replacement, reader.string("replacement"));
+  const std::string& replacement = metaspace.replacement;
+  if (replacement.empty() || first_utf8_unit(replacement).length_bytes != replacement.size())
+    return reader.mistake("replacement", "one character");
+  BITNETC_ASSIGN_OR_RETURN(const bool prefixes, reader.boolean_or("add_prefix_space", true));
+  if (!prefixes) metaspace.scheme = PrependScheme::kNever;
+  if (reader.take("prepend_scheme") != nullptr) {
+    BITNETC_ASSIGN_OR_RETURN(const std::string scheme, reader.string("prepend_scheme"));
+    if (scheme == "never") {
+      metaspace.scheme = PrependScheme::kNever;
+    } else if (scheme == "first") {
+      metaspace.scheme = PrependScheme::kFirst;
+    } else if (scheme == "always") {
+      metaspace.scheme = PrependScheme::kAlways;
+    } else {
+      return reader.unsupported("prepend_scheme", "always, first, never");
+    }
+  }
+  if (reader.take("str_rep") != nullptr)  // of older files: the replacement once more
+    BITNETC_RETURN_IF_ERROR(reader.string("str_rep").status());
+  BITNETC_ASSIGN_OR_RETURN(metaspace.splits, reader.boolean_or("split", true));
+  return metaspace;
 }
 
 Status add_pre_tokenizer(const JsonValue& json, std::string path, PreTokenizer& pre_tokenizer) {
@@ -113,8 +168,25 @@ Status add_pre_tokenizer(const JsonValue& json, std::string path, PreTokenizer& 
     BITNETC_ASSIGN_OR_RETURN(const bool individual_digits, reader.boolean("individual_digits"));
     BITNETC_ASSIGN_OR_RETURN(auto step, make_digits(individual_digits));
     pre_tokenizer.steps.push_back(std::move(step));
+  } else if (type == "Metaspace") {
+    BITNETC_ASSIGN_OR_RETURN(Metaspace metaspace, read_metaspace(reader));
+    BITNETC_ASSIGN_OR_RETURN(auto step, make_metaspace(std::move(metaspace.replacement),
+                                                       metaspace.scheme, metaspace.splits));
+    pre_tokenizer.steps.push_back(std::move(step));
+  } else if (type == "Punctuation") {
+    SplitBehavior behavior = SplitBehavior::kIsolated;
+    if (reader.take("behavior") != nullptr) {
+      BITNETC_ASSIGN_OR_RETURN(behavior, read_behavior(reader));
+    }
+    BITNETC_ASSIGN_OR_RETURN(auto step, make_punctuation(behavior));
+    pre_tokenizer.steps.push_back(std::move(step));
+  } else if (type == "WhitespaceSplit") {
+    BITNETC_ASSIGN_OR_RETURN(auto step, make_white_space_split());
+    pre_tokenizer.steps.push_back(std::move(step));
   } else {
-    return reader.unsupported("type", "Sequence, Split, ByteLevel, Digits (or no pre_tokenizer)");
+    return reader.unsupported("type",
+                              "Sequence, Split, ByteLevel, Digits, Metaspace, Punctuation, "
+                              "WhitespaceSplit (or no pre_tokenizer)");
   }
   return reader.finish();
 }
@@ -215,6 +287,13 @@ Status add_decoder(const JsonValue& json, std::string path, DecoderStage& stage,
       return misplaced("it joins tokens, which are joined already");
     plan.join = DecoderPlan::Join::kBytes;
     stage = DecoderStage::kText;
+  } else if (type == "Metaspace") {
+    BITNETC_ASSIGN_OR_RETURN(const Metaspace metaspace, read_metaspace(reader));
+    const bool is_alone = stage == DecoderStage::kTokens && plan.per_token.is_identity();
+    if (!is_alone) return misplaced("it must come first");
+    plan.metaspace = metaspace.replacement;
+    plan.first_drops_metaspace = metaspace.scheme != PrependScheme::kNever;
+    stage = DecoderStage::kText;
   } else if (type == "ByteFallback") {
     if (stage != DecoderStage::kTokens)
       return misplaced("it joins tokens, which are joined already");
@@ -239,7 +318,8 @@ Status add_decoder(const JsonValue& json, std::string path, DecoderStage& stage,
     }
   } else {
     return reader.unsupported(
-        "type", "Sequence, ByteLevel, ByteFallback, Fuse, Replace, Strip (or no decoder)");
+        "type",
+        "Sequence, ByteLevel, Metaspace, ByteFallback, Fuse, Replace, Strip (or no decoder)");
   }
   return reader.finish();
 }
@@ -250,6 +330,54 @@ Status expect_no_affix(ComponentReader& reader, std::string_view key) {
   if (value == nullptr || (value->kind == JsonValue::Kind::kString && value->text.empty()))
     return {};
   return reader.unsupported(key, "null");
+}
+
+Result<std::unique_ptr<const TokenModel>> read_bpe(ComponentReader& reader,
+                                                   const TokenizerDocument& document,
+                                                   bool is_byte_level) {
+  if (!document.scores.empty())
+    return make_error(StatusCode::kDataCorrupt,
+                      "model.vocab = an array of {}: expected an object of tokens and their ids",
+                      document.scores.size());
+  BITNETC_RETURN_IF_ERROR(reader.object("vocab").status());
+  BITNETC_RETURN_IF_ERROR(reader.array("merges").status());
+  BITNETC_RETURN_IF_ERROR(expect_no_affix(reader, "continuing_subword_prefix"));
+  BITNETC_RETURN_IF_ERROR(expect_no_affix(reader, "end_of_word_suffix"));
+  const JsonValue* dropout = reader.take("dropout");
+  const bool drops = dropout != nullptr &&
+                     !((dropout->kind == JsonValue::Kind::kReal && dropout->real == 0) ||
+                       (dropout->kind == JsonValue::Kind::kInteger && dropout->integer == 0));
+  if (drops) return reader.unsupported("dropout", "null or 0");
+
+  BpeOptions options;
+  options.is_byte_level = is_byte_level;
+  BITNETC_ASSIGN_OR_RETURN(options.ignore_merges, reader.boolean_or("ignore_merges", false));
+  BITNETC_ASSIGN_OR_RETURN(options.byte_fallback, reader.boolean_or("byte_fallback", false));
+  BITNETC_ASSIGN_OR_RETURN(options.fuse_unk, reader.boolean_or("fuse_unk", false));
+  if (reader.take("unk_token") != nullptr) {
+    BITNETC_ASSIGN_OR_RETURN(const std::string unk, reader.string("unk_token"));
+    options.unk_id = document.vocabulary.find(unk);
+    if (!options.unk_id) return reader.mistake("unk_token", "a token of model.vocab");
+  }
+  BITNETC_RETURN_IF_ERROR(reader.finish());
+  BITNETC_ASSIGN_OR_RETURN(BpeModel model,
+                           BpeModel::create(document.vocabulary, document.merges, options));
+  return std::unique_ptr<const TokenModel>(std::make_unique<BpeModel>(std::move(model)));
+}
+
+Result<std::unique_ptr<const TokenModel>> read_unigram(ComponentReader& reader,
+                                                       const TokenizerDocument& document) {
+  BITNETC_RETURN_IF_ERROR(reader.array("vocab").status());
+  UnigramOptions options;
+  BITNETC_ASSIGN_OR_RETURN(options.byte_fallback, reader.boolean_or("byte_fallback", false));
+  if (reader.take("unk_id") != nullptr) {
+    BITNETC_ASSIGN_OR_RETURN(options.unk_id,
+                             reader.integer("unk_id", 0, document.vocabulary.id_end() - 1));
+  }
+  BITNETC_RETURN_IF_ERROR(reader.finish());
+  BITNETC_ASSIGN_OR_RETURN(UnigramModel model,
+                           UnigramModel::create(document.vocabulary, document.scores, options));
+  return std::unique_ptr<const TokenModel>(std::make_unique<UnigramModel>(std::move(model)));
 }
 
 }  // namespace
@@ -309,34 +437,15 @@ Result<std::vector<AddedToken>> read_added_tokens(const JsonValue* json) {
   return tokens;
 }
 
-Result<BpeModel> read_model(const JsonValue* json, const TokenizerDocument& document,
-                            bool is_byte_level) {
+Result<std::unique_ptr<const TokenModel>> read_model(const JsonValue* json,
+                                                     const TokenizerDocument& document,
+                                                     bool is_byte_level) {
   if (json == nullptr) return Status(StatusCode::kDataCorrupt, "model is missing");
   BITNETC_ASSIGN_OR_RETURN(ComponentReader reader, ComponentReader::open(*json, "model"));
   BITNETC_ASSIGN_OR_RETURN(const std::string type, reader.string("type"));
-  if (type != "BPE") return reader.unsupported("type", "BPE");
-  BITNETC_RETURN_IF_ERROR(reader.object("vocab").status());
-  BITNETC_RETURN_IF_ERROR(reader.array("merges").status());
-  BITNETC_RETURN_IF_ERROR(expect_no_affix(reader, "continuing_subword_prefix"));
-  BITNETC_RETURN_IF_ERROR(expect_no_affix(reader, "end_of_word_suffix"));
-  const JsonValue* dropout = reader.take("dropout");
-  const bool drops = dropout != nullptr &&
-                     !((dropout->kind == JsonValue::Kind::kReal && dropout->real == 0) ||
-                       (dropout->kind == JsonValue::Kind::kInteger && dropout->integer == 0));
-  if (drops) return reader.unsupported("dropout", "null or 0");
-
-  BpeOptions options;
-  options.is_byte_level = is_byte_level;
-  BITNETC_ASSIGN_OR_RETURN(options.ignore_merges, reader.boolean_or("ignore_merges", false));
-  BITNETC_ASSIGN_OR_RETURN(options.byte_fallback, reader.boolean_or("byte_fallback", false));
-  BITNETC_ASSIGN_OR_RETURN(options.fuse_unk, reader.boolean_or("fuse_unk", false));
-  if (reader.take("unk_token") != nullptr) {
-    BITNETC_ASSIGN_OR_RETURN(const std::string unk, reader.string("unk_token"));
-    options.unk_id = document.vocabulary.find(unk);
-    if (!options.unk_id) return reader.mistake("unk_token", "a token of model.vocab");
-  }
-  BITNETC_RETURN_IF_ERROR(reader.finish());
-  return BpeModel::create(document.vocabulary, document.merges, options);
+  if (type == "BPE") return read_bpe(reader, document, is_byte_level);
+  if (type == "Unigram") return read_unigram(reader, document);
+  return reader.unsupported("type", "BPE, Unigram");
 }
 
 }  // namespace bitnetc

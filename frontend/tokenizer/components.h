@@ -8,25 +8,25 @@
 #include <vector>
 
 #include "frontend/tokenizer/added_tokens.h"
-#include "frontend/tokenizer/bpe_model.h"
 #include "frontend/tokenizer/component_reader.h"
 #include "frontend/tokenizer/pre_tokenizer.h"
 #include "frontend/tokenizer/text_normalizer.h"
 #include "frontend/tokenizer/token_decoding.h"
+#include "frontend/tokenizer/token_model.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
 
 // In all of these, null `json` means the component is absent or JSON null.
 
-// null, Sequence, Prepend, Replace.
+// null, Sequence, Prepend, Replace, NFC, NFD, NFKC, NFKD, Lowercase, Strip, StripAccents.
 Result<TextNormalizer> read_normalizer(const JsonValue* json);
 
 struct PreTokenizer {
   std::vector<std::unique_ptr<const PreTokenizerStep>> steps;
   bool is_byte_level = false;
 };
-// null, Sequence, Split, ByteLevel (once), Digits.
+// null, Sequence, Split, ByteLevel (once), Digits, Metaspace, Punctuation, WhitespaceSplit.
 Result<PreTokenizer> read_pre_tokenizer(const JsonValue* json);
 
 // What encode(add_special) puts around the ids of the text.
@@ -37,14 +37,15 @@ struct TokenFrame {
 // null, Sequence, ByteLevel (which only concerns offsets), TemplateProcessing.
 Result<TokenFrame> read_post_processor(const JsonValue* json);
 
-// null, Sequence, ByteLevel, ByteFallback, Fuse, Replace, Strip, in an order that works on a
-// stream.
+// null, Sequence, ByteLevel, Metaspace, ByteFallback, Fuse, Replace, Strip, in an order that works
+// on a stream.
 Result<DecoderPlan> read_decoder(const JsonValue* json);
 
 Result<std::vector<AddedToken>> read_added_tokens(const JsonValue* json);
 
-// BPE. `json` is the object at "model" of `document`, without its vocabulary and merges.
-Result<BpeModel> read_model(const JsonValue* json, const TokenizerDocument& document,
-                            bool is_byte_level);
+// BPE, Unigram. `json` is the object at "model" of `document`, without its vocabulary and merges.
+Result<std::unique_ptr<const TokenModel>> read_model(const JsonValue* json,
+                                                     const TokenizerDocument& document,
+                                                     bool is_byte_level);
 
 }  // namespace bitnetc

@@ -134,6 +134,39 @@ class ByteLevelStep final : public PreTokenizerStep {
   std::unique_ptr<const PreTokenizerStep> regex_split_;  // null: no splitting
 };
 
+class MetaspaceStep final : public PreTokenizerStep {
+ public:
+  MetaspaceStep(std::string replacement, PrependScheme scheme,
+                std::unique_ptr<const PreTokenizerStep> split)
+      : replacement_(std::move(replacement)), scheme_(scheme), split_(std::move(split)) {}
+
+  Status apply(TextPieces& text) const override {
+    for (size_t i = 0; i < text.pieces.size(); ++i) {
+      TextPiece& piece = text.pieces[i];
+      if (piece.is_token()) continue;
+      std::string& written = text.owned.emplace_back();
+      written.reserve(piece.text.size() + replacement_.size());
+      for (const char c : piece.text) {
+        if (c == ' ') {
+          written += replacement_;
+        } else {
+          written += c;
+        }
+      }
+      const bool prepends =
+          scheme_ == PrependScheme::kAlways || (scheme_ == PrependScheme::kFirst && i == 0);
+      if (prepends && !written.starts_with(replacement_)) written.insert(0, replacement_);
+      piece.text = written;
+    }
+    return split_ ? split_->apply(text) : Status();
+  }
+
+ private:
+  std::string replacement_;
+  PrependScheme scheme_;
+  std::unique_ptr<const PreTokenizerStep> split_;  // null: no splitting
+};
+
 }  // namespace
 
 std::unique_ptr<const PreTokenizerStep> make_split(TextPattern pattern, SplitBehavior behavior,
@@ -150,6 +183,29 @@ Result<std::unique_ptr<const PreTokenizerStep>> make_byte_level(bool add_prefix_
   }
   return std::unique_ptr<const PreTokenizerStep>(
       std::make_unique<ByteLevelStep>(add_prefix_space, std::move(regex_split)));
+}
+
+Result<std::unique_ptr<const PreTokenizerStep>> make_metaspace(std::string replacement,
+                                                               PrependScheme scheme, bool splits) {
+  std::unique_ptr<const PreTokenizerStep> split;
+  if (splits) {
+    BITNETC_ASSIGN_OR_RETURN(TextPattern pattern, TextPattern::literal(replacement));
+    split = make_split(std::move(pattern), SplitBehavior::kMergedWithNext, false);
+  }
+  return std::unique_ptr<const PreTokenizerStep>(
+      std::make_unique<MetaspaceStep>(std::move(replacement), scheme, std::move(split)));
+}
+
+Result<std::unique_ptr<const PreTokenizerStep>> make_punctuation(SplitBehavior behavior) {
+  // ASCII's symbols beside its punctuation: $ + < = > ^ ` | ~
+  BITNETC_ASSIGN_OR_RETURN(TextPattern pattern,
+                           TextPattern::regex(R"(\p{P}|\$|\+|<|=|>|\^|`|\||~)"));
+  return make_split(std::move(pattern), behavior, false);
+}
+
+Result<std::unique_ptr<const PreTokenizerStep>> make_white_space_split() {
+  BITNETC_ASSIGN_OR_RETURN(TextPattern pattern, TextPattern::regex(R"(\s)"));
+  return make_split(std::move(pattern), SplitBehavior::kRemoved, false);
 }
 
 Result<std::unique_ptr<const PreTokenizerStep>> make_digits(bool individual_digits) {

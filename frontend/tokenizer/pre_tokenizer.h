@@ -35,6 +35,21 @@ std::unique_ptr<const PreTokenizerStep> make_split(TextPattern pattern, SplitBeh
 Result<std::unique_ptr<const PreTokenizerStep>> make_byte_level(bool add_prefix_space,
                                                                 bool use_regex);
 
+// Where Metaspace puts a replacement in front.
+enum class PrependScheme { kNever, kFirst, kAlways };
+
+// Writes every space as `replacement` (one character) and puts one in front of every piece that
+// does not begin with it: of every one, of the one the text begins with, or of none. `splits`: cuts
+// before each replacement.
+Result<std::unique_ptr<const PreTokenizerStep>> make_metaspace(std::string replacement,
+                                                               PrependScheme scheme, bool splits);
+
+// Cuts at punctuation: ASCII's symbols and the categories P*.
+Result<std::unique_ptr<const PreTokenizerStep>> make_punctuation(SplitBehavior behavior);
+
+// Cuts at white space, which goes.
+Result<std::unique_ptr<const PreTokenizerStep>> make_white_space_split();
+
 // Cuts runs of numeric characters, or every one of them, from the rest.
 Result<std::unique_ptr<const PreTokenizerStep>> make_digits(bool individual_digits);
 

@@ -6,7 +6,9 @@
 #include <variant>
 #include <vector>
 
+#include "frontend/tokenizer.h"
 #include "frontend/tokenizer/text_pattern.h"
+#include "frontend/unicode/characters.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
@@ -26,15 +28,31 @@ struct StripStep {
   int32_t stop;         // and from the back
 };
 
+struct TrimStep {
+  bool left;   // white space goes from the front,
+  bool right;  // and from the back
+};
+
+struct NormalFormStep {
+  NormalForm form;
+};
+
+struct LowercaseStep {};
+
+struct StripAccentsStep {};  // nonspacing marks go
+
 class TextNormalizer {
  public:
-  using Step = std::variant<PrependStep, ReplaceStep, StripStep>;
+  using Step = std::variant<PrependStep, ReplaceStep, StripStep, TrimStep, NormalFormStep,
+                            LowercaseStep, StripAccentsStep>;
 
   void add(Step step) { steps_.push_back(std::move(step)); }
   bool is_identity() const { return steps_.empty(); }
 
-  // Error: kUnsupported if a regex gives up or the text grows out of proportion.
-  Result<std::string> apply(std::string text) const;
+  // `typed`, if given, are stretches of the text (Tokenizer::encode_typed); they are moved to where
+  // their characters are afterwards. A character made of typed and other ones counts as typed.
+  //   Error  kUnsupported if a regex gives up or the text grows out of proportion
+  Result<std::string> apply(std::string text, std::vector<TextSpan>* typed = nullptr) const;
 
  private:
   std::vector<Step> steps_;

@@ -30,19 +30,4 @@ Status TextSearch::find_all(std::string_view text, std::vector<TextRange>& match
   return {};
 }
 
-Result<std::string> replace_all(TextSearch& search, std::string_view text,
-                                std::string_view content) {
-  std::vector<TextRange> matches;
-  BITNETC_RETURN_IF_ERROR(search.find_all(text, matches));
-  std::string replaced;
-  size_t copied = 0;
-  for (const TextRange& match : matches) {
-    replaced.append(text.substr(copied, match.begin - copied));
-    replaced.append(content);
-    copied = match.end;
-  }
-  replaced.append(text.substr(copied));
-  return replaced;
-}
-
 }  // namespace bitnetc

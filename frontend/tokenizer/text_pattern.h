@@ -34,8 +34,4 @@ class TextSearch {
   std::optional<RegexSearch> regex_search_;
 };
 
-// `text` with every match replaced by `content`.
-Result<std::string> replace_all(TextSearch& search, std::string_view text,
-                                std::string_view content);
-
 }  // namespace bitnetc

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "frontend/tokenizer.h"
+
 namespace bitnetc {
 
 struct TextPiece {
@@ -20,6 +22,9 @@ struct TextPiece {
 struct TextPieces {
   std::vector<TextPiece> pieces;
   std::deque<std::string> owned;  // a deque: views into its strings survive further pushes
+  // By piece, what of its text somebody typed (Tokenizer::encode_typed); empty: nobody asks. Kept
+  // up to the last step that cuts added tokens.
+  std::vector<std::vector<TextSpan>> typed;
 };
 
 // Empty pieces vanish, as they do between the steps of Hugging Face's pipeline.

@@ -1,10 +1,11 @@
 #include "frontend/tokenizer/token_decoding.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
 #include "frontend/tokenizer/byte_symbols.h"
-#include "frontend/tokenizer/utf8.h"
+#include "frontend/unicode/utf8.h"
 
 namespace bitnetc {
 namespace {
@@ -56,7 +57,13 @@ void TokenDecoding::decode(int32_t id, DecodeState& state, std::string& text) co
       if (!std::exchange(state.is_first, false)) emit(" ", state, text);
       emit(piece, state, text);
       break;
-    case DecoderPlan::Join::kText: emit(piece, state, text); break;
+    case DecoderPlan::Join::kText:
+      if (plan_.metaspace.empty()) {
+        emit(piece, state, text);
+      } else {
+        emit(without_metaspace(piece, std::exchange(state.is_first, false)), state, text);
+      }
+      break;
     case DecoderPlan::Join::kBytes: {
       state.pending.append(piece);
       std::string repaired;
@@ -93,6 +100,18 @@ void TokenDecoding::end_byte_run(DecodeState& state, std::string& text) const {
   } else {
     for (size_t i = 0; i < run.size(); ++i) emit(kReplacementCharacter, state, text);
   }
+}
+
+std::string TokenDecoding::without_metaspace(std::string_view piece, bool is_first) const {
+  const std::string_view space = is_first && plan_.first_drops_metaspace ? "" : " ";
+  std::string text;
+  while (!piece.empty()) {
+    const size_t at = std::min(piece.find(plan_.metaspace), piece.size());
+    text.append(piece.substr(0, at));
+    if (at < piece.size()) text.append(space);
+    piece.remove_prefix(std::min(at + plan_.metaspace.size(), piece.size()));
+  }
+  return text;
 }
 
 void TokenDecoding::emit(std::string_view piece, DecodeState& state, std::string& text) const {

@@ -23,6 +23,8 @@ struct DecoderPlan {
     kByteRuns,  // ByteFallback: a run of <0xHH> tokens is text if it is UTF-8, else a U+FFFD each
   };
   TextNormalizer per_token;
+  std::string metaspace;               // one character that stands for a space; empty: none does
+  bool first_drops_metaspace = false;  // in the first token it stands for nothing
   Join join = Join::kSpaces;
   std::string strip_content;  // one character
   int32_t strip_start = 0;    // at most so many of them go from the front of the whole text
@@ -56,6 +58,7 @@ class TokenDecoding {
   };
 
   void end_byte_run(DecodeState& state, std::string& text) const;
+  std::string without_metaspace(std::string_view piece, bool is_first) const;
   void emit(std::string_view piece, DecodeState& state, std::string& text) const;
 
   DecoderPlan plan_;

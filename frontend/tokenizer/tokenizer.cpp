@@ -1,18 +1,22 @@
 #include "frontend/tokenizer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <unordered_map>
 #include <utility>
 
+#include "frontend/tokenizer/bpe_model.h"
 #include "frontend/tokenizer/components.h"
-#include "frontend/tokenizer/utf8.h"
+#include "frontend/tokenizer/sentence_piece_model.h"
+#include "frontend/unicode/utf8.h"
 #include "runtime/printable.h"
 
 namespace bitnetc {
 namespace {
 
-constexpr size_t kMaxTextBytes = size_t{1} << 30;  // positions in a text are 32-bit
+constexpr size_t kMaxTextBytes = size_t{1} << 30;         // positions in a text are 32-bit
+constexpr std::string_view kPieceSpace = "\xE2\x96\x81";  // U+2581
 
 // " (max_length = 512)" for a block that says so, else nothing.
 std::string sizes_in(const JsonValue& block) {
@@ -30,7 +34,7 @@ struct Tokenizer::Impl {
   AddedTokenMatcher normalized_matcher;  // of those looked for in the normalised text
   TextNormalizer normalizer;
   PreTokenizer pre_tokenizer;
-  std::optional<BpeModel> model;
+  std::unique_ptr<const TokenModel> model;
   TokenFrame frame;
   std::optional<TokenDecoding> decoding;
 
@@ -38,9 +42,15 @@ struct Tokenizer::Impl {
   Status read(std::string_view json, std::vector<std::string>* notes);
   Status read_added(const JsonValue* json);
   Status make_matchers();
-  Status make_decoding(const JsonValue* json);
+  Status make_decoding(DecoderPlan plan);
+  // Vocabulary, special tokens, frame and decoder; the model is the caller's.
+  Status read_pieces(const ScoredPieces& pieces);
+  Status add_piece(const ScoredPieces& pieces, int32_t id);
   Status check_frame() const;
   Status normalize(TextPieces& text) const;
+  // `typed` empty: nobody asks what was typed.
+  Status cut(std::string_view text, std::span<const TextSpan> typed, TextPieces& pieces) const;
+  Status encode(const TextPieces& pieces, std::vector<int32_t>& ids) const;
   std::optional<std::string_view> text_of(int32_t id) const;
   int32_t id_end() const;
 };
@@ -75,10 +85,12 @@ Status Tokenizer::Impl::read(std::string_view json, std::vector<std::string>* no
   BITNETC_ASSIGN_OR_RETURN(frame, read_post_processor(root.take("post_processor")));
   BITNETC_RETURN_IF_ERROR(check_frame());
   BITNETC_RETURN_IF_ERROR(make_matchers());
-  BITNETC_RETURN_IF_ERROR(make_decoding(root.take("decoder")));
+  BITNETC_ASSIGN_OR_RETURN(DecoderPlan plan, read_decoder(root.take("decoder")));
+  BITNETC_RETURN_IF_ERROR(make_decoding(std::move(plan)));
   BITNETC_RETURN_IF_ERROR(root.finish());
   document.root = {};
   document.merges = {};
+  document.scores = {};
   return {};
 }
 
@@ -128,8 +140,7 @@ Status Tokenizer::Impl::make_matchers() {
   return {};
 }
 
-Status Tokenizer::Impl::make_decoding(const JsonValue* json) {
-  BITNETC_ASSIGN_OR_RETURN(DecoderPlan plan, read_decoder(json));
+Status Tokenizer::Impl::make_decoding(DecoderPlan plan) {
   decoding.emplace(std::move(plan));
   for (int32_t id = 0; id < id_end(); ++id) {
     const std::optional<std::string_view> text = text_of(id);
@@ -140,6 +151,53 @@ Status Tokenizer::Impl::make_decoding(const JsonValue* json) {
     if (!status.ok()) return status.with_context(fmt::format("decoder: token {}", id));
   }
   return {};
+}
+
+Status Tokenizer::Impl::add_piece(const ScoredPieces& pieces, int32_t id) {
+  const auto at = static_cast<size_t>(id);
+  const std::string& text = pieces.texts[at];
+  const auto type = static_cast<int32_t>(pieces.types[at]);
+  const auto wrong = [&](std::string_view found) {
+    return make_error(StatusCode::kDataCorrupt, "piece {} {}", id, found);
+  };
+  if (text.empty() || find_invalid_utf8(text) != std::string::npos)
+    return wrong("is empty or not valid UTF-8");
+  if (!std::isfinite(pieces.scores[at])) return wrong("has a score that is not a number");
+  if (type < 1 || type > 6)
+    return wrong(fmt::format("has type {}, expected 1 (normal) to 6 (byte)", type));
+  if (document.vocabulary.insert(text, id) != Vocabulary::Insert::kDone)
+    return wrong(fmt::format("\"{}\" is there twice", text));
+  const bool is_control = pieces.types[at] == PieceType::kControl;
+  if (!is_control && pieces.types[at] != PieceType::kUnknown) return {};
+  added_ids.emplace(text, id);
+  added.emplace(id, AddedToken{.id = id, .content = text, .special = true});
+  return {};
+}
+
+Status Tokenizer::Impl::read_pieces(const ScoredPieces& pieces) {
+  const size_t count = pieces.texts.size();
+  if (count == 0 || pieces.scores.size() != count || pieces.types.size() != count ||
+      count > static_cast<size_t>(kMaxTokenId))
+    return make_error(StatusCode::kDataCorrupt,
+                      "{} pieces, {} scores, {} types: expected as many of each, 1 to {}", count,
+                      pieces.scores.size(), pieces.types.size(), kMaxTokenId);
+  for (size_t id = 0; id < count; ++id)
+    BITNETC_RETURN_IF_ERROR(add_piece(pieces, static_cast<int32_t>(id)));
+  if (pieces.begin_id) frame.before = {*pieces.begin_id};
+  if (pieces.end_id) frame.behind = {*pieces.end_id};
+  BITNETC_RETURN_IF_ERROR(check_frame());
+  std::vector<AddedTokenMatcher::Entry> special;
+  for (const auto& [id, token] : added) special.push_back({token.content, token});
+  BITNETC_ASSIGN_OR_RETURN(raw_matcher, AddedTokenMatcher::create(std::move(special)));
+
+  DecoderPlan plan{.join = DecoderPlan::Join::kByteRuns};
+  BITNETC_ASSIGN_OR_RETURN(TextPattern space, TextPattern::literal(std::string(kPieceSpace)));
+  plan.per_token.add(ReplaceStep{std::move(space), " "});
+  if (pieces.add_space_prefix) {
+    plan.strip_content = " ";
+    plan.strip_start = 1;
+  }
+  return make_decoding(std::move(plan));
 }
 
 Status Tokenizer::Impl::check_frame() const {
@@ -155,13 +213,57 @@ Status Tokenizer::Impl::check_frame() const {
 
 Status Tokenizer::Impl::normalize(TextPieces& text) const {
   if (normalizer.is_identity()) return {};
-  for (TextPiece& piece : text.pieces) {
-    if (piece.is_token()) continue;
-    BITNETC_ASSIGN_OR_RETURN(std::string normalized, normalizer.apply(std::string(piece.text)));
-    piece.text = text.owned.emplace_back(std::move(normalized));
+  // Nothing typed concerns what follows if no special token is looked for any more.
+  if (!normalized_matcher.has_special()) text.typed.clear();
+  std::vector<TextPiece> normalized_pieces;
+  std::vector<std::vector<TextSpan>> typed;
+  for (size_t i = 0; i < text.pieces.size(); ++i) {
+    TextPiece piece = text.pieces[i];
+    std::vector<TextSpan>* const spans = text.typed.empty() ? nullptr : &text.typed[i];
+    if (!piece.is_token()) {
+      BITNETC_ASSIGN_OR_RETURN(std::string normalized,
+                               normalizer.apply(std::string(piece.text), spans));
+      if (normalized.empty()) continue;
+      piece.text = text.owned.emplace_back(std::move(normalized));
+    }
+    normalized_pieces.push_back(piece);
+    if (spans != nullptr) typed.push_back(std::move(*spans));
   }
-  std::erase_if(text.pieces,
-                [](const TextPiece& piece) { return !piece.is_token() && piece.text.empty(); });
+  text.pieces = std::move(normalized_pieces);
+  text.typed = std::move(typed);
+  return {};
+}
+
+Status Tokenizer::Impl::cut(std::string_view text, std::span<const TextSpan> typed,
+                            TextPieces& pieces) const {
+  if (text.size() > kMaxTextBytes) {
+    return make_error(StatusCode::kInvalidArgument, "a text of {} bytes: expected at most {}",
+                      text.size(), kMaxTextBytes);
+  }
+  if (const size_t at = find_invalid_utf8(text); at != std::string_view::npos) {
+    return make_error(StatusCode::kInvalidArgument,
+                      "the text is not valid UTF-8 at byte {} (0x{:02X})", at,
+                      static_cast<uint8_t>(text[at]));
+  }
+  push_text(pieces.pieces, text);
+  if (!typed.empty()) pieces.typed.assign(pieces.pieces.size(), {typed.begin(), typed.end()});
+  BITNETC_RETURN_IF_ERROR(raw_matcher.cut(pieces));
+  BITNETC_RETURN_IF_ERROR(normalize(pieces));
+  BITNETC_RETURN_IF_ERROR(normalized_matcher.cut(pieces));
+  pieces.typed.clear();
+  for (const auto& step : pre_tokenizer.steps) BITNETC_RETURN_IF_ERROR(step->apply(pieces));
+  return {};
+}
+
+Status Tokenizer::Impl::encode(const TextPieces& pieces, std::vector<int32_t>& ids) const {
+  const std::unique_ptr<ModelScratch> scratch = model->make_scratch();
+  for (const TextPiece& piece : pieces.pieces) {
+    if (piece.is_token()) {
+      ids.push_back(piece.token);
+    } else {
+      BITNETC_RETURN_IF_ERROR(model->encode(piece.text, *scratch, ids));
+    }
+  }
   return {};
 }
 
@@ -181,35 +283,99 @@ Result<std::unique_ptr<const Tokenizer>> Tokenizer::from_json(std::string_view j
   return std::unique_ptr<const Tokenizer>(new Tokenizer(std::move(impl)));
 }
 
-Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, bool add_special) const {
-  if (text.size() > kMaxTextBytes) {
-    return make_error(StatusCode::kInvalidArgument, "a text of {} bytes: expected at most {}",
-                      text.size(), kMaxTextBytes);
-  }
-  if (const size_t at = find_invalid_utf8(text); at != std::string_view::npos) {
-    return make_error(StatusCode::kInvalidArgument,
-                      "the text is not valid UTF-8 at byte {} (0x{:02X})", at,
-                      static_cast<uint8_t>(text[at]));
-  }
-  TextPieces cut;
-  push_text(cut.pieces, text);
-  BITNETC_RETURN_IF_ERROR(impl_->raw_matcher.cut(cut));
-  BITNETC_RETURN_IF_ERROR(impl_->normalize(cut));
-  BITNETC_RETURN_IF_ERROR(impl_->normalized_matcher.cut(cut));
-  for (const auto& step : impl_->pre_tokenizer.steps) BITNETC_RETURN_IF_ERROR(step->apply(cut));
+// A SentencePiece model is a message of protobuf that begins with its first piece, field 1; JSON
+// begins with a brace.
+Result<std::unique_ptr<const Tokenizer>> Tokenizer::from_file(std::string_view bytes,
+                                                              const std::string& origin,
+                                                              std::vector<std::string>* notes) {
+  const size_t first = bytes.find_first_not_of(" \t\r\n");
+  const bool is_json = first != std::string_view::npos && bytes[first] == '{';
+  if (!is_json && bytes.starts_with('\n')) return from_sentence_piece(bytes, origin);
+  return from_json(bytes, origin, notes);
+}
 
+Result<std::unique_ptr<const Tokenizer>> Tokenizer::from_pieces(const ScoredPieces& pieces,
+                                                                const std::string& origin) {
+  auto impl = std::make_unique<Impl>();
+  const Status status = impl->read_pieces(pieces);
+  if (!status.ok()) return Status(status.code(), printable(status.message())).with_context(origin);
+  if (pieces.add_space_prefix) impl->normalizer.add(PrependStep{std::string(kPieceSpace)});
+  BITNETC_ASSIGN_OR_RETURN(TextPattern space, TextPattern::literal(" "));
+  impl->normalizer.add(ReplaceStep{std::move(space), std::string(kPieceSpace)});
+
+  BpeOptions options{.byte_fallback = true, .fuse_unk = true};
+  std::vector<bool> merges_into;
+  std::vector<AddedTokenMatcher::Entry> user_defined;
+  for (size_t id = 0; id < pieces.types.size(); ++id) {
+    merges_into.push_back(pieces.types[id] == PieceType::kNormal);
+    if (pieces.types[id] == PieceType::kUnknown) {
+      if (options.unk_id)
+        return make_error(StatusCode::kDataCorrupt, "{}: pieces {} and {} are both the unknown one",
+                          origin, *options.unk_id, id);
+      options.unk_id = static_cast<int32_t>(id);
+    }
+    if (pieces.types[id] == PieceType::kUserDefined)
+      user_defined.push_back(
+          {pieces.texts[id], {.id = static_cast<int32_t>(id), .content = pieces.texts[id]}});
+  }
+  BITNETC_ASSIGN_OR_RETURN(impl->normalized_matcher,
+                           AddedTokenMatcher::create(std::move(user_defined)));
+  impl->model = std::make_unique<BpeModel>(
+      BpeModel::create_by_score(impl->document.vocabulary, pieces.scores, merges_into, options));
+  return std::unique_ptr<const Tokenizer>(new Tokenizer(std::move(impl)));
+}
+
+Result<std::unique_ptr<const Tokenizer>> Tokenizer::from_sentence_piece(std::string_view bytes,
+                                                                        const std::string& origin) {
+  auto model = SentencePieceModel::create(bytes);
+  if (!model.ok())
+    return Status(model.status().code(), printable(model.status().message())).with_context(origin);
+  auto impl = std::make_unique<Impl>();
+  ScoredPieces pieces = (*model)->pieces();
+  pieces.end_id.reset();
+  const Status status = impl->read_pieces(pieces);
+  if (!status.ok()) return Status(status.code(), printable(status.message())).with_context(origin);
+  impl->model = *std::move(model);
+  return std::unique_ptr<const Tokenizer>(new Tokenizer(std::move(impl)));
+}
+
+Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, bool add_special) const {
+  TextPieces pieces;
+  BITNETC_RETURN_IF_ERROR(impl_->cut(text, {}, pieces));
   std::vector<int32_t> ids;
   if (add_special) ids = impl_->frame.before;
-  BpeScratch scratch;
-  for (const TextPiece& piece : cut.pieces) {
-    if (piece.is_token()) {
-      ids.push_back(piece.token);
-    } else {
-      BITNETC_RETURN_IF_ERROR(impl_->model->encode(piece.text, scratch, ids));
-    }
+  BITNETC_RETURN_IF_ERROR(impl_->encode(pieces, ids));
+  if (add_special) ids.insert(ids.end(), impl_->frame.behind.begin(), impl_->frame.behind.end());
+  return ids;
+}
+
+Result<std::vector<int32_t>> Tokenizer::encode_typed(std::string_view text,
+                                                     std::span<const TextSpan> typed,
+                                                     bool add_special) const {
+  TextPieces pieces;
+  BITNETC_RETURN_IF_ERROR(impl_->cut(text, typed, pieces));
+  std::vector<int32_t> ids;
+  if (add_special) ids = impl_->frame.before;
+  TextPieces one;
+  for (const TextPiece& piece : pieces.pieces) {
+    const size_t first = ids.size();
+    one.pieces.assign(1, piece);
+    BITNETC_RETURN_IF_ERROR(impl_->encode(one, ids));
+    if (piece.is_token()) continue;
+    const auto special =
+        std::find_if(ids.begin() + static_cast<ptrdiff_t>(first), ids.end(),
+                     [&](int32_t id) { return is_special(id) && id != impl_->model->unk_id(); });
+    if (special != ids.end())
+      return make_error(StatusCode::kInvalidArgument,
+                        "a text that was typed becomes the special token {} (id {})",
+                        printable(token_text(*special).value_or("?")), *special);
   }
   if (add_special) ids.insert(ids.end(), impl_->frame.behind.begin(), impl_->frame.behind.end());
   return ids;
+}
+
+std::span<const int32_t> Tokenizer::prefix() const {
+  return impl_->frame.before;
 }
 
 Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {

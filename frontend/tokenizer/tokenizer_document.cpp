@@ -55,6 +55,10 @@ class DocumentBuilder final : public nlohmann::json_sax<nlohmann::json> {
 
   bool string(std::string& text) override {
     if (mode_ == Mode::kMerges) return merge_line(text);
+    if (mode_ == Mode::kScorePair && pair_.empty()) {
+      pair_.push_back(std::move(text));
+      return true;
+    }
     if (mode_ == Mode::kMergePair && pair_.size() < 2) {
       pair_.push_back(std::move(text));
       return true;
@@ -99,10 +103,18 @@ class DocumentBuilder final : public nlohmann::json_sax<nlohmann::json> {
       pair_.clear();
       return true;
     }
+    if (mode_ == Mode::kScores) {
+      mode_ = Mode::kScorePair;
+      pair_.clear();
+      score_.reset();
+      return true;
+    }
     if (mode_ != Mode::kTree) return unexpected(make_value(JsonValue::Kind::kArray));
     const bool is_merges = is_at("merges");
+    const bool is_scores = is_at("vocab");
     if (!open(JsonValue::Kind::kArray)) return false;
     if (is_merges) mode_ = Mode::kMerges;
+    if (is_scores) mode_ = Mode::kScores;
     return true;
   }
 
@@ -113,6 +125,7 @@ class DocumentBuilder final : public nlohmann::json_sax<nlohmann::json> {
       mode_ = Mode::kMerges;
       return true;
     }
+    if (mode_ == Mode::kScorePair) return scored_token();
     mode_ = Mode::kTree;
     open_.pop_back();
     return true;
@@ -125,7 +138,7 @@ class DocumentBuilder final : public nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
-  enum class Mode { kTree, kVocabulary, kMerges, kMergePair };
+  enum class Mode { kTree, kVocabulary, kScores, kScorePair, kMerges, kMergePair };
 
   bool fail(std::string message) {
     status_ = Status(StatusCode::kDataCorrupt, std::move(message));
@@ -139,6 +152,7 @@ class DocumentBuilder final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool unexpected(const JsonValue& value) {
+    if (mode_ == Mode::kScores || mode_ == Mode::kScorePair) return bad_score(describe(value));
     if (mode_ != Mode::kVocabulary) return bad_merge(describe(value));
     return fail(fmt::format("model.vocab[\"{}\"] = {}: expected a token id in [0, {}]", token_,
                             describe(value), kMaxTokenId));
@@ -167,6 +181,13 @@ class DocumentBuilder final : public nlohmann::json_sax<nlohmann::json> {
 
   bool scalar(JsonValue value) {
     if (mode_ == Mode::kVocabulary) return vocabulary_entry(value);
+    const bool is_number =
+        value.kind == JsonValue::Kind::kReal || value.kind == JsonValue::Kind::kInteger;
+    if (mode_ == Mode::kScorePair && is_number && pair_.size() == 1 && !score_) {
+      score_ =
+          value.kind == JsonValue::Kind::kReal ? value.real : static_cast<double>(value.integer);
+      return true;
+    }
     if (mode_ != Mode::kTree) return unexpected(value);
     place(std::move(value));
     return true;
@@ -188,6 +209,24 @@ class DocumentBuilder final : public nlohmann::json_sax<nlohmann::json> {
                             *document_.vocabulary.text(id), token_));
   }
 
+  bool bad_score(const std::string& found) {
+    return fail(fmt::format("model.vocab[{}] is {}: expected a token and its score",
+                            document_.scores.size(), found));
+  }
+
+  // The end of ["token", -1.5]; its place in the list is its id.
+  bool scored_token() {
+    if (pair_.empty() || !score_) return bad_score("an array of less than 2");
+    const size_t id = document_.scores.size();
+    if (id > static_cast<size_t>(kMaxTokenId)) return bad_score("one token too many");
+    if (document_.vocabulary.insert(pair_[0], static_cast<int32_t>(id)) !=
+        Vocabulary::Insert::kDone)
+      return fail(fmt::format("model.vocab: token \"{}\" appears twice", pair_[0]));
+    document_.scores.push_back(*score_);
+    mode_ = Mode::kScores;
+    return true;
+  }
+
   bool merge_line(const std::string& line) {
     const size_t space = line.find(' ');
     if (space == std::string::npos || line.find(' ', space + 1) != std::string::npos) {
@@ -202,7 +241,8 @@ class DocumentBuilder final : public nlohmann::json_sax<nlohmann::json> {
   std::vector<JsonValue*> open_;  // the arrays and objects around the next value, outermost first
   Mode mode_ = Mode::kTree;
   std::string token_;              // the key of the next vocabulary entry
-  std::vector<std::string> pair_;  // the strings so far of a merge written as an array
+  std::vector<std::string> pair_;  // the strings so far of an array with a merge or a score
+  std::optional<double> score_;    // of the token in pair_
   Status status_;
 };
 

@@ -1,5 +1,5 @@
 // A tokenizer.json as read, before anything is understood: a tree of values for the components, and
-// the two big members, model.vocab and model.merges, in compact form.
+// the two big members, model.vocab (with ids or with scores) and model.merges, in compact form.
 #pragma once
 
 #include <cstdint>
@@ -51,9 +51,10 @@ class MergeList {
 };
 
 struct TokenizerDocument {
-  JsonValue root;  // model.vocab and model.merges are there as an empty object and an empty array
+  JsonValue root;  // model.vocab and model.merges are there, empty
   Vocabulary vocabulary;
   MergeList merges;
+  std::vector<double> scores;  // by id, of a vocabulary that is a list of tokens with scores
 };
 
 // Error: kDataCorrupt for what is not JSON, a duplicate key, nesting deeper than 64, a token whose

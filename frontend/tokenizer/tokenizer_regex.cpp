@@ -6,7 +6,7 @@
 #include <pcre2.h>
 
 #include "frontend/tokenizer/regex_dialect.h"
-#include "frontend/tokenizer/utf8.h"
+#include "frontend/unicode/utf8.h"
 
 namespace bitnetc {
 namespace {

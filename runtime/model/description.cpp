@@ -277,6 +277,7 @@ std::string print_description(const ModelDescription& description) {
                  {"config", print_config(description.config)},
                  {"generation", print_generation(description.generation)},
                  {"chat_template", description.chat_template}};
+  if (!description.special_tokens.empty()) object["special_tokens"] = description.special_tokens;
   object["sources"] = json::array();
   for (const SourceFile& source : description.sources)
     object["sources"].push_back(
@@ -299,6 +300,9 @@ Result<ModelDescription> parse_description(const std::string& text, const std::s
     description.config = parse_config(object.at("config"));
     description.generation = parse_generation(object.at("generation"));
     description.chat_template = object.at("chat_template").get<std::string>();
+    if (object.contains("special_tokens"))
+      description.special_tokens =
+          object.at("special_tokens").get<std::map<std::string, std::string>>();
     for (const json& row : object.at("sources"))
       description.sources.push_back({.name = row.at("name").get<std::string>(),
                                      .size_bytes = whole_number<uint64_t>(row.at("size_bytes")),

@@ -62,7 +62,8 @@ TEST(LoadModel, RecordsEveryFileItRead) {
       EXPECT_EQ(source.xxh3, "06b05ab6733a618578af5f94892f3950");
     }
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"config.json", "tokenizer.json", "chat_template.jinja",
+  EXPECT_EQ(names, (std::vector<std::string>{"config.json", "tokenizer.json",
+                                             "tokenizer_config.json", "chat_template.jinja",
                                              "generation_config.json", "model.safetensors"}));
 }
 
@@ -408,9 +409,9 @@ TEST(LoadModel, RefusesBrokenTokenizers) {
   expect_error(with("<html>"), StatusCode::kDataCorrupt, {"/tokenizer.json", "web page"});
   expect_error(with("{}"), StatusCode::kDataCorrupt, {"/tokenizer.json", "model is missing"});
   nlohmann::json unknown = nlohmann::json::parse(valid);
-  unknown["model"]["type"] = "Unigram";
+  unknown["model"]["type"] = "WordPiece";
   expect_error(with(unknown.dump()), StatusCode::kUnsupported,
-               {"/tokenizer.json", "model.type = \"Unigram\"", "BPE"});
+               {"/tokenizer.json", "model.type = \"WordPiece\"", "BPE"});
 }
 
 // As in transformers, what a file says about cutting and filling up texts is not applied.
@@ -459,8 +460,40 @@ TEST(LoadModel, ReadsChatTemplates) {
   EXPECT_EQ(listed->graph.chat_template, "");
   EXPECT_TRUE(mentions(listed->report.notes, "chat_template"));
 
+  files.tokenizer_config["chat_template"] = {{{"name", "tool_use"}, {"template", "{{ t }}"}},
+                                             {{"name", "default"}, {"template", "{{ d }}"}}};
+  const auto named = load(files);
+  ASSERT_TRUE(named.ok()) << named.status().message();
+  EXPECT_EQ(named->graph.chat_template, "{{ d }}");
+  EXPECT_TRUE(mentions(named->report.notes, "tool_use"));
+
+  files.tokenizer_config["chat_template"] = "{% if %}";
+  const auto broken = load(files);
+  ASSERT_TRUE(broken.ok()) << broken.status().message();
+  EXPECT_TRUE(mentions(broken->report.notes, "chat_template:1:7: expected an expression"));
+
   files.tokenizer_config = nullptr;
   EXPECT_TRUE(load(files).ok());
+}
+
+// "<s>" or {"content": "<s>"}; the end of text that is named there is one to stop at.
+TEST(LoadModel, ReadsSpecialTokens) {
+  ModelFiles files = make_master_model({.vocab = 320}, 1);
+  files.tokenizer_config["bos_token"] = {{"content", "<|begin_of_text|>"}, {"lstrip", false}};
+  files.tokenizer_config["eos_token"] = "<|begin_of_text|>";
+  files.tokenizer_config["pad_token"] = nullptr;
+  const auto loaded = load(files);
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  const std::map<std::string, std::string> expected = {{"bos_token", "<|begin_of_text|>"},
+                                                       {"eos_token", "<|begin_of_text|>"}};
+  EXPECT_EQ(loaded->graph.special_tokens, expected);
+  EXPECT_EQ(loaded->graph.generation.stop_ids.back(), 318);
+
+  files.tokenizer_config["unk_token"] = 7;
+  const auto wrong = load(files);
+  ASSERT_FALSE(wrong.ok());
+  EXPECT_NE(wrong.status().message().find("unk_token is 7, expected a text"), std::string::npos)
+      << wrong.status().message();
 }
 
 // Flips and cuts bytes of every file of a small folder: loading, and fetching what still loads,

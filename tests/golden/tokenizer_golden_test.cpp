@@ -23,6 +23,30 @@ TEST(TokenizerGolden, PromptsAndGreedyTexts) {
   }
 }
 
+// Small made-up tokenizers, one for each way of putting components together; ids and texts by
+// Hugging Face's tokenizers (0.22.2).
+TEST(TokenizerGolden, Components) {
+  const json goldens = json::parse(read_source_file("tests/golden/data/tokenizer_components.json"));
+  ASSERT_EQ(goldens.size(), 6u);
+  for (const auto& [name, golden] : goldens.items()) {
+    SCOPED_TRACE(name);
+    const auto tokenizer = make_tokenizer(golden["tokenizer"]);
+    ASSERT_NE(tokenizer, nullptr);
+    ASSERT_GT(golden["cases"].size(), 50u);
+    for (const json& one : golden["cases"]) {
+      const auto text = one["text"].get<std::string>();
+      const auto ids = one["ids"].get<std::vector<int32_t>>();
+      EXPECT_EQ(encode(*tokenizer, text, false), ids) << text;
+      const auto decoded = one["decoded"].get<std::string>();
+      EXPECT_EQ(decode(*tokenizer, ids), decoded) << text;
+      StreamDecoder stream(*tokenizer);
+      std::string streamed;
+      for (const int32_t id : ids) streamed += stream.push(id);
+      EXPECT_EQ(streamed + stream.finish(), decoded) << text;
+    }
+  }
+}
+
 TEST(TokenizerGolden, ScoredText) {
   const auto tokenizer = bundled_tokenizer();
   ASSERT_NE(tokenizer, nullptr);

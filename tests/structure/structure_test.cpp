@@ -62,7 +62,9 @@ constexpr Fence kFences[] = {{"xbyak/", "codegen/x64/"},
                              {"CLI/", "tools/"},
                              {"hwloc", "autotune/topology.cpp"},
                              {"curl/", "tools/engine/hub/http_client.cpp"},
-                             {"openssl/", "tools/engine/hub/file_digest.cpp"}};
+                             {"openssl/", "tools/engine/hub/file_digest.cpp"},
+                             {"utf8proc.h", "frontend/unicode/"},
+                             {"sentencepiece", "frontend/tokenizer/sentence_piece_model.cpp"}};
 
 std::string top_folder(std::string_view path) {
   return std::string(path.substr(0, path.find('/')));

@@ -147,6 +147,41 @@ TEST_F(Cli, StopStringAndSeed) {
             bitnetc(with(sampled, {"--seed", "2"})).out);
 }
 
+TEST_F(Cli, ChatPrompt) {
+  write_file(folder_.path() / "t.jinja", "{{ messages[0].content }} a {{ messages[-1].content }}");
+  const std::string model = compile_bundled();
+  const auto result = bitnetc({"run", model, "--system", "Once upon", "--chat-prompt", "time",
+                               "--chat-template", folder_.file("t.jinja"), "-n", "1", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(json::parse(result.out)["prompt_ids"], json({4093, 3040, 683, 258, 540}));
+
+  expect_failure(bitnetc({"run", model, "--chat-prompt", "x"}), kBadModel, "has no chat template");
+  expect_failure(bitnetc({"run", "--chat-prompt", "x", "-p", "y"}), kUsage,
+                 "--chat-prompt and -p: expected one of them");
+  expect_failure(bitnetc({"run", "-p", "x", "--system", "y"}), kUsage, "--system goes with");
+  write_file(folder_.path() / "bad.jinja", "a\n{% if");
+  expect_failure(
+      bitnetc({"run", "--chat-prompt", "x", "--chat-template", folder_.file("bad.jinja")}),
+      kBadModel, "bad.jinja:2:6: expected an expression");
+}
+
+// The template and its special tokens are in the compiled file.
+TEST_F(Cli, ChatPromptOfACompiledModel) {
+  ModelFiles files = make_master_model({}, 5);
+  files.tokenizer_config["chat_template"] =
+      "{% for m in messages %}{{ m.content ~ eos_token }}{% endfor %}";
+  files.tokenizer_config["eos_token"] = {{"content", "<|end_of_text|>"}};
+  write_model(files, folder_.path() / "model");
+  const std::string path = folder_.file("chat.bnc");
+  ASSERT_EQ(bitnetc({"compile", folder_.file("model"), "-o", path}).exit_code, 0);
+  const auto result =
+      bitnetc({"run", path, "--chat-prompt", "<|end_of_text|>", "-n", "1", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json ids = json::parse(result.out)["prompt_ids"];
+  EXPECT_EQ(ids.size(), 17u) << "begin of text, 15 bytes and the end of the turn";
+  EXPECT_EQ(ids.back(), 319);
+}
+
 TEST_F(Cli, LogitsFile) {
   const std::string path = folder_.file("logits.npy");
   ASSERT_EQ(bitnetc(with(kStory, {"--logits", path})).exit_code, 0);

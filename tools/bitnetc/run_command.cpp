@@ -8,6 +8,7 @@
 
 #include "autotune/limits.h"
 #include "runtime/cpu_allowance.h"
+#include "tools/bitnetc/chat_prompt.h"
 #include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
@@ -27,6 +28,7 @@ namespace {
 struct RunOptions {
   std::string model;
   TextInput prompt;
+  ChatOptions chat;
   int max_tokens = 128;
   int64_t context = 0;
   std::optional<double> temperature, top_p, min_p, repeat_penalty;
@@ -65,6 +67,10 @@ Status check_options(const RunOptions& run) {
     return make_error(StatusCode::kInvalidArgument,
                       "--greedy and --temp {}: expected one of them (--greedy is --temp 0)",
                       *run.temperature);
+  if (run.chat.prompt && (run.prompt.text || !run.prompt.file.empty()))
+    return make_error(StatusCode::kInvalidArgument, "--chat-prompt and {}: expected one of them",
+                      run.prompt.text ? "-p" : "-f");
+  BITNETC_RETURN_IF_ERROR(check_chat_options(run.chat));
   return parse_seed(run.seed).status();
 }
 
@@ -217,13 +223,22 @@ void print_prompt_notes(const GenerationDefaults& defaults, const Tokenizer& tok
 Result<GenerationRequest> make_request(const RunOptions& run, const std::string& prompt,
                                        const Engine& engine) {
   GenerationRequest request{.max_tokens = run.max_tokens, .stop_strings = run.stop_strings};
-  BITNETC_ASSIGN_OR_RETURN(request.prompt_ids, engine.tokenizer->encode(prompt));
+  ChatRequest chat;
+  if (run.chat.prompt) {
+    BITNETC_ASSIGN_OR_RETURN(chat, make_chat_request(run.chat, engine));
+    request.prompt_ids = std::move(chat.prompt_ids);
+  } else {
+    BITNETC_ASSIGN_OR_RETURN(request.prompt_ids, engine.tokenizer->encode(prompt));
+  }
   if (request.prompt_ids.empty())
     return Status(StatusCode::kInvalidArgument,
                   "the prompt has no tokens; give at least one character");
   const GenerationDefaults& defaults = engine.model->description().generation;
   BITNETC_ASSIGN_OR_RETURN(request.sampling, sampling_params(run, defaults));
-  if (!run.ignore_eos) request.stop_ids = defaults.stop_ids;
+  if (!run.ignore_eos) {
+    request.stop_ids = defaults.stop_ids;
+    if (chat.end_of_answer) request.stop_ids.push_back(*chat.end_of_answer);
+  }
   print_prompt_notes(defaults, *engine.tokenizer, request.prompt_ids);
   return request;
 }
@@ -236,6 +251,7 @@ Result<std::unique_ptr<OutputFile>> open_logits_file(const RunOptions& run,
                            locate_model(run.model, context.settings().program_dir));
   std::vector<std::string> inputs = model_files(location);
   inputs.push_back(run.prompt.file);
+  inputs.push_back(run.chat.template_file);
   BITNETC_RETURN_IF_ERROR(check_not_an_input("--logits", run.logits_file, inputs));
   return open_output(run.logits_file, context.notes);
 }
@@ -245,7 +261,10 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
   // Before a prompt is waited for.
   BITNETC_RETURN_IF_ERROR(locate_model(run.model, context.settings().program_dir).status());
   BITNETC_ASSIGN_OR_RETURN(const auto logits_file, open_logits_file(run, context));
-  BITNETC_ASSIGN_OR_RETURN(const std::string prompt, resolve_text(run.prompt, "prompt"));
+  std::string prompt;
+  if (!run.chat.prompt) {
+    BITNETC_ASSIGN_OR_RETURN(prompt, resolve_text(run.prompt, "prompt"));
+  }
   const Stopwatch load_watch;
   BITNETC_ASSIGN_OR_RETURN(const Engine engine,
                            make_engine(run.model, context.engine_options(run.plan)));
@@ -325,6 +344,7 @@ void add_run_command(Command parent, CommandContext& context) {
       "Examples:\n"
       "  bitnetc run -p \"Once upon a time\" -n 64\n"
       "  bitnetc run ~/models/bitnet-b1.58-2B-4T -p \"The capital of France is\" --temp 0\n"
+      "  bitnetc run model.bnc --system \"Be brief.\" --chat-prompt \"Why is the sky blue?\"\n"
       "  bitnetc run model.bnc -f story.txt --seed 7 --stop \"The End\"\n"
       "  echo \"Once\" | bitnetc run --json | jq .timings\n"
       "On a terminal the prompt is shown before the text; through a pipe only generated\n"
@@ -333,6 +353,7 @@ void add_run_command(Command parent, CommandContext& context) {
       "MODEL", run->model, "MODEL",
       fmt::format(".bnc or .gguf file, model folder or bundled name (default: {})", kBundledModel));
   add_text_options(command, run->prompt, "prompt");
+  add_chat_options(command, run->chat);
   command.integer("-n,--predict", run->max_tokens, kCounts,
                   "Most tokens to generate (default: 128)");
   add_threads_option(command, run->plan.threads);

@@ -173,7 +173,7 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
     BITNETC_ASSIGN_OR_RETURN(engine.model, open_source_model(location.path, options, machine));
   }
   BITNETC_ASSIGN_OR_RETURN(engine.tokenizer,
-                           Tokenizer::from_json(engine.model->tokenizer_json(),
+                           Tokenizer::from_file(engine.model->tokenizer_json(),
                                                 fmt::format("{}: {}", engine.model->file().origin(),
                                                             kSectionTokenizer)));
   KernelBuilder builder(build_settings(options));
@@ -190,12 +190,9 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
 Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model_name,
                                                         const EngineSettings& settings) {
   BITNETC_ASSIGN_OR_RETURN(const ModelLocation location, locate(model_name, settings));
-  if (location.kind == ModelLocation::Kind::kSource) {
-    BITNETC_ASSIGN_OR_RETURN(const std::string json, load_tokenizer_json(location.path));
-    return Tokenizer::from_json(json, location.path + ": tokenizer");
-  }
+  if (location.kind == ModelLocation::Kind::kSource) return read_tokenizer(location.path);
   BITNETC_ASSIGN_OR_RETURN(const auto model, open_checked(location.path));
-  return Tokenizer::from_json(model->tokenizer_json(), location.path + ": " + kSectionTokenizer);
+  return Tokenizer::from_file(model->tokenizer_json(), location.path + ": " + kSectionTokenizer);
 }
 
 }  // namespace bitnetc

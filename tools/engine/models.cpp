@@ -74,7 +74,8 @@ std::vector<std::string> model_files(const ModelLocation& location) {
   // As frontend/hf reads them; an index names its shards, all of them .safetensors.
   static constexpr std::string_view kNames[] = {
       "config.json",           "generation_config.json", "tokenizer.json",
-      "tokenizer_config.json", "chat_template.jinja",    "model.safetensors.index.json"};
+      "tokenizer_config.json", "chat_template.jinja",    "model.safetensors.index.json",
+      "tokenizer.model"};
   std::vector<std::string> files;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(location.path, error)) {

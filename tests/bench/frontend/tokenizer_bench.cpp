@@ -10,7 +10,7 @@
 
 #include "frontend/tokenizer.h"
 #include "frontend/tokenizer/byte_symbols.h"
-#include "frontend/tokenizer/utf8.h"
+#include "frontend/unicode/utf8.h"
 #include "runtime/status.h"
 
 namespace bitnetc {

@@ -21,6 +21,14 @@ void expect_patch_error(const char* changes, StatusCode code, const std::string&
   expect_error(tree.dump(), code, message);
 }
 
+// `section` of byte_level_json() becomes `value`.
+void expect_section_error(const char* section, const char* value, StatusCode code,
+                          const std::string& message) {
+  json tree = byte_level_json();
+  tree[section] = json::parse(value);
+  expect_error(tree.dump(), code, message);
+}
+
 constexpr StatusCode kCorrupt = StatusCode::kDataCorrupt;
 constexpr StatusCode kUnsupported = StatusCode::kUnsupported;
 
@@ -97,7 +105,7 @@ TEST(TokenizerErrors, Merges) {
 
 TEST(TokenizerErrors, Model) {
   expect_patch_error(R"({"model": {"type": "WordPiece"}})", kUnsupported,
-                     "model.type = \"WordPiece\" is not supported; supported: BPE");
+                     "model.type = \"WordPiece\" is not supported; supported: BPE, Unigram");
   expect_patch_error(R"({"model": {"type": null}})", kCorrupt, "model.type is missing");
   expect_patch_error(R"({"model": {"dropout": 0.1}})", kUnsupported,
                      "model.dropout = 0.1 is not supported; supported: null or 0");
@@ -113,15 +121,35 @@ TEST(TokenizerErrors, Model) {
                      "model.novelty = 3: an unknown key");
 }
 
+TEST(TokenizerErrors, UnigramModel) {
+  expect_section_error("model", R"({"type": "Unigram", "vocab": [["a", -1], ["a", -2]]})", kCorrupt,
+                       "model.vocab: token \"a\" appears twice");
+  expect_section_error("model", R"({"type": "Unigram", "vocab": [["a", -1], ["b"]]})", kCorrupt,
+                       "model.vocab[1] is an array of less than 2: expected a token and its score");
+  expect_section_error("model", R"({"type": "Unigram", "vocab": [["a", "b"]]})", kCorrupt,
+                       "model.vocab[0] is \"b\": expected a token and its score");
+  expect_section_error("model", R"({"type": "Unigram", "vocab": [["", -1]]})", kCorrupt,
+                       "model.vocab[0] is \"\" with score -1: expected a text and a number");
+  expect_section_error("model", R"({"type": "Unigram", "vocab": [["a", -1]], "unk_id": 1})",
+                       kCorrupt, "model.unk_id = 1: expected");
+}
+
 TEST(TokenizerErrors, NormalizerAndPreTokenizer) {
-  expect_patch_error(R"({"normalizer": {"type": "NFC"}})", kUnsupported,
-                     "normalizer.type = \"NFC\" is not supported; supported: Sequence, Prepend, "
-                     "Replace (or no normalizer)");
-  expect_patch_error(R"({"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}]}})",
-                     kUnsupported, "normalizer.normalizers[0].type = \"NFKC\" is not supported");
-  expect_patch_error(R"({"pre_tokenizer": {"type": "Metaspace"}})", kUnsupported,
-                     "pre_tokenizer.type = \"Metaspace\" is not supported; supported: Sequence, "
-                     "Split, ByteLevel, Digits (or no pre_tokenizer)");
+  expect_patch_error(R"({"normalizer": {"type": "Nmt"}})", kUnsupported,
+                     "normalizer.type = \"Nmt\" is not supported; supported: Sequence, Prepend, "
+                     "Replace, NFC");
+  expect_patch_error(
+      R"({"normalizer": {"type": "Sequence", "normalizers": [{"type": "Precompiled"}]}})",
+      kUnsupported, "normalizer.normalizers[0].type = \"Precompiled\" is not supported");
+  expect_patch_error(R"({"pre_tokenizer": {"type": "BertPreTokenizer"}})", kUnsupported,
+                     "pre_tokenizer.type = \"BertPreTokenizer\" is not supported; supported: "
+                     "Sequence, Split, ByteLevel, Digits, Metaspace, Punctuation");
+  expect_section_error("pre_tokenizer", R"({"type": "Metaspace", "replacement": "ab"})", kCorrupt,
+                       "pre_tokenizer.replacement = \"ab\": expected one character");
+  expect_section_error(
+      "pre_tokenizer", R"({"type": "Metaspace", "replacement": "_", "prepend_scheme": "often"})",
+      kUnsupported,
+      "pre_tokenizer.prepend_scheme = \"often\" is not supported; supported: always, first, never");
   expect_patch_error(R"({"pre_tokenizer": {"use_regex": 1}})", kCorrupt,
                      "pre_tokenizer.use_regex = 1: expected true or false");
   expect_patch_error(R"({"pre_tokenizer": {"add_prefix_space": null}})", kCorrupt,

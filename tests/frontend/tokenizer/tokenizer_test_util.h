@@ -12,7 +12,7 @@
 
 #include "frontend/tokenizer.h"
 #include "frontend/tokenizer/byte_symbols.h"
-#include "frontend/tokenizer/utf8.h"
+#include "frontend/unicode/utf8.h"
 
 namespace bitnetc::tokenizer_test {
 

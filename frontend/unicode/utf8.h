@@ -1,4 +1,4 @@
-// UTF-8 as the tokenizer needs it: checking, reading one character, and repairing decoded bytes.
+// UTF-8 as the frontend needs it: checking, reading one character, and repairing decoded bytes.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-#include "frontend/tokenizer/utf8.h"
+#include "frontend/unicode/utf8.h"
 
 namespace bitnetc {
 namespace {
