@@ -12,8 +12,8 @@
 //   min-p      of that, the prefix with w >= min_p
 //   draw       one u a token; the first whose running sum exceeds u * (sum of what is left)
 //
-// A NaN logit counts as minus infinity. Where everything is banned, all are equal again. Temperature
-// 0 takes the greatest score (the lowest id of equals) and draws nothing.
+// A NaN logit counts as minus infinity. Where everything is banned, all are equal again.
+// Temperature 0 takes the greatest score (the lowest id of equals) and draws nothing.
 #pragma once
 
 #include <cstdint>
