@@ -71,7 +71,10 @@ struct GenerationDefaults {
   bool do_sample = false;
   std::optional<double> temperature, top_p, min_p, repetition_penalty;
   std::optional<int> top_k;
-  // Keys that would change the text and are not implemented: "suppress_tokens = [450]".
+  std::vector<int32_t> suppress_tokens;             // never generated
+  std::vector<std::vector<int32_t>> bad_words_ids;  // sequences that are never finished
+  int no_repeat_ngram_size = 0;                     // no n-gram comes twice; 0: off
+  // Keys that would change the text and are not implemented: "num_beams = 4".
   std::vector<std::string> unsupported_keys;
 };
 

@@ -3,6 +3,8 @@
 //
 //   penalty    each distinct id of the last `repeat_last_n` tokens: score / p where the score
 //              is positive, else score * p
+//   bans       a suppressed id; the last id of a banned sequence whose others are the last tokens;
+//              an id that would repeat an n-gram of all tokens so far: score minus infinity
 //   top-k      the k first by (score descending, id ascending), the order of everything below
 //   softmax    w = exp_f64((score - greatest) / temperature), 1 for the greatest itself; their
 //              total is summed by ascending id
@@ -10,8 +12,8 @@
 //   min-p      of that, the prefix with w >= min_p
 //   draw       one u a token; the first whose running sum exceeds u * (sum of what is left)
 //
-// A NaN logit counts as minus infinity. Temperature 0 takes the greatest score (the lowest id of
-// equals) and draws nothing.
+// A NaN logit counts as minus infinity. Where everything is banned, all are equal again.
+// Temperature 0 takes the greatest score (the lowest id of equals) and draws nothing.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +32,9 @@ struct SamplingParams {
   double repeat_penalty = 1.0;  // 1: off; applied to ids of the last `repeat_last_n` tokens
   int repeat_last_n = 64;
   uint64_t seed = 0;
+  std::vector<int32_t> suppressed_ids;
+  std::vector<std::vector<int32_t>> banned_sequences;
+  int no_repeat_ngram = 0;  // tokens of an n-gram; 0: off
 };
 
 // Rejects values outside their range, naming the parameter: kInvalidArgument.
@@ -63,6 +68,8 @@ class Sampler {
 
   void load_scores(std::span<const float> logits);
   void penalize(std::span<const int32_t> history);
+  void ban(std::span<const int32_t> history);
+  void ban_id(int32_t id);
   int32_t best() const;
   void choose_candidates();
   double weight(int32_t id) const;

@@ -290,8 +290,8 @@ std::vector<std::string> unsupported_generation_keys(const Json& document) {
     const char* name;
     double neutral;
   };
-  constexpr Key kKeys[] = {{"bad_words_ids", 0},
-                           {"begin_suppress_tokens", 0},
+  constexpr Key kKeys[] = {{"begin_suppress_tokens", 0},
+                           {"constraints", 0},
                            {"diversity_penalty", 0},
                            {"dola_layers", 0},
                            {"encoder_repetition_penalty", 1},
@@ -305,13 +305,12 @@ std::vector<std::string> unsupported_generation_keys(const Json& document) {
                            {"guidance_scale", 1},
                            {"min_length", 0},
                            {"min_new_tokens", 0},
-                           {"no_repeat_ngram_size", 0},
+                           {"num_return_sequences", 1},
                            {"num_beam_groups", 1},
                            {"num_beams", 1},
                            {"penalty_alpha", 0},
                            {"sequence_bias", 0},
                            {"stop_strings", 0},
-                           {"suppress_tokens", 0},
                            {"top_h", 0},
                            {"typical_p", 1},
                            {"watermarking_config", 0}};
@@ -326,6 +325,32 @@ std::vector<std::string> unsupported_generation_keys(const Json& document) {
     keys.push_back(fmt::format("{} = {}", name, value));
   }
   return keys;
+}
+
+// A list of lists of ids. One that is only a token to stop at is left out, as in transformers.
+Status read_bad_words(ObjectReader* reader, int64_t vocab_size, GenerationDefaults* defaults) {
+  const Json* lists = reader->find("bad_words_ids");
+  if (lists == nullptr) return {};
+  const auto is_id = [&](const Json& id) {
+    return id.is_number_unsigned() && id.get<uint64_t>() < static_cast<uint64_t>(vocab_size);
+  };
+  const bool valid =
+      lists->is_array() && std::all_of(lists->begin(), lists->end(), [&](const Json& list) {
+        return list.is_array() && !list.empty() && std::all_of(list.begin(), list.end(), is_id);
+      });
+  if (!valid)
+    return reader->error(StatusCode::kDataCorrupt,
+                         "bad_words_ids is {}, expected a list of lists of token ids below "
+                         "vocab_size = {}",
+                         json_excerpt(*lists), vocab_size);
+  for (const Json& list : *lists) {
+    const auto ids = list.get<std::vector<int32_t>>();
+    const bool is_stop = ids.size() == 1 &&
+                         std::find(defaults->stop_ids.begin(), defaults->stop_ids.end(), ids[0]) !=
+                             defaults->stop_ids.end();
+    if (!is_stop) defaults->bad_words_ids.push_back(ids);
+  }
+  return {};
 }
 
 }  // namespace
@@ -351,6 +376,12 @@ Result<GenerationDefaults> read_generation_config(std::string_view json, const s
                            reader.number("repetition_penalty", kPositive));
   BITNETC_ASSIGN_OR_RETURN(const auto top_k, reader.integer("top_k", 0, kMaxDimension));
   if (top_k) defaults.top_k = static_cast<int>(*top_k);
+  BITNETC_ASSIGN_OR_RETURN(defaults.suppress_tokens,
+                           reader.token_ids("suppress_tokens", config.model.vocab_size));
+  BITNETC_RETURN_IF_ERROR(read_bad_words(&reader, config.model.vocab_size, &defaults));
+  BITNETC_ASSIGN_OR_RETURN(const auto ngram,
+                           reader.integer("no_repeat_ngram_size", 0, kMaxPositions));
+  defaults.no_repeat_ngram_size = static_cast<int>(ngram.value_or(0));
   constexpr std::string_view kUnused[] = {"_from_model_config",   "max_length",
                                           "max_new_tokens",       "pad_token_id",
                                           "transformers_version", "use_cache"};

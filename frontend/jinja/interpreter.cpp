@@ -42,6 +42,10 @@ void Interpreter::pop_scope() {
   if (!scopes_.back().is_kept) scopes_.pop_back();
 }
 
+void Interpreter::keep_scopes(Scope* scope) {
+  for (; scope != nullptr && !scope->is_kept; scope = scope->parent) scope->is_kept = true;
+}
+
 Status Interpreter::run_body(const Body& body) {
   for (const Statement& statement : body) {
     BITNETC_RETURN_IF_ERROR(run_statement(statement));
@@ -132,9 +136,11 @@ Result<std::vector<Value>> Interpreter::filtered_items(const Statement& statemen
   return kept;
 }
 
-// `scope` is the one around the loop; `depth` counts recursions.
+// `scope` is the one around the loop; `depth` counts recursions. A recursive loop can be called for
+// as long as somebody has it.
 Status Interpreter::run_loop(const Statement& statement, const Value& iterable, int depth,
                              Scope* scope) {
+  if (statement.is_recursive) keep_scopes(scope);
   Scope* const before = std::exchange(scope_, scope);
   Result<std::vector<Value>> items = iterate(context_, iterable);
   if (items.ok() && statement.condition) items = filtered_items(statement, *std::move(items));
@@ -209,16 +215,14 @@ Status Interpreter::run_filter_block(const Statement& statement) {
 
 // The macro sees the names around it as they are when it is called, so their scopes stay.
 Status Interpreter::run_macro(const Statement& statement) {
-  for (Scope* scope = scope_; scope != nullptr && !scope->is_kept; scope = scope->parent)
-    scope->is_kept = true;
+  keep_scopes(scope_);
   BITNETC_ASSIGN_OR_RETURN(Macro* const macro, context_.make<Macro>(statement.macro, scope_));
   scope_->names[statement.macro->name] = Value::object(macro);
   return {};
 }
 
 Status Interpreter::run_call_block(const Statement& statement) {
-  for (Scope* scope = scope_; scope != nullptr && !scope->is_kept; scope = scope->parent)
-    scope->is_kept = true;
+  keep_scopes(scope_);
   BITNETC_ASSIGN_OR_RETURN(Macro* const macro, context_.make<Macro>(statement.macro, scope_));
   const Value caller = Value::object(macro);
   BITNETC_ASSIGN_OR_RETURN(const Value value, evaluate_call(*statement.expression, &caller));

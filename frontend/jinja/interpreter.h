@@ -17,7 +17,8 @@ namespace bitnetc::jinja {
 class Loop;
 class Macro;
 
-// The names of one tag's body. A macro keeps the scopes around it; all others end with their body.
+// The names of one tag's body. Macros and recursive loops keep the scopes around them; all others
+// end with their body.
 struct Scope {
   Scope* parent = nullptr;
   std::map<std::string, Value, std::less<>> names;
@@ -91,6 +92,7 @@ class Interpreter {
   void locate(Position at);  // a failure; the innermost place is kept
   Scope* push_scope(Scope* parent);
   void pop_scope();
+  static void keep_scopes(Scope* scope);  // with those around it
 
   Context context_;
   Limits limits_;

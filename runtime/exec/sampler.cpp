@@ -29,6 +29,8 @@ Status validate(const SamplingParams& p) {
   if (!(p.repeat_penalty > 0.0) || std::isinf(p.repeat_penalty))
     return out_of_range("repeat_penalty", p.repeat_penalty, "a finite number above 0 (1: off)");
   if (p.repeat_last_n < 0) return out_of_range("repeat_last_n", p.repeat_last_n, "0 (off) or more");
+  if (p.no_repeat_ngram < 0)
+    return out_of_range("no_repeat_ngram_size", p.no_repeat_ngram, "0 (off) or more");
   return {};
 }
 
@@ -61,6 +63,7 @@ int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> 
   BITNETC_CHECK(!logits.empty(), "no logits");
   load_scores(logits);
   if (params_.repeat_penalty != 1.0) penalize(history);
+  ban(history);
   const int32_t greedy = best();
   if (params_.temperature == 0.0) return greedy;
 
@@ -85,6 +88,27 @@ void Sampler::penalize(std::span<const int32_t> history) {
     double& score = scores_[static_cast<size_t>(id)];
     score = score > 0.0 ? score / params_.repeat_penalty : score * params_.repeat_penalty;
   }
+}
+
+void Sampler::ban_id(int32_t id) {
+  if (id >= 0 && static_cast<size_t>(id) < scores_.size())
+    scores_[static_cast<size_t>(id)] = kMinusInfinity;
+}
+
+void Sampler::ban(std::span<const int32_t> history) {
+  for (const int32_t id : params_.suppressed_ids) ban_id(id);
+  for (const std::vector<int32_t>& sequence : params_.banned_sequences) {
+    if (sequence.empty() || sequence.size() - 1 > history.size()) continue;
+    const auto last = history.last(sequence.size() - 1);
+    if (std::equal(last.begin(), last.end(), sequence.begin())) ban_id(sequence.back());
+  }
+  if (params_.no_repeat_ngram == 0) return;
+  const auto before = static_cast<size_t>(params_.no_repeat_ngram) - 1;  // an n-gram's last token
+  if (before >= history.size()) return;
+  const auto last = history.last(before);
+  for (size_t at = before; at < history.size(); ++at)
+    if (std::equal(last.begin(), last.end(), history.begin() + static_cast<ptrdiff_t>(at - before)))
+      ban_id(history[at]);
 }
 
 // max_element returns the first of equals.

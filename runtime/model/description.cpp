@@ -142,6 +142,10 @@ json print_generation(const GenerationDefaults& generation) {
   put(object, "min_p", generation.min_p);
   put(object, "repetition_penalty", generation.repetition_penalty);
   put(object, "top_k", generation.top_k);
+  if (!generation.suppress_tokens.empty()) object["suppress_tokens"] = generation.suppress_tokens;
+  if (!generation.bad_words_ids.empty()) object["bad_words_ids"] = generation.bad_words_ids;
+  if (generation.no_repeat_ngram_size > 0)
+    object["no_repeat_ngram_size"] = generation.no_repeat_ngram_size;
   if (!generation.unsupported_keys.empty())
     object["unsupported_keys"] = generation.unsupported_keys;
   return object;
@@ -158,6 +162,16 @@ GenerationDefaults parse_generation(const json& object) {
   generation.min_p = get_optional<double>(object, "min_p");
   generation.repetition_penalty = get_optional<double>(object, "repetition_penalty");
   generation.top_k = get_optional<int>(object, "top_k");
+  if (object.contains("suppress_tokens"))
+    for (const json& id : object.at("suppress_tokens"))
+      generation.suppress_tokens.push_back(whole_number<int32_t>(id));
+  if (object.contains("bad_words_ids")) {
+    for (const json& sequence : object.at("bad_words_ids")) {
+      auto& ids = generation.bad_words_ids.emplace_back();
+      for (const json& id : sequence) ids.push_back(whole_number<int32_t>(id));
+    }
+  }
+  generation.no_repeat_ngram_size = get_optional<int>(object, "no_repeat_ngram_size").value_or(0);
   if (object.contains("unsupported_keys"))
     generation.unsupported_keys = object.at("unsupported_keys").get<std::vector<std::string>>();
   return generation;

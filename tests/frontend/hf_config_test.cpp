@@ -130,17 +130,32 @@ TEST(HfConfig, NamesWrongTypesAndRanges) {
     const char* key;
     Json value;
   } wrong[] = {
-      {"model_type", 7},          {"hidden_size", "64"},
-      {"hidden_size", 64.0},      {"hidden_size", -64},
-      {"hidden_size", 0},         {"vocab_size", 99999999999},
-      {"vocab_size", UINT64_MAX}, {"num_hidden_layers", Json::array()},
-      {"hidden_act", true},       {"rms_norm_eps", "1e-5"},
-      {"rms_norm_eps", 0},        {"rms_norm_eps", -1e-5},
-      {"rms_norm_eps", 1e300},    {"rope_theta", 0},
-      {"rope_theta", false},      {"tie_word_embeddings", 1},
-      {"head_dim", 15},           {"quantization_config", "bitnet"},
-      {"rope_scaling", 2},        {"eos_token_id", 320},
-      {"eos_token_id", -1},       {"eos_token_id", Json::array({1, "x"})},
+      {"model_type", 7},
+      {"hidden_size", "64"},
+      {"hidden_size", 64.0},
+      {"hidden_size", -64},
+      {"hidden_size", 0},
+      {"vocab_size", 99999999999},
+      {"vocab_size", UINT64_MAX},
+      {"num_hidden_layers", Json::array()},
+      {"hidden_act", true},
+      {"rms_norm_eps", "1e-5"},
+      {"rms_norm_eps", 0},
+      {"rms_norm_eps", -1e-5},
+      {"rms_norm_eps", 1e300},
+      {"rope_theta", 0},
+      {"rope_theta", false},
+      {"tie_word_embeddings", 1},
+      {"head_dim", 15},
+      {"quantization_config", "bitnet"},
+      {"rope_scaling", 2},
+      {"eos_token_id", 320},
+      {"suppress_tokens", {1, -1}},
+      {"bad_words_ids", {1, 2}},
+      {"bad_words_ids", Json::array({Json::array()})},
+      {"no_repeat_ngram_size", -1},
+      {"eos_token_id", -1},
+      {"eos_token_id", Json::array({1, "x"})},
       {"bos_token_id", 1.5},
   };
   for (const auto& [key, value] : wrong)
@@ -494,6 +509,19 @@ TEST_F(GenerationConfig, ReadsSampling) {
   EXPECT_EQ(defaults->repetition_penalty, 1.1);
   EXPECT_TRUE(mentions(report_.ignored_keys, "max_length = 100"));
   EXPECT_TRUE(mentions(report_.ignored_keys, "num_beams = 4 (unknown key)"));
+}
+
+TEST_F(GenerationConfig, ReadsBans) {
+  const auto defaults = read({{"suppress_tokens", {7, 8}},
+                              {"bad_words_ids", {{5}, {6, 7}, {2}}},
+                              {"no_repeat_ngram_size", 3},
+                              {"min_new_tokens", 4}});
+  ASSERT_TRUE(defaults.ok()) << defaults.status().message();
+  EXPECT_EQ(defaults->suppress_tokens, (std::vector<int32_t>{7, 8}));
+  EXPECT_EQ(defaults->bad_words_ids, (std::vector<std::vector<int32_t>>{{5}, {6, 7}}))
+      << "2 is a token to stop at";
+  EXPECT_EQ(defaults->no_repeat_ngram_size, 3);
+  EXPECT_EQ(defaults->unsupported_keys, std::vector<std::string>{"min_new_tokens = 4"});
 }
 
 TEST_F(GenerationConfig, NamesWrongValues) {

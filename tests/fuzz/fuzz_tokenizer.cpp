@@ -1,5 +1,5 @@
-// Reads the input as a tokenizer.json. What is accepted must encode and decode without crashing,
-// and a stream must give the text of the whole decode.
+// Reads the input as a tokenizer.json or a tokenizer.model. What is accepted must encode and decode
+// without crashing, and a stream must give the text of the whole decode.
 
 #include <algorithm>
 #include <string>
@@ -15,8 +15,8 @@ namespace {
 constexpr std::string_view kText =
     "Hello, hell!  it's\t12345 caf\xC3\xA9\r\n\n <s>ab a</s> \xF0\x9F\x98\x80\xE3\x80\x80_x";
 
-void fuzz_one(std::string_view json) {
-  const auto tokenizer = Tokenizer::from_json(json, "input");
+void fuzz_one(std::string_view bytes) {
+  const auto tokenizer = Tokenizer::from_file(bytes, "input");
   if (!tokenizer.ok()) return;
   const auto encoded = (*tokenizer)->encode(kText);
   std::vector<int32_t> ids = encoded.ok() ? *encoded : std::vector<int32_t>();

@@ -21,6 +21,10 @@ ModelDescription small_description() {
                         .norm_eps = 1e-5f};
   description.generation.stop_ids = {3};
   description.generation.top_k = 40;
+  description.generation.suppress_tokens = {5, 6};
+  description.generation.bad_words_ids = {{1}, {2, 3}};
+  description.generation.no_repeat_ngram_size = 4;
+  description.special_tokens = {{"eos_token", "</s>"}};
   description.program.buffers = {{.name = "h", .type = ElementType::kF32, .per_row = 64}};
   return description;
 }
@@ -37,6 +41,10 @@ TEST(Description, ReadsWhatItPrints) {
   EXPECT_EQ(read->config.vocab_size, 7);
   EXPECT_EQ(read->generation.stop_ids, std::vector<int32_t>{3});
   EXPECT_EQ(read->generation.top_k, 40);
+  EXPECT_EQ(read->generation.suppress_tokens, (std::vector<int32_t>{5, 6}));
+  EXPECT_EQ(read->generation.bad_words_ids, (std::vector<std::vector<int32_t>>{{1}, {2, 3}}));
+  EXPECT_EQ(read->generation.no_repeat_ngram_size, 4);
+  EXPECT_EQ(read->special_tokens.at("eos_token"), "</s>");
 }
 
 TEST(Description, KeepsTheScalingOfRope) {

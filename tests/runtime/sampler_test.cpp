@@ -263,6 +263,41 @@ TEST(Sampler, IdsWithoutALogitArePassedOver) {
   EXPECT_EQ(sample_once(params, {4.0f, 3.0f}, {-1, 2, 1000000}), 0);
 }
 
+TEST(Sampler, SuppressedIdsNeverCome) {
+  SamplingParams params;
+  params.suppressed_ids = {0, 2, 99};
+  EXPECT_EQ(sample_once(params, {4.0f, 1.0f, 3.0f}), 1);
+  params.temperature = 100.0;
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    params.seed = seed;
+    EXPECT_EQ(sample_once(params, {4.0f, 1.0f, 3.0f}), 1);
+  }
+}
+
+TEST(Sampler, BannedSequencesAreNotFinished) {
+  SamplingParams params;
+  params.banned_sequences = {{0}, {1, 2, 3}};
+  const std::vector<float> logits = {9.0f, 1.0f, 2.0f, 8.0f};
+  EXPECT_EQ(sample_once(params, logits, {}), 3);
+  EXPECT_EQ(sample_once(params, logits, {2}), 3);
+  EXPECT_EQ(sample_once(params, logits, {0, 1, 2}), 2);
+  EXPECT_EQ(sample_once(params, logits, {1, 2, 0}), 3);
+}
+
+TEST(Sampler, NoNgramComesTwice) {
+  SamplingParams params;
+  params.no_repeat_ngram = 2;
+  const std::vector<float> logits = {9.0f, 8.0f, 7.0f};
+  EXPECT_EQ(sample_once(params, logits, {1, 0, 2, 1}), 1) << "1 0 is there, 1 1 is not";
+  EXPECT_EQ(sample_once(params, logits, {1, 0, 1, 1}), 2);
+  EXPECT_EQ(sample_once(params, logits, {1}), 0);
+  params.no_repeat_ngram = 1;
+  EXPECT_EQ(sample_once(params, logits, {0, 1}), 2);
+  params.no_repeat_ngram = 3;
+  EXPECT_EQ(sample_once(params, logits, {0, 0}), 0);
+  EXPECT_EQ(sample_once(params, logits, {0, 0, 0}), 1);
+}
+
 std::string complaint(void (*change)(SamplingParams&)) {
   SamplingParams params;
   change(params);
@@ -291,6 +326,8 @@ TEST(Sampler, ValidateNamesTheParameter) {
             "repeat_penalty=0: expected a finite number above 0 (1: off)");
   EXPECT_EQ(complaint([](P& p) { p.repeat_last_n = -1; }),
             "repeat_last_n=-1: expected 0 (off) or more");
+  EXPECT_EQ(complaint([](P& p) { p.no_repeat_ngram = -1; }),
+            "no_repeat_ngram_size=-1: expected 0 (off) or more");
 }
 
 }  // namespace

@@ -89,6 +89,9 @@ Result<SamplingParams> sampling_params(const RunOptions& run, const GenerationDe
   params.top_p = run.top_p.value_or(params.top_p);
   params.min_p = run.min_p.value_or(params.min_p);
   params.repeat_last_n = run.repeat_last_n;
+  params.suppressed_ids = defaults.suppress_tokens;
+  params.banned_sequences = defaults.bad_words_ids;
+  params.no_repeat_ngram = defaults.no_repeat_ngram_size;
   if (run.greedy) params.temperature = 0;
   BITNETC_ASSIGN_OR_RETURN(params.seed, parse_seed(run.seed));
   BITNETC_RETURN_IF_ERROR(validate(params));

@@ -93,6 +93,17 @@ TEST(JinjaLimits, CountWhatIsShared) {
             "");
 }
 
+// A macro and a recursive loop that outlive the tags around them still see their names.
+TEST(JinjaTemplate, KeepsTheScopesOfWhatOutlivesThem) {
+  const Outcome outcome = render_golden(
+      "{% set ns = namespace() %}{% macro f(a) %}{% set b = a ~ '!' %}"
+      "{% macro g() %}{{ b }}{% endmacro %}{% set ns.g = g %}"
+      "{% for x in [1] recursive %}{{ x }}{{ b }}{% set ns.l = loop %}{% endfor %}{% endmacro %}"
+      "{{ f('p') }}{% for i in [1, 2] %}{{ ns.g() }}{{ ns.l([i]) }}{% endfor %}",
+      Value::dict({}));
+  EXPECT_EQ(outcome.text, "1p!p!1p!p!2p!");
+}
+
 TEST(JinjaTemplate, IsRenderedAnyNumberOfTimes) {
   const Result<Template> parsed = Template::parse(
       "{% macro f() %}{{ n }}{% endmacro %}{% for i in range(2) %}{{ f() }}{% endfor %}", "t");
