@@ -3,13 +3,16 @@
 #include <filesystem>
 
 #include "frontend/hf/hf_folder.h"
+#include "frontend/hf/hf_outline.h"
 #include "runtime/printable.h"
 
 namespace bitnetc {
 
 namespace fs = std::filesystem;
 
-Result<LoadedModel> load_model(const std::string& path) {
+namespace {
+
+Status check_is_folder(const std::string& path) {
   std::error_code failure;
   const fs::file_status status = fs::status(path, failure);
   if (status.type() == fs::file_type::not_found)
@@ -21,7 +24,19 @@ Result<LoadedModel> load_model(const std::string& path) {
                       "{}: is not a folder; expected a Hugging Face folder with config.json, "
                       "model.safetensors and tokenizer.json",
                       printable_path(path));
+  return {};
+}
+
+}  // namespace
+
+Result<LoadedModel> load_model(const std::string& path) {
+  BITNETC_RETURN_IF_ERROR(check_is_folder(path));
   return load_hf_folder(path);
+}
+
+Result<ModelOutline> outline_model(const std::string& path) {
+  BITNETC_RETURN_IF_ERROR(check_is_folder(path));
+  return outline_hf_folder(path);
 }
 
 bool is_model_folder(const std::string& path) {

@@ -52,8 +52,12 @@ struct Family {
   std::string_view description;  // for messages
   HfSpelling hf;
   ModelOutput output = ModelOutput::kLogits;
+  // Refuses models that only look like the family's; null: there are none. For readers that want to
+  // know before they read weights.
+  // Error: kUnsupported, saying what the model is.
+  Status (*check)(const ModelFacts& facts) = nullptr;
   // Fills values, nodes and weights of `graph`. The graph is valid if the facts are what they say.
-  // Error: as the source's.
+  // Error: as the source's, and check()'s.
   Status (*build)(const ModelFacts& facts, WeightSource& weights, Graph* graph);
 };
 
