@@ -43,6 +43,8 @@ struct HfSpelling {
   int64_t kv_heads = 0, head_dim = 0;
   double rope_theta = 0;
   bool tied_head = false;
+  // quantization_config may say use_rms_norm: every projection has a norm in front.
+  bool may_have_projection_norms = false;
   // Without layer_types some layers see a window of positions only.
   bool has_window_layers = false;
 };

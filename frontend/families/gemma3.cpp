@@ -44,6 +44,7 @@ constinit const Family kGemma3 = {
            .head_dim = 256,
            .rope_theta = 1e6,
            .tied_head = true,
+           .may_have_projection_norms = true,
            .has_window_layers = true},
     .output = ModelOutput::kHidden,
     .check = check,
