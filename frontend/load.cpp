@@ -6,6 +6,7 @@
 #include "frontend/gguf/gguf_load.h"
 #include "frontend/gguf/gguf_model.h"
 #include "frontend/hf/hf_folder.h"
+#include "frontend/hf/hf_outline.h"
 #include "runtime/mapped_file.h"
 #include "runtime/printable.h"
 
@@ -13,14 +14,24 @@ namespace bitnetc {
 
 namespace fs = std::filesystem;
 
-Result<LoadedModel> load_model(const std::string& path) {
+namespace {
+
+Status check_exists(const std::string& path) {
   std::error_code failure;
   const fs::file_status status = fs::status(path, failure);
   if (status.type() == fs::file_type::not_found)
     return make_error(StatusCode::kNotFound, "{}: no such file or folder", printable_path(path));
   if (status.type() == fs::file_type::none)
     return make_error(StatusCode::kIoError, "{}: {}", printable_path(path), failure.message());
-  if (fs::is_directory(status)) return load_hf_folder(path);
+  return {};
+}
+
+}  // namespace
+
+Result<LoadedModel> load_model(const std::string& path) {
+  BITNETC_RETURN_IF_ERROR(check_exists(path));
+  std::error_code failure;
+  if (fs::is_directory(path, failure)) return load_hf_folder(path);
   if (is_gguf_file(path)) return load_gguf(path);
   return make_error(StatusCode::kUnsupported,
                     "{}: is not a folder and not a GGUF file; expected a .gguf file, or a Hugging "
@@ -65,6 +76,14 @@ std::vector<std::string> gguf_part_paths(const std::string& path) {
     if (fs::is_regular_file(other, failure)) paths.push_back(std::move(other));
   }
   return paths;
+}
+
+Result<ModelOutline> outline_model(const std::string& path) {
+  BITNETC_RETURN_IF_ERROR(check_exists(path));
+  std::error_code failure;
+  if (fs::is_directory(path, failure)) return outline_hf_folder(path);
+  return make_error(StatusCode::kUnsupported, "{}: is not a folder; expected one with config.json",
+                    printable_path(path));
 }
 
 bool is_model_folder(const std::string& path) {

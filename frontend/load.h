@@ -1,6 +1,7 @@
 // Reads a published model into a Graph. The only door into the frontend besides the tokenizer.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +35,17 @@ Result<LoadedModel> load_model(const std::string& path);
 
 // Only the tokenizer of such a model. Error: as load_model().
 Result<std::unique_ptr<const Tokenizer>> read_tokenizer(const std::string& path);
+
+// What the files of a model say of it, whether or not it can be compiled.
+struct ModelOutline {
+  ModelConfig config;
+  std::string weights;        // "ternary, packed, one scale per matrix"
+  uint64_t weight_bytes = 0;  // of the files that hold them
+};
+
+// As load_model(), but reads the configuration, the list of tensors and the values of one matrix
+// only. A model that has no kernels here can be outlined all the same.
+Result<ModelOutline> outline_model(const std::string& path);
 
 // Whether `path` looks like a model folder: it holds a config.json, or may not be searched for one,
 // which load_model() then says.

@@ -1,7 +1,7 @@
 #include "codegen/operations/glu.h"
 
 #include "codegen/operations/spec_name.h"
-#include "codegen/random.h"
+#include "runtime/random.h"
 
 namespace bitnetc {
 

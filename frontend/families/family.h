@@ -50,6 +50,8 @@ struct HfSpelling {
   int64_t kv_heads = 0, head_dim = 0;
   double rope_theta = 0;
   bool tied_head = false;
+  // quantization_config may say use_rms_norm: every projection has a norm in front.
+  bool may_have_projection_norms = false;
   // Without layer_types some layers see a window of positions only.
   bool has_window_layers = false;
 };
@@ -59,8 +61,12 @@ struct Family {
   std::string_view description;  // for messages
   HfSpelling hf;
   ModelOutput output = ModelOutput::kLogits;
+  // Refuses models that only look like the family's; null: there are none. For readers that want to
+  // know before they read weights.
+  // Error: kUnsupported, saying what the model is.
+  Status (*check)(const ModelFacts& facts) = nullptr;
   // Fills values, nodes and weights of `graph`. The graph is valid if the facts are what they say.
-  // Error: as the source's.
+  // Error: as the source's, and check()'s.
   Status (*build)(const ModelFacts& facts, WeightSource& weights, Graph* graph);
 };
 

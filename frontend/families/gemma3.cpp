@@ -9,11 +9,16 @@ namespace {
 
 constexpr std::string_view kArchitectures[] = {"Gemma3TextModel", "Gemma3ForCausalLM"};
 
-Status build(const ModelFacts& facts, WeightSource& weights, Graph* graph) {
+Status check(const ModelFacts& facts) {
   if (!facts.has_projection_norms)
     return Status(StatusCode::kUnsupported,
                   "is a Gemma 3 language model without norms in front of its projections, not a "
                   "ternary model");
+  return {};
+}
+
+Status build(const ModelFacts& facts, WeightSource& weights, Graph* graph) {
+  BITNETC_RETURN_IF_ERROR(check(facts));
   constexpr DecoderKind kKind{.activation = Activation::kGelu,
                               .ffn_norm = "pre_feedforward_layernorm",
                               .attention_post_norm = "post_attention_layernorm",
@@ -39,8 +44,10 @@ constinit const Family kGemma3 = {
            .head_dim = 256,
            .rope_theta = 1e6,
            .tied_head = true,
+           .may_have_projection_norms = true,
            .has_window_layers = true},
     .output = ModelOutput::kHidden,
+    .check = check,
     .build = build,
 };
 

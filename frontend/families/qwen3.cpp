@@ -8,11 +8,16 @@ namespace {
 
 constexpr std::string_view kArchitectures[] = {"Qwen3Model", "Qwen3ForCausalLM"};
 
-Status build(const ModelFacts& facts, WeightSource& weights, Graph* graph) {
+Status check(const ModelFacts& facts) {
   if (!facts.has_projection_norms)
     return Status(StatusCode::kUnsupported,
                   "is a Qwen3 language model without norms in front of its projections: its float "
                   "activations (and, if it is ternary, scales per group) have no kernels yet");
+  return {};
+}
+
+Status build(const ModelFacts& facts, WeightSource& weights, Graph* graph) {
+  BITNETC_RETURN_IF_ERROR(check(facts));
   constexpr DecoderKind kKind{
       .activation = Activation::kSilu, .head_norms = true, .projection_norms = true};
   return build_decoder(kKind, facts, weights, graph);
@@ -29,8 +34,10 @@ constinit const Family kQwen3 = {
            .float_weights_are_masters = true,
            .kv_heads = 32,
            .head_dim = 128,
-           .rope_theta = 1e4},
+           .rope_theta = 1e4,
+           .may_have_projection_norms = true},
     .output = ModelOutput::kHidden,
+    .check = check,
     .build = build,
 };
 

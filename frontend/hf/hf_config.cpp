@@ -179,6 +179,21 @@ Status check_unconverted_modules(ObjectReader* quantization) {
   return {};
 }
 
+// The weights say whether there are norms in front of the projections; here only their eps is read,
+// which must be that of the other norms.
+Status check_projection_norms(ObjectReader* quantization, const HfSpelling& family,
+                              const ModelConfig& model) {
+  if (!family.may_have_projection_norms) return quantization->expect("use_rms_norm", false);
+  BITNETC_ASSIGN_OR_RETURN(const auto used, quantization->boolean("use_rms_norm"));
+  if (!used.value_or(false)) return {};
+  BITNETC_ASSIGN_OR_RETURN(const auto stated, quantization->number("rms_norm_eps", kPositive));
+  const double eps = stated.value_or(1e-6);
+  if (static_cast<float>(eps) == model.norm_eps) return {};
+  return quantization->error(StatusCode::kUnsupported,
+                             "rms_norm_eps = {} is not supported, only {}, that of the other norms",
+                             eps, model.norm_eps);
+}
+
 Status read_quantization(ObjectReader* config, const HfSpelling& family, HfConfig* result,
                          LoadReport* report) {
   BITNETC_ASSIGN_OR_RETURN(auto quantization, config->object("quantization_config"));
@@ -193,7 +208,7 @@ Status read_quantization(ObjectReader* config, const HfSpelling& family, HfConfi
     return {};
   }
   BITNETC_RETURN_IF_ERROR(quantization->expect("quant_method", "bitnet"));
-  BITNETC_RETURN_IF_ERROR(quantization->expect("use_rms_norm", false));
+  BITNETC_RETURN_IF_ERROR(check_projection_norms(&*quantization, family, result->model));
   BITNETC_RETURN_IF_ERROR(check_unconverted_modules(&*quantization));
 
   BITNETC_ASSIGN_OR_RETURN(const auto linear_class, quantization->text("linear_class"));

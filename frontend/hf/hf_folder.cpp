@@ -78,11 +78,24 @@ class FolderLoader {
       model_.report.notes.push_back(
           fmt::format("float masters: quantised with absmean, scales {}",
                       config.master_scale == MasterScale::kBf16 ? "rounded to bf16" : "in fp32"));
+    BITNETC_ASSIGN_OR_RETURN(const SafetensorsModel tensors, SafetensorsModel::open(folder_));
+    HfWeightSource weights(config, tensors);
+    const Family* family = find_family(config.model.family);
+    BITNETC_CHECK(family != nullptr, "family {} passed read_hf_config()", config.model.family);
+    const ModelFacts facts = facts_of(config, weights);
+    if (family->check != nullptr)
+      BITNETC_RETURN_IF_ERROR(family->check(facts).with_context(printable_path(folder_)));
     BITNETC_RETURN_IF_ERROR(load_tokenizer(config));
     BITNETC_RETURN_IF_ERROR(load_chat());
     BITNETC_RETURN_IF_ERROR(load_generation(config));
     add_named_stop();
-    BITNETC_RETURN_IF_ERROR(load_weights(config, origin_of(*config_file)));
+    BITNETC_RETURN_IF_ERROR(check_layers(config, tensors, origin_of(*config_file)));
+    for (const std::string& note : tensors.notes()) model_.report.notes.push_back(note);
+    for (const auto& file : tensors.files()) graph().sources.push_back(describe_source(*file));
+    BITNETC_RETURN_IF_ERROR(family->build(facts, weights, &graph()));
+    if (const auto unused = weights.unused(); !unused.empty())
+      model_.report.notes.push_back(
+          fmt::format("not part of this model and not used: {}", tensor_list(unused)));
     BITNETC_RETURN_IF_ERROR(validate(graph()).with_context(printable_path(folder_)));
     return std::move(model_);
   }
@@ -184,25 +197,11 @@ class FolderLoader {
     return {};
   }
 
-  Status load_weights(const HfConfig& config, const std::string& config_origin) {
-    BITNETC_ASSIGN_OR_RETURN(const SafetensorsModel tensors, SafetensorsModel::open(folder_));
-    BITNETC_RETURN_IF_ERROR(check_layers(config, tensors, config_origin));
-    for (const std::string& note : tensors.notes()) model_.report.notes.push_back(note);
-    for (const auto& file : tensors.files()) graph().sources.push_back(describe_source(*file));
-    const Family* family = find_family(config.model.family);
-    BITNETC_CHECK(family != nullptr, "family {} passed read_hf_config()", config.model.family);
-    HfWeightSource weights(config, tensors);
-    const ModelFacts facts{
-        .config = config.model,
-        .tied_head = config.tied_head,
-        .has_projection_norms = weights.contains("model.layers.0.self_attn.q_proj.norm"),
-        .norms_less_one = config.norms_less_one};
-    BITNETC_RETURN_IF_ERROR(
-        family->build(facts, weights, &graph()).with_context(printable_path(folder_)));
-    if (const auto unused = weights.unused(); !unused.empty())
-      model_.report.notes.push_back(
-          fmt::format("not part of this model and not used: {}", tensor_list(unused)));
-    return {};
+  static ModelFacts facts_of(const HfConfig& config, const HfWeightSource& weights) {
+    return {.config = config.model,
+            .tied_head = config.tied_head,
+            .has_projection_norms = weights.find("model.layers.0.self_attn.q_proj.norm") != nullptr,
+            .norms_less_one = config.norms_less_one};
   }
 
   std::string folder_;

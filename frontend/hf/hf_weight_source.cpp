@@ -50,8 +50,8 @@ std::string HfWeightSource::tensor_name(const std::string& name, const char* end
   return stored + ending;
 }
 
-bool HfWeightSource::contains(const std::string& name) const {
-  return tensors_.find(tensor_name(name, ".weight")) != nullptr;
+const StoredTensor* HfWeightSource::find(const std::string& name) const {
+  return tensors_.find(tensor_name(name, ".weight"));
 }
 
 Result<const StoredTensor*> HfWeightSource::pick(const std::string& tensor_name,

@@ -21,7 +21,8 @@ class HfWeightSource final : public WeightSource {
   Result<FloatTable> table(const std::string& name, int64_t rows, int64_t columns) override;
   Result<FloatVector> vector(const std::string& name, int64_t length) override;
 
-  bool contains(const std::string& name) const;
+  // Null when there is no such weight.
+  const StoredTensor* find(const std::string& name) const;
   std::vector<std::string> unused() const;  // tensors that nobody asked for, sorted
 
  private:

@@ -13,12 +13,12 @@
 #include "tests/support/bnc_mutation.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/model_folder.h"
+#include "tests/support/reference_model.h"
 #include "tests/support/tiers.h"
 
 namespace bitnetc::test {
 namespace {
 
-constexpr uint64_t kMutations = 2600;
 constexpr int32_t kTokens[] = {318, 72, 101, 108, 111};
 
 class MutatedBnc : public testing::Test {
@@ -37,25 +37,19 @@ class MutatedBnc : public testing::Test {
     return std::vector<float>(session->logits().begin(), session->logits().end());
   }
 
+  void change_and_run(const ModelFiles& files, uint64_t mutations);
+
   std::map<Isa, KernelBuilder> builders_;  // keep the proven kernels from file to file
 };
 
-TEST_F(MutatedBnc, IsRefusedOrRunsAlikeOnEveryTier) {
+void MutatedBnc::change_and_run(const ModelFiles& files, uint64_t mutations) {
   TempFolder folder;
-  write_model(make_packed_model({.hidden = 32,
-                                 .intermediate = 48,
-                                 .layers = 2,
-                                 .q_heads = 2,
-                                 .kv_heads = 1,
-                                 .head_dim = 16,
-                                 .max_positions = 16},
-                                9),
-              folder.path() / "m");
+  write_model(files, folder.path() / "m");
   compile_folder((folder.path() / "m").string(), folder.file("m.bnc"), host_target());
   const BncParts original = read_bnc_parts(folder.file("m.bnc"));
   const std::vector<Isa> tiers = tiers_here();
   std::map<std::string, int> outcomes;
-  for (uint64_t seed = 0; seed < kMutations; ++seed) {
+  for (uint64_t seed = 0; seed < mutations; ++seed) {
     BncParts parts = original;
     const std::string what = fmt::format("seed {}: {}", seed, mutate(&parts, seed));
     SCOPED_TRACE(what);
@@ -88,8 +82,28 @@ TEST_F(MutatedBnc, IsRefusedOrRunsAlikeOnEveryTier) {
   for (const auto& [outcome, count] : outcomes)
     fmt::print("[ MUTATED  ] {:5} files: {}\n", count, outcome);
   EXPECT_GT(outcomes["refused when opened"] + outcomes["refused when linked or run"],
-            static_cast<int>(kMutations / 4));
+            static_cast<int>(mutations / 4));
   EXPECT_GT(outcomes["runs"], 0);
+}
+
+TEST_F(MutatedBnc, IsRefusedOrRunsAlikeOnEveryTier) {
+  change_and_run(make_packed_model({.hidden = 32,
+                                    .intermediate = 48,
+                                    .layers = 2,
+                                    .q_heads = 2,
+                                    .kv_heads = 1,
+                                    .head_dim = 16,
+                                    .max_positions = 16},
+                                   9),
+                 2600);
+}
+
+// What only text encoders and scaled rotations have in their files.
+TEST_F(MutatedBnc, TextEncodersToo) {
+  ModelFiles files = read_model_files(reference_folder("embedding-gemma3-odd"));
+  files.config["rope_parameters"]["full_attention"].update(
+      {{"rope_type", "yarn"}, {"factor", 4}, {"original_max_position_embeddings", 16}});
+  change_and_run(files, 700);
 }
 
 }  // namespace

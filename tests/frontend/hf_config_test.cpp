@@ -242,6 +242,14 @@ TEST(HfConfig, ReadsTextEncoders) {
   EXPECT_FALSE(qwen3->norms_less_one);
   EXPECT_EQ(qwen3->master_scale, MasterScale::kF32);
 
+  Json quantised = {{"model_type", "qwen3"}, {"hidden_act", "silu"}};
+  Json& quantization = quantised["quantization_config"];
+  quantization = {{"quant_method", "bitnet"}, {"use_rms_norm", true}};
+  EXPECT_TRUE(read_as(quantised).ok()) << read_as(quantised).status().message();
+  quantization["rms_norm_eps"] = 1e-5;
+  expect_error(read_as(quantised), StatusCode::kUnsupported,
+               {"quantization_config", "rms_norm_eps = 1e-05", "only 1e-06"});
+
   Json gemma3 = {{"model_type", "gemma3_text"},
                  {"hidden_activation", "gelu_pytorch_tanh"},
                  {"layer_types", {"full_attention"}},

@@ -370,6 +370,55 @@ TEST(LoadModel, RefusesMoreLayersThanTheConfigurationSays) {
   EXPECT_TRUE(mentions(model->report.notes, "not used: 5 tensors"));
 }
 
+// An ordinary Qwen3, whose projections are ternary with a scale for every 128 columns of a row:
+// refused before its tokenizer is looked at, and outlined.
+TEST(LoadModel, RefusesAndOutlinesTernaryModelsWithGroupScales) {
+  ModelFiles files = make_master_model({.hidden = 256, .layers = 1}, 9);
+  files.config.update(
+      {{"model_type", "qwen3"}, {"architectures", {"Qwen3ForCausalLM"}}, {"hidden_act", "silu"}});
+  files.config.erase("quantization_config");
+  files.tokenizer_json = "{}";
+  TensorData& q = files.tensors.at("model.layers.0.self_attn.q_proj.weight");
+  const auto fill = [&](size_t group) {  // bf16 of 2^-n, n by group; its negative; zero
+    for (size_t i = 0; i < q.bytes.size() / 2; ++i) {
+      const size_t n = 110 + i / group % 10;
+      const size_t bits = i % 3 == 0 ? 0 : (n << 7) | (i % 3 == 1 ? 0x8000 : 0);
+      q.bytes[2 * i] = static_cast<uint8_t>(bits);
+      q.bytes[2 * i + 1] = static_cast<uint8_t>(bits >> 8);
+    }
+  };
+  const auto outlined = [&] {
+    const TempFolder folder;
+    write_model(files, folder.path());
+    const auto loaded = load_model(folder.path().string());
+    EXPECT_EQ(loaded.status().code(), StatusCode::kUnsupported);
+    EXPECT_NE(loaded.status().message().find("is a Qwen3 language model"), std::string::npos)
+        << loaded.status().message();
+    const auto outline = outline_model(folder.path().string());
+    EXPECT_TRUE(outline.ok()) << outline.status().message();
+    EXPECT_EQ(outline->config.hidden_size, 256);
+    EXPECT_EQ(outline->config.output, ModelOutput::kLogits);
+    EXPECT_GT(outline->weight_bytes, q.bytes.size());
+    return outline->weights;
+  };
+  fill(128);
+  EXPECT_EQ(outlined(), "BF16, ternary with a scale per 128 columns of a row, float activations");
+  fill(64);
+  EXPECT_EQ(outlined(), "BF16, ternary with a scale per 64 columns of a row, float activations");
+  fill(32);
+  EXPECT_EQ(outlined(), "BF16, float");
+}
+
+TEST(LoadModel, OutlinesWhatItCanLoad) {
+  const TempFolder folder;
+  write_model(make_packed_model({}, 1), folder.path() / "packed");
+  write_model(make_master_model({}, 1), folder.path() / "masters");
+  EXPECT_EQ(outline_model(folder.file("packed"))->weights, "ternary, packed, one scale per matrix");
+  EXPECT_EQ(outline_model(folder.file("masters"))->weights,
+            "float masters, to become ternary with one scale per matrix");
+  expect_error(outline_model(folder.file("none")), StatusCode::kNotFound, {"no such model folder"});
+}
+
 TEST(LoadModel, RefusesFoldersThatAreNotModels) {
   TempFolder folder;
   expect_error(load_model(folder.file("absent")), StatusCode::kNotFound,

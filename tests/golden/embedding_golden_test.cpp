@@ -210,6 +210,18 @@ TEST_P(EmbeddingGolden, SameBitsEverywhere) {
   masters.config.erase("quantization_config");
   write_model(masters, temporary.path() / "masters", 2);
   check(compile_and_link(temporary.file("masters"), host_target()), {.threads = 2}, "masters");
+
+  // As transformers names them.
+  ModelFiles renamed = read_model_files(folder_);
+  TensorMap tensors;
+  for (const auto& [name, tensor] : renamed.tensors) {
+    const size_t at = name.find("_proj.norm.");
+    tensors[at == name.npos ? name : name.substr(0, at) + "_proj.rms_norm.weight"] = tensor;
+  }
+  renamed.tensors = std::move(tensors);
+  renamed.config["quantization_config"]["use_rms_norm"] = true;
+  write_model(renamed, temporary.path() / "renamed");
+  check(compile_and_link(temporary.file("renamed"), host_target()), {.threads = 2}, "renamed");
 }
 
 std::string test_name(const testing::TestParamInfo<const char*>& model) {

@@ -243,6 +243,32 @@ TEST_F(Cli, ATextEncoderWritesNoText) {
   EXPECT_NE(result.err.find("is a text encoder"), std::string::npos) << result.err;
 }
 
+// A ternary model with scales per group: described, and refused in one line.
+TEST_F(Cli, InspectsWhatItCannotRun) {
+  ModelFiles files = read_model_files(reference_folder("embedding-qwen3"));
+  unpack_to_masters(files);
+  files.config.erase("quantization_config");
+  std::erase_if(files.tensors, [](const auto& tensor) {
+    return tensor.first.find("_proj.norm") != std::string::npos;
+  });
+  const std::string model = folder_.file("qwen3");
+  write_model(files, model);
+  const auto inspected = bitnetc({"inspect", model});
+  EXPECT_EQ(inspected.exit_code, 0) << inspected.err;
+  for (const char* part : {"qwen3 family, 2 layers", "weights     F32, float", "cannot run  "})
+    EXPECT_NE(inspected.out.find(part), std::string::npos) << inspected.out;
+  const auto as_json = bitnetc({"inspect", model, "--json"});
+  EXPECT_EQ(json::parse(as_json.out)["description"]["config"]["layers"], 2);
+  EXPECT_NE(json::parse(as_json.out)["refusal"], "");
+  for (const auto& arguments : {std::vector<std::string>{"run", model, "-p", "x"},
+                                {"compile", model, "-o", folder_.file("x.bnc")}}) {
+    const auto refused = bitnetc(arguments);
+    EXPECT_NE(refused.exit_code, 0);
+    EXPECT_EQ(std::ranges::count(refused.err, '\n'), 1) << refused.err;
+    EXPECT_NE(refused.err.find("is a Qwen3 language model"), std::string::npos) << refused.err;
+  }
+}
+
 TEST_F(Cli, WithoutACacheDirectoryItStillRuns) {
   const auto expected = bitnetc(kStory);
   const auto no_home = bitnetc(kStory, {{"XDG_CACHE_HOME", ""}});

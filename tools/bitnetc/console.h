@@ -57,6 +57,10 @@ Verbosity verbosity();
 // verbose. Nothing when it is quiet.
 void print_note(const std::string& text);
 
+// Behind a noun that is counted.
+inline const char* plural(int64_t count) {
+  return count == 1 ? "" : "s";
+}
 std::string format_bytes(double bytes);  // "3.1 MB", powers of ten
 
 // Names an operation and fills a bar, no wider than the terminal; does nothing when stderr is no

@@ -16,10 +16,6 @@ using nlohmann::json;
 
 constexpr Isa kTiers[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx};
 
-const char* plural(int count) {
-  return count == 1 ? "" : "s";
-}
-
 // A line of a section; the title stands before its first line only.
 void print_line(std::string_view title, std::string_view text) {
   print_out("{:<12}{}\n", title, text);

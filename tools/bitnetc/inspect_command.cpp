@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "compiler/plan_source.h"
+#include "frontend/load.h"
 #include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
@@ -56,12 +57,7 @@ std::string plan_origins(const Program& program) {
   return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
-void print_summary(const CompiledModel& model) {
-  const ModelDescription& description = model.description();
-  const ModelConfig& config = description.config;
-  print_out("{}  format {}, {}, written by bitnetc {} for {}\n", model.file().origin(), kBncVersion,
-            format_bytes(static_cast<double>(model.file().size_bytes())),
-            description.bitnetc_version, description.program.target_isa);
+void print_config(const ModelConfig& config) {
   print_out("model       {} family, {} layers, hidden {}, ffn {}, vocabulary {}\n", config.family,
             config.layers, config.hidden_size, config.intermediate_size, config.vocab_size);
   print_out("attention   {} query heads, {} key/value heads, head dim {}, rope theta {}\n",
@@ -69,6 +65,16 @@ void print_summary(const CompiledModel& model) {
   if (config.rope_scaling.kind != RopeScaling::Kind::kNone)
     print_out("rope        {}\n", describe(config.rope_scaling));
   print_out("context     {} positions\n", config.max_positions);
+  if (config.output == ModelOutput::kHidden)
+    print_out("output      a hidden row per token: a text encoder\n");
+}
+
+void print_summary(const CompiledModel& model) {
+  const ModelDescription& description = model.description();
+  print_out("{}  format {}, {}, written by bitnetc {} for {}\n", model.file().origin(), kBncVersion,
+            format_bytes(static_cast<double>(model.file().size_bytes())),
+            description.bitnetc_version, description.program.target_isa);
+  print_config(description.config);
   print_out("stop ids    {}\n", fmt::join(description.generation.stop_ids, ", "));
   for (const MatrixGroup& group : matrix_groups(description.program)) {
     const WeightLayout layout = group.spec.weight_layout();
@@ -101,8 +107,39 @@ void print_steps(const CompiledModel& model) {
               section.checksum);
 }
 
+// A model that is understood but cannot be compiled: what its files say, and what is missing.
+void print_outline(const InspectOptions& options, const std::string& path,
+                   const ModelOutline& outline, const Status& refusal) {
+  if (options.json) {
+    const std::string description = print_description({.config = outline.config});
+    write_json("inspect", 1,
+               {{"path", path},
+                {"size_bytes", outline.weight_bytes},
+                {"weights", outline.weights},
+                {"description", nlohmann::json::parse(description)},
+                {"refusal", refusal.message()}});
+    return;
+  }
+  print_out("{}  Hugging Face folder, {} of weights\n", path,
+            format_bytes(static_cast<double>(outline.weight_bytes)));
+  print_config(outline.config);
+  print_out("weights     {}\n", outline.weights);
+  print_out("cannot run  {}\n", refusal.message());
+}
+
 Status inspect(const InspectOptions& options, CommandContext& context) {
-  BITNETC_ASSIGN_OR_RETURN(const auto model, open_model(options.model, context.engine_options()));
+  const auto opened = open_model(options.model, context.engine_options());
+  if (opened.status().code() == StatusCode::kUnsupported) {
+    const auto location = locate_model(options.model, context.settings().program_dir);
+    if (location.ok() && location->kind == ModelLocation::Kind::kSource) {
+      if (const auto outline = outline_model(location->path); outline.ok()) {
+        print_outline(options, location->path, *outline, opened.status());
+        return {};
+      }
+    }
+  }
+  BITNETC_RETURN_IF_ERROR(opened.status());
+  const auto& model = *opened;
   if (options.json) {
     print_json(*model);
     return {};

@@ -22,10 +22,6 @@ std::string percent(double share) {
   return share > 0 ? fmt::format("{:.1f}", 100 * share) : "-";
 }
 
-const char* plural(int count) {
-  return count == 1 ? "" : "s";
-}
-
 void print_limits(const KernelBench& bench) {
   for (const MachineLimits& limits : bench.limits) {
     print_out("limits      {} thread{}: {:.1f} GB/s from memory", limits.threads,
