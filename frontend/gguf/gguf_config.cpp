@@ -200,10 +200,8 @@ Result<GgufConfig> read_gguf_config(const GgufModel& model, MetadataReader* read
   config.family = find_family(config.architecture->family);
   if (config.family == nullptr)
     return reader->error(StatusCode::kUnsupported,
-                         "{} = \"{}\" is of family \"{}\", which is not supported yet; supported: "
-                         "{}",
-                         kArchitectureKey, config.architecture->name, config.architecture->family,
-                         known_families());
+                         "{} = \"{}\" is known, but its family \"{}\" cannot be run yet",
+                         kArchitectureKey, config.architecture->name, config.architecture->family);
   BITNETC_ASSIGN_OR_RETURN(config.facts, FactsReader(model, *config.architecture, reader).read());
   config.facts.config.family = config.family->name;
   return config;

@@ -1,7 +1,9 @@
 #include "frontend/gguf/gguf_tokenizer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 
 #include "frontend/gguf/splitting_rules.h"
 #include "frontend/tokenizer/utf8.h"
@@ -16,9 +18,15 @@ constexpr char kModelKey[] = "tokenizer.ggml.model";
 constexpr char kTokensKey[] = "tokenizer.ggml.tokens";
 constexpr char kTypesKey[] = "tokenizer.ggml.token_type";
 constexpr char kMergesKey[] = "tokenizer.ggml.merges";
+constexpr char kScoresKey[] = "tokenizer.ggml.scores";
+constexpr char kSpaceKey[] = "tokenizer.ggml.add_space_prefix";
 constexpr char kPreKey[] = "tokenizer.ggml.pre";
 constexpr char kTemplateKey[] = "tokenizer.chat_template";
 constexpr char kWholeKey[] = "tokenizer.huggingface.json";
+
+constexpr char kSpaceMark[] = "\u2581";  // stands for a blank in pieces
+// Bounds the ways in which one token may be made.
+constexpr size_t kMostPieceBytes = 512;
 
 // Values of token_type.
 enum TokenType : int64_t { kNormal = 1, kUnknown, kControl, kUserDefined, kUnused, kByte };
@@ -77,13 +85,18 @@ class TokenizerReader {
       result_.json = *std::move(whole);
       return std::move(result_);
     }
-    if (*kind != "gpt2")
+    if (*kind == "gpt2") {
+      BITNETC_ASSIGN_OR_RETURN(const SplittingRule* rule, read_rule());
+      BITNETC_RETURN_IF_ERROR(write_byte_level(*rule));
+      reader_.find(kScoresKey);  // of the merges' order, which the file has itself
+    } else if (*kind == "llama") {
+      BITNETC_RETURN_IF_ERROR(write_sentence_pieces());
+    } else {
       return reader_.error(StatusCode::kUnsupported,
-                           "{} = \"{}\" is not supported, only \"gpt2\" is (or a file with {})",
+                           "{} = \"{}\" is not supported, only \"gpt2\" and \"llama\" are (or a "
+                           "file with {})",
                            kModelKey, printable(*kind, 100), kWholeKey);
-    BITNETC_ASSIGN_OR_RETURN(const SplittingRule* rule, read_rule());
-    BITNETC_RETURN_IF_ERROR(write_byte_level(*rule));
-    reader_.find("tokenizer.ggml.scores");  // of the merges' order, which the file has itself
+    }
     return std::move(result_);
   }
 
@@ -159,7 +172,8 @@ class TokenizerReader {
     for (size_t id = 0; id < tokens_.size(); ++id)
       if (types_[id] == kControl && std::ranges::count(kEndTexts, tokens_[id]) > 0)
         add(static_cast<int64_t>(id));
-    for (const char* name : {"padding", "unknown", "seperator", "cls", "mask"})
+    BITNETC_ASSIGN_OR_RETURN(unknown_, token_id("unknown"));
+    for (const char* name : {"padding", "seperator", "cls", "mask"})
       BITNETC_RETURN_IF_ERROR(token_id(name).status());  // checked, not needed
     return {};
   }
@@ -201,31 +215,123 @@ class TokenizerReader {
     return types_[id] == kControl || types_[id] == kUserDefined || types_[id] == kUnknown;
   }
 
-  Status write_byte_level(const SplittingRule& rule) {
-    std::string& json = result_.json;
-    json = R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":)";
-    json += added_tokens().dump();
-    json += R"(,"normalizer":)";
-    json += rule.normalizes_nfc ? R"({"type":"NFC"})" : "null";
-    json += R"(,"pre_tokenizer":)" + pre_tokenizer(rule).dump();
-    json += R"(,"post_processor":)" + post_processor(rule).dump();
-    json += R"(,"decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,)"
-            R"("use_regex":true},"model":{"type":"BPE","dropout":null,"unk_token":null,)"
-            R"("continuing_subword_prefix":null,"end_of_word_suffix":null,"fuse_unk":false,)"
-            R"("byte_fallback":false,"ignore_merges":)";
-    json += rule.ignores_merges ? "true" : "false";
-    json += R"(,"vocab":{)";
+  // Everything up to the model. Parts that are null stand as that.
+  void write_opening(const Json& normalizer, const Json& pre_tokenizer, const Json& post_processor,
+                     const Json& decoder) {
+    const std::pair<const char*, const Json&> parts[] = {{"normalizer", normalizer},
+                                                         {"pre_tokenizer", pre_tokenizer},
+                                                         {"post_processor", post_processor},
+                                                         {"decoder", decoder}};
+    result_.json = R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":)";
+    result_.json += added_tokens().dump();
+    for (const auto& [name, part] : parts)
+      result_.json += fmt::format(R"(,"{}":{})", name, part.dump());
+  }
+
+  // `has_bytes`: characters without a token become bytes.
+  void write_model(bool ignores_merges, bool has_bytes) {
+    const Json unknown = unknown_ ? Json(tokens_[static_cast<size_t>(*unknown_)]) : Json();
+    result_.json += fmt::format(
+        R"(,"model":{{"type":"BPE","dropout":null,"unk_token":{},"continuing_subword_prefix":null,)"
+        R"("end_of_word_suffix":null,"fuse_unk":{},"byte_fallback":{},"ignore_merges":{},)"
+        R"("vocab":{{)",
+        unknown.dump(), has_bytes, has_bytes, ignores_merges);
     bool is_first = true;
     for (size_t id = 0; id < tokens_.size(); ++id) {
-      if (is_added(id)) continue;
-      if (!is_first) json += ',';
+      const bool is_unknown = unknown_ && static_cast<size_t>(*unknown_) == id;
+      if (is_added(id) && !is_unknown) continue;
+      if (!is_first) result_.json += ',';
       is_first = false;
-      append_quoted(tokens_[id], &json);
-      json += fmt::format(":{}", id);
+      append_quoted(tokens_[id], &result_.json);
+      result_.json += fmt::format(":{}", id);
     }
-    json += R"(},"merges":[)";
+    result_.json += R"(},"merges":[)";
+  }
+
+  Status write_byte_level(const SplittingRule& rule) {
+    const Json decoder = {{"type", "ByteLevel"},
+                          {"add_prefix_space", true},
+                          {"trim_offsets", true},
+                          {"use_regex", true}};
+    const bool begins = add_bos_.value_or(rule.adds_bos && bos_);
+    unknown_.reset();  // every byte has a token
+    write_opening(rule.normalizes_nfc ? Json{{"type", "NFC"}} : Json(), pre_tokenizer(rule),
+                  post_processor(begins), decoder);
+    write_model(rule.ignores_merges, false);
     BITNETC_RETURN_IF_ERROR(append_merges());
-    json += "]}}";
+    result_.json += "]}}";
+    return {};
+  }
+
+  // Of two neighbours those are merged that make the token of the highest score: as merges, every
+  // way to make a token of two, the higher the score the earlier.
+  Status write_sentence_pieces() {
+    BITNETC_RETURN_IF_ERROR(check_plain_pieces());
+    BITNETC_ASSIGN_OR_RETURN(const auto prefix, reader_.boolean(kSpaceKey));
+    const bool prepends = prefix.value_or(true);
+    const auto replace = [](const char* from, const char* to) {
+      return Json{{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
+    };
+    Json normalizers = Json::array(), decoders = Json::array();
+    if (prepends) normalizers.push_back({{"type", "Prepend"}, {"prepend", kSpaceMark}});
+    normalizers.push_back(replace(" ", kSpaceMark));
+    decoders.push_back(replace(kSpaceMark, " "));
+    decoders.push_back({{"type", "ByteFallback"}});
+    decoders.push_back({{"type", "Fuse"}});
+    if (prepends)
+      decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+    const bool begins = add_bos_.value_or(bos_.has_value());
+    write_opening({{"type", "Sequence"}, {"normalizers", std::move(normalizers)}}, Json(),
+                  post_processor(begins),
+                  {{"type", "Sequence"}, {"decoders", std::move(decoders)}});
+    write_model(false, std::ranges::count(types_, kByte) > 0);
+    BITNETC_RETURN_IF_ERROR(append_merges_by_score());
+    result_.json += "]}}";
+    return {};
+  }
+
+  Status check_plain_pieces() {
+    BITNETC_ASSIGN_OR_RETURN(const auto removes,
+                             reader_.boolean("tokenizer.ggml.remove_extra_whitespaces"));
+    const char* const map = "tokenizer.ggml.precompiled_charsmap";
+    if (removes.value_or(false) || reader_.has(map))
+      return reader_.error(StatusCode::kUnsupported,
+                           "{} and remove_extra_whitespaces are not supported", map);
+    reader_.find(kPreKey);  // has no meaning here
+    return {};
+  }
+
+  Status append_merges_by_score() {
+    BITNETC_ASSIGN_OR_RETURN(const auto scores, reader_.required_numbers(kScoresKey));
+    if (scores.size() != tokens_.size())
+      return reader_.error(StatusCode::kDataCorrupt, "{} has {} entries for {} tokens", kScoresKey,
+                           scores.size(), tokens_.size());
+    std::unordered_map<std::string_view, double> pieces;
+    std::vector<size_t> order;
+    for (size_t id = 0; id < tokens_.size(); ++id) {
+      if (types_[id] != kNormal) continue;
+      if (std::isnan(scores[id]))
+        return reader_.error(StatusCode::kDataCorrupt, "{}: entry {} is nan", kScoresKey, id);
+      pieces.emplace(tokens_[id], scores[id]);
+      order.push_back(id);
+    }
+    std::ranges::stable_sort(order, [&](size_t a, size_t b) { return scores[a] > scores[b]; });
+    bool is_first = true;
+    for (const size_t id : order) {
+      const std::string_view token = tokens_[id];
+      if (token.size() > kMostPieceBytes) continue;
+      for (size_t cut = first_utf8_unit(token).length_bytes; cut < token.size();
+           cut += first_utf8_unit(token.substr(cut)).length_bytes) {
+        if (!pieces.contains(token.substr(0, cut)) || !pieces.contains(token.substr(cut))) continue;
+        if (!is_first) result_.json += ',';
+        is_first = false;
+        result_.json += '[';
+        append_quoted(token.substr(0, cut), &result_.json);
+        result_.json += ',';
+        append_quoted(token.substr(cut), &result_.json);
+        result_.json += ']';
+      }
+    }
     return {};
   }
 
@@ -275,8 +381,8 @@ class TokenizerReader {
     return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
   }
 
-  Json post_processor(const SplittingRule& rule) const {
-    const bool begins = add_bos_.value_or(rule.adds_bos && bos_), ends = add_eos_.value_or(false);
+  Json post_processor(bool begins) const {
+    const bool ends = add_eos_.value_or(false);
     if (!begins && !ends) return nullptr;
     Json special = Json::object();
     const auto piece = [&](int64_t id, int type_id) -> Json {
@@ -305,7 +411,7 @@ class TokenizerReader {
   LoadReport& report_;
   std::vector<std::string_view> tokens_;
   std::vector<int64_t> types_;
-  std::optional<int64_t> bos_, eos_;
+  std::optional<int64_t> bos_, eos_, unknown_;
   std::optional<bool> add_bos_, add_eos_;
   GgufTokenizer result_;
 };

@@ -113,6 +113,14 @@ Result<std::vector<int64_t>> MetadataReader::required_integers(const std::string
   return *std::move(integers);
 }
 
+Result<std::vector<double>> MetadataReader::required_numbers(const std::string& key) {
+  const GgufValue* value = find(key);
+  if (value == nullptr) return missing(key);
+  auto numbers = value->numbers();
+  if (!numbers) return wrong(key, *value, "an array of numbers");
+  return *std::move(numbers);
+}
+
 Status MetadataReader::expect_number(const std::string& key, double only) {
   const GgufValue* value = find(key);
   if (value == nullptr) return {};

@@ -39,6 +39,7 @@ class MetadataReader {
   Result<std::string> required_text(const std::string& key);
   Result<std::vector<std::string_view>> required_texts(const std::string& key);  // into the file
   Result<std::vector<int64_t>> required_integers(const std::string& key);
+  Result<std::vector<double>> required_numbers(const std::string& key);
 
   // kUnsupported unless the key is absent or its number is `only`.
   Status expect_number(const std::string& key, double only);

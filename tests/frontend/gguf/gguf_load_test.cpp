@@ -268,6 +268,50 @@ TEST(GgufTokenizer, RefusesWhatItCannotRead) {
          {"u32 300", "from 0 to 299"});
 }
 
+// Pieces with scores: "ab" is made before "bc", and "abc" of "ab" and "c".
+TEST(GgufTokenizer, MergesPiecesByScore) {
+  const std::string mark = "\u2581";
+  const auto with_pieces = [&](bool prefix, const std::function<void(GgufBuilder&)>& change) {
+    return load_changed([&](GgufBuilder& gguf) {
+      std::vector<std::string> tokens = {"<unk>", "<s>", "</s>", "<0x41>", "a",        "b",
+                                         "c",     mark,  "ab",   "bc",     mark + "a", "abc"};
+      std::vector<int32_t> types = {2, 3, 3, 6, 1, 1, 1, 1, 1, 1, 1, 1};
+      std::vector<float> scores = {0, 0, 0, 0, -20, -21, -22, -23, -1, -2, -3, -4};
+      for (const char* key :
+           {"model", "pre", "tokens", "token_type", "merges", "bos_token_id", "eos_token_id"})
+        gguf.remove(std::string("tokenizer.ggml.") + key);
+      gguf.add_text("tokenizer.ggml.model", "llama");
+      gguf.add_texts("tokenizer.ggml.tokens", tokens);
+      gguf.add_i32s("tokenizer.ggml.token_type", types);
+      gguf.values.push_back({"tokenizer.ggml.scores", 9,
+                             le_bytes(6, 4) + le_bytes(scores.size(), 8) + f32_bytes(scores)});
+      gguf.add_u32("tokenizer.ggml.bos_token_id", 1);
+      gguf.add_u32("tokenizer.ggml.eos_token_id", 2);
+      gguf.add_u32("tokenizer.ggml.unknown_token_id", 0);
+      gguf.add_bool("tokenizer.ggml.add_space_prefix", prefix);
+      change(gguf);
+    });
+  };
+  const auto loaded = with_pieces(true, [](GgufBuilder&) {});
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  EXPECT_EQ(ids_of(loaded->graph, "abc"), (std::vector<int32_t>{1, 7, 11}));
+  EXPECT_EQ(ids_of(loaded->graph, "aA"), (std::vector<int32_t>{1, 10, 3})) << "A is a byte";
+  EXPECT_EQ(ids_of(loaded->graph, "a</s>b"), (std::vector<int32_t>{1, 10, 2, 7, 5}));
+  const auto bare = with_pieces(false, [](GgufBuilder&) {});
+  ASSERT_TRUE(bare.ok()) << bare.status().message();
+  EXPECT_EQ(ids_of(bare->graph, "bc a"), (std::vector<int32_t>{1, 9, 10}));
+  const auto tokenizer = Tokenizer::from_json(loaded->graph.tokenizer_json, "t");
+  ASSERT_TRUE(tokenizer.ok());
+  EXPECT_EQ((*tokenizer)->decode(std::vector<int32_t>{1, 10, 7, 11, 3}).value(), "a abcA");
+  expect_error(with_pieces(true, [](GgufBuilder& gguf) { gguf.remove("tokenizer.ggml.scores"); }),
+               StatusCode::kDataCorrupt, {"tokenizer.ggml.scores is missing"});
+  expect_error(with_pieces(true,
+                           [](GgufBuilder& gguf) {
+                             gguf.add_bool("tokenizer.ggml.remove_extra_whitespaces", true);
+                           }),
+               StatusCode::kUnsupported, {"remove_extra_whitespaces"});
+}
+
 TEST(GgufTokenizer, TakesAWholeTokenizerWhereThereIsOne) {
   const std::string whole = make_packed_model(kShape, 51).tokenizer_json;
   const auto loaded = load_changed([&](GgufBuilder& gguf) {
