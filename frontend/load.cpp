@@ -35,6 +35,8 @@ Result<std::string> load_tokenizer_json(const std::string& path) {
 }
 
 bool is_gguf_file(const std::string& path) {
+  std::error_code failure;
+  if (fs::is_directory(path, failure)) return false;
   return path.ends_with(".gguf") || begins_like_gguf(path);
 }
 

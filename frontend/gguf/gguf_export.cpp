@@ -9,6 +9,7 @@
 #include "frontend/gguf/tensor_types/encoders.h"
 #include "frontend/gguf/tokenizer_metadata.h"
 #include "runtime/math.h"
+#include "runtime/printable.h"
 
 namespace bitnetc {
 namespace {
@@ -31,12 +32,6 @@ const FormatRow& row_of(TernaryFormat format) {
   return *std::ranges::find(kFormats, format, &FormatRow::format);
 }
 
-std::string without_suffix(std::string name, std::string_view suffix) {
-  BITNETC_CHECK(name.ends_with(suffix), "{} does not end in {}", name, suffix);
-  name.resize(name.size() - suffix.size());
-  return name;
-}
-
 bool fits(float value, const TensorType& type) {
   if (type.name == "F16" || type.name.starts_with("TQ"))
     return math::widen_f16(math::round_to_f16(value)) == value;
@@ -52,7 +47,6 @@ struct TernaryPlan {
   int64_t heads = 0;  // whose rows are reordered; 0: none
   // The scale is a tensor of its own, and the matrix holds -1, 0 and +1.
   bool has_scale_tensor = false;
-  float scale = 0;
 };
 
 struct TablePlan {
@@ -85,11 +79,14 @@ class GgufExport {
   }
 
  private:
-  Result<std::string> file_name(const std::string& weight) const {
+  // "blk.0.attn_norm" for "model.layers.0.input_layernorm", with or without ".weight".
+  Result<std::string> file_name(std::string_view weight) const {
+    constexpr std::string_view kSuffix = ".weight";
+    if (weight.ends_with(kSuffix)) weight.remove_suffix(kSuffix.size());
     auto name = gguf_tensor_name(*architecture_, weight);
     if (!name)
       return make_error(StatusCode::kUnsupported, "{}: architecture \"{}\" has no tensor for it",
-                        weight, architecture_->name);
+                        printable(weight, 100), architecture_->name);
     return *std::move(name);
   }
 
@@ -100,18 +97,13 @@ class GgufExport {
       case TableFormat::kQ6K: return tensor_type("Q6_K");
       case TableFormat::kAsIs: break;
     }
-    switch (table.type) {
-      case FloatType::kF32: return tensor_type("F32");
-      case FloatType::kF16: return tensor_type("F16");
-      case FloatType::kBf16: return tensor_type("BF16");
-    }
-    return tensor_type("F32");
+    return stored_type(table.type);
   }
 
   Status plan_tables() {
     for (const FloatTable& table : graph_.tables) {
       TablePlan plan{.table = &table, .type = &table_type(table)};
-      BITNETC_ASSIGN_OR_RETURN(plan.name, file_name(without_suffix(table.name, ".weight")));
+      BITNETC_ASSIGN_OR_RETURN(plan.name, file_name(table.name));
       if (!plan.type->stored_bytes(std::vector{table.columns, table.rows}))
         return make_error(StatusCode::kUnsupported,
                           "{}: {} columns are no multiple of {}, as type {} needs; leave --head "
@@ -124,7 +116,7 @@ class GgufExport {
 
   Status plan_vectors() {
     for (const FloatVector& vector : graph_.vectors) {
-      BITNETC_ASSIGN_OR_RETURN(std::string name, file_name(without_suffix(vector.name, ".weight")));
+      BITNETC_ASSIGN_OR_RETURN(std::string name, file_name(vector.name));
       vectors_.push_back(std::move(name));
     }
     return {};
@@ -141,6 +133,10 @@ class GgufExport {
         plan.heads = graph_.config.q_heads;
       if (architecture_->permutes_qk && source.name.ends_with(".self_attn.k_proj"))
         plan.heads = graph_.config.kv_heads;
+      if (plan.heads > 0 && (source.n % plan.heads != 0 || source.n / plan.heads % 2 != 0))
+        return make_error(StatusCode::kDataCorrupt,
+                          "{}: {} rows are no {} heads of an even number of rows", source.label(),
+                          source.n, plan.heads);
       // Readers of I2_S count rows in whole blocks, though the format does not.
       if (source.k % asked.block_elements != 0) {
         plan.type = &tensor_type("F16");
@@ -148,8 +144,10 @@ class GgufExport {
       }
       if (plan.type->name != "I2_S") {
         BITNETC_ASSIGN_OR_RETURN(const TernaryMatrix matrix, load(source));
-        plan.scale = matrix.scales.values[0];
-        plan.has_scale_tensor = !fits(plan.scale, *plan.type);
+        // Numbers of which all are zero do not say their scale.
+        const bool is_float = plan.type->widen != nullptr;
+        const bool is_zero = std::ranges::all_of(matrix.trits, [](int8_t t) { return t == 0; });
+        plan.has_scale_tensor = !fits(matrix.scales.values[0], *plan.type) || (is_float && is_zero);
         scale_tensors_ += plan.has_scale_tensor ? 1 : 0;
       }
       ternary_.push_back(std::move(plan));
@@ -160,6 +158,9 @@ class GgufExport {
   static Result<TernaryMatrix> load(const TernarySource& source) {
     BITNETC_ASSIGN_OR_RETURN(TernaryMatrix matrix, source.load());
     BITNETC_RETURN_IF_ERROR(validate(matrix, source.label()));
+    if (matrix.n != source.n || matrix.k != source.k)
+      return make_error(StatusCode::kDataCorrupt, "{}: is [{}, {}], expected [{}, {}]",
+                        source.label(), matrix.n, matrix.k, source.n, source.k);
     if (matrix.scales.kind != Scales::Kind::kTensor)
       return make_error(
           StatusCode::kUnsupported, "{}: a scale per {} cannot be written, only one per matrix can",
@@ -251,8 +252,7 @@ class GgufExport {
   Status write_table(const TablePlan& plan) {
     const FloatTable& table = *plan.table;
     const std::string_view type = plan.type->name;
-    const bool as_stored = tensor_type(type).id == stored_type(table.type).id;
-    if (as_stored) return writer_.write(table.bytes);
+    if (plan.type == &stored_type(table.type)) return writer_.write(table.bytes);
     std::vector<float> row(static_cast<size_t>(table.columns));
     std::vector<uint8_t> out(*plan.type->stored_bytes(std::vector{table.columns}));
     const auto row_bytes = static_cast<size_t>(table.columns * float_type_bytes(table.type));
@@ -329,10 +329,9 @@ class GgufExport {
                       odd_matrices_, ternary_.size(), asked));
     if (scale_tensors_ > 0)
       report_.notes.push_back(fmt::format(
-          "{} of {} scales are not fp16 or bf16 numbers: written exactly, as F32 tensors "
-          "NAME.scale beside matrices of -1, 0 and +1; a program that does not know them would "
-          "run without scales",
-          scale_tensors_, ternary_.size()));
+          "{} of {} scales do not fit type {}: written exactly, as F32 tensors NAME.scale beside "
+          "matrices of -1, 0 and +1; a program that does not know them would run without scales",
+          scale_tensors_, ternary_.size(), asked));
     if (rounded_elements_ > 0)
       report_.notes.push_back(fmt::format(
           "{} elements of the embedding and head were rounded to fp16", rounded_elements_));

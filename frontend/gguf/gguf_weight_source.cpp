@@ -68,10 +68,10 @@ Result<TypedTensor> GgufWeightSource::pick(const std::string& weight,
 }
 
 // NAME.scale of older converters, which multiplies what NAME.weight holds.
-Result<float> GgufWeightSource::scale_tensor(const std::string& file_name) {
+Result<std::optional<float>> GgufWeightSource::scale_tensor(const std::string& file_name) {
   const std::string name = file_name + ".scale";
   const GgufTensor* tensor = model_.find(name);
-  if (tensor == nullptr) return 1.0f;
+  if (tensor == nullptr) return std::optional<float>();
   used_.insert(name);
   if (tensor->elements != 1)
     return make_error(StatusCode::kDataCorrupt, "{}: extents are {}, expected one element",
@@ -81,7 +81,7 @@ Result<float> GgufWeightSource::scale_tensor(const std::string& file_name) {
   if (!(scale[0] > 0))
     return make_error(StatusCode::kDataCorrupt, "{}: is {}, expected a positive number",
                       tensor->label(), scale[0]);
-  return scale[0];
+  return std::optional(scale[0]);
 }
 
 int64_t GgufWeightSource::rotated_heads(const std::string& weight) const {
@@ -92,7 +92,7 @@ int64_t GgufWeightSource::rotated_heads(const std::string& weight) const {
 
 Result<TernarySource> GgufWeightSource::ternary(const std::string& name, int64_t n, int64_t k) {
   BITNETC_ASSIGN_OR_RETURN(const TypedTensor stored, pick(name, {k, n}));
-  BITNETC_ASSIGN_OR_RETURN(const float factor,
+  BITNETC_ASSIGN_OR_RETURN(const std::optional<float> factor,
                            scale_tensor(gguf_tensor_name(architecture_, name).value()));
   return TernarySource{.name = name,
                        .n = n,

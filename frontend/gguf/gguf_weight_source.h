@@ -2,6 +2,7 @@
 // reorders are put back, so that a family sees the model as its checkpoint had it.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -38,7 +39,8 @@ class GgufWeightSource final : public WeightSource {
  private:
   // The tensor of that weight, of those extents (contiguous first).
   Result<gguf::TypedTensor> pick(const std::string& weight, const std::vector<int64_t>& extents);
-  Result<float> scale_tensor(const std::string& file_name);
+  // Nothing without one.
+  Result<std::optional<float>> scale_tensor(const std::string& file_name);
   int64_t rotated_heads(const std::string& weight) const;  // 0: the rows are in order
 
   const GgufModel& model_;

@@ -154,9 +154,9 @@ class MetadataMaker {
     writer_.add_texts("tokenizer.ggml.merges", merges);
   }
 
-  // The token that is made first has the highest score.
+  // The token that is made first has the highest score, one that no merge makes the lowest.
   void add_scores() {
-    std::vector<float> scores(tokens_.size(), 0.0f);
+    std::vector<float> scores(tokens_.size(), -static_cast<float>(document_.merges.size()));
     std::vector<bool> has_score(tokens_.size());
     for (size_t rank = 0; rank < document_.merges.size(); ++rank) {
       const MergeList::Pair pair = document_.merges[rank];

@@ -134,6 +134,9 @@ class FolderExport {
   static Status write_ternary(const TernarySource& source, SafetensorsWriter* writer) {
     BITNETC_ASSIGN_OR_RETURN(const TernaryMatrix matrix, source.load());
     BITNETC_RETURN_IF_ERROR(validate(matrix, source.label()));
+    if (matrix.n != source.n || matrix.k != source.k)
+      return make_error(StatusCode::kDataCorrupt, "{}: is [{}, {}], expected [{}, {}]",
+                        source.label(), matrix.n, matrix.k, source.n, source.k);
     if (matrix.scales.kind != Scales::Kind::kTensor)
       return make_error(StatusCode::kUnsupported,
                         "{}: only one scale per matrix can be written, it has {}", source.label(),

@@ -71,7 +71,7 @@ TernaryMatrix matrix_of(const TypedTensor& stored) {
 }
 
 // Floats of which all but the zeros have one magnitude.
-Result<TernaryMatrix> ternary_from_floats(const TypedTensor& stored, float factor) {
+Result<TernaryMatrix> ternary_from_floats(const TypedTensor& stored, std::optional<float> factor) {
   TernaryMatrix matrix = matrix_of(stored);
   float magnitude = 0;
   const auto take = [&](int64_t first, std::span<const float> values) -> Status {
@@ -88,13 +88,14 @@ Result<TernaryMatrix> ternary_from_floats(const TypedTensor& stored, float facto
     return {};
   };
   BITNETC_RETURN_IF_ERROR(for_each_run(stored, take));
-  if (magnitude == 0) magnitude = kScaleFloor;
-  const float scale = magnitude * factor;
+  const float multiplier = factor.value_or(1.0f);
+  if (magnitude == 0) magnitude = factor ? 1.0f : kScaleFloor;
+  const float scale = magnitude * multiplier;
   if (!(std::isfinite(scale) && scale > 0))
     return error(stored,
                  "its magnitude {} times its scale tensor's {} is {}, expected a positive "
                  "number",
-                 magnitude, factor, scale);
+                 magnitude, multiplier, scale);
   matrix.scales = Scales::of_tensor(scale);
   return matrix;
 }
@@ -232,8 +233,8 @@ Result<FloatTable> table_from_trits(const TypedTensor& stored) {
 
 }  // namespace
 
-Result<TernaryMatrix> read_ternary(const TypedTensor& stored, float factor) {
-  return stored.type->decode != nullptr ? ternary_from_trits(stored, factor)
+Result<TernaryMatrix> read_ternary(const TypedTensor& stored, std::optional<float> factor) {
+  return stored.type->decode != nullptr ? ternary_from_trits(stored, factor.value_or(1.0f))
                                         : ternary_from_floats(stored, factor);
 }
 

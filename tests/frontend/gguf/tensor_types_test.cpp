@@ -29,7 +29,7 @@ class OneTensor {
     file_.emplace(*std::move(parsed));
   }
   Result<gguf::TypedTensor> identify() const { return gguf::identify(file_->tensors()[0]); }
-  Result<TernaryMatrix> ternary(float factor = 1) const {
+  Result<TernaryMatrix> ternary(std::optional<float> factor = {}) const {
     BITNETC_ASSIGN_OR_RETURN(const gguf::TypedTensor stored, identify());
     return gguf::read_ternary(stored, factor);
   }
@@ -214,6 +214,7 @@ TEST(TensorTypes, MatricesOfZerosAreLegal) {
   expect_matrix(OneTensor({256}, 36, pack_i2_s(zeros, 0.5f)).ternary(), zeros, 0.5f);
   expect_matrix(OneTensor({256}, 35, pack_tq2_0(zeros, 0)).ternary(), zeros, 1e-5f);
   expect_matrix(OneTensor({256}, 1, std::string(512, '\0')).ternary(), zeros, 1e-5f);
+  expect_matrix(OneTensor({256}, 1, std::string(512, '\0')).ternary(0.25f), zeros, 0.25f);
 }
 
 TEST(TensorTypes, NamesTheFirstElementThatIsNoTrit) {
