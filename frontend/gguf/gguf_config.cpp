@@ -207,15 +207,23 @@ Result<GgufConfig> read_gguf_config(const GgufModel& model, MetadataReader* read
   return config;
 }
 
-Status report_unread_keys(const MetadataReader& reader, LoadReport* report) {
+Status report_unread_keys(const GgufArchitecture& architecture, const MetadataReader& reader,
+                          LoadReport* report) {
   constexpr std::string_view kRotated = "prism.hadamard.";
+  const std::string own = fmt::format("{}.", architecture.name);
   for (const std::string& key : reader.unread()) {
+    const std::string name = printable(key, 100);
     if (key.starts_with(kRotated))
       return reader.error(StatusCode::kUnsupported,
                           "{}: rotated weights are not supported, and without the rotation the "
                           "model answers nonsense",
-                          printable(key, 100));
-    report->ignored_keys.push_back(fmt::format("{}: {}", reader.origin(), printable(key, 100)));
+                          name);
+    if (key.starts_with(own)) {
+      report->notes.push_back(
+          fmt::format("{}: {} is not known and not used", reader.origin(), name));
+    } else {
+      report->ignored_keys.push_back(fmt::format("{}: {}", reader.origin(), name));
+    }
   }
   return {};
 }

@@ -21,8 +21,10 @@ struct GgufConfig {
 // value.
 Result<GgufConfig> read_gguf_config(const GgufModel& model, MetadataReader* reader);
 
-// The keys that nobody has read, as LoadReport::ignored_keys. Error: kUnsupported for a key of a
-// kind that changes the computation whatever it says.
-Status report_unread_keys(const MetadataReader& reader, LoadReport* report);
+// The keys that nobody has read: of the architecture as notes, since they speak of the model,
+// others as LoadReport::ignored_keys. Error: kUnsupported for a key of a kind that changes the
+// computation whatever it says.
+Status report_unread_keys(const GgufArchitecture& architecture, const MetadataReader& reader,
+                          LoadReport* report);
 
 }  // namespace bitnetc

@@ -57,7 +57,7 @@ Result<LoadedModel> load_gguf(const GgufModel& model) {
       GgufTokenizer tokenizer,
       read_gguf_tokenizer(*config.architecture, graph.config.vocab_size, &reader, &loaded.report));
   mark_descriptive_keys(model, &reader);
-  BITNETC_RETURN_IF_ERROR(report_unread_keys(reader, &loaded.report));
+  BITNETC_RETURN_IF_ERROR(report_unread_keys(*config.architecture, reader, &loaded.report));
   // Made here only to be checked: before anything is compiled, not when it is run.
   BITNETC_RETURN_IF_ERROR(
       Tokenizer::from_json(tokenizer.json, model.origin() + ": tokenizer", &loaded.report.notes)

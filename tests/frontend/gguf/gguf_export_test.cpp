@@ -145,6 +145,48 @@ TEST_F(GgufExport, SaysWhatOtherProgramsReadToo) {
   EXPECT_FALSE(noted("has no name"));
 }
 
+std::vector<int32_t> ids_of(const Graph& graph, const std::string& text) {
+  const auto tokenizer = Tokenizer::from_json(graph.tokenizer_json, "t");
+  if (!tokenizer.ok()) throw std::runtime_error(tokenizer.status().message());
+  return (*tokenizer)->encode(text).value();
+}
+
+// What other programs read says the same as the whole tokenizer: merges of both kinds.
+TEST_F(GgufExport, TokensWithoutTheWholeTokenizerGiveTheSameIds) {
+  const std::string mark = "\u2581";
+  for (const bool is_byte_level : {true, false}) {
+    GgufBuilder source = make_gguf_model(kGgufShape, make_packed_model(kGgufShape, 73));
+    std::vector<std::string> tokens = {"<unk>", "<s>", "</s>", "a",        "b",  "c",
+                                       mark,    "ab",  "bc",   mark + "a", "abc"};
+    std::vector<int32_t> types = {2, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1};
+    if (is_byte_level) std::ranges::replace(tokens, mark + "a", std::string("\u0120a"));
+    if (is_byte_level) std::ranges::replace(tokens, mark, std::string("\u0120"));
+    for (const char* key :
+         {"model", "tokens", "token_type", "merges", "bos_token_id", "eos_token_id"})
+      source.remove(std::string("tokenizer.ggml.") + key);
+    source.add_text("tokenizer.ggml.model", is_byte_level ? "gpt2" : "llama");
+    source.add_texts("tokenizer.ggml.tokens", tokens);
+    source.add_i32s("tokenizer.ggml.token_type", types);
+    source.add_texts("tokenizer.ggml.merges", {"a b", "b c", tokens[6] + " a", "ab c"});
+    const std::vector<float> scores = {0, 0, 0, -20, -21, -22, -23, -1, -2, -3, -4};
+    source.values.push_back({"tokenizer.ggml.scores", 9,
+                             le_bytes(6, 4) + le_bytes(scores.size(), 8) + f32_bytes(scores)});
+    source.add_u32("tokenizer.ggml.bos_token_id", 1);
+    source.add_u32("tokenizer.ggml.eos_token_id", 2);
+    source.add_u32("tokenizer.ggml.unknown_token_id", 0);
+    write_file(folder_.path() / "source.gguf", source.bytes());
+    const LoadedModel model = load(folder_.file("source.gguf"));
+    round_trip(model.graph, {});
+    std::string bytes = read_file(path_);
+    bytes.replace(bytes.find("tokenizer.huggingface.json"), 9, "somewhere");
+    write_file(path_, bytes);
+    const LoadedModel again = load(path_);
+    EXPECT_NE(again.graph.tokenizer_json, model.graph.tokenizer_json) << "padded to every row";
+    for (const std::string text : {"", "abc", "cab a</s>abcbc", "aa bb cc", "bca"})
+      EXPECT_EQ(ids_of(again.graph, text), ids_of(model.graph, text)) << text;
+  }
+}
+
 TEST_F(GgufExport, NotesWhatTheFormatCannotSay) {
   LoadedModel model = load_files(make_packed_model(kGgufShape, 65));
   model.graph.generation.temperature = 0.6;

@@ -148,11 +148,13 @@ TEST(LoadGguf, RefusesWhatContradictsItself) {
 TEST(LoadGguf, NotesWhatIsNotUsedWithoutControlCharacters) {
   const auto loaded = load_changed([](GgufBuilder& gguf) {
     gguf.add_u32("\x1b[2Jkey", 1);
+    gguf.add_u32("bitnet-b1.58.new_thing", 1);
     gguf.add_tensor("evil\x1b]0;pwned\x07", {1}, 0, f32_bytes({1}));
     gguf.value("general.file_type").bytes = le_bytes(2, 4);  // decides nothing
   });
   ASSERT_TRUE(loaded.ok()) << loaded.status().message();
   EXPECT_TRUE(mentions(loaded->report.ignored_keys, "\\x1b[2Jkey"));
+  EXPECT_TRUE(mentions(loaded->report.notes, "bitnet-b1.58.new_thing is not known"));
   EXPECT_TRUE(mentions(loaded->report.notes, "evil\\x1b]0;pwned\\x07"));
 }
 
