@@ -26,6 +26,9 @@ constexpr size_t kMaxKeyBytes = 65535;
 // The fewest bytes of an entry: the header cannot announce more entries than the file has room for.
 constexpr uint64_t kLeastValueBytes = 8 + 1 + 4 + 1;
 constexpr uint64_t kLeastTensorBytes = 8 + 1 + 4 + 8 + 4 + 8;
+// Many times what any model has: an entry takes more memory than bytes in the file.
+constexpr uint64_t kMostValues = uint64_t{1} << 16;
+constexpr uint64_t kMostTensors = uint64_t{1} << 18;
 constexpr uint64_t kMaxAlignment = uint64_t{1} << 30;
 
 std::string_view as_text(std::span<const uint8_t> bytes) {
@@ -52,7 +55,7 @@ class GgufHeaderReader {
     for (uint64_t i = 0; i < value_count_; ++i) BITNETC_RETURN_IF_ERROR(read_entry(i));
     BITNETC_RETURN_IF_ERROR(read_alignment());
     // Metadata that takes more than the file leaves no room for what the header announces.
-    BITNETC_RETURN_IF_ERROR(check_count("tensors", tensor_count_, kLeastTensorBytes));
+    BITNETC_RETURN_IF_ERROR(check_count("tensors", tensor_count_, kLeastTensorBytes, kMostTensors));
     for (uint64_t i = 0; i < tensor_count_; ++i) BITNETC_RETURN_IF_ERROR(read_tensor(i));
     BITNETC_RETURN_IF_ERROR(place_tensors());
     return std::move(file_);
@@ -104,10 +107,12 @@ class GgufHeaderReader {
     return std::string(name);
   }
 
-  Status check_count(const char* what, uint64_t count, uint64_t least_bytes) const {
-    if (count <= left() / least_bytes) return {};
-    return error("the header announces {} {}, but the {} bytes that are left hold at most {}",
-                 count, what, left(), left() / least_bytes);
+  Status check_count(const char* what, uint64_t count, uint64_t least_bytes, uint64_t most) const {
+    if (count > left() / least_bytes)
+      return error("the header announces {} {}, but the {} bytes that are left hold at most {}",
+                   count, what, left(), left() / least_bytes);
+    if (count > most) return error("it has {} {}, expected at most {}", count, what, most);
+    return {};
   }
 
   Status read_opening() {
@@ -128,7 +133,7 @@ class GgufHeaderReader {
       return make_error(StatusCode::kUnsupported,
                         "{}: version {} of GGUF is not supported, expected 2 or 3", file_.origin_,
                         version);
-    return check_count("values", value_count_, kLeastValueBytes);
+    return check_count("values", value_count_, kLeastValueBytes, kMostValues);
   }
 
   Status read_entry(uint64_t index) {

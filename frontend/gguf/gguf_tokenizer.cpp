@@ -27,6 +27,7 @@ constexpr char kWholeKey[] = "tokenizer.huggingface.json";
 constexpr char kSpaceMark[] = "\u2581";  // stands for a blank in pieces
 // Bounds the ways in which one token may be made.
 constexpr size_t kMostPieceBytes = 512;
+constexpr int64_t kMostAddedTokens = 1 << 16;
 
 // Values of token_type.
 enum TokenType : int64_t { kNormal = 1, kUnknown, kControl, kUserDefined, kUnused, kByte };
@@ -74,6 +75,7 @@ class TokenizerReader {
       return reader_.error(StatusCode::kNotFound, "there is no tokenizer ({} is missing)",
                            kind ? kTokensKey : kModelKey);
     BITNETC_RETURN_IF_ERROR(read_tokens());
+    BITNETC_RETURN_IF_ERROR(check_added());
     BITNETC_RETURN_IF_ERROR(read_frame());
     BITNETC_RETURN_IF_ERROR(read_ends());
     BITNETC_RETURN_IF_ERROR(read_template());
@@ -134,6 +136,16 @@ class TokenizerReader {
   Result<std::optional<int64_t>> token_id(const char* name) {
     return reader_.integer(fmt::format("tokenizer.ggml.{}_token_id", name), 0,
                            std::ssize(tokens_) - 1);
+  }
+
+  // An added token takes a hundred times the memory that it takes in the file.
+  Status check_added() const {
+    int64_t added = 0;
+    for (size_t id = 0; id < tokens_.size(); ++id) added += is_added(id) ? 1 : 0;
+    if (added <= kMostAddedTokens) return {};
+    return reader_.error(StatusCode::kUnsupported,
+                         "{}: {} tokens are control or user-defined tokens, expected at most {}",
+                         kTypesKey, added, kMostAddedTokens);
   }
 
   // The tokens around every text.

@@ -124,6 +124,12 @@ TEST(GgufFile, BelievesNoCount) {
   expect_corrupt(builder, {"key a.texts", "string 0 of 3"});
 }
 
+TEST(GgufFile, HasNoMoreEntriesThanAnyModel) {
+  GgufBuilder builder = small();
+  for (int i = 0; i < 65536; ++i) builder.add_bool("k" + std::to_string(i), true);
+  expect_corrupt(builder, {"has 65545 values, expected at most 65536"});
+}
+
 TEST(GgufFile, RefusesValuesOfNoType) {
   GgufBuilder builder = small();
   builder.value("a.u32").type = 13;
