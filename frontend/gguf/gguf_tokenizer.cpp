@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <unordered_map>
+#include <unordered_set>
 
 #include "frontend/gguf/splitting_rules.h"
 #include "frontend/tokenizer/utf8.h"
@@ -81,9 +81,7 @@ class TokenizerReader {
     BITNETC_RETURN_IF_ERROR(read_template());
     BITNETC_ASSIGN_OR_RETURN(auto whole, reader_.text(kWholeKey));
     if (whole) {
-      for (const char* key :
-           {kMergesKey, kPreKey, "tokenizer.ggml.scores", "tokenizer.ggml.add_space_prefix"})
-        reader_.find(key);
+      for (const char* key : {kMergesKey, kPreKey, kScoresKey, kSpaceKey}) reader_.find(key);
       result_.json = *std::move(whole);
       return std::move(result_);
     }
@@ -103,9 +101,8 @@ class TokenizerReader {
   }
 
  private:
-  Status note(const std::string& text) {
+  void note(const std::string& text) {
     report_.notes.push_back(fmt::format("{}: {}", reader_.origin(), text));
-    return {};
   }
 
   Status read_tokens() {
@@ -197,10 +194,11 @@ class TokenizerReader {
                           result_.chat_template.find(kWrongTemplatePart) != std::string::npos;
     if (!is_wrong) return {};
     result_.chat_template = kRepairedTemplate;
-    return note(
+    note(
         fmt::format("{} is that of another model (\"{}\"): replaced by the template of "
                     "BitNet-b1.58-2B-4T",
                     kTemplateKey, kWrongTemplatePart));
+    return {};
   }
 
   Result<const SplittingRule*> read_rule() {
@@ -208,12 +206,12 @@ class TokenizerReader {
     std::string_view name = pre ? std::string_view(*pre) : kDefaultRule;
     if (name == kDefaultRule && architecture_.repairs_tokenizer) {
       name = kLlama3Rule;
-      (void)note(
+      note(
           fmt::format("{} is {}: text is split as Llama 3 does, which this architecture was "
                       "trained with",
                       kPreKey, pre ? "\"default\"" : "missing"));
     } else if (!pre) {
-      (void)note(fmt::format("{} is missing: text is split by the rule \"default\"", kPreKey));
+      note(fmt::format("{} is missing: text is split by the rule \"default\"", kPreKey));
     }
     const SplittingRule* rule = find_splitting_rule(name);
     if (rule == nullptr)
@@ -318,16 +316,18 @@ class TokenizerReader {
     if (scores.size() != tokens_.size())
       return reader_.error(StatusCode::kDataCorrupt, "{} has {} entries for {} tokens", kScoresKey,
                            scores.size(), tokens_.size());
-    std::unordered_map<std::string_view, double> pieces;
+    std::unordered_set<std::string_view> pieces;
     std::vector<size_t> order;
     for (size_t id = 0; id < tokens_.size(); ++id) {
       if (types_[id] != kNormal) continue;
       if (std::isnan(scores[id]))
         return reader_.error(StatusCode::kDataCorrupt, "{}: entry {} is nan", kScoresKey, id);
-      pieces.emplace(tokens_[id], scores[id]);
+      pieces.insert(tokens_[id]);
       order.push_back(id);
     }
-    std::ranges::stable_sort(order, [&](size_t a, size_t b) { return scores[a] > scores[b]; });
+    std::ranges::sort(order, [&](size_t a, size_t b) {
+      return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+    });
     bool is_first = true;
     for (const size_t id : order) {
       const std::string_view token = tokens_[id];
