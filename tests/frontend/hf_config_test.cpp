@@ -247,8 +247,26 @@ TEST(HfConfig, ReadsTextEncoders) {
   EXPECT_EQ(gemma->model.rope_theta, 1e6);
   EXPECT_EQ(gemma->model.attention_scale(), static_cast<float>(1 / std::sqrt(30.0)));
   EXPECT_TRUE(gemma->norms_less_one);
+  EXPECT_TRUE(gemma->layers.empty());
   gemma3["layer_types"] = {"sliding_attention"};
-  expect_error(read_as(gemma3), StatusCode::kUnsupported, {"layer_types", "sliding_attention"});
+  const auto sliding = read_as(gemma3);
+  ASSERT_TRUE(sliding.ok()) << sliding.status().message();
+  ASSERT_EQ(sliding->layers.size(), 1u);
+  EXPECT_EQ(sliding->layers[0].window, 512);
+  EXPECT_EQ(sliding->layers[0].rope_theta, 1e4);
+  gemma3["rope_local_base_freq"] = 500;
+  EXPECT_EQ(read_as(gemma3)->layers[0].rope_theta, 500);
+  gemma3["rope_parameters"] = {{"full_attention", {{"rope_theta", 5e4}}},
+                               {"sliding_attention", {{"rope_theta", 77}}}};
+  EXPECT_EQ(read_as(gemma3)->layers[0].rope_theta, 77);
+  EXPECT_EQ(read_as(gemma3)->model.rope_theta, 5e4);
+  gemma3["layer_types"] = {"sliding_attention", "full_attention"};
+  expect_error(read_as(gemma3), StatusCode::kDataCorrupt, {"layer_types lists 2 layers"});
+  gemma3["layer_types"] = {"sliding_attention"};
+  gemma3.erase("sliding_window");
+  expect_error(read_as(gemma3), StatusCode::kDataCorrupt, {"sliding_window is missing"});
+  gemma3["layer_types"] = {"chunked_attention"};
+  expect_error(read_as(gemma3), StatusCode::kUnsupported, {"layer_types", "chunked_attention"});
   gemma3.erase("layer_types");
   expect_error(read_as(gemma3), StatusCode::kUnsupported, {"layer_types is missing"});
 }
