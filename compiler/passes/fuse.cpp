@@ -182,9 +182,6 @@ class Fuser {
 
   Status fuse_attention(const Node& node) {
     const auto& attention = attributes<AttentionAttributes>(node);
-    if (attention.window != 0)
-      return unsupported(
-          node, fmt::format("attention with a window ({}) has no kernel yet", attention.window));
     BITNETC_ASSIGN_OR_RETURN(const Node* q_rope, rope_of(node, node.inputs[0]));
     BITNETC_ASSIGN_OR_RETURN(const Node* k_rope, rope_of(node, node.inputs[1]));
     RopeAttributes rope = attributes<RopeAttributes>(*q_rope);
@@ -215,6 +212,7 @@ class Fuser {
          .layer = attention.cache,
          .spec = AttentionSpec{.head_dim = attention.head_dim,
                                .q_per_kv = attention.q_heads / attention.kv_heads,
+                               .window = attention.window,
                                .scale = attention.scale}});
     return {};
   }

@@ -70,10 +70,11 @@ class Builder {
     BITNETC_ASSIGN_OR_RETURN(ValueId q, add_linear("q_proj", self + "q_proj", a, q_width));
     BITNETC_ASSIGN_OR_RETURN(ValueId k, add_linear("k_proj", self + "k_proj", a, kv_width));
     BITNETC_ASSIGN_OR_RETURN(const ValueId v, add_linear("v_proj", self + "v_proj", a, kv_width));
+    const LayerFacts own = layer_facts();
     RopeAttributes rope{.heads = model_.q_heads,
                         .head_dim = model_.head_dim,
-                        .theta = model_.rope_theta,
-                        .scaling = model_.rope_scaling};
+                        .theta = own.rope_theta,
+                        .scaling = own.rope_scaling};
     BITNETC_ASSIGN_OR_RETURN(q, add_head_norm("q_norm", self + "q_norm", q, model_.q_heads));
     BITNETC_ASSIGN_OR_RETURN(k, add_head_norm("k_norm", self + "k_norm", k, model_.kv_heads));
     q = add_plain(GraphOp::kRope, "q_rope", {q}, q_width, rope);
@@ -82,6 +83,7 @@ class Builder {
     const AttentionAttributes attention{.q_heads = model_.q_heads,
                                         .kv_heads = model_.kv_heads,
                                         .head_dim = model_.head_dim,
+                                        .window = own.window,
                                         .scale = model_.attention_scale(),
                                         .cache = layer_};
     const ValueId mixed =
@@ -161,6 +163,11 @@ class Builder {
                      .inputs = {input},
                      .weight = static_cast<int>(graph_.ternary.size()) - 1},
                     n);
+  }
+
+  LayerFacts layer_facts() const {
+    if (!facts_.layers.empty()) return facts_.layers[static_cast<size_t>(layer_)];
+    return {.rope_theta = model_.rope_theta, .rope_scaling = model_.rope_scaling};
   }
 
   float embedding_scale() const {

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "compiler/graph.h"
 #include "frontend/weight_source.h"
@@ -20,11 +21,19 @@ inline constexpr int64_t kMaxPositions = int64_t{1} << 24;
 inline constexpr double kFloatMin = std::numeric_limits<float>::min();
 inline constexpr double kFloatMax = std::numeric_limits<float>::max();
 
+// What one layer has of its own where layers differ.
+struct LayerFacts {
+  int64_t window = 0;  // positions a token sees, its own included; 0: all
+  double rope_theta = 0;
+  RopeScaling rope_scaling = {};
+};
+
 // What a family needs to know before it sees a weight. Read and range-checked by the file format's
 // reader.
 struct ModelFacts {
   ModelConfig config;
-  bool tied_head = false;  // the head reads the embedding table
+  std::vector<LayerFacts> layers = {};  // none: every layer sees all positions and turns as config
+  bool tied_head = false;               // the head reads the embedding table
   // The weights have a norm in front of every projection, "self_attn.q_proj.norm". It tells text
   // encoders of some families from ordinary float models.
   bool has_projection_norms = false;
@@ -52,8 +61,10 @@ struct HfSpelling {
   bool tied_head = false;
   // quantization_config may say use_rms_norm: every projection has a norm in front.
   bool may_have_projection_norms = false;
-  // Without layer_types some layers see a window of positions only.
+  // Layers of "sliding_attention", which turn by a theta of their own, may be there; without
+  // layer_types some are.
   bool has_window_layers = false;
+  double window_rope_theta = 0;
 };
 
 struct Family {

@@ -226,12 +226,12 @@ class TokenizerReader {
   }
 
   // Everything up to the model. Parts that are null stand as that.
-  void write_opening(const OrderedJson& normalizer, const OrderedJson& pre_tokenizer, const OrderedJson& post_processor,
-                     const OrderedJson& decoder) {
+  void write_opening(const OrderedJson& normalizer, const OrderedJson& pre_tokenizer,
+                     const OrderedJson& post_processor, const OrderedJson& decoder) {
     const std::pair<const char*, const OrderedJson&> parts[] = {{"normalizer", normalizer},
-                                                         {"pre_tokenizer", pre_tokenizer},
-                                                         {"post_processor", post_processor},
-                                                         {"decoder", decoder}};
+                                                                {"pre_tokenizer", pre_tokenizer},
+                                                                {"post_processor", post_processor},
+                                                                {"decoder", decoder}};
     result_.json = R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":)";
     result_.json += added_tokens().dump();
     for (const auto& [name, part] : parts)
@@ -240,7 +240,8 @@ class TokenizerReader {
 
   // `has_bytes`: characters without a token become bytes.
   void write_model(bool ignores_merges, bool has_bytes) {
-    const OrderedJson unknown = unknown_ ? OrderedJson(tokens_[static_cast<size_t>(*unknown_)]) : OrderedJson();
+    const OrderedJson unknown =
+        unknown_ ? OrderedJson(tokens_[static_cast<size_t>(*unknown_)]) : OrderedJson();
     result_.json += fmt::format(
         R"(,"model":{{"type":"BPE","dropout":null,"unk_token":{},"continuing_subword_prefix":null,)"
         R"("end_of_word_suffix":null,"fuse_unk":{},"byte_fallback":{},"ignore_merges":{},)"
@@ -260,13 +261,13 @@ class TokenizerReader {
 
   Status write_byte_level(const SplittingRule& rule) {
     const OrderedJson decoder = {{"type", "ByteLevel"},
-                          {"add_prefix_space", true},
-                          {"trim_offsets", true},
-                          {"use_regex", true}};
+                                 {"add_prefix_space", true},
+                                 {"trim_offsets", true},
+                                 {"use_regex", true}};
     const bool begins = add_bos_.value_or(rule.adds_bos && bos_);
     unknown_.reset();  // every byte has a token
-    write_opening(rule.normalizes_nfc ? OrderedJson{{"type", "NFC"}} : OrderedJson(), pre_tokenizer(rule),
-                  post_processor(begins), decoder);
+    write_opening(rule.normalizes_nfc ? OrderedJson{{"type", "NFC"}} : OrderedJson(),
+                  pre_tokenizer(rule), post_processor(begins), decoder);
     write_model(rule.ignores_merges, false);
     BITNETC_RETURN_IF_ERROR(append_merges());
     result_.json += "]}}";

@@ -50,26 +50,36 @@ constexpr std::string_view kHarmlessKeys[] = {
 };
 constexpr std::string_view kHarmless = "cannot change the result";
 
-// Layers that see a window of positions only have no kernels. A window that no layer uses is
-// harmless.
-Status check_windows(ObjectReader* config, const HfSpelling& family) {
+// Whether a layer sees a window of positions only; nothing where none does. A window that no layer
+// uses is harmless.
+Result<std::vector<bool>> read_window_layers(ObjectReader* config, const HfSpelling& family) {
   const Json* types = config->find("layer_types");
   if (types == nullptr && family.has_window_layers)
     return config->error(StatusCode::kUnsupported,
-                         "layer_types is missing, which means \"sliding_attention\" in most layers "
-                         "of model_type \"{}\"; only \"full_attention\" is supported",
+                         "layer_types is missing; expected what each layer of a model of type "
+                         "\"{}\" is",
                          family.model_type);
-  if (types == nullptr) return config->expect("sliding_window", nullptr);
-  const bool all_full =
-      types->is_array() && std::all_of(types->begin(), types->end(),
-                                       [](const Json& type) { return type == "full_attention"; });
-  if (!all_full)
+  if (types == nullptr) {
+    BITNETC_RETURN_IF_ERROR(config->expect("sliding_window", nullptr));
+    return std::vector<bool>();
+  }
+  std::vector<bool> windows;
+  bool any = false, known = types->is_array();
+  for (const Json& type : *types) {
+    const bool is_window = type == "sliding_attention" && family.has_window_layers;
+    known = known && (is_window || type == "full_attention");
+    windows.push_back(is_window);
+    any = any || is_window;
+  }
+  if (!known)
     return config->error(StatusCode::kUnsupported,
-                         "layer_types = {} is not supported, only \"full_attention\" layers are",
-                         json_excerpt(*types));
-  config->find("sliding_window");
+                         "layer_types = {} is not supported, only \"full_attention\"{} layers are",
+                         json_excerpt(*types),
+                         family.has_window_layers ? " and \"sliding_attention\"" : "");
   config->find("sliding_window_pattern");
-  return {};
+  if (any) return windows;
+  config->find("sliding_window");
+  return std::vector<bool>();
 }
 
 // Keys that must be absent or have the one value that is implemented.
@@ -93,7 +103,6 @@ Status check_fixed_keys(ObjectReader* config, const HfSpelling& family) {
   for (const auto& [key, only_value] : fixed)
     BITNETC_RETURN_IF_ERROR(config->expect(key, only_value));
 
-  BITNETC_RETURN_IF_ERROR(check_windows(config, family));
   const std::string key(family.activation_key);
   BITNETC_ASSIGN_OR_RETURN(const std::string act, config->required_text(key));
   if (act != family.activation)
@@ -150,13 +159,29 @@ Status read_shapes(ObjectReader* config, const HfSpelling& family, ModelConfig* 
   return {};
 }
 
-Status read_rope(ObjectReader* config, const HfSpelling& family, ModelConfig* model,
+// RoPE, and which layers see a window.
+Status read_rope(ObjectReader* config, const HfSpelling& family, HfConfig* result,
                  LoadReport* report) {
+  BITNETC_ASSIGN_OR_RETURN(const std::vector<bool> windows, read_window_layers(config, family));
+  ModelConfig& model = result->model;
+  if (!windows.empty() && std::ssize(windows) != model.layers)
+    return config->error(StatusCode::kDataCorrupt, "layer_types lists {} layers, expected {}",
+                         windows.size(), model.layers);
+  HfRope window_rope;
   BITNETC_ASSIGN_OR_RETURN(
       const HfRope rope,
-      read_hf_rope(config, model->max_positions, family.rope_theta, &report->ignored_keys));
-  model->rope_theta = rope.theta;
-  model->rope_scaling = rope.scaling;
+      read_hf_rope(config, model.max_positions,
+                   {.theta = family.rope_theta, .window_theta = family.window_rope_theta},
+                   windows.empty() ? nullptr : &window_rope, &report->ignored_keys));
+  model.rope_theta = rope.theta;
+  model.rope_scaling = rope.scaling;
+  if (windows.empty()) return {};
+  BITNETC_ASSIGN_OR_RETURN(const int64_t window,
+                           config->required_integer("sliding_window", 1, kMaxPositions));
+  for (const bool is_window : windows)
+    result->layers.push_back({.window = is_window ? window : 0,
+                              .rope_theta = is_window ? window_rope.theta : rope.theta,
+                              .rope_scaling = is_window ? window_rope.scaling : rope.scaling});
   return {};
 }
 
@@ -274,7 +299,7 @@ Result<HfConfig> read_hf_config(std::string_view json, const std::string& origin
   if (family->hf.master_scales_are_bf16) result.master_scale = MasterScale::kBf16;
   BITNETC_RETURN_IF_ERROR(check_fixed_keys(&config, family->hf));
   BITNETC_RETURN_IF_ERROR(read_shapes(&config, family->hf, &result.model));
-  BITNETC_RETURN_IF_ERROR(read_rope(&config, family->hf, &result.model, report));
+  BITNETC_RETURN_IF_ERROR(read_rope(&config, family->hf, &result, report));
   BITNETC_RETURN_IF_ERROR(read_quantization(&config, family->hf, &result, report));
   // Absent means what it does in the Hugging Face class.
   BITNETC_ASSIGN_OR_RETURN(const auto tied, config.boolean("tie_word_embeddings"));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "compiler/graph.h"
+#include "frontend/families/family.h"
 #include "frontend/load.h"
 #include "runtime/status.h"
 
@@ -36,6 +37,7 @@ struct HfConfig {
   WeightStorage storage = WeightStorage::kMasters;
   ScaleRule scale_rule = ScaleRule::kMultiply;
   MasterScale master_scale = MasterScale::kF32;
+  std::vector<LayerFacts> layers;  // ModelFacts::layers
   bool tied_head = false;
   bool norms_less_one = false;   // ModelFacts::norms_less_one
   std::vector<int32_t> bos_ids;  // at most one

@@ -106,14 +106,29 @@ Result<std::optional<RopeScaling>> read_scaling(ObjectReader* rope, int64_t max_
   return std::optional(scaling);
 }
 
-// The object under `key`, or inside it the one for layers that see every position: newer files of
-// models with two kinds of layers have one for each.
+// The object of layers that see a window, in newer files of models with two kinds of layers.
+Status read_window_rope(ObjectReader* rope, int64_t max_positions, HfRope* window,
+                        std::vector<std::string>* ignored) {
+  BITNETC_ASSIGN_OR_RETURN(auto sliding, rope->object("sliding_attention"));
+  if (!sliding) return {};
+  BITNETC_ASSIGN_OR_RETURN(const auto theta, sliding->number("rope_theta", kPositive));
+  if (theta) window->theta = *theta;
+  BITNETC_ASSIGN_OR_RETURN(const auto scaling, read_scaling(&*sliding, max_positions));
+  window->scaling = scaling.value_or(RopeScaling());
+  sliding->report_rest({}, "", ignored);
+  return {};
+}
+
+// The object under `key`, or inside it the one for layers that see every position.
 Result<std::optional<ObjectReader>> rope_object(ObjectReader* config, const char* key,
+                                                int64_t max_positions, HfRope* window,
                                                 std::vector<std::string>* ignored) {
   BITNETC_ASSIGN_OR_RETURN(auto rope, config->object(key));
   if (!rope) return rope;
   BITNETC_ASSIGN_OR_RETURN(auto full, rope->object("full_attention"));
   if (!full) return rope;
+  if (window != nullptr)
+    BITNETC_RETURN_IF_ERROR(read_window_rope(&*rope, max_positions, window, ignored));
   constexpr std::string_view kOther[] = {"sliding_attention"};
   rope->report_rest(kOther, "no layer is of this kind", ignored);
   return full;
@@ -121,12 +136,17 @@ Result<std::optional<ObjectReader>> rope_object(ObjectReader* config, const char
 
 }  // namespace
 
-Result<HfRope> read_hf_rope(ObjectReader* config, int64_t max_positions, double default_theta,
+Result<HfRope> read_hf_rope(ObjectReader* config, int64_t max_positions,
+                            const RopeDefaults& defaults, HfRope* window,
                             std::vector<std::string>* ignored) {
+  if (window != nullptr) {
+    BITNETC_ASSIGN_OR_RETURN(const auto local, config->number("rope_local_base_freq", kPositive));
+    window->theta = local.value_or(defaults.window_theta);
+  }
   BITNETC_ASSIGN_OR_RETURN(auto theta, config->number("rope_theta", kPositive));
   std::optional<RopeScaling> scaling;
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    BITNETC_ASSIGN_OR_RETURN(auto rope, rope_object(config, key, ignored));
+    BITNETC_ASSIGN_OR_RETURN(auto rope, rope_object(config, key, max_positions, window, ignored));
     if (!rope) continue;
     BITNETC_ASSIGN_OR_RETURN(const auto inner, rope->number("rope_theta", kPositive));
     if (theta && inner && *theta != *inner)
@@ -139,7 +159,7 @@ Result<HfRope> read_hf_rope(ObjectReader* config, int64_t max_positions, double 
     if (found) scaling = found;
     rope->report_rest({}, "", ignored);
   }
-  if (!theta && default_theta > 0) theta = default_theta;
+  if (!theta && defaults.theta > 0) theta = defaults.theta;
   if (!theta) return config->error(StatusCode::kDataCorrupt, "rope_theta is missing");
   if (scaling && scaling->kind == Kind::kYarn && *theta <= 1)
     return config->error(StatusCode::kDataCorrupt, "rope_theta = {} with yarn, expected above 1",

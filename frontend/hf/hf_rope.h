@@ -16,11 +16,18 @@ struct HfRope {
   RopeScaling scaling;
 };
 
-// `max_positions` is the model's context; `default_theta` is what no rope_theta means, 0: that is
-// an error. What cannot change the result is added to `ignored`.
+// What no key means.
+struct RopeDefaults {
+  double theta = 0;         // 0: rope_theta must be there
+  double window_theta = 0;  // of layers that see a window
+};
+
+// `max_positions` is the model's context. `window` receives what layers that see a window have, if
+// it is not null. What cannot change the result is added to `ignored`.
 // Error: kDataCorrupt (missing, wrong type or range, two places that contradict one another) or
 // kUnsupported for a kind of scaling that is not implemented, naming key and value.
-Result<HfRope> read_hf_rope(ObjectReader* config, int64_t max_positions, double default_theta,
+Result<HfRope> read_hf_rope(ObjectReader* config, int64_t max_positions,
+                            const RopeDefaults& defaults, HfRope* window,
                             std::vector<std::string>* ignored);
 
 }  // namespace bitnetc

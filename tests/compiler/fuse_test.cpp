@@ -306,10 +306,12 @@ TEST_F(Fuse, ARotationThatNobodyUsesIsRefused) {
   expect_unsupported({"layers.0.extra_rope (rope)", "its output is used by no node"});
 }
 
-TEST_F(Fuse, AWindowIsRefused) {
+TEST_F(Fuse, AWindowIsPartOfTheSpec) {
   load({.layers = 1});
   attributes<AttentionAttributes>("layers.0.attention").window = 32;
-  expect_unsupported({"layers.0.attention", "attention with a window (32)"});
+  const auto fused = fuse(graph_);
+  ASSERT_TRUE(fused.ok()) << fused.status().message();
+  EXPECT_EQ(spec_name(fused->ops[4].spec), "attention_f32_d16_g2_w32_scale0.25");
 }
 
 // Once this looked up a value that did not exist, and ended the process.

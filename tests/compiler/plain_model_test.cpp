@@ -118,6 +118,15 @@ TEST_F(PlainModelTest, ScaledRope) {
   expect_bits_of(first, yarn);
 }
 
+// One layer of which a token sees four positions, one of which it sees all.
+TEST_F(PlainModelTest, AWindow) {
+  Graph graph = load(kShape, Activation::kGelu);
+  for (Node& node : graph.nodes)
+    if (auto* attention = std::get_if<AttentionAttributes>(&node.attributes))
+      attention->window = node.layer == 0 ? 4 : 0;
+  expect_plain_bits(graph);
+}
+
 // What one layer has and another has not comes from the nodes.
 TEST_F(PlainModelTest, LayersMayDifferInActivationAndTheta) {
   Graph graph = load(kShape, Activation::kRelu2);

@@ -130,32 +130,17 @@ TEST(HfConfig, NamesWrongTypesAndRanges) {
     const char* key;
     Json value;
   } wrong[] = {
-      {"model_type", 7},
-      {"hidden_size", "64"},
-      {"hidden_size", 64.0},
-      {"hidden_size", -64},
-      {"hidden_size", 0},
-      {"vocab_size", 99999999999},
-      {"vocab_size", UINT64_MAX},
-      {"num_hidden_layers", Json::array()},
-      {"hidden_act", true},
-      {"rms_norm_eps", "1e-5"},
-      {"rms_norm_eps", 0},
-      {"rms_norm_eps", -1e-5},
-      {"rms_norm_eps", 1e300},
-      {"rope_theta", 0},
-      {"rope_theta", false},
-      {"tie_word_embeddings", 1},
-      {"head_dim", 15},
-      {"quantization_config", "bitnet"},
-      {"rope_scaling", 2},
-      {"eos_token_id", 320},
-      {"suppress_tokens", {1, -1}},
-      {"bad_words_ids", {1, 2}},
-      {"bad_words_ids", Json::array({Json::array()})},
-      {"no_repeat_ngram_size", -1},
-      {"eos_token_id", -1},
-      {"eos_token_id", Json::array({1, "x"})},
+      {"model_type", 7},          {"hidden_size", "64"},
+      {"hidden_size", 64.0},      {"hidden_size", -64},
+      {"hidden_size", 0},         {"vocab_size", 99999999999},
+      {"vocab_size", UINT64_MAX}, {"num_hidden_layers", Json::array()},
+      {"hidden_act", true},       {"rms_norm_eps", "1e-5"},
+      {"rms_norm_eps", 0},        {"rms_norm_eps", -1e-5},
+      {"rms_norm_eps", 1e300},    {"rope_theta", 0},
+      {"rope_theta", false},      {"tie_word_embeddings", 1},
+      {"head_dim", 15},           {"quantization_config", "bitnet"},
+      {"rope_scaling", 2},        {"eos_token_id", 320},
+      {"eos_token_id", -1},       {"eos_token_id", Json::array({1, "x"})},
       {"bos_token_id", 1.5},
   };
   for (const auto& [key, value] : wrong)
@@ -262,8 +247,26 @@ TEST(HfConfig, ReadsTextEncoders) {
   EXPECT_EQ(gemma->model.rope_theta, 1e6);
   EXPECT_EQ(gemma->model.attention_scale(), static_cast<float>(1 / std::sqrt(30.0)));
   EXPECT_TRUE(gemma->norms_less_one);
+  EXPECT_TRUE(gemma->layers.empty());
   gemma3["layer_types"] = {"sliding_attention"};
-  expect_error(read_as(gemma3), StatusCode::kUnsupported, {"layer_types", "sliding_attention"});
+  const auto sliding = read_as(gemma3);
+  ASSERT_TRUE(sliding.ok()) << sliding.status().message();
+  ASSERT_EQ(sliding->layers.size(), 1u);
+  EXPECT_EQ(sliding->layers[0].window, 512);
+  EXPECT_EQ(sliding->layers[0].rope_theta, 1e4);
+  gemma3["rope_local_base_freq"] = 500;
+  EXPECT_EQ(read_as(gemma3)->layers[0].rope_theta, 500);
+  gemma3["rope_parameters"] = {{"full_attention", {{"rope_theta", 5e4}}},
+                               {"sliding_attention", {{"rope_theta", 77}}}};
+  EXPECT_EQ(read_as(gemma3)->layers[0].rope_theta, 77);
+  EXPECT_EQ(read_as(gemma3)->model.rope_theta, 5e4);
+  gemma3["layer_types"] = {"sliding_attention", "full_attention"};
+  expect_error(read_as(gemma3), StatusCode::kDataCorrupt, {"layer_types lists 2 layers"});
+  gemma3["layer_types"] = {"sliding_attention"};
+  gemma3.erase("sliding_window");
+  expect_error(read_as(gemma3), StatusCode::kDataCorrupt, {"sliding_window is missing"});
+  gemma3["layer_types"] = {"chunked_attention"};
+  expect_error(read_as(gemma3), StatusCode::kUnsupported, {"layer_types", "chunked_attention"});
   gemma3.erase("layer_types");
   expect_error(read_as(gemma3), StatusCode::kUnsupported, {"layer_types is missing"});
 }
@@ -537,8 +540,18 @@ TEST_F(GenerationConfig, NamesWrongValues) {
     const char* key;
     Json value;
   } wrong[] = {
-      {"temperature", -0.5}, {"temperature", "hot"}, {"top_p", 1.5},   {"min_p", -1},
-      {"top_k", 1.5},        {"top_k", -1},          {"do_sample", 1}, {"repetition_penalty", 0},
+      {"temperature", -0.5},
+      {"temperature", "hot"},
+      {"top_p", 1.5},
+      {"min_p", -1},
+      {"top_k", 1.5},
+      {"top_k", -1},
+      {"do_sample", 1},
+      {"repetition_penalty", 0},
+      {"suppress_tokens", {1, -1}},
+      {"bad_words_ids", {1, 2}},
+      {"bad_words_ids", Json::array({Json::array()})},
+      {"no_repeat_ngram_size", -1},
       {"eos_token_id", 320},
   };
   for (const auto& [key, value] : wrong)

@@ -416,7 +416,8 @@ TEST(LoadModel, OutlinesWhatItCanLoad) {
   EXPECT_EQ(outline_model(folder.file("packed"))->weights, "ternary, packed, one scale per matrix");
   EXPECT_EQ(outline_model(folder.file("masters"))->weights,
             "float masters, to become ternary with one scale per matrix");
-  expect_error(outline_model(folder.file("none")), StatusCode::kNotFound, {"no such model folder"});
+  expect_error(outline_model(folder.file("none")), StatusCode::kNotFound,
+               {"no such file or folder"});
 }
 
 TEST(LoadModel, RefusesFoldersThatAreNotModels) {

@@ -224,6 +224,41 @@ TEST_P(EmbeddingGolden, SameBitsEverywhere) {
   check(compile_and_link(temporary.file("renamed"), host_target()), {.threads = 2}, "renamed");
 }
 
+// A layer in which a token sees eight positions, with a theta of its own.
+TEST(EmbeddingWindow, VectorsOfAnIndependentImplementation) {
+  const std::string folder = reference_folder("embedding-gemma3-odd");
+  const json recorded = read_json(folder + "/window.json");
+  const auto ids = recorded["ids"].get<std::vector<int32_t>>();
+  const auto expected = recorded["last"].get<std::vector<float>>();
+  ModelFiles files = read_model_files(folder);
+  files.config["layer_types"] = {"sliding_attention", "full_attention"};
+  files.config["sliding_window"] = recorded["sliding_window"];
+  files.config["rope_parameters"]["sliding_attention"]["rope_theta"] =
+      recorded["rope_theta_of_window"];
+  const TempFolder temporary;
+  write_model(files, temporary.path() / "m");
+
+  const auto loaded = load_model(temporary.file("m"));
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  PlainModel plain(loaded->graph, {.exact_cache = true});
+  Pooled exact;
+  exact.add(plain.append(ids));
+  EXPECT_LE(difference(exact.last(), expected).max_abs, 1e-6);
+
+  PlainModel rounding(loaded->graph);
+  const auto row = rounding.append(ids);
+  for (const Isa isa : tiers_here()) {
+    const auto rows =
+        rows_of(compile_and_link(temporary.file("m"), target_for(isa)), ids, {.threads = 2});
+    EXPECT_EQ(std::memcmp(&rows[rows.size() - row.size()], row.data(), row.size() * sizeof(float)),
+              0)
+        << isa_name(isa);
+  }
+  Pooled rounded;
+  rounded.add(row);
+  EXPECT_GE(cosine(rounded.last(), expected), 0.9999);
+}
+
 std::string test_name(const testing::TestParamInfo<const char*>& model) {
   std::string name = model.param;
   std::ranges::replace(name, '-', '_');

@@ -122,9 +122,10 @@ TEST(Options, TheDescriptionListsEveryVariableOnce) {
     EXPECT_FALSE(value.meaning.empty()) << value.name;
   }
   EXPECT_EQ(names.size(), values.size());
-  EXPECT_EQ(names, (std::set<std::string>{"BITNETC_ISA", "BITNETC_DUMP", "BITNETC_EXPLAIN",
-                                          "BITNETC_PERF", "BITNETC_JIT", "BITNETC_POISON",
-                                          "BITNETC_THREADS", "XDG_CACHE_HOME"}));
+  EXPECT_EQ(names,
+            (std::set<std::string>{"BITNETC_ISA", "BITNETC_DUMP", "BITNETC_EXPLAIN", "BITNETC_PERF",
+                                   "BITNETC_JIT", "BITNETC_POISON", "BITNETC_THREADS",
+                                   "HF_ENDPOINT", "HF_TOKEN", "XDG_CACHE_HOME"}));
   EXPECT_EQ(values.front().value, "avx2");
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 
 #include "runtime/math.h"
@@ -219,11 +220,13 @@ PlainModel::Row PlainModel::attend(const AttentionAttributes& attributes, const 
   cache.keys.push_back(options_.exact_cache ? k : through_f16(k));
   cache.values.push_back(options_.exact_cache ? v : through_f16(v));
   const size_t d = index(attributes.head_dim), count = cache.keys.size();
+  const size_t window = attributes.window > 0 ? index(attributes.window) : count;
+  const size_t oldest = count > window ? count - window : 0;
   Row out(q.size());
   for (size_t head = 0; head < index(attributes.q_heads); ++head) {
     const size_t kv = head / index(attributes.q_heads / attributes.kv_heads) * d;
-    std::vector<float> scores(count);
-    for (size_t p = 0; p < count; ++p) {
+    std::vector<float> scores(count, -std::numeric_limits<float>::infinity());
+    for (size_t p = oldest; p < count; ++p) {
       float t = 0;
       for (size_t j = 0; j < d; ++j) t = std::fma(q[head * d + j], cache.keys[p][kv + j], t);
       scores[p] = t * attributes.scale;
@@ -233,7 +236,8 @@ PlainModel::Row PlainModel::attend(const AttentionAttributes& attributes, const 
     for (size_t begin = 0; begin < count; begin += 256) {
       float sum = 0;
       Row part(d);
-      for (size_t p = begin; p < std::min(begin + 256, count); ++p) {
+      if (begin + 256 <= oldest) continue;
+      for (size_t p = std::max(begin, oldest); p < std::min(begin + 256, count); ++p) {
         const float e = math::softmax_weight(scores[p] - m);
         sum += e;
         for (size_t j = 0; j < d; ++j) part[j] = std::fma(e, cache.values[p][kv + j], part[j]);

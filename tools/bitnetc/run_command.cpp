@@ -347,7 +347,7 @@ void add_run_command(Command parent, CommandContext& context) {
       "Examples:\n"
       "  bitnetc run -p \"Once upon a time\" -n 64\n"
       "  bitnetc run ~/models/bitnet-b1.58-2B-4T -p \"The capital of France is\" --temp 0\n"
-      "  bitnetc run model.bnc --system \"Be brief.\" --chat-prompt \"Why is the sky blue?\"\n"
+      "  bitnetc run model.bnc --system \"Be brief.\" --chat-prompt \"Why is it blue?\"\n"
       "  bitnetc run model.bnc -f story.txt --seed 7 --stop \"The End\"\n"
       "  echo \"Once\" | bitnetc run --json | jq .timings\n"
       "On a terminal the prompt is shown before the text; through a pipe only generated\n"
