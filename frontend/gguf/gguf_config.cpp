@@ -122,19 +122,31 @@ class FactsReader {
     return {};
   }
 
-  // Scaling by 1 is no scaling; any other is refused.
   Status read_rope() {
     BITNETC_ASSIGN_OR_RETURN(const auto theta,
                              reader_.number(key("rope.freq_base"), kFloatMin, kFloatMax));
     config().rope_theta = theta.value_or(kDefaultRopeTheta);
     BITNETC_RETURN_IF_ERROR(
         reader_.expect_number(key("rope.dimension_count"), static_cast<double>(config().head_dim)));
+    return read_rope_scaling();
+  }
+
+  // Linear scaling, which is what a factor without a type means. By 1 it is none.
+  Status read_rope_scaling() {
+    constexpr double kLeastFactor = 1;
     BITNETC_RETURN_IF_ERROR(reader_.expect_text(key("rope.scaling.type"), {"none", "linear"}));
-    for (const char* name :
-         {"rope.scaling.factor", "rope.scale_linear", "rope.scaling.attn_factor"})
+    BITNETC_ASSIGN_OR_RETURN(const auto type, reader_.text(key("rope.scaling.type")));
+    BITNETC_ASSIGN_OR_RETURN(const auto factor,
+                             reader_.number(key("rope.scaling.factor"), kLeastFactor, kFloatMax));
+    for (const char* name : {"rope.scale_linear", "rope.scaling.attn_factor"})
       BITNETC_RETURN_IF_ERROR(reader_.expect_number(key(name), 1));
     for (const char* name : {"rope.scaling.original_context_length", "rope.scaling.finetuned"})
-      reader_.find(key(name));  // without a factor they say nothing
+      reader_.find(key(name));  // linear scaling does not depend on them
+    if (factor.value_or(1) == 1) return {};
+    if (type == "none")
+      return reader_.error(StatusCode::kDataCorrupt, "{} = \"none\" contradicts {} = {}",
+                           key("rope.scaling.type"), key("rope.scaling.factor"), *factor);
+    config().rope_scaling = {.kind = RopeScaling::Kind::kLinear, .factor = *factor};
     return {};
   }
 

@@ -65,6 +65,9 @@ class GgufExport {
     if (architecture_ == nullptr)
       return make_error(StatusCode::kUnsupported, "family \"{}\" has no architecture of GGUF files",
                         graph_.config.family);
+    if (graph_.config.output != ModelOutput::kLogits)
+      return Status(StatusCode::kUnsupported,
+                    "a text encoder cannot be written as a GGUF file yet");
     BITNETC_RETURN_IF_ERROR(plan_tables());
     BITNETC_RETURN_IF_ERROR(plan_vectors());
     BITNETC_RETURN_IF_ERROR(plan_ternary());
@@ -168,11 +171,26 @@ class GgufExport {
     return matrix;
   }
 
+  std::string key(std::string_view name) const {
+    return fmt::format("{}.{}", architecture_->name, name);
+  }
+
+  Status add_rope_scaling(const RopeScaling& scaling) {
+    if (scaling.kind == RopeScaling::Kind::kNone) return {};
+    const auto factor = static_cast<float>(scaling.factor);
+    const bool is_exact = static_cast<double>(factor) == scaling.factor;
+    if (scaling.kind != RopeScaling::Kind::kLinear || !is_exact)
+      return make_error(StatusCode::kUnsupported,
+                        "RoPE scaling ({}) cannot be written as a GGUF file; only linear scaling "
+                        "by an fp32 number can",
+                        describe(scaling));
+    writer_.add_text(key("rope.scaling.type"), "linear");
+    writer_.add_f32(key("rope.scaling.factor"), factor);
+    return {};
+  }
+
   Status add_values() {
     const ModelConfig& config = graph_.config;
-    const auto key = [&](std::string_view name) {
-      return fmt::format("{}.{}", architecture_->name, name);
-    };
     writer_.add_text("general.architecture", architecture_->name);
     writer_.add_text("general.type", "model");
     writer_.add_u32("general.file_type", row_of(options_.ternary).file_type);
@@ -197,6 +215,7 @@ class GgufExport {
                         "rope_theta = {} is not an fp32 number, which a GGUF file holds",
                         config.rope_theta);
     writer_.add_f32(key("rope.freq_base"), theta);
+    BITNETC_RETURN_IF_ERROR(add_rope_scaling(config.rope_scaling));
     writer_.add_text(key("hidden_activation"), architecture_->activation);
     const GenerationDefaults& generation = graph_.generation;
     if (generation.do_sample || generation.temperature || generation.top_p || generation.top_k ||

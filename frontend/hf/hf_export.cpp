@@ -40,6 +40,10 @@ class FolderExport {
       return make_error(StatusCode::kUnsupported,
                         "family \"{}\" cannot be written as a Hugging Face folder yet",
                         graph_.config.family);
+    if (graph_.config.rope_scaling.kind != RopeScaling::Kind::kNone)
+      return make_error(StatusCode::kUnsupported,
+                        "RoPE scaling ({}) cannot be written as a Hugging Face folder yet",
+                        describe(graph_.config.rope_scaling));
     BITNETC_RETURN_IF_ERROR(make_folder());
     BITNETC_RETURN_IF_ERROR(write_weights());
     BITNETC_RETURN_IF_ERROR(write_text("tokenizer.json", graph_.tokenizer_json));

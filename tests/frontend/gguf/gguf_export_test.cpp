@@ -75,6 +75,12 @@ TEST_F(GgufExport, KeepsEveryBitInEveryType) {
 }
 
 // 0.3 has no fp16, and its matrices no blocks of 256 columns.
+TEST_F(GgufExport, KeepsLinearRopeScaling) {
+  LoadedModel model = load_files(make_packed_model(kGgufShape, 69));
+  model.graph.config.rope_scaling = {.kind = RopeScaling::Kind::kLinear, .factor = 2.5};
+  EXPECT_EQ(round_trip(model.graph, {}).graph.config.rope_scaling, model.graph.config.rope_scaling);
+}
+
 TEST_F(GgufExport, KeepsScalesThatTheTypeRounds) {
   GgufBuilder source = make_gguf_model(kGgufShape, make_packed_model(kGgufShape, 62));
   for (GgufBuilder::Tensor& tensor : source.tensors)
@@ -239,6 +245,14 @@ TEST_F(GgufExport, RefusesWhatItCannotWrite) {
   graph = model.graph;
   graph.config.rope_theta = 500000.1;
   refuse(graph, {"rope_theta"});
+  graph = model.graph;
+  graph.config.rope_scaling = {.kind = RopeScaling::Kind::kYarn, .factor = 4};
+  refuse(graph, {"RoPE scaling (yarn, factor 4"});
+  graph.config.rope_scaling = {.kind = RopeScaling::Kind::kLinear, .factor = 1.1};
+  refuse(graph, {"RoPE scaling (linear, factor 1.1"});
+  graph = model.graph;
+  graph.config.output = ModelOutput::kHidden;
+  refuse(graph, {"a text encoder"});
   graph = model.graph;
   graph.tables[0].name = "\x1b[2J";
   refuse(graph, {"\\x1b[2J: architecture \"bitnet-b1.58\" has no tensor for it"});

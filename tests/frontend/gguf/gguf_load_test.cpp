@@ -92,6 +92,28 @@ TEST(LoadGguf, MultipliesWithTheScaleTensor) {
                StatusCode::kDataCorrupt, {"blk.1.ffn_up.scale: is 0"});
 }
 
+TEST(LoadGguf, ReadsLinearRopeScaling) {
+  const auto scaling_with = [](const std::function<void(GgufBuilder&)>& change) {
+    const auto loaded = load_changed(change);
+    EXPECT_TRUE(loaded.ok()) << loaded.status().message();
+    return loaded->graph.config.rope_scaling;
+  };
+  const RopeScaling by_two{.kind = RopeScaling::Kind::kLinear, .factor = 2};
+  EXPECT_EQ(scaling_with([](GgufBuilder& gguf) {
+              gguf.add_text("bitnet-b1.58.rope.scaling.type", "linear");
+              gguf.add_f32("bitnet-b1.58.rope.scaling.factor", 2);
+            }),
+            by_two);
+  EXPECT_EQ(
+      scaling_with([](GgufBuilder& gguf) { gguf.add_f32("bitnet-b1.58.rope.scaling.factor", 2); }),
+      by_two);
+  EXPECT_EQ(scaling_with([](GgufBuilder& gguf) {
+              gguf.add_text("bitnet-b1.58.rope.scaling.type", "linear");
+              gguf.add_f32("bitnet-b1.58.rope.scaling.factor", 1);
+            }),
+            RopeScaling());
+}
+
 TEST(LoadGguf, RefusesWhatContradictsItself) {
   const auto refuse = [](const std::function<void(GgufBuilder&)>& change, StatusCode code,
                          std::initializer_list<std::string> named) {
@@ -122,8 +144,14 @@ TEST(LoadGguf, RefusesWhatContradictsItself) {
   refuse(with_u32("bitnet-b1.58.attention.sliding_window", 512), StatusCode::kUnsupported,
          {"sliding_window"});
   refuse(with_u32("prism.hadamard.version", 1), StatusCode::kUnsupported, {"prism.hadamard"});
-  refuse([](GgufBuilder& gguf) { gguf.add_f32("bitnet-b1.58.rope.scaling.factor", 2); },
-         StatusCode::kUnsupported, {"rope.scaling.factor"});
+  refuse(
+      [](GgufBuilder& gguf) {
+        gguf.add_text("bitnet-b1.58.rope.scaling.type", "none");
+        gguf.add_f32("bitnet-b1.58.rope.scaling.factor", 2);
+      },
+      StatusCode::kDataCorrupt, {"rope.scaling.type = \"none\" contradicts", "factor = 2"});
+  refuse([](GgufBuilder& gguf) { gguf.add_f32("bitnet-b1.58.rope.scaling.factor", 0.5); },
+         StatusCode::kDataCorrupt, {"rope.scaling.factor"});
   refuse([](GgufBuilder& gguf) { gguf.add_text("bitnet-b1.58.rope.scaling.type", "yarn"); },
          StatusCode::kUnsupported, {"rope.scaling.type = \"yarn\""});
   refuse([](GgufBuilder& gguf) { gguf.add_text("bitnet-b1.58.hidden_activation", "silu"); },
