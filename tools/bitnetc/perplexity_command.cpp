@@ -153,9 +153,9 @@ Status score_whole_text(const PerplexityOptions& options, CommandContext& contex
   print_out("perplexity  {:.4f}\n", score.perplexity());
   print_out("mean NLL    {:.6f} +- {:.6f} nats per token, {:.4f} bits per byte\n", score.mean_nll(),
             score.standard_error(), bits_per_byte);
-  print_out("protocol    {} of {} tokens in {} windows of {}, stride {}, {} begin-of-text\n",
-            score.nll.size(), ids.size(), score.windows, windows.window, windows.stride,
-            windows.begin_id ? "each behind" : "without");
+  print_out("protocol    {} of {} tokens in {} window{} of {}, stride {}, {} begin-of-text\n",
+            score.nll.size(), ids.size(), score.windows, plural(score.windows), windows.window,
+            windows.stride, windows.begin_id ? "each behind" : "without");
   return {};
 }
 
