@@ -174,6 +174,7 @@ class Compilation {
             .generation = graph_.generation,
             .chat_template = graph_.chat_template,
             .special_tokens = graph_.special_tokens,
+            .encoder = graph_.encoder,
             .program = std::move(program_)};
   }
 

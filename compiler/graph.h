@@ -154,6 +154,7 @@ struct Graph {
   std::string tokenizer_json;  // the bytes of tokenizer.json, or of tokenizer.model
   std::string chat_template;   // Jinja, may be empty
   std::map<std::string, std::string> special_tokens;  // "eos_token" -> its text, for the template
+  EncoderDefaults encoder;                            // of a text encoder
   std::vector<SourceFile> sources;
 
   std::vector<Node> nodes;             // in execution order

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,6 +63,23 @@ struct ModelConfig {
   int64_t output_columns() const {
     return output == ModelOutput::kLogits ? vocab_size : hidden_size;
   }
+};
+
+// How a text encoder makes one vector of the rows of a text.
+enum class Pooling {
+  kLast,   // the row of the last token
+  kMean,   // the mean of all rows
+  kFirst,  // the row of the first token
+};
+std::string_view pooling_name(Pooling pooling);  // "last", "mean", "first"
+std::optional<Pooling> parse_pooling(std::string_view name);
+
+// What the files of a text encoder say of its use.
+struct EncoderDefaults {
+  std::optional<Pooling> pooling;              // none: they do not say
+  std::map<std::string, std::string> prompts;  // by name: put in front of a text
+  std::string default_prompt;                  // a name of `prompts`; empty: none
+  bool operator==(const EncoderDefaults&) const = default;
 };
 
 // Defaults for generation, from generation_config.json and config.json.

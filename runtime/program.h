@@ -84,6 +84,7 @@ struct ModelDescription {
   GenerationDefaults generation;
   std::string chat_template;                          // Jinja; empty: none
   std::map<std::string, std::string> special_tokens;  // "eos_token" -> its text, for the template
+  EncoderDefaults encoder;                            // of a text encoder
   Program program;
 };
 

@@ -9,6 +9,7 @@
 #include "frontend/families/family.h"
 #include "frontend/hf/hf_config.h"
 #include "frontend/hf/hf_weight_source.h"
+#include "frontend/hf/sentence_transformers.h"
 #include "frontend/hf/tokenizer_config.h"
 #include "frontend/json/object_reader.h"
 #include "frontend/json/strict_json.h"
@@ -89,6 +90,7 @@ class FolderLoader {
     BITNETC_RETURN_IF_ERROR(load_chat());
     BITNETC_RETURN_IF_ERROR(load_generation(config));
     add_named_stop();
+    if (config.model.output == ModelOutput::kHidden) BITNETC_RETURN_IF_ERROR(load_encoder());
     BITNETC_RETURN_IF_ERROR(check_layers(config, tensors, origin_of(*config_file)));
     for (const std::string& note : tensors.notes()) model_.report.notes.push_back(note);
     for (const auto& file : tensors.files()) graph().sources.push_back(describe_source(*file));
@@ -183,6 +185,20 @@ class FolderLoader {
     std::vector<int32_t>& stop_ids = graph().generation.stop_ids;
     if (id && std::find(stop_ids.begin(), stop_ids.end(), *id) == stop_ids.end())
       stop_ids.push_back(*id);
+  }
+
+  Status load_encoder() {
+    BITNETC_ASSIGN_OR_RETURN(const auto modules, open_optional("modules.json"));
+    if (modules) BITNETC_RETURN_IF_ERROR(check_modules(text_of(*modules), origin_of(*modules)));
+    BITNETC_ASSIGN_OR_RETURN(const auto pooling, open_optional("1_Pooling/config.json"));
+    if (pooling) {
+      BITNETC_ASSIGN_OR_RETURN(graph().encoder.pooling,
+                               read_pooling(text_of(*pooling), origin_of(*pooling)));
+    }
+    BITNETC_ASSIGN_OR_RETURN(const auto prompts,
+                             open_optional("config_sentence_transformers.json"));
+    if (!prompts) return {};
+    return read_prompts(text_of(*prompts), origin_of(*prompts), &graph().encoder);
   }
 
   Status load_generation(const HfConfig& config) {

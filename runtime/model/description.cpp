@@ -284,6 +284,23 @@ Program parse_program(const json& object) {
   return program;
 }
 
+json print_encoder(const EncoderDefaults& encoder) {
+  json object = {{"prompts", encoder.prompts}, {"default_prompt", encoder.default_prompt}};
+  if (encoder.pooling) object["pooling"] = pooling_name(*encoder.pooling);
+  return object;
+}
+
+EncoderDefaults parse_encoder(const json& object) {
+  EncoderDefaults encoder{.pooling = {},
+                          .prompts = object.at("prompts").get<std::map<std::string, std::string>>(),
+                          .default_prompt = object.at("default_prompt").get<std::string>()};
+  if (object.contains("pooling")) {
+    encoder.pooling = parse_pooling(object.at("pooling").get<std::string>());
+    if (!encoder.pooling) throw BadField("pooling, expected \"last\", \"mean\" or \"first\"");
+  }
+  return encoder;
+}
+
 }  // namespace
 
 std::string print_description(const ModelDescription& description) {
@@ -292,6 +309,8 @@ std::string print_description(const ModelDescription& description) {
                  {"generation", print_generation(description.generation)},
                  {"chat_template", description.chat_template}};
   if (!description.special_tokens.empty()) object["special_tokens"] = description.special_tokens;
+  if (description.config.output == ModelOutput::kHidden)
+    object["encoder"] = print_encoder(description.encoder);
   object["sources"] = json::array();
   for (const SourceFile& source : description.sources)
     object["sources"].push_back(
@@ -317,6 +336,7 @@ Result<ModelDescription> parse_description(const std::string& text, const std::s
     if (object.contains("special_tokens"))
       description.special_tokens =
           object.at("special_tokens").get<std::map<std::string, std::string>>();
+    if (object.contains("encoder")) description.encoder = parse_encoder(object.at("encoder"));
     for (const json& row : object.at("sources"))
       description.sources.push_back({.name = row.at("name").get<std::string>(),
                                      .size_bytes = whole_number<uint64_t>(row.at("size_bytes")),

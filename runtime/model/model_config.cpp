@@ -55,4 +55,19 @@ std::string describe(const RopeScaling& scaling) {
   return std::string(name);
 }
 
+std::string_view pooling_name(Pooling pooling) {
+  switch (pooling) {
+    case Pooling::kLast: return "last";
+    case Pooling::kMean: return "mean";
+    case Pooling::kFirst: return "first";
+  }
+  return "?";
+}
+
+std::optional<Pooling> parse_pooling(std::string_view name) {
+  for (const Pooling pooling : {Pooling::kLast, Pooling::kMean, Pooling::kFirst})
+    if (pooling_name(pooling) == name) return pooling;
+  return std::nullopt;
+}
+
 }  // namespace bitnetc

@@ -275,12 +275,14 @@ void Command::maybe_empty_text(const char* names, std::optional<std::string>& va
 }
 
 void Command::repeated_text(const char* names, std::vector<std::string>& values,
-                            const char* placeholder, const char* help) {
-  valued(names, placeholder, help, [&values](const std::string& option, const auto& given) {
-    for (const std::string& each : given) BITNETC_RETURN_IF_ERROR(expect_text(option, each));
-    values = given;
-    return Status();
-  });
+                            const char* placeholder, const char* help, bool may_be_empty) {
+  valued(names, placeholder, help,
+         [&values, may_be_empty](const std::string& option, const auto& given) {
+           for (const std::string& each : given)
+             if (!may_be_empty) BITNETC_RETURN_IF_ERROR(expect_text(option, each));
+           values = given;
+           return Status();
+         });
 }
 
 void Command::choice(const char* names, std::vector<std::string> choices, const char* help,

@@ -69,7 +69,7 @@ class Command {
   void maybe_empty_text(const char* names, std::optional<std::string>& value,
                         const char* placeholder, std::string help);
   void repeated_text(const char* names, std::vector<std::string>& values, const char* placeholder,
-                     const char* help);
+                     const char* help, bool may_be_empty = false);
   void choice(const char* names, std::vector<std::string> choices, const char* help,
               std::function<void(const std::string&)> store);
   // Separated by commas; `values` holds the default.

@@ -75,7 +75,7 @@ std::vector<std::string> model_files(const ModelLocation& location) {
   static constexpr std::string_view kNames[] = {
       "config.json",           "generation_config.json", "tokenizer.json",
       "tokenizer_config.json", "chat_template.jinja",    "model.safetensors.index.json",
-      "tokenizer.model"};
+      "tokenizer.model",       "modules.json",           "config_sentence_transformers.json"};
   std::vector<std::string> files;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(location.path, error)) {
@@ -83,6 +83,8 @@ std::vector<std::string> model_files(const ModelLocation& location) {
     const bool is_read = name.ends_with(".safetensors") || std::ranges::count(kNames, name) > 0;
     if (is_read && entry.is_regular_file(error)) files.push_back(entry.path().string());
   }
+  const fs::path pooling = fs::path(location.path) / "1_Pooling" / "config.json";
+  if (fs::is_regular_file(pooling, error)) files.push_back(pooling.string());
   std::ranges::sort(files);
   return files;
 }

@@ -1,0 +1,25 @@
+// The files in which sentence-transformers says how a text encoder is used.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "runtime/model_config.h"
+#include "runtime/status.h"
+
+namespace bitnetc {
+
+// modules.json: a Transformer, a Pooling and nothing but a Normalize behind them.
+// Error: kDataCorrupt; kUnsupported naming another module.
+Status check_modules(std::string_view json, const std::string& origin);
+
+// 1_Pooling/config.json, in either spelling: "pooling_mode": "mean", or one of the flags
+// pooling_mode_*. Error: kDataCorrupt (none or several of them); kUnsupported naming a pooling that
+// is not implemented, or prompts that do not count in the mean.
+Result<Pooling> read_pooling(std::string_view json, const std::string& origin);
+
+// config_sentence_transformers.json: prompts and the default one.
+// Error: kDataCorrupt naming the key.
+Status read_prompts(std::string_view json, const std::string& origin, EncoderDefaults* encoder);
+
+}  // namespace bitnetc

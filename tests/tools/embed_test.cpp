@@ -1,0 +1,144 @@
+// bitnetc embed, against the vectors that an independent implementation recorded.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/cli_fixture.h"
+#include "tests/support/golden.h"
+#include "tests/support/reference_model.h"
+
+namespace bitnetc::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int kUsage = 2, kBadModel = 3;
+
+class Embed : public CliFixture {
+ protected:
+  // A copy of the reference's folder that says how its rows are pooled and what its prompts are.
+  std::string folder_with(const json& pooling, const json& prompts = nullptr) {
+    const fs::path folder = folder_.path() / fmt::format("model{}", ++copies_);
+    fs::create_directories(folder / "1_Pooling");
+    for (const char* name : {"config.json", "model.safetensors", "tokenizer.json"})
+      fs::copy_file(fs::path(source_) / name, folder / name);
+    if (!pooling.is_null()) write_file(folder / "1_Pooling" / "config.json", pooling.dump());
+    if (!prompts.is_null())
+      write_file(folder / "config_sentence_transformers.json", prompts.dump());
+    return folder.string();
+  }
+  json embed(std::vector<std::string> arguments, const std::string& input = "") {
+    arguments.insert(arguments.begin(), "embed");
+    arguments.push_back("--json");
+    const ProcessResult result = bitnetc(arguments, {}, input);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return json::parse(result.out)["embeddings"];
+  }
+  void expect_vector(const json& row, const json& reference_case, const char* pooling) {
+    EXPECT_EQ(row["ids"], reference_case["ids"]);
+    const std::string name = reference_case["name"].get<std::string>() + pooling;
+    const auto expected = read_tensor<float>(vectors_, name);
+    const auto vector = row["embedding"].get<std::vector<float>>();
+    ASSERT_EQ(vector.size(), expected.size());
+    const double allowed = reference_["suggested_tolerance"]["max_abs"];
+    double dot = 0;
+    for (size_t i = 0; i < vector.size(); ++i) {
+      EXPECT_NEAR(vector[i], expected[i], allowed) << name;
+      dot += double{vector[i]} * double{expected[i]};
+    }
+    EXPECT_GE(dot, reference_["suggested_tolerance"]["cosine"].get<double>()) << name;
+  }
+
+  int copies_ = 0;
+  std::string source_ = reference_folder("embedding-gemma3");
+  json reference_ = json::parse(read_file(fs::path(source_) / "reference.json"));
+  SafetensorsFile vectors_ = open_tensors(source_ + "/embeddings.safetensors");
+};
+
+TEST_F(Embed, VectorsOfTheReference) {
+  const std::string mean = folder_with({{"pooling_mode", "mean"}});
+  const std::string last =
+      folder_with({{"pooling_mode_lasttoken", true}, {"pooling_mode_mean_tokens", false}});
+  std::vector<std::string> texts;
+  std::vector<json> cases;
+  for (const json& each : reference_["cases"]) {
+    if (each["ids"].size() > 60) continue;
+    texts.push_back("-p");
+    texts.push_back(each["text"].get<std::string>());
+    cases.push_back(each);
+  }
+  ASSERT_GE(cases.size(), 5u);
+  for (const auto& [folder, pooling] : {std::pair(mean, ".mean"), std::pair(last, ".last")}) {
+    std::vector<std::string> arguments = {folder};
+    arguments.insert(arguments.end(), texts.begin(), texts.end());
+    const json rows = embed(arguments);
+    ASSERT_EQ(rows.size(), cases.size());
+    for (size_t i = 0; i < cases.size(); ++i) expect_vector(rows[i], cases[i], pooling);
+  }
+  EXPECT_EQ(embed({mean, "-p", "a", "--pooling", "last"}), embed({last, "-p", "a"}));
+}
+
+TEST_F(Embed, TheOtherTextsThreadsAndTheFileChangeNoBit) {
+  const std::string folder = folder_with({{"pooling_mode", "mean"}});
+  const json rows = embed({folder, "-p", "one", "-p", "", "-p", "three of them"});
+  EXPECT_EQ(rows[1]["text"], "");
+  const json turned = embed({folder, "-t", "1", "-p", "three of them", "-p", "one"});
+  EXPECT_EQ(turned[0], rows[2]);
+  EXPECT_EQ(turned[1], rows[0]);
+  EXPECT_EQ(embed({folder}, "one\n\nthree of them\n"), rows);
+  EXPECT_EQ(embed({folder, "-f", "-"}, "[\"one\", \"\", \"three of them\"]"), rows);
+  const std::string compiled = folder_.file("m.bnc");
+  EXPECT_EQ(bitnetc({"compile", folder, "-o", compiled}).exit_code, 0);
+  EXPECT_EQ(embed({compiled, "-p", "one"})[0], rows[0]);
+}
+
+TEST_F(Embed, PromptsByName) {
+  const json prompts = {{"prompts", {{"query", "Query: "}, {"document", ""}}},
+                        {"default_prompt_name", nullptr}};
+  const std::string folder = folder_with({{"pooling_mode", "mean"}}, prompts);
+  const json plain = embed({folder, "-p", "Query: who?"});
+  const json named = embed({folder, "-p", "who?", "--prompt-name", "query"});
+  EXPECT_EQ(named[0]["embedding"], plain[0]["embedding"]);
+  EXPECT_EQ(named[0]["text"], "who?");
+  json with_default = prompts;
+  with_default["default_prompt_name"] = "query";
+  const std::string defaults = folder_with({{"pooling_mode", "mean"}}, with_default);
+  EXPECT_EQ(embed({defaults, "-p", "who?"}), named);
+  EXPECT_EQ(embed({defaults, "-p", "who?", "--prompt-name", ""}), embed({folder, "-p", "who?"}));
+  const ProcessResult unknown = bitnetc({"embed", folder, "-p", "x", "--prompt-name", "other"});
+  EXPECT_EQ(unknown.exit_code, kUsage);
+  EXPECT_NE(unknown.err.find("the model has document, query"), std::string::npos) << unknown.err;
+}
+
+TEST_F(Embed, SaysWhatIsMissing) {
+  const std::string folder = folder_with(nullptr);
+  const ProcessResult noted = bitnetc({"embed", folder, "-p", "one", "-p", "two"});
+  EXPECT_EQ(noted.exit_code, 0);
+  EXPECT_NE(noted.err.find("does not say how rows are pooled"), std::string::npos) << noted.err;
+  EXPECT_NE(noted.out.find("2 vectors of 128 numbers"), std::string::npos) << noted.out;
+  const auto refused = [&](std::vector<std::string> arguments, int code, const std::string& message,
+                           const std::string& input = "") {
+    arguments.insert(arguments.begin(), "embed");
+    const ProcessResult result = bitnetc(arguments, {}, input);
+    EXPECT_EQ(result.exit_code, code) << result.err;
+    EXPECT_NE(result.err.find(message), std::string::npos) << result.err;
+  };
+  refused({"fairytale-6m", "-p", "x"}, kBadModel, "is a language model, not a text encoder");
+  refused({folder}, kUsage, "no texts in it");
+  refused({folder}, kBadModel, "no JSON array of texts", "[1]");
+  refused({folder, "-p", "x", "-f", "y"}, kUsage, "-p and -f: expected one of them");
+  refused({folder_with({{"pooling_mode", "max"}}), "-p", "x"}, kBadModel, "pooling max is not");
+  refused({folder_with({{"pooling_mode_max_tokens", true}}), "-p", "x"}, kBadModel,
+          "pooling pooling_mode_max_tokens is not");
+  refused({folder_with(json::object()), "-p", "x"}, kBadModel, "0 of the flags pooling_mode_*");
+  const std::string dense = folder_with({{"pooling_mode", "mean"}});
+  write_file(fs::path(dense) / "modules.json",
+             R"([{"type": "sentence_transformers.models.Dense"}])");
+  refused({dense, "-p", "x"}, kBadModel, "module sentence_transformers.models.Dense");
+}
+
+}  // namespace
+}  // namespace bitnetc::test

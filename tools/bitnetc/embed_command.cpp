@@ -1,0 +1,194 @@
+// bitnetc embed: texts in, a vector for each.
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "runtime/printable.h"
+#include "tools/bitnetc/command_context.h"
+#include "tools/bitnetc/commands.h"
+#include "tools/bitnetc/console.h"
+#include "tools/bitnetc/json_output.h"
+#include "tools/bitnetc/plan_options.h"
+#include "tools/bitnetc/text_input.h"
+#include "tools/engine/embedding.h"
+#include "tools/engine/engine.h"
+
+namespace bitnetc {
+namespace {
+
+constexpr char kAsTheModel[] = "model";
+
+struct EmbedOptions {
+  std::string model, file;
+  std::vector<std::string> texts;
+  std::optional<std::string> prompt_name;
+  std::string pooling = kAsTheModel;
+  PlanRequest plan = {.usage = Usage::kPrefill};
+  bool json = false;
+};
+
+struct Embedding {
+  std::string text;
+  std::vector<int32_t> ids;
+  std::vector<float> vector;
+};
+
+// A JSON array of texts, or else a text per line.
+Result<std::vector<std::string>> parse_texts(const std::string& bytes, const std::string& file) {
+  std::vector<std::string> texts;
+  if (const size_t first = bytes.find_first_not_of(" \t\r\n");
+      first != std::string::npos && bytes[first] == '[') {
+    const auto array = nlohmann::json::parse(bytes, nullptr, /*allow_exceptions=*/false);
+    const auto is_text = [](const nlohmann::json& text) { return text.is_string(); };
+    if (!array.is_array() || !std::ranges::all_of(array, is_text))
+      return make_error(StatusCode::kDataCorrupt,
+                        "{}: begins with '[', but is no JSON array of texts", printable_path(file));
+    return array.get<std::vector<std::string>>();
+  }
+  for (size_t begin = 0; begin < bytes.size();) {
+    const size_t end = std::min(bytes.find('\n', begin), bytes.size());
+    std::string line = bytes.substr(begin, end - begin);
+    if (line.ends_with('\r')) line.pop_back();
+    texts.push_back(std::move(line));
+    begin = end + 1;
+  }
+  return texts;
+}
+
+Result<std::vector<std::string>> read_texts(const EmbedOptions& options) {
+  if (!options.texts.empty() && !options.file.empty())
+    return Status(StatusCode::kInvalidArgument, "-p and -f: expected one of them");
+  if (!options.texts.empty()) return options.texts;
+  const std::string file = options.file.empty() ? "-" : options.file;
+  BITNETC_ASSIGN_OR_RETURN(const std::string bytes, read_text(file));
+  BITNETC_ASSIGN_OR_RETURN(auto texts, parse_texts(bytes, file));
+  if (texts.empty())
+    return make_error(StatusCode::kInvalidArgument, "{}: no texts in it", printable_path(file));
+  return texts;
+}
+
+// What stands in front of every text.
+Result<std::string> prompt_of(const EmbedOptions& options, const EncoderDefaults& defaults) {
+  const std::string name = options.prompt_name.value_or(defaults.default_prompt);
+  if (name.empty()) return std::string();
+  if (const auto found = defaults.prompts.find(name); found != defaults.prompts.end())
+    return found->second;
+  std::string names;
+  for (const auto& [each, text] : defaults.prompts)
+    names += (names.empty() ? "" : ", ") + printable(each, 60);
+  return make_error(StatusCode::kInvalidArgument, "--prompt-name '{}': the model has {}",
+                    printable(name, 60), names.empty() ? "no prompts" : names);
+}
+
+Pooling pooling_of(const EmbedOptions& options, const EncoderDefaults& defaults) {
+  if (const auto asked = parse_pooling(options.pooling)) return *asked;
+  if (!defaults.pooling)
+    print_note(
+        "the model does not say how rows are pooled: the last token's row is taken (--pooling)");
+  return defaults.pooling.value_or(Pooling::kLast);
+}
+
+Result<std::vector<Embedding>> embed_all(const EmbedOptions& options,
+                                         const std::vector<std::string>& texts,
+                                         const Engine& engine, Session& session) {
+  const EncoderDefaults& defaults = engine.model->description().encoder;
+  BITNETC_ASSIGN_OR_RETURN(const std::string prompt, prompt_of(options, defaults));
+  const Pooling pooling = pooling_of(options, defaults);
+  std::vector<Embedding> embeddings;
+  ProgressBar bar("embedding");
+  for (const std::string& text : texts) {
+    Embedding embedding{.text = text, .ids = {}, .vector = {}};
+    const std::string place = fmt::format("text {}", embeddings.size() + 1);
+    auto ids = engine.tokenizer->encode(prompt + text);
+    if (!ids.ok()) return ids.status().with_context(place);
+    embedding.ids = *std::move(ids);
+    if (embedding.ids.empty())
+      return make_error(StatusCode::kInvalidArgument,
+                        "{}: has no tokens; the model's tokenizer adds none", place);
+    if (static_cast<int64_t>(embedding.ids.size()) > session.context_tokens())
+      return make_error(StatusCode::kInvalidArgument,
+                        "{}: has {} tokens; expected at most {}, the context of the model", place,
+                        embedding.ids.size(), session.context_tokens());
+    BITNETC_ASSIGN_OR_RETURN(embedding.vector,
+                             embed_tokens(session, embedding.ids, pooling, &interrupted()));
+    embeddings.push_back(std::move(embedding));
+    bar.update(static_cast<int>(embeddings.size()), static_cast<int>(texts.size()), "");
+  }
+  bar.finish();
+  return embeddings;
+}
+
+void print_json(const Engine& engine, const std::vector<Embedding>& embeddings) {
+  auto rows = nlohmann::ordered_json::array();
+  for (const Embedding& each : embeddings)
+    rows.push_back({{"text", each.text}, {"ids", each.ids}, {"embedding", each.vector}});
+  write_json("embeddings", 1,
+             {{"model", engine.model->file().origin()}, {"embeddings", std::move(rows)}});
+}
+
+// The cosine of every pair, for a quick look; what programs read is --json.
+void print_similarities(const std::vector<Embedding>& embeddings) {
+  constexpr size_t kMostRows = 16;
+  const size_t count = std::min(embeddings.size(), kMostRows);
+  print_out("{} vectors of {} numbers; cosine similarities:\n", embeddings.size(),
+            embeddings.front().vector.size());
+  for (size_t row = 0; row < count; ++row) {
+    std::string line = fmt::format("{:4}", row + 1);
+    for (size_t column = 0; column < count; ++column)
+      line += fmt::format(" {:6.3f}",
+                          cosine_similarity(embeddings[row].vector, embeddings[column].vector));
+    print_out("{}  {}\n", line, printable(embeddings[row].text, 30));
+  }
+  if (embeddings.size() > count)
+    print_out("and {} more (--json has all of them)\n", embeddings.size() - count);
+}
+
+Status embed(const EmbedOptions& options, CommandContext& context) {
+  BITNETC_ASSIGN_OR_RETURN(const std::vector<std::string> texts, read_texts(options));
+  BITNETC_ASSIGN_OR_RETURN(const Engine engine,
+                           make_engine(options.model, context.engine_options(options.plan)));
+  if (engine.model->description().config.output != ModelOutput::kHidden)
+    return make_error(StatusCode::kUnsupported,
+                      "{}: is a language model, not a text encoder; expected one such as "
+                      "bitnet-embedding-0.6b",
+                      printable_path(options.model));
+  BITNETC_ASSIGN_OR_RETURN(
+      const auto session,
+      Session::create(engine.executable, {.threads = context.thread_count(options.plan.threads)}));
+  BITNETC_ASSIGN_OR_RETURN(const auto embeddings, embed_all(options, texts, engine, *session));
+  options.json ? print_json(engine, embeddings) : print_similarities(embeddings);
+  return {};
+}
+
+}  // namespace
+
+void add_embed_command(Command parent, CommandContext& context) {
+  auto options = std::make_shared<EmbedOptions>();
+  Command command = parent.subcommand("embed", "Make a vector of each text, by a text encoder");
+  command.set_footer(
+      "Vectors have length 1; those of one text do not depend on the others.\n"
+      "Examples:\n"
+      "  bitnetc embed bitnet-embedding-0.6b -p \"a cat\" -p \"a dog\" -p \"a bond\"\n"
+      "  bitnetc embed model.bnc -f passages.txt --json > vectors.json\n"
+      "  bitnetc embed model.bnc -p \"who is it?\" --prompt-name query --json");
+  command.text("MODEL", options->model, "MODEL", ".bnc file or model folder of a text encoder");
+  command.require("MODEL");
+  command.repeated_text("-p,--text", options->texts, "TEXT",
+                        "A text (may be repeated, may be empty)", /*may_be_empty=*/true);
+  command.text("-f,--file", options->file, "FILE",
+               "A text per line, or a JSON array of texts ('-': stdin, also the default)");
+  command.maybe_empty_text("--prompt-name", options->prompt_name, "NAME",
+                           "Put the model's prompt of this name in front of each text; '': none");
+  command.choice("--pooling", {kAsTheModel, "last", "mean", "first"},
+                 "Which rows make the vector (default: as the model says, else the last)",
+                 [options](const std::string& pooling) { options->pooling = pooling; });
+  add_threads_option(command, options->plan.threads);
+  add_layout_option(command, options->plan.layout, "Weight layout (default: as compiled)");
+  command.json_flag(options->json);
+  command.verbosity_flags(true, "Say which layouts and kernels run");
+  command.set_action([options, &context]() -> Result<int> {
+    BITNETC_RETURN_IF_ERROR(embed(*options, context));
+    return kExitOk;
+  });
+}
+
+}  // namespace bitnetc
