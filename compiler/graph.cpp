@@ -340,6 +340,19 @@ Status validate(const TernaryMatrix& matrix, const std::string& name) {
   return {};
 }
 
+Result<TernaryMatrix> load_with_one_scale(const TernarySource& source, std::string_view no_more) {
+  BITNETC_ASSIGN_OR_RETURN(TernaryMatrix matrix, source.load());
+  BITNETC_RETURN_IF_ERROR(validate(matrix, source.label()));
+  if (matrix.n != source.n || matrix.k != source.k)
+    return make_error(StatusCode::kDataCorrupt, "{}: is [{}, {}], expected [{}, {}]",
+                      source.label(), matrix.n, matrix.k, source.n, source.k);
+  if (matrix.scales.kind != Scales::Kind::kTensor)
+    return make_error(
+        StatusCode::kUnsupported, "{}: a scale per {} {}, expected one per matrix", source.label(),
+        matrix.scales.kind == Scales::Kind::kRow ? "row" : "group of columns", no_more);
+  return matrix;
+}
+
 Status validate(const Graph& graph) {
   BITNETC_RETURN_IF_ERROR(validate_config(graph.config));
   BITNETC_RETURN_IF_ERROR(validate_weights(graph));

@@ -55,6 +55,10 @@ struct TernarySource {
   // What messages call it.
   const std::string& label() const { return origin.empty() ? name : origin; }
 };
+// The matrix, checked: it is what the source says, and has one scale. `no_more`: what becomes of
+// another one, for the message ("has no kernel yet").
+// Error: the source's; kDataCorrupt as above, or for another shape; kUnsupported for more scales.
+Result<TernaryMatrix> load_with_one_scale(const TernarySource& source, std::string_view no_more);
 
 // A float table at its stored precision, [rows][columns] row-major; may point into a mapped file.
 struct FloatTable {

@@ -3,24 +3,6 @@
 #include <algorithm>
 
 namespace bitnetc {
-namespace {
-
-// The matrix of a source, as the source says it is. Kernels multiply a tile of rows by one factor,
-// so a factor per row or per group of columns ends here.
-Result<TernaryMatrix> load_checked(const TernarySource& source) {
-  BITNETC_ASSIGN_OR_RETURN(TernaryMatrix matrix, source.load());
-  BITNETC_RETURN_IF_ERROR(validate(matrix, source.label()));
-  if (matrix.n != source.n || matrix.k != source.k)
-    return make_error(StatusCode::kDataCorrupt, "{}: is [{}, {}], expected [{}, {}]",
-                      source.label(), matrix.n, matrix.k, source.n, source.k);
-  if (matrix.scales.kind != Scales::Kind::kTensor)
-    return make_error(
-        StatusCode::kUnsupported, "{}: a scale per {} has no kernel yet, only one per matrix has",
-        source.label(), matrix.scales.kind == Scales::Kind::kRow ? "row" : "group of columns");
-  return matrix;
-}
-
-}  // namespace
 
 Result<PackedMatmul> pack_matmul(const Graph& graph, const FusedOp& op) {
   const auto& spec = std::get<MatmulSpec>(op.spec);
@@ -35,7 +17,8 @@ Result<PackedMatmul> pack_matmul(const Graph& graph, const FusedOp& op) {
   int64_t first = 0;
   for (int weight : op.weights) {
     const TernarySource& source = graph.ternary[static_cast<size_t>(weight)];
-    BITNETC_ASSIGN_OR_RETURN(const TernaryMatrix matrix, load_checked(source));
+    BITNETC_ASSIGN_OR_RETURN(const TernaryMatrix matrix,
+                             load_with_one_scale(source, "has no kernel yet"));
     const int64_t tiles = WeightLayout{.id = spec.layout, .n = matrix.n, .k = matrix.k}.tiles();
     for (int64_t t = 0; t < tiles; ++t) {
       const int64_t row = t * kTileRows;

@@ -146,7 +146,8 @@ class GgufExport {
         ++odd_matrices_;
       }
       if (plan.type->name != "I2_S") {
-        BITNETC_ASSIGN_OR_RETURN(const TernaryMatrix matrix, load(source));
+        BITNETC_ASSIGN_OR_RETURN(const TernaryMatrix matrix,
+                                 load_with_one_scale(source, "cannot be written"));
         // Numbers of which all are zero do not say their scale.
         const bool is_float = plan.type->widen != nullptr;
         const bool is_zero = std::ranges::all_of(matrix.trits, [](int8_t t) { return t == 0; });
@@ -156,19 +157,6 @@ class GgufExport {
       ternary_.push_back(std::move(plan));
     }
     return {};
-  }
-
-  static Result<TernaryMatrix> load(const TernarySource& source) {
-    BITNETC_ASSIGN_OR_RETURN(TernaryMatrix matrix, source.load());
-    BITNETC_RETURN_IF_ERROR(validate(matrix, source.label()));
-    if (matrix.n != source.n || matrix.k != source.k)
-      return make_error(StatusCode::kDataCorrupt, "{}: is [{}, {}], expected [{}, {}]",
-                        source.label(), matrix.n, matrix.k, source.n, source.k);
-    if (matrix.scales.kind != Scales::Kind::kTensor)
-      return make_error(
-          StatusCode::kUnsupported, "{}: a scale per {} cannot be written, only one per matrix can",
-          source.label(), matrix.scales.kind == Scales::Kind::kRow ? "row" : "group of columns");
-    return matrix;
   }
 
   std::string key(std::string_view name) const {
@@ -314,7 +302,8 @@ class GgufExport {
   }
 
   Status write_ternary(const TernaryPlan& plan) {
-    BITNETC_ASSIGN_OR_RETURN(TernaryMatrix matrix, load(*plan.source));
+    BITNETC_ASSIGN_OR_RETURN(TernaryMatrix matrix,
+                             load_with_one_scale(*plan.source, "cannot be written"));
     if (plan.heads > 0) rotate_rows(&matrix, plan.heads);
     const float scale = plan.has_scale_tensor ? 1.0f : matrix.scales.values[0];
     std::vector<uint8_t> out(*plan.type->stored_bytes(std::vector{matrix.k, matrix.n}));

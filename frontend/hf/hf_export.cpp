@@ -136,15 +136,8 @@ class FolderExport {
 
   // Bits 2i+1..2i of byte (r, c) hold trit (i * quarter + r, c) + 1.
   static Status write_ternary(const TernarySource& source, SafetensorsWriter* writer) {
-    BITNETC_ASSIGN_OR_RETURN(const TernaryMatrix matrix, source.load());
-    BITNETC_RETURN_IF_ERROR(validate(matrix, source.label()));
-    if (matrix.n != source.n || matrix.k != source.k)
-      return make_error(StatusCode::kDataCorrupt, "{}: is [{}, {}], expected [{}, {}]",
-                        source.label(), matrix.n, matrix.k, source.n, source.k);
-    if (matrix.scales.kind != Scales::Kind::kTensor)
-      return make_error(StatusCode::kUnsupported,
-                        "{}: only one scale per matrix can be written, it has {}", source.label(),
-                        matrix.scales.values.size());
+    BITNETC_ASSIGN_OR_RETURN(const TernaryMatrix matrix,
+                             load_with_one_scale(source, "cannot be written"));
     const int64_t quarter = (matrix.n + 3) / 4;
     std::vector<uint8_t> packed(static_cast<size_t>(quarter * matrix.k));
     for (int64_t row = 0; row < matrix.n; ++row) {

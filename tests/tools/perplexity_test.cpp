@@ -95,6 +95,7 @@ TEST_F(Perplexity, SaysWhatItCannotScore) {
   expect({"--pairs", file}, "", kBadModel, "line 1: continuation: expected a text");
   write_file(file, "\n");
   expect({"--pairs", file}, "", kUsage, "no pairs in it");
+  expect({"--pairs", file, "--keep-newline"}, "", kUsage, "--pairs and --keep-newline: expected");
   expect({"--pairs", file, "-p", "x"}, "", kUsage, "--pairs and -p: expected one of them");
 }
 

@@ -195,6 +195,7 @@ Status perplexity(const PerplexityOptions& options, CommandContext& context) {
   if (!options.pairs_file.empty()) {
     for (const auto& [given, name] : {std::pair{options.text.text.has_value(), "-p"},
                                       {!options.text.file.empty(), "-f"},
+                                      {options.text.keep_newline, "--keep-newline"},
                                       {options.window.has_value(), "--window"},
                                       {options.stride.has_value(), "--stride"}})
       if (given)
