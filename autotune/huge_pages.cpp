@@ -17,13 +17,13 @@ namespace {
 constexpr size_t kUsualHugePageBytes = size_t{2} << 20;
 
 // Empty where it cannot be read.
-std::string read_text(const std::string& path) {
+std::string text_of(const std::string& path) {
   std::ifstream file(path);
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 std::string setting(const char* name) {
-  return read_text(std::string("/sys/kernel/mm/transparent_hugepage/") + name);
+  return text_of(std::string("/sys/kernel/mm/transparent_hugepage/") + name);
 }
 
 struct AddressRange {
@@ -98,7 +98,7 @@ int64_t huge_bytes_in_smaps(std::string_view smaps, uint64_t begin, uint64_t end
 }
 
 HugePageState huge_page_state() {
-  const std::string meminfo = read_text("/proc/meminfo");
+  const std::string meminfo = text_of("/proc/meminfo");
   return {.anonymous = chosen_word(setting("enabled")),
           .defrag = chosen_word(setting("defrag")),
           .shared_memory = chosen_word(setting("shmem_enabled")),
@@ -108,7 +108,7 @@ HugePageState huge_page_state() {
 }
 
 std::optional<int64_t> huge_bytes_of(std::span<const uint8_t> mapped) {
-  const std::string smaps = read_text("/proc/self/smaps");
+  const std::string smaps = text_of("/proc/self/smaps");
   if (smaps.empty()) return std::nullopt;
   const uint64_t begin = reinterpret_cast<uintptr_t>(mapped.data());
   return std::min(huge_bytes_in_smaps(smaps, begin, begin + mapped.size()),

@@ -19,16 +19,16 @@ std::string print_ticks(int64_t ticks, int decimals) {
   return fmt::format("{}.{:0{}}", ticks / unit, ticks % unit, decimals);
 }
 
-std::string microseconds(double seconds) {
+std::string printed_time(double seconds) {
   return print_ticks(std::llround(seconds * kTicksPerSecond), kMicrosecondDecimals);
 }
 
 std::string print_measurement(const Measurement& measured) {
   const std::string predicted =
-      measured.predicted_s == 0 ? "-" : microseconds(measured.predicted_s);
+      measured.predicted_s == 0 ? "-" : printed_time(measured.predicted_s);
   return fmt::format("  {:>{}} us  ({} .. {}, {} sample{})  predicted {}  {} {}\n",
-                     microseconds(measured.median_s), kMicrosecondsWidth,
-                     microseconds(measured.low_s), microseconds(measured.high_s), measured.samples,
+                     printed_time(measured.median_s), kMicrosecondsWidth,
+                     printed_time(measured.low_s), printed_time(measured.high_s), measured.samples,
                      measured.samples == 1 ? "" : "s", predicted, measured.label(),
                      plan_name(measured.plan));
 }

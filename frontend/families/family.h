@@ -16,7 +16,10 @@
 
 namespace bitnetc {
 
-// What a reader takes from a file, whatever its format.
+// What a reader takes from a file, whatever its format. No dimension exceeds kMaxDimension: an int32
+// sum over K products of an int8 and a trit then cannot overflow.
+inline constexpr int64_t kMaxDimension = (int64_t{1} << 24) - 1;
+inline constexpr int64_t kMaxLayers = int64_t{1} << 16;
 inline constexpr int64_t kMaxPositions = int64_t{1} << 24;
 inline constexpr double kFloatMin = std::numeric_limits<float>::min();
 inline constexpr double kFloatMax = std::numeric_limits<float>::max();

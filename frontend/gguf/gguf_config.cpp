@@ -10,9 +10,6 @@
 namespace bitnetc {
 namespace {
 
-// As for configurations of Hugging Face folders (frontend/hf/hf_config.cpp).
-constexpr int64_t kMaxDimension = (int64_t{1} << 24) - 1;
-constexpr int64_t kMaxLayers = int64_t{1} << 16;
 // What a file means that says nothing.
 constexpr double kDefaultRopeTheta = 10000;
 

@@ -15,7 +15,6 @@ namespace bitnetc {
 namespace {
 
 using gguf::tensor_type;
-using gguf::TensorType;
 
 struct FormatRow {
   TernaryFormat format;
@@ -32,7 +31,7 @@ const FormatRow& row_of(TernaryFormat format) {
   return *std::ranges::find(kFormats, format, &FormatRow::format);
 }
 
-bool fits(float value, const TensorType& type) {
+bool fits(float value, const gguf::TensorType& type) {
   if (type.name == "F16" || type.name.starts_with("TQ"))
     return math::widen_f16(math::round_to_f16(value)) == value;
   if (type.name == "BF16") return math::widen_bf16(math::round_to_bf16(value)) == value;
@@ -43,7 +42,7 @@ bool fits(float value, const TensorType& type) {
 struct TernaryPlan {
   const TernarySource* source = nullptr;
   std::string name;  // "blk.0.attn_q"
-  const TensorType* type = nullptr;
+  const gguf::TensorType* type = nullptr;
   int64_t heads = 0;  // whose rows are reordered; 0: none
   // The scale is a tensor of its own, and the matrix holds -1, 0 and +1.
   bool has_scale_tensor = false;
@@ -52,7 +51,7 @@ struct TernaryPlan {
 struct TablePlan {
   const FloatTable* table = nullptr;
   std::string name;
-  const TensorType* type = nullptr;
+  const gguf::TensorType* type = nullptr;
 };
 
 class GgufExport {
@@ -93,7 +92,7 @@ class GgufExport {
     return *std::move(name);
   }
 
-  const TensorType& table_type(const FloatTable& table) const {
+  const gguf::TensorType& table_type(const FloatTable& table) const {
     switch (options_.tables) {
       case TableFormat::kF16: return tensor_type("F16");
       case TableFormat::kQ8_0: return tensor_type("Q8_0");
@@ -128,7 +127,7 @@ class GgufExport {
   // A type that cannot store a matrix leaves it to F16, and a scale that the type rounds to a
   // tensor of its own. Only for these must the scale be known before the tensors are announced.
   Status plan_ternary() {
-    const TensorType& asked = tensor_type(row_of(options_.ternary).type);
+    const gguf::TensorType& asked = tensor_type(row_of(options_.ternary).type);
     for (const TernarySource& source : graph_.ternary) {
       TernaryPlan plan{.source = &source, .type = &asked};
       BITNETC_ASSIGN_OR_RETURN(plan.name, file_name(source.name));
@@ -281,7 +280,7 @@ class GgufExport {
     return {};
   }
 
-  static const TensorType& stored_type(FloatType type) {
+  static const gguf::TensorType& stored_type(FloatType type) {
     if (type == FloatType::kF16) return tensor_type("F16");
     return tensor_type(type == FloatType::kBf16 ? "BF16" : "F32");
   }

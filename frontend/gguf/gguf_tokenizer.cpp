@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "frontend/gguf/splitting_rules.h"
+#include "frontend/gguf/token_type.h"
 #include "frontend/unicode/utf8.h"
 #include "runtime/printable.h"
 
@@ -29,8 +30,7 @@ constexpr char kSpaceMark[] = "\u2581";  // stands for a blank in pieces
 constexpr size_t kMostPieceBytes = 512;
 constexpr int64_t kMostAddedTokens = 1 << 16;
 
-// Values of token_type.
-enum TokenType : int64_t { kNormal = 1, kUnknown, kControl, kUserDefined, kUnused, kByte };
+using enum gguf::TokenType;
 
 // Control tokens that end a text whatever the metadata call the end.
 constexpr std::string_view kEndTexts[] = {"<|eot_id|>",    "<|im_end|>",    "<|end|>",

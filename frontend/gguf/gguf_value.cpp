@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kNames[kGgufValueTypes] = {
     "u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64", "i64", "f64"};
-constexpr size_t kBytes[kGgufValueTypes] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
+constexpr size_t kTypeBytes[kGgufValueTypes] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 
 template <typename T>
 T load(const uint8_t* bytes) {
@@ -68,7 +68,7 @@ std::string_view gguf_value_type_name(GgufValueType type) {
 }
 
 size_t gguf_value_bytes(GgufValueType type) {
-  return kBytes[static_cast<size_t>(type)];
+  return kTypeBytes[static_cast<size_t>(type)];
 }
 
 std::optional<int64_t> GgufValue::integer() const {

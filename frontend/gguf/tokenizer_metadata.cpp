@@ -4,13 +4,14 @@
 #include <map>
 
 #include "frontend/gguf/splitting_rules.h"
+#include "frontend/gguf/token_type.h"
 #include "frontend/tokenizer.h"
 #include "frontend/tokenizer/tokenizer_document.h"
 
 namespace bitnetc {
 namespace {
 
-enum TokenType : int32_t { kNormal = 1, kUnknown, kControl, kUserDefined, kUnused, kByte };
+using enum gguf::TokenType;
 
 const JsonValue* find(const JsonValue* object, std::string_view key) {
   return object == nullptr ? nullptr : object->find(key);

@@ -13,11 +13,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-// No dimension may exceed this: an int32 sum over K products of int8 and a trit then cannot
-// overflow.
-constexpr int64_t kMaxDimension = (int64_t{1} << 24) - 1;
-constexpr int64_t kMaxLayers = int64_t{1} << 16;
-// Longer than any context that was ever trained.
 constexpr NumberRange kNotNegative{0, kFloatMax, "a number, at least 0"};
 constexpr NumberRange kFraction{0, 1, "a number from 0 to 1"};
 

@@ -340,7 +340,7 @@ Result<Value> group_by_filter(const FilterCall& call) {
   return made_list(call, std::move(groups));
 }
 
-constexpr NamedFilter kFilters[] = {
+constexpr NamedFilter kListFilters[] = {
     {"length", length_filter},
     {"count", length_filter},
     {"list", list_filter},
@@ -369,7 +369,7 @@ constexpr NamedFilter kFilters[] = {
 }  // namespace
 
 std::span<const NamedFilter> list_filters() {
-  return kFilters;
+  return kListFilters;
 }
 
 const NamedFilter* find_filter(std::string_view name) {

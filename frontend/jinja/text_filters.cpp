@@ -304,7 +304,7 @@ Result<Value> from_json_filter(const FilterCall& call) {
   return *std::move(read);
 }
 
-constexpr NamedFilter kFilters[] = {
+constexpr NamedFilter kTextFilters[] = {
     {"upper", map_text<upper>},
     {"lower", map_text<lower>},
     {"title", map_text<title_filter>},
@@ -336,7 +336,7 @@ constexpr NamedFilter kFilters[] = {
 }  // namespace
 
 std::span<const NamedFilter> text_filters() {
-  return kFilters;
+  return kTextFilters;
 }
 
 }  // namespace bitnetc::jinja

@@ -9,7 +9,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int64_t kBytes = 256;
+constexpr int64_t kByteTokens = 256;
 constexpr char kBegin[] = "<|begin_of_text|>", kEnd[] = "<|end_of_text|>";
 
 Json added_token(int64_t id, const char* content) {
@@ -25,7 +25,8 @@ std::string synth_tokenizer_json(int64_t vocab) {
   for (int64_t id = 0; id < begin; ++id) {
     std::string token;
     append_byte_symbols(
-        id < kBytes ? std::string(1, static_cast<char>(id)) : " t" + std::to_string(id), token);
+        id < kByteTokens ? std::string(1, static_cast<char>(id)) : " t" + std::to_string(id),
+        token);
     tokens.emplace(std::move(token), id);
   }
   const Json byte_level = {{"type", "ByteLevel"},

@@ -36,7 +36,7 @@ namespace {
 using Xbyak::Ymm;
 using Xbyak::Zmm;
 
-constexpr int kTrits = 3;
+constexpr int kWordTrits = 3;
 constexpr int kFieldBits = 5, kMagnitudeBits = 4;
 // Shifts that bring a field to the low bits of a byte of its word.
 constexpr int kLeftOfField1ToHighByte = 8 - kFieldBits;
@@ -52,11 +52,11 @@ class Tl2DecoderZmm final : public WordDecoder<GroupDecoder> {
   Tl2DecoderZmm() : WordDecoder(tl2_format(), kZmmFile) {
     constants_.add(word_by_word_, [](int i) { return source_byte(DwordOrder::kWordByWord, i); });
     constants_.add(byte_by_byte_, [](int i) { return source_byte(DwordOrder::kByteByByte, i); });
-    for (int t = 0; t < kTrits; ++t) {
+    for (int t = 0; t < kWordTrits; ++t) {
       constants_.add(table(t), [t](int i) {
         const int field = i % (1 << kFieldBits);
         const bool negative = field >> kMagnitudeBits != 0;
-        return code_of_trit(negative ? -magnitude(field) : magnitude(field), kTrits, t);
+        return code_of_trit(negative ? -magnitude(field) : magnitude(field), kWordTrits, t);
       });
     }
   }
@@ -85,7 +85,7 @@ class Tl2DecoderZmm final : public WordDecoder<GroupDecoder> {
 
   Zmm look_up(Xbyak::CodeGenerator& code, int lane, int group, int turn) override {
     const Zmm codes(9 + kLaneRegisters * lane);
-    code.vpermb(codes, indices(lane, turn), table(group % kTrits));
+    code.vpermb(codes, indices(lane, turn), table(group % kWordTrits));
     return codes;
   }
 
@@ -142,10 +142,10 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
       for (int i = 0; i < 2; ++i) load_word_column(code, half(i), w, 2 * pair + i);
       if (kept_[1]) join_fields_2(code, *kept_[pair], half(0), half(1), fields(0));
       for (int i = 0; i < 2; ++i) join_fields_0_and_1(code, half(i), fields(i));
-      decode_columns(code, half(0), half(1), pair * kTrits, sink);
+      decode_columns(code, half(0), half(1), pair * kWordTrits, sink);
     }
     if (kept_[1]) {
-      decode_columns(code, *kept_[0], *kept_[1], 2 * kTrits, sink);
+      decode_columns(code, *kept_[0], *kept_[1], 2 * kWordTrits, sink);
       return;
     }
     for (int i = 0; i < 2; ++i) {
@@ -153,7 +153,7 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
       load_word_column(code, fields(i), w, 2 * i + 1);
       join_fields_2(code, half(i), half(i), fields(i), fields(i));
     }
-    decode_columns(code, half(0), half(1), 2 * kTrits, sink);
+    decode_columns(code, half(0), half(1), 2 * kWordTrits, sink);
   }
 
  private:
@@ -163,7 +163,7 @@ class Tl2DecoderYmm final : public YmmGroupDecoder {
   // Of magnitude m, without a sign.
   static int half_of(int m) { return (m + 1) / 2; }
   static int pair_of(int m) {
-    const int pair = 3 * code_of_trit(m, kTrits, 1) + code_of_trit(m, kTrits, 2) - 4;
+    const int pair = 3 * code_of_trit(m, kWordTrits, 1) + code_of_trit(m, kWordTrits, 2) - 4;
     return pair < 0 ? -pair | kSign : pair;
   }
   static int signed_by_bit_3(int i) { return i & kSign ? -(i % kSign) : i; }
