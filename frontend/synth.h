@@ -1,7 +1,8 @@
 // Random models: the shapes that published models have, those that bitnet.cpp benchmarks with, and
 // whatever a caller makes of them. A model is written as a stream, as a Hugging Face folder:
-// config, generation config, a byte-level tokenizer and one model.safetensors. Weights are scaled
-// so that activations stay of the order of one through any number of layers.
+// config, generation config (of a text encoder the files that say how rows are pooled), a
+// byte-level tokenizer and one model.safetensors. Weights are scaled so that activations stay of
+// the order of one through any number of layers.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,8 @@ enum class SynthFamily {
   kBitnet,     // BitNet-b1.58-2B-4T: squared ReLU, sub-norms, packed weights that are multiplied
   kOneBitLlm,  // bitnet_b1_58: SiLU, sub-norms, bf16 masters
   kLlama,      // Llama3-8B-1.58: a Llama, packed weights whose scales divide, a head of its own
+  kQwen3,      // bitnet-embedding-0.6b: a text encoder, packed weights that are multiplied
+  kGemma3,     // bitnet-embedding-270m: the same with more norms and layers that see a window
 };
 std::span<const std::string_view> synth_family_names();  // in the order of the enumeration
 std::string_view synth_family_name(SynthFamily family);
@@ -34,6 +37,7 @@ struct SynthShape {
   int64_t max_positions = 4096;
 
   int64_t ternary_weights() const;
+  bool is_encoder() const;
 };
 
 struct NamedSynthShape {

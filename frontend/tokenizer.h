@@ -63,6 +63,8 @@ class Tokenizer {
                                             bool add_special) const;
   // What encode() puts before every text: the begin-of-text token, or nothing.
   std::span<const int32_t> prefix() const;
+  // What it puts behind every text: an end-of-text token, or nothing.
+  std::span<const int32_t> suffix() const;
   // Whole-sequence decode. Bytes that are not valid UTF-8 become U+FFFD. An id outside the
   // vocabulary is an error naming it.
   Result<std::string> decode(std::span<const int32_t> ids, bool skip_special = true) const;

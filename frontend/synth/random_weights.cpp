@@ -100,9 +100,10 @@ void append_uniform_row(Random& random, int64_t columns, int64_t ones, float hig
   });
 }
 
-void append_norm_weights(Random& random, int64_t columns, std::vector<uint8_t>& out) {
-  append_bf16_row(columns, out,
-                  [&](int64_t) { return math::round_to_bf16(random.uniform(0.75f, 1.25f)); });
+void append_norm_weights(Random& random, int64_t columns, float centre, std::vector<uint8_t>& out) {
+  append_bf16_row(columns, out, [&](int64_t) {
+    return math::round_to_bf16(random.uniform(centre - 0.25f, centre + 0.25f));
+  });
 }
 
 }  // namespace bitnetc

@@ -58,7 +58,7 @@ class MasterTrits {
 // bf16 values, uniform in (-high, high); the first `ones` of each row are 1.
 void append_uniform_row(Random& random, int64_t columns, int64_t ones, float high,
                         std::vector<uint8_t>& out);
-// bf16 values, uniform in [0.75, 1.25).
-void append_norm_weights(Random& random, int64_t columns, std::vector<uint8_t>& out);
+// bf16 values, uniform in [centre - 0.25, centre + 0.25).
+void append_norm_weights(Random& random, int64_t columns, float centre, std::vector<uint8_t>& out);
 
 }  // namespace bitnetc

@@ -5,7 +5,7 @@
 namespace bitnetc {
 namespace {
 
-constexpr std::string_view kFamilyNames[] = {"bitnet", "1bitllm", "llama"};
+constexpr std::string_view kFamilyNames[] = {"bitnet", "1bitllm", "llama", "qwen3", "gemma3"};
 
 // The models that bitnet.cpp's generator makes: as many key heads as query heads.
 constexpr NamedSynthShape dummy(std::string_view name, int64_t hidden, int64_t ffn, int64_t layers,
@@ -21,6 +21,36 @@ constexpr NamedSynthShape dummy(std::string_view name, int64_t hidden, int64_t f
            .head_dim = hidden / heads,
            .vocab = 32002,
            .max_positions = 2048}};
+}
+
+constexpr NamedSynthShape falcon3(std::string_view name, std::string_view meaning, int64_t hidden,
+                                  int64_t ffn, int64_t layers, int64_t vocab = 131072) {
+  return {name,
+          meaning,
+          {.family = SynthFamily::kLlama,
+           .hidden = hidden,
+           .ffn = ffn,
+           .layers = layers,
+           .heads = hidden / 256,
+           .kv_heads = 4,
+           .head_dim = 256,
+           .vocab = vocab,
+           .max_positions = 32768}};
+}
+
+constexpr NamedSynthShape falcon_e(std::string_view name, std::string_view meaning, int64_t ffn,
+                                   int64_t layers) {
+  return {name,
+          meaning,
+          {.family = SynthFamily::kLlama,
+           .hidden = 2048,
+           .ffn = ffn,
+           .layers = layers,
+           .heads = 16,
+           .kv_heads = 2,
+           .head_dim = 128,
+           .vocab = 32768,
+           .max_positions = 32768}};
 }
 
 constexpr NamedSynthShape kShapes[] = {
@@ -68,6 +98,34 @@ constexpr NamedSynthShape kShapes[] = {
       .head_dim = 128,
       .vocab = 128256,
       .max_positions = 8192}},
+    falcon3("falcon3-1b", "Falcon3-1B-Instruct-1.58bit", 2048, 8192, 18),
+    falcon3("falcon3-3b", "Falcon3-3B-1.58bit", 3072, 9216, 22),
+    falcon3("falcon3-7b", "Falcon3-7B-1.58bit", 3072, 23040, 28, 131080),
+    falcon3("falcon3-10b", "Falcon3-10B-1.58bit", 3072, 23040, 40),
+    falcon_e("falcon-e-1b", "Falcon-E-1B", 9216, 24),
+    falcon_e("falcon-e-3b", "Falcon-E-3B", 13312, 32),
+    {"embedding-0.6b",
+     "bitnet-embedding-0.6b",
+     {.family = SynthFamily::kQwen3,
+      .hidden = 1024,
+      .ffn = 3072,
+      .layers = 28,
+      .heads = 16,
+      .kv_heads = 8,
+      .head_dim = 128,
+      .vocab = 151936,
+      .max_positions = 32768}},
+    {"embedding-270m",
+     "bitnet-embedding-270m",
+     {.family = SynthFamily::kGemma3,
+      .hidden = 640,
+      .ffn = 2048,
+      .layers = 18,
+      .heads = 4,
+      .kv_heads = 1,
+      .head_dim = 256,
+      .vocab = 262144,
+      .max_positions = 32768}},
     dummy("125m", 768, 3072, 11, 12),
     dummy("350m", 1024, 3072, 24, 16),
     dummy("1b", 2048, 3584, 24, 32),
@@ -106,6 +164,10 @@ std::optional<SynthFamily> parse_synth_family(std::string_view name) {
 int64_t SynthShape::ternary_weights() const {
   const int64_t q = heads * head_dim, kv = kv_heads * head_dim;
   return layers * (hidden * (2 * q + 2 * kv) + 3 * hidden * ffn);
+}
+
+bool SynthShape::is_encoder() const {
+  return family == SynthFamily::kQwen3 || family == SynthFamily::kGemma3;
 }
 
 std::span<const NamedSynthShape> named_synth_shapes() {

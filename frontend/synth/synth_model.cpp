@@ -48,7 +48,7 @@ class TensorList {
         signed_columns_(request.active ? shape_.hidden / 4 : 0) {
     add_table("model.embed_tokens.weight", signed_columns_);
     for (int64_t layer = 0; layer < shape_.layers; ++layer) add_layer(layer);
-    add_norm("model.norm.weight", shape_.hidden);
+    add_native_norm("model.norm.weight", shape_.hidden);
     if (shape_.family == SynthFamily::kLlama) add_table("lm_head.weight", 0);
   }
 
@@ -60,7 +60,10 @@ class TensorList {
   // Uniform values of variance 1.
   static constexpr float kUnitHigh = 1.7320508f;
 
-  bool has_sub_norms() const { return shape_.family != SynthFamily::kLlama; }
+  bool has_sub_norms() const {
+    return shape_.family == SynthFamily::kBitnet || shape_.family == SynthFamily::kOneBitLlm;
+  }
+  bool is_gemma() const { return shape_.family == SynthFamily::kGemma3; }
   bool is_packed() const { return shape_.family != SynthFamily::kOneBitLlm; }
 
   void add_layer(int64_t layer) {
@@ -69,7 +72,11 @@ class TensorList {
     const bool is_old = shape_.family == SynthFamily::kOneBitLlm;
     const int64_t hidden = shape_.hidden, q = shape_.heads * shape_.head_dim;
     const int64_t kv = shape_.kv_heads * shape_.head_dim;
-    add_norm(prefix + "input_layernorm.weight", hidden);
+    add_native_norm(prefix + "input_layernorm.weight", hidden);
+    if (shape_.is_encoder()) {
+      add_native_norm(self + "q_norm.weight", shape_.head_dim);
+      add_native_norm(self + "k_norm.weight", shape_.head_dim);
+    }
     add_projection(self + "q_proj", {.n = q, .k = hidden});
     add_projection(self + "k_proj", {.n = kv, .k = hidden});
     add_projection(self + "v_proj", {.n = kv, .k = hidden});
@@ -78,7 +85,11 @@ class TensorList {
     // The columns that carry the signs stay as the embedding has them: no layer adds to them.
     add_projection(self + "o_proj", {.n = hidden, .k = q, .silent_rows = signed_columns_},
                    kResidualGain);
-    add_norm(prefix + "post_attention_layernorm.weight", hidden);
+    add_native_norm(prefix + "post_attention_layernorm.weight", hidden);
+    if (is_gemma()) {
+      add_native_norm(prefix + "pre_feedforward_layernorm.weight", hidden);
+      add_native_norm(prefix + "post_feedforward_layernorm.weight", hidden);
+    }
     add_projection(mlp + "gate_proj", gate_rule(mlp));
     add_projection(mlp + "up_proj", {.n = shape_.ffn, .k = hidden});
     if (has_sub_norms())
@@ -108,6 +119,7 @@ class TensorList {
     const uint16_t m = magnitude(rule.k, gain);
     const std::string weight = name + ".weight";
     const Random random = tensor_random(request_.seed, weight);
+    if (shape_.is_encoder()) add_norm(name + ".norm.weight", rule.k);
     if (is_packed()) {
       const int64_t rows = ceil_div(rule.n, int64_t{4});
       tensors_.push_back({.header = {weight, "U8", {rows, rule.k}}, .rows = rows, .begin = [=] {
@@ -141,13 +153,19 @@ class TensorList {
                         }});
   }
 
-  void add_norm(const std::string& name, int64_t columns) {
+  // Of factors about `centre`.
+  void add_norm(const std::string& name, int64_t columns, float centre = 1) {
     const Random random = tensor_random(request_.seed, name);
     tensors_.push_back({.header = {name, "BF16", {columns}}, .begin = [=] {
                           return [=, random = random](int64_t, std::vector<uint8_t>& out) mutable {
-                            append_norm_weights(random, columns, out);
+                            append_norm_weights(random, columns, centre, out);
                           };
                         }});
+  }
+
+  // A Gemma's factors are 1 + w.
+  void add_native_norm(const std::string& name, int64_t columns) {
+    add_norm(name, columns, is_gemma() ? 0 : 1);
   }
 
   void add_table(const std::string& name, int64_t ones) {
@@ -167,39 +185,79 @@ class TensorList {
   std::vector<SynthTensor> tensors_;
 };
 
+// What config.json of a family says in a way of its own.
+struct ConfigWords {
+  const char* model_type;
+  const char* architecture;
+  const char* activation_key;
+  const char* activation;
+  double rope_theta;
+  bool tied_head;
+};
+
+ConfigWords config_words(SynthFamily family) {
+  switch (family) {
+    case SynthFamily::kBitnet:
+      return {"bitnet", "BitNetForCausalLM", "hidden_act", "relu2", 5e5, true};
+    case SynthFamily::kOneBitLlm:
+      return {"llama", "BitnetForCausalLM", "hidden_act", "silu", 1e4, true};
+    case SynthFamily::kLlama:
+      return {"llama", "LlamaForCausalLM", "hidden_act", "silu", 5e5, false};
+    case SynthFamily::kQwen3: return {"qwen3", "Qwen3Model", "hidden_act", "silu", 1e6, true};
+    case SynthFamily::kGemma3:
+      return {"gemma3_text", "Gemma3TextModel", "hidden_activation", "gelu_pytorch_tanh", 1e6,
+              true};
+  }
+  return {};
+}
+
+// Every sixth layer sees all positions.
+ordered_json gemma_layer_types(int64_t layers) {
+  ordered_json types = ordered_json::array();
+  for (int64_t layer = 1; layer <= layers; ++layer)
+    types.push_back(layer % 6 == 0 ? "full_attention" : "sliding_attention");
+  return types;
+}
+
 std::string config_json(const SynthShape& shape) {
-  ordered_json config = {{"architectures", ordered_json::array()},
+  const ConfigWords words = config_words(shape.family);
+  ordered_json config = {{"architectures", ordered_json::array({words.architecture})},
                          {"bos_token_id", shape.vocab - 2},
                          {"eos_token_id", shape.vocab - 1},
-                         {"hidden_act", shape.family == SynthFamily::kBitnet ? "relu2" : "silu"},
+                         {words.activation_key, words.activation},
                          {"hidden_size", shape.hidden},
                          {"intermediate_size", shape.ffn},
                          {"max_position_embeddings", shape.max_positions},
-                         {"model_type", shape.family == SynthFamily::kBitnet ? "bitnet" : "llama"},
+                         {"model_type", words.model_type},
                          {"num_attention_heads", shape.heads},
                          {"num_hidden_layers", shape.layers},
                          {"num_key_value_heads", shape.kv_heads},
                          {"rms_norm_eps", 1e-5},
-                         {"rope_theta", shape.family == SynthFamily::kOneBitLlm ? 1e4 : 5e5},
-                         {"tie_word_embeddings", shape.family != SynthFamily::kLlama},
+                         {"rope_theta", words.rope_theta},
+                         {"tie_word_embeddings", words.tied_head},
                          {"torch_dtype", "bfloat16"},
                          {"use_cache", true},
                          {"vocab_size", shape.vocab}};
-  if (shape.head_dim * shape.heads != shape.hidden) config["head_dim"] = shape.head_dim;
+  if (shape.head_dim * shape.heads != shape.hidden || shape.is_encoder())
+    config["head_dim"] = shape.head_dim;
   switch (shape.family) {
+    case SynthFamily::kGemma3:
+      config["query_pre_attn_scalar"] = shape.head_dim;
+      config["sliding_window"] = 512;
+      config["layer_types"] = gemma_layer_types(shape.layers);
+      config["rope_local_base_freq"] = 1e4;
+      [[fallthrough]];
+    case SynthFamily::kQwen3:
     case SynthFamily::kBitnet:
-      config["architectures"].push_back("BitNetForCausalLM");
       config["quantization_config"] = {{"quant_method", "bitnet"},
                                        {"linear_class", "autobitlinear"},
                                        {"quantization_mode", "offline"}};
       break;
     case SynthFamily::kOneBitLlm:
-      config["architectures"].push_back("BitnetForCausalLM");
       config["weight_bits"] = 1;
       config["input_bits"] = 8;
       break;
     case SynthFamily::kLlama:
-      config["architectures"].push_back("LlamaForCausalLM");
       config["quantization_config"] = {
           {"quant_method", "bitnet"}, {"modules_to_not_convert", ordered_json::array({"lm_head"})}};
       break;
@@ -274,14 +332,29 @@ Status validate(const SynthRequest& request) {
   return {};
 }
 
+Status write_generation_config(const SynthShape& shape, const fs::path& folder) {
+  const ordered_json generation = {{"bos_token_id", shape.vocab - 2},
+                                   {"eos_token_id", shape.vocab - 1}};
+  return write_text(folder / "generation_config.json", generation.dump(2) + "\n");
+}
+
+Status write_pooling(const fs::path& folder) {
+  const fs::path pooling = folder / "1_Pooling";
+  std::error_code failure;
+  if (!fs::create_directory(pooling, failure))
+    return make_error(StatusCode::kIoError, "{}: cannot make the folder: {}",
+                      printable_path(pooling.string()), failure.message());
+  return write_text(pooling / "config.json",
+                    ordered_json({{"pooling_mode", "lasttoken"}}).dump(2) + "\n");
+}
+
 Status write_files(const SynthRequest& request, const fs::path& folder, Notes& notes,
                    const CancelToken* cancel) {
   const SynthShape& shape = request.shape;
-  const ordered_json generation = {{"bos_token_id", shape.vocab - 2},
-                                   {"eos_token_id", shape.vocab - 1}};
   BITNETC_RETURN_IF_ERROR(check_room(folder, synth_bytes(request)));
   BITNETC_RETURN_IF_ERROR(write_text(folder / "tokenizer.json", synth_tokenizer_json(shape.vocab)));
-  BITNETC_RETURN_IF_ERROR(write_text(folder / "generation_config.json", generation.dump(2) + "\n"));
+  BITNETC_RETURN_IF_ERROR(shape.is_encoder() ? write_pooling(folder)
+                                             : write_generation_config(shape, folder));
   BITNETC_RETURN_IF_ERROR(write_tensors(request, folder / "model.safetensors", notes, cancel));
   return write_text(folder / "config.json", config_json(shape));
 }
@@ -308,8 +381,9 @@ Status write_synth_folder(const SynthRequest& request, const std::string& folder
                       printable_path(folder));
   const Status status = write_files(request, folder, notes, cancel);
   if (status.ok()) return {};
-  for (const char* name : {"tokenizer.json", "generation_config.json", "model.safetensors"})
-    fs::remove(fs::path(folder) / name, failure);
+  for (const char* name :
+       {"tokenizer.json", "generation_config.json", "1_Pooling", "model.safetensors"})
+    fs::remove_all(fs::path(folder) / name, failure);
   if (is_new) fs::remove(folder, failure);
   return status;
 }

@@ -378,6 +378,10 @@ std::span<const int32_t> Tokenizer::prefix() const {
   return impl_->frame.before;
 }
 
+std::span<const int32_t> Tokenizer::suffix() const {
+  return impl_->frame.behind;
+}
+
 Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
   const TokenDecoding& decoding = *impl_->decoding;
   DecodeState state = decoding.start();

@@ -1,4 +1,5 @@
 // bitnetc embed, against the vectors that an independent implementation recorded.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -93,6 +94,45 @@ TEST_F(Embed, TheOtherTextsThreadsAndTheFileChangeNoBit) {
   const std::string compiled = folder_.file("m.bnc");
   EXPECT_EQ(bitnetc({"compile", folder, "-o", compiled}).exit_code, 0);
   EXPECT_EQ(embed({compiled, "-p", "one"})[0], rows[0]);
+}
+
+// More rows than one pass takes, texts that begin in one and end in another.
+TEST_F(Embed, ManyTextsGiveWhatEachGivesAlone) {
+  std::string long_text, lines;
+  for (int i = 0; i < 60; ++i) long_text += fmt::format("word {} ", i);
+  std::vector<std::string> texts;
+  for (int i = 0; i < 40; ++i)
+    texts.push_back(i == 20 ? long_text : long_text.substr(0, static_cast<size_t>(7 * i)));
+  for (const std::string& text : texts) lines += text + "\n";
+  for (const char* pooling : {"mean", "last", "first"}) {
+    const std::string folder = folder_with({{"pooling_mode", "mean"}});
+    const json rows = embed({folder, "--pooling", pooling}, lines);
+    ASSERT_EQ(rows.size(), texts.size());
+    EXPECT_GT(rows[20]["ids"].size(), 256u);
+    for (const size_t i : {0, 1, 19, 20, 21, 39}) {
+      EXPECT_EQ(rows[i]["text"], texts[i]);
+      EXPECT_EQ(embed({folder, "--pooling", pooling, "-p", texts[i]})[0], rows[i]) << i;
+    }
+  }
+}
+
+TEST_F(Embed, CutsWhatIsTooLongWhenAsked) {
+  source_ = reference_folder("embedding-qwen3");  // whose tokenizer ends every text
+  const std::string folder = folder_with({{"pooling_mode", "lasttoken"}});
+  json config = json::parse(read_file(fs::path(folder) / "config.json"));
+  config["max_position_embeddings"] = 8;
+  write_file(fs::path(folder) / "config.json", config.dump());
+  const std::string text = "one two three four five six seven eight nine ten eleven";
+  const ProcessResult refused = bitnetc({"embed", folder, "-p", text});
+  EXPECT_EQ(refused.exit_code, kUsage);
+  EXPECT_NE(refused.err.find("text 1: has "), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("expected at most 8"), std::string::npos) << refused.err;
+  const json whole = embed({folder_with({{"pooling_mode", "lasttoken"}}), "-p", text})[0]["ids"];
+  ASSERT_GT(whole.size(), 8u);
+  const json cut = embed({folder, "-p", text, "--truncate"})[0]["ids"];
+  ASSERT_EQ(cut.size(), 8u);
+  for (size_t i = 0; i < 7; ++i) EXPECT_EQ(cut[i], whole[i]);
+  EXPECT_EQ(embed({folder, "-p", ""})[0]["ids"], json::array({cut[7]}));
 }
 
 TEST_F(Embed, PromptsByName) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "runtime/session.h"
@@ -65,6 +66,21 @@ TEST_F(Synth, ModelsRun) {
     EXPECT_EQ(entry.path().filename().string().find(".bnc."), std::string::npos) << entry.path();
 }
 
+// Rows of either encoder are of the order of one, through the norms in front of every projection.
+TEST_F(Synth, EncodersEmbed) {
+  for (const char* family : {"qwen3", "gemma3"}) {
+    const std::string folder = make(family, family, {"--kv-heads", "2"});
+    const std::string compiled = make(std::string(family) + ".bnc", family, {"--kv-heads", "2"});
+    const ProcessResult vectors = bitnetc({"embed", folder, "-p", "one", "-p", "two", "--json"});
+    EXPECT_EQ(vectors.exit_code, 0) << vectors.err;
+    EXPECT_EQ(vectors.err.find("does not say how rows are pooled"), std::string::npos);
+    const auto rows = nlohmann::json::parse(vectors.out)["embeddings"];
+    EXPECT_NE(rows[0]["embedding"], rows[1]["embedding"]);
+    const ProcessResult same = bitnetc({"embed", compiled, "-p", "one", "-p", "two", "--json"});
+    EXPECT_EQ(nlohmann::json::parse(same.out)["embeddings"], rows);
+  }
+}
+
 // Counts the outputs of relu2(gate) * up that are not zero, in every layer and for several tokens.
 TEST_F(Synth, NeuronsAreActiveAsAskedFor) {
   for (const char* asked : {"0.1", "0.5", "0.9"}) {
@@ -93,7 +109,7 @@ TEST_F(Synth, NeuronsAreActiveAsAskedFor) {
 
 TEST_F(Synth, NamedShapesCanBeChanged) {
   const ProcessResult list = bitnetc({"synth", "--list"});
-  for (const char* name : {"2b-4t", "3b", "8b", "125m", "100b"})
+  for (const char* name : {"2b-4t", "8b", "falcon3-7b", "falcon-e-1b", "embedding-0.6b", "100b"})
     EXPECT_NE(list.out.find(name), std::string::npos) << name;
   const std::string path = folder_.file("small.bnc");
   const ProcessResult made =

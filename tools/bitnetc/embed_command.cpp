@@ -23,13 +23,15 @@ struct EmbedOptions {
   std::optional<std::string> prompt_name;
   std::string pooling = kAsTheModel;
   PlanRequest plan = {.usage = Usage::kPrefill};
+  bool truncate = false;
   bool json = false;
 };
 
-struct Embedding {
-  std::string text;
-  std::vector<int32_t> ids;
-  std::vector<float> vector;
+// Texts in the order of the input, and what became of each.
+struct Embeddings {
+  std::vector<std::string> texts;
+  std::vector<TextIds> ids;
+  std::vector<std::vector<float>> vectors;
 };
 
 // A JSON array of texts, or else a text per line.
@@ -87,63 +89,83 @@ Pooling pooling_of(const EmbedOptions& options, const EncoderDefaults& defaults)
   return defaults.pooling.value_or(Pooling::kLast);
 }
 
-Result<std::vector<Embedding>> embed_all(const EmbedOptions& options,
-                                         const std::vector<std::string>& texts,
-                                         const Engine& engine, Session& session) {
-  const EncoderDefaults& defaults = engine.model->description().encoder;
-  BITNETC_ASSIGN_OR_RETURN(const std::string prompt, prompt_of(options, defaults));
-  const Pooling pooling = pooling_of(options, defaults);
-  std::vector<Embedding> embeddings;
-  ProgressBar bar("embedding");
-  for (const std::string& text : texts) {
-    Embedding embedding{.text = text, .ids = {}, .vector = {}};
-    const std::string place = fmt::format("text {}", embeddings.size() + 1);
-    auto ids = engine.tokenizer->encode(prompt + text);
-    if (!ids.ok()) return ids.status().with_context(place);
-    embedding.ids = *std::move(ids);
-    if (embedding.ids.empty())
+// The ids of a text, of which the model takes so many; where it may be cut, what the tokenizer puts
+// behind a text stays.
+Result<TextIds> encode_text(const Engine& engine, const std::string& text, bool may_cut) {
+  BITNETC_ASSIGN_OR_RETURN(TextIds ids, engine.tokenizer->encode(text));
+  if (ids.empty())
+    return Status(StatusCode::kInvalidArgument, "has no tokens; the model's tokenizer adds none");
+  const int64_t most = engine.model->description().config.max_positions;
+  const auto behind = static_cast<int64_t>(engine.tokenizer->suffix().size());
+  if (const auto length = static_cast<int64_t>(ids.size()); length > most) {
+    if (!may_cut || most <= behind)
       return make_error(StatusCode::kInvalidArgument,
-                        "{}: has no tokens; the model's tokenizer adds none", place);
-    if (static_cast<int64_t>(embedding.ids.size()) > session.context_tokens())
-      return make_error(StatusCode::kInvalidArgument,
-                        "{}: has {} tokens; expected at most {}, the context of the model", place,
-                        embedding.ids.size(), session.context_tokens());
-    BITNETC_ASSIGN_OR_RETURN(embedding.vector,
-                             embed_tokens(session, embedding.ids, pooling, &interrupted()));
-    embeddings.push_back(std::move(embedding));
-    bar.update(static_cast<int>(embeddings.size()), static_cast<int>(texts.size()), "");
+                        "has {} tokens; expected at most {}, the context of the model "
+                        "(--truncate cuts it)",
+                        length, most);
+    ids.erase(ids.begin() + (most - behind), ids.end() - behind);
   }
+  return ids;
+}
+
+Result<std::vector<TextIds>> encode_all(const EmbedOptions& options, const Engine& engine,
+                                        const std::vector<std::string>& texts) {
+  BITNETC_ASSIGN_OR_RETURN(const std::string prompt,
+                           prompt_of(options, engine.model->description().encoder));
+  std::vector<TextIds> all;
+  for (const std::string& text : texts) {
+    auto ids = encode_text(engine, prompt + text, options.truncate);
+    if (!ids.ok()) return ids.status().with_context(fmt::format("text {}", all.size() + 1));
+    all.push_back(*std::move(ids));
+  }
+  return all;
+}
+
+Result<Embeddings> embed_all(const EmbedOptions& options, const Engine& engine,
+                             std::vector<std::string> texts, Executor& executor) {
+  BITNETC_ASSIGN_OR_RETURN(auto ids, encode_all(options, engine, texts));
+  Embeddings embeddings{.texts = std::move(texts), .ids = std::move(ids), .vectors = {}};
+  ProgressBar bar("embedding");
+  BITNETC_RETURN_IF_ERROR(embed_texts(
+      executor, embeddings.ids, pooling_of(options, engine.model->description().encoder),
+      [&](size_t text, std::vector<float> vector) {
+        embeddings.vectors.push_back(std::move(vector));
+        bar.update(static_cast<int>(text + 1), static_cast<int>(embeddings.texts.size()), "");
+      },
+      &interrupted()));
   bar.finish();
   return embeddings;
 }
 
-void print_json(const Engine& engine, const std::vector<Embedding>& embeddings) {
+void print_json(const Engine& engine, const Embeddings& embeddings) {
   auto rows = nlohmann::ordered_json::array();
-  for (const Embedding& each : embeddings)
-    rows.push_back({{"text", each.text}, {"ids", each.ids}, {"embedding", each.vector}});
+  for (size_t i = 0; i < embeddings.texts.size(); ++i)
+    rows.push_back({{"text", embeddings.texts[i]},
+                    {"ids", embeddings.ids[i]},
+                    {"embedding", embeddings.vectors[i]}});
   write_json("embeddings", 1,
              {{"model", engine.model->file().origin()}, {"embeddings", std::move(rows)}});
 }
 
 // The cosine of every pair, for a quick look; what programs read is --json.
-void print_similarities(const std::vector<Embedding>& embeddings) {
+void print_similarities(const Embeddings& embeddings) {
   constexpr size_t kMostRows = 16;
-  const size_t count = std::min(embeddings.size(), kMostRows);
-  print_out("{} vectors of {} numbers; cosine similarities:\n", embeddings.size(),
-            embeddings.front().vector.size());
+  const auto& vectors = embeddings.vectors;
+  const size_t count = std::min(vectors.size(), kMostRows);
+  print_out("{} vectors of {} numbers; cosine similarities:\n", vectors.size(),
+            vectors.front().size());
   for (size_t row = 0; row < count; ++row) {
     std::string line = fmt::format("{:4}", row + 1);
     for (size_t column = 0; column < count; ++column)
-      line += fmt::format(" {:6.3f}",
-                          cosine_similarity(embeddings[row].vector, embeddings[column].vector));
-    print_out("{}  {}\n", line, printable(embeddings[row].text, 30));
+      line += fmt::format(" {:6.3f}", cosine_similarity(vectors[row], vectors[column]));
+    print_out("{}  {}\n", line, printable(embeddings.texts[row], 30));
   }
-  if (embeddings.size() > count)
-    print_out("and {} more (--json has all of them)\n", embeddings.size() - count);
+  if (vectors.size() > count)
+    print_out("and {} more (--json has all of them)\n", vectors.size() - count);
 }
 
 Status embed(const EmbedOptions& options, CommandContext& context) {
-  BITNETC_ASSIGN_OR_RETURN(const std::vector<std::string> texts, read_texts(options));
+  BITNETC_ASSIGN_OR_RETURN(std::vector<std::string> texts, read_texts(options));
   BITNETC_ASSIGN_OR_RETURN(const Engine engine,
                            make_engine(options.model, context.engine_options(options.plan)));
   if (engine.model->description().config.output != ModelOutput::kHidden)
@@ -152,9 +174,11 @@ Status embed(const EmbedOptions& options, CommandContext& context) {
                       "bitnet-embedding-0.6b",
                       printable_path(options.model));
   BITNETC_ASSIGN_OR_RETURN(
-      const auto session,
-      Session::create(engine.executable, {.threads = context.thread_count(options.plan.threads)}));
-  BITNETC_ASSIGN_OR_RETURN(const auto embeddings, embed_all(options, texts, engine, *session));
+      const auto executor,
+      CpuExecutor::create(engine.executable,
+                          {.threads = context.thread_count(options.plan.threads)}));
+  BITNETC_ASSIGN_OR_RETURN(const Embeddings embeddings,
+                           embed_all(options, engine, std::move(texts), *executor));
   options.json ? print_json(engine, embeddings) : print_similarities(embeddings);
   return {};
 }
@@ -181,6 +205,8 @@ void add_embed_command(Command parent, CommandContext& context) {
   command.choice("--pooling", {kAsTheModel, "last", "mean", "first"},
                  "Which rows make the vector (default: as the model says, else the last)",
                  [options](const std::string& pooling) { options->pooling = pooling; });
+  command.flag("--truncate", options->truncate,
+               "Cut texts that are longer than the model's context; without it they are refused");
   add_threads_option(command, options->plan.threads);
   add_layout_option(command, options->plan.layout, "Weight layout (default: as compiled)");
   command.json_flag(options->json);

@@ -28,7 +28,7 @@ std::string shape_list() {
   for (const NamedSynthShape& named : named_synth_shapes()) {
     const SynthShape& s = named.shape;
     text += fmt::format(
-        "{:7} {:8} hidden {:5}  ffn {:5}  layers {:3}  heads {:2}/{:<2}  {:5.2f} G "
+        "{:14} {:8} hidden {:5}  ffn {:5}  layers {:3}  heads {:2}/{:<2}  {:5.2f} G "
         "weights  {}\n",
         named.name, synth_family_name(s.family), s.hidden, s.ffn, s.layers, s.heads, s.kv_heads,
         static_cast<double>(s.ternary_weights()) / 1e9, named.meaning);
