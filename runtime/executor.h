@@ -60,6 +60,16 @@ struct StepOutput {
 using StepTap =
     std::function<void(const LinkedStep& step, int64_t rows, std::span<const StepOutput> outputs)>;
 
+// When a step of a pass ran: from the moment all workers could begin to the moment the last was
+// done, in nanoseconds of the steady clock.
+struct StepTime {
+  const LinkedStep* step = nullptr;
+  int64_t rows = 0;
+  int64_t begin_ns = 0, end_ns = 0;
+};
+// Called on the caller's thread after each pass that ran to its end, with its steps in order.
+using PassObserver = std::function<void(std::span<const StepTime> steps)>;
+
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -100,6 +110,7 @@ class CpuExecutor final : public Executor {
   // Threads that run; fewer than asked for where the system refused some.
   int threads() const;
   void set_tap(StepTap tap);
+  void set_observer(PassObserver observer);
 
  private:
   struct Impl;

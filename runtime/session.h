@@ -46,6 +46,7 @@ class Session {
   void truncate(int64_t length) { sequence_.truncate(length); }
   void reset() { truncate(0); }
   void set_tap(StepTap tap) { executor_->set_tap(std::move(tap)); }
+  void set_observer(PassObserver observer) { executor_->set_observer(std::move(observer)); }
   int64_t memory_bytes() const { return executor_->memory_bytes(); }
 
  private:

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <map>
 
@@ -58,6 +59,12 @@ class StopSign {
   bool slots_[2] = {};
 };
 
+int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
 }  // namespace
 
 struct CpuExecutor::Impl {
@@ -84,6 +91,8 @@ struct CpuExecutor::Impl {
   std::vector<BufferMemory> memory;  // by Executable::buffers
   std::vector<RopeRows> ropes;       // by Executable::rotations
   StepTap tap;
+  PassObserver observer;
+  std::vector<StepTime> times;  // of the pass; only where it is observed
   Buffer<float> normed;
 
   // Of the current or last pass.
@@ -191,11 +200,14 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
 bool CpuExecutor::Impl::walk(const CancelToken* cancel) {
   StopSign stop;
   std::atomic<bool> skipped = false;
+  times.clear();
   threads.run([&](int worker) {
+    const bool keeps_time = worker == 0 && observer;
     int64_t turn = 0;
     for (const auto& step : executable->steps) {
       const int64_t units = step->units(pass);
       if (units == 0) continue;
+      const int64_t begin_ns = keeps_time ? now_ns() : 0;
       step->begin(pass, worker);
       claims.each_piece(units, step->least_units(), worker, [&](Range piece) {
         // What is skipped here is never looked at: a token once cancelled stays so, and the pass
@@ -205,6 +217,11 @@ bool CpuExecutor::Impl::walk(const CancelToken* cancel) {
       });
       if (worker == 0) stop.decide(turn, is_cancelled(cancel));
       threads.barrier();
+      if (keeps_time)
+        times.push_back({.step = step.get(),
+                         .rows = pass.rows_of(*step),
+                         .begin_ns = begin_ns,
+                         .end_ns = now_ns()});
       if (stop.stops(turn)) return;
       ++turn;
       if (!tap) continue;
@@ -282,6 +299,9 @@ int CpuExecutor::threads() const {
 void CpuExecutor::set_tap(StepTap tap) {
   impl_->tap = std::move(tap);
 }
+void CpuExecutor::set_observer(PassObserver observer) {
+  impl_->observer = std::move(observer);
+}
 
 Status CpuExecutor::run(std::span<const BatchRow> rows, const CancelToken* cancel) {
   BITNETC_RETURN_IF_ERROR(impl_->check(rows));
@@ -293,6 +313,7 @@ Status CpuExecutor::run(std::span<const BatchRow> rows, const CancelToken* cance
   }
   if (!impl_->walk(cancel)) return Status(StatusCode::kCancelled, "stopped");
   for (const auto& [sequence, count] : impl_->appended) sequence->commit(count);
+  if (impl_->observer) impl_->observer(impl_->times);
   return impl_->check_logits(rows);
 }
 

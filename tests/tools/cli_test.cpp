@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "tests/support/cli_fixture.h"
 #include "tests/support/reference_model.h"
@@ -190,6 +191,40 @@ TEST_F(Cli, LogitsFile) {
   EXPECT_NE(npy.find("'shape': (4096,)"), std::string::npos);
   EXPECT_EQ(npy.size() % 64, 0u);
   EXPECT_EQ(npy.size(), 128 + 4096 * 4u);
+}
+
+// Every step of every pass is in the profile and in the trace, one after the other.
+TEST_F(Cli, ProfileAndTrace) {
+  const std::string path = folder_.file("trace.json");
+  const auto result = bitnetc(with(kStory, {"--json", "--profile", "--trace", path}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json document = json::parse(result.out);
+  const json& prompt = document["profile"]["batches"];
+  const json& generation = document["profile"]["single_tokens"];
+  EXPECT_EQ(prompt["passes"], 1);
+  EXPECT_EQ(prompt["tokens"], document["prompt_ids"].size());
+  EXPECT_EQ(generation["passes"], document["ids"].size() - 1);
+  const std::set<std::string> without_weights = {"embed_tokens", "rope", "attention"};
+  size_t runs = 0;
+  for (const json* passes : {&prompt, &generation}) {
+    double seconds = 0;
+    for (const json& step : (*passes)["steps"]) {
+      seconds += step["seconds"].get<double>();
+      runs += step["runs"].get<size_t>();
+      EXPECT_EQ(step["weight_bytes"] > 0, !without_weights.contains(step["name"])) << step["name"];
+    }
+    EXPECT_LE(seconds, (*passes)["seconds"].get<double>() * 1.000001);
+  }
+  const json events = json::parse(read_file(path))["traceEvents"];
+  EXPECT_EQ(events.size(), runs);
+  for (size_t i = 1; i < events.size(); ++i) {
+    const double end = events[i - 1]["ts"].get<double>() + events[i - 1]["dur"].get<double>();
+    EXPECT_GE(events[i]["ts"].get<double>(), end - 1e-3) << events[i]["name"];
+  }
+  const auto table = bitnetc(with(kStory, {"--profile"}));
+  EXPECT_NE(table.err.find("passes of one token: 15 of"), std::string::npos) << table.err;
+  EXPECT_NE(table.err.find("lm_head"), std::string::npos) << table.err;
+  EXPECT_EQ(table.out, bitnetc(kStory).out);
 }
 
 TEST_F(Cli, CtrlCStopsAndReports) {

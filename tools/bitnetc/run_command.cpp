@@ -15,6 +15,7 @@
 #include "tools/bitnetc/json_output.h"
 #include "tools/bitnetc/output_option.h"
 #include "tools/bitnetc/plan_options.h"
+#include "tools/bitnetc/profile_report.h"
 #include "tools/bitnetc/terminal.h"
 #include "tools/bitnetc/text_options.h"
 #include "tools/engine/engine.h"
@@ -38,7 +39,8 @@ struct RunOptions {
   std::string seed = "0";
   std::vector<std::string> stop_strings;
   bool ignore_eos = false;
-  std::string logits_file;
+  std::string logits_file, trace_file;
+  bool profile = false;
   PlanRequest plan;
   bool json = false;
 };
@@ -184,7 +186,8 @@ nlohmann::ordered_json json_of(const Statistics& stats) {
 }
 
 // docs/json.md
-void print_json(const Engine& engine, const Statistics& stats, const GenerationRequest& request) {
+void print_json(const Engine& engine, const Statistics& stats, const GenerationRequest& request,
+                const StepProfile* profile) {
   const GenerationResult& result = *stats.result;
   nlohmann::ordered_json document = {
       {"text", result.text},
@@ -196,6 +199,7 @@ void print_json(const Engine& engine, const Statistics& stats, const GenerationR
       {"sampling", json_of(request.sampling)},
       {"timings", json_of(stats)},
       {"bitnetc_version", BITNETC_VERSION}};
+  if (profile) document["profile"] = json_of(*profile);
   if (verbosity() == Verbosity::kVerbose) {
     auto kernels = nlohmann::ordered_json::array();
     for (const LinkedKernel& kernel : stats.link->kernels)
@@ -246,24 +250,28 @@ Result<GenerationRequest> make_request(const RunOptions& run, const std::string&
   return request;
 }
 
-// Opened before any work is done; null: none was asked for.
-Result<std::unique_ptr<OutputFile>> open_logits_file(const RunOptions& run,
-                                                     CommandContext& context) {
-  if (run.logits_file.empty()) return std::unique_ptr<OutputFile>();
+// Opened before any work is done; null: `path` is empty, for `option` was not given.
+Result<std::unique_ptr<OutputFile>> open_run_output(const char* option, const std::string& path,
+                                                    const RunOptions& run,
+                                                    CommandContext& context) {
+  if (path.empty()) return std::unique_ptr<OutputFile>();
   BITNETC_ASSIGN_OR_RETURN(const ModelLocation location,
                            locate_model(run.model, context.settings().program_dir));
   std::vector<std::string> inputs = model_files(location);
   inputs.push_back(run.prompt.file);
   inputs.push_back(run.chat.template_file);
-  BITNETC_RETURN_IF_ERROR(check_not_an_input("--logits", run.logits_file, inputs));
-  return open_output(run.logits_file, context.notes);
+  BITNETC_RETURN_IF_ERROR(check_not_an_input(option, path, inputs));
+  return open_output(path, context.notes);
 }
 
 Result<int> run_model(const RunOptions& run, CommandContext& context) {
   BITNETC_RETURN_IF_ERROR(check_options(run));
   // Before a prompt is waited for.
   BITNETC_RETURN_IF_ERROR(locate_model(run.model, context.settings().program_dir).status());
-  BITNETC_ASSIGN_OR_RETURN(const auto logits_file, open_logits_file(run, context));
+  BITNETC_ASSIGN_OR_RETURN(const auto logits_file,
+                           open_run_output("--logits", run.logits_file, run, context));
+  BITNETC_ASSIGN_OR_RETURN(const auto trace_file,
+                           open_run_output("--trace", run.trace_file, run, context));
   std::string prompt;
   if (!run.chat.prompt) {
     BITNETC_ASSIGN_OR_RETURN(prompt, resolve_text(run.prompt, "prompt"));
@@ -287,6 +295,9 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
   const double load_ms = load_watch.seconds() * 1e3;
   give_time_to_report();
 
+  StepProfile profile(/*keeps_trace=*/trace_file != nullptr);
+  if (run.profile || trace_file)
+    session->set_observer([&](std::span<const StepTime> steps) { profile.add(steps); });
   const bool echoes = !run.json && stdout_is_terminal() && run.prompt.text;
   if (echoes) write_faint(prompt);
   const auto show = [&](std::string_view text) {
@@ -300,10 +311,16 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
   BITNETC_RETURN_IF_ERROR(output_failure());
   if (echoes || (!run.json && !result.text.empty())) write_text_out("\n");
   if (logits_file) BITNETC_RETURN_IF_ERROR(write_npy(*logits_file, result.prompt_logits));
+  if (trace_file) BITNETC_RETURN_IF_ERROR(profile.write_trace(*trace_file));
 
   if (run.json || verbosity() != Verbosity::kQuiet) {
     const Statistics stats = make_statistics(engine, request, result, threads, load_ms, context);
-    run.json ? print_json(engine, stats, request) : print_statistics(stats);
+    if (run.json) {
+      print_json(engine, stats, request, run.profile ? &profile : nullptr);
+    } else {
+      print_statistics(stats);
+      if (run.profile) print_profile(profile, stats.read_bandwidth);
+    }
   }
   return result.stop_reason == StopReason::kInterrupted ? kExitInterrupted : kExitOk;
 }
@@ -372,6 +389,9 @@ void add_run_command(Command parent, CommandContext& context) {
   add_usage_option(command, run->plan.usage);
   command.text("--logits", run->logits_file, "FILE",
                "Write the float32 logits of the last prompt position to a .npy file");
+  command.flag("--profile", run->profile, "Say where the time of a token goes, step by step");
+  command.text("--trace", run->trace_file, "FILE",
+               "Write when every step ran, for chrome://tracing or Perfetto");
   command.json_flag(run->json);
   command.verbosity_flags(true, "Say which layouts and kernels run, and what was ignored");
   command.set_action([run, &context] { return run_model(*run, context); });
