@@ -1,5 +1,7 @@
 #include "codegen/operations/attention.h"
 
+#include <algorithm>
+
 #include "codegen/operations/spec_name.h"
 #include "runtime/kv_cache.h"
 #include "runtime/random.h"
@@ -57,8 +59,9 @@ AttentionSpec Attention::parse(NameReader& reader) {
 }
 
 Work Attention::work(const AttentionSpec& spec, int64_t rows, int64_t positions) {
-  return {.bytes_read = bytes_read(operands(spec), rows, positions),
-          .macs = 2 * rows * positions * spec.q_per_kv * spec.head_dim};
+  const int64_t seen = spec.window == 0 ? positions : std::min(positions, spec.window);
+  return {.bytes_read = bytes_read(operands(spec), rows, seen),
+          .macs = 2 * rows * seen * spec.q_per_kv * spec.head_dim};
 }
 
 std::vector<AttentionSpec> Attention::samples() {

@@ -1,7 +1,7 @@
 // attention_avx2     out = softmax(q K^T * scale) V, one query head and row after another
 //
 // Shapes     q, out f32[d], d >= 8    K fp16 [block][d][16]    V fp16 [position][d]
-//            K and V in pages of 64 positions
+//            K and V in pages of 64 positions; a window begins anywhere in one
 // Scores     SIMD lanes are keys: a page of 4 blocks = 64 keys = 8 accumulators per loop over d,
 //            then single blocks. A block is read whole: a page is whole blocks. Scores of absent
 //            keys are unused.
@@ -24,6 +24,11 @@ namespace {
 constexpr int64_t kChunkPositions = 256;
 constexpr int64_t kKeys = KvLayout::kKeyBlock;
 
+// [begin, end)
+struct Positions {
+  int64_t begin, end;
+};
+
 // scores[0 .. 16 * kBlocks) of the key blocks from `keys` on.
 template <int kBlocks>
 void score_blocks(const AttentionSpec& spec, const float* q, const uint16_t* keys, float* scores) {
@@ -44,12 +49,14 @@ void score_blocks(const AttentionSpec& spec, const float* q, const uint16_t* key
     _mm256_storeu_ps(scores + j * kVector, _mm256_mul_ps(dot[j], scale));
 }
 
-void score_keys(const AttentionSpec& spec, const AttentionArgs& args, const float* q,
+// Scores of the whole pages from that of position `seen` on, the first that is seen.
+void score_keys(const AttentionSpec& spec, const AttentionArgs& args, const float* q, int64_t seen,
                 int64_t position) {
   constexpr int64_t kPageBlocks = KvLayout::kPagePositions / kKeys;
   const int64_t blocks = position / kKeys + 1;
   const int64_t block_elements = spec.head_dim * kKeys;
-  for (int64_t first = 0; first < blocks; first += kPageBlocks) {
+  for (int64_t first = seen / KvLayout::kPagePositions * kPageBlocks; first < blocks;
+       first += kPageBlocks) {
     const uint16_t* page = args.pages[first / kPageBlocks] + args.k_offset;
     float* scores = args.scores + first * kKeys;
     if (first + kPageBlocks <= blocks) {
@@ -91,25 +98,28 @@ void weigh_scores(float* scores, int64_t count, float max) {
 }
 
 // kVectors vectors of out, at columns `column`, `column` + 8, ... and the last one at
-// `last_column`.
+// `last_column`, over the positions `seen`. Chunks begin at multiples of their size.
 template <int kVectors>
-void weigh_values(int64_t head_dim, const AttentionArgs& args, float* out, int64_t count,
+void weigh_values(int64_t head_dim, const AttentionArgs& args, float* out, Positions seen,
                   int64_t column, int64_t last_column) {
   const float* e = args.scores;
   __m256 total[kVectors];
   for (__m256& vector : total) vector = _mm256_setzero_ps();
   __m128 total_sum = _mm_setzero_ps();
-  for (int64_t begin = 0; begin < count; begin += kChunkPositions) {
-    const int64_t end = begin + kChunkPositions < count ? begin + kChunkPositions : count;
+  for (int64_t begin = seen.begin; begin < seen.end;) {
+    const int64_t chunk_end = (begin / kChunkPositions + 1) * kChunkPositions;
+    const int64_t end = chunk_end < seen.end ? chunk_end : seen.end;
     __m256 chunk[kVectors];
     for (__m256& vector : chunk) vector = _mm256_setzero_ps();
     __m128 chunk_sum = _mm_setzero_ps();
-    for (int64_t first = begin; first < end; first += KvLayout::kPagePositions) {
-      const uint16_t* v = args.pages[first / KvLayout::kPagePositions] + args.v_offset;
-      const int64_t left = end - first;
-      const int64_t positions = left < KvLayout::kPagePositions ? left : KvLayout::kPagePositions;
-      for (int64_t p = 0; p < positions; ++p, v += head_dim) {
-        const __m256 e_p = _mm256_broadcast_ss(e + first + p);
+    while (begin < end) {
+      const int64_t in_page = begin % KvLayout::kPagePositions;
+      const uint16_t* v =
+          args.pages[begin / KvLayout::kPagePositions] + args.v_offset + in_page * head_dim;
+      const int64_t page_end = begin - in_page + KvLayout::kPagePositions;
+      const int64_t last = page_end < end ? page_end : end;
+      for (; begin < last; ++begin, v += head_dim) {
+        const __m256 e_p = _mm256_broadcast_ss(e + begin);
         chunk_sum = _mm_add_ss(chunk_sum, _mm256_castps256_ps128(e_p));
         for (int j = 0; j < kVectors - 1; ++j)
           chunk[j] = _mm256_fmadd_ps(e_p, load_widened<FloatType::kF16>(v, column + j * kVector),
@@ -127,7 +137,7 @@ void weigh_values(int64_t head_dim, const AttentionArgs& args, float* out, int64
   _mm256_storeu_ps(out + last_column, _mm256_div_ps(total[kVectors - 1], divisor));
 }
 
-using WeighValues = void (*)(int64_t, const AttentionArgs&, float*, int64_t, int64_t, int64_t);
+using WeighValues = void (*)(int64_t, const AttentionArgs&, float*, Positions, int64_t, int64_t);
 constexpr int64_t kMostVectors = 8;
 constexpr WeighValues kWeighValues[kMostVectors] = {
     weigh_values<1>, weigh_values<2>, weigh_values<3>, weigh_values<4>,
@@ -135,17 +145,21 @@ constexpr WeighValues kWeighValues[kMostVectors] = {
 
 void attend(const AttentionSpec& spec, const AttentionArgs& args, const float* q, float* out,
             int64_t position) {
-  score_keys(spec, args, q, position);
-  const int64_t count = position + 1;
-  weigh_scores(args.scores, count, max_score(args.scores, count));
+  const int64_t keys = position + 1;
+  const Positions seen{.begin = spec.window > 0 && spec.window < keys ? keys - spec.window : 0,
+                       .end = keys};
+  score_keys(spec, args, q, seen.begin, position);
+  const float max = max_score(args.scores + seen.begin, seen.end - seen.begin);
+  // Whole vectors: weights in front of the first position are not read.
+  const int64_t first_vector = seen.begin / kVector * kVector;
+  weigh_scores(args.scores + first_vector, seen.end - first_vector, max);
 
   const int64_t d = spec.head_dim;
   for (int64_t column = 0; column < d; column += kMostVectors * kVector) {
     const int64_t left = ceil_div(d - column, kVector);
     const int64_t vectors = left < kMostVectors ? left : kMostVectors;
     const int64_t last = column + (vectors - 1) * kVector;
-    kWeighValues[vectors - 1](d, args, out, count, column,
-                              last + kVector <= d ? last : d - kVector);
+    kWeighValues[vectors - 1](d, args, out, seen, column, last + kVector <= d ? last : d - kVector);
   }
 }
 

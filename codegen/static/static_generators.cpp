@@ -18,9 +18,6 @@ Status check_shape(const AttentionSpec& spec) {
   if (spec.head_dim < 8)
     return make_error(StatusCode::kUnsupported, "head_dim = {} is less than one vector of 8",
                       spec.head_dim);
-  if (spec.window != 0)
-    return make_error(StatusCode::kUnsupported, "window = {}: this kernel sees all positions",
-                      spec.window);
   return {};
 }
 
