@@ -131,6 +131,12 @@ Status check_spec(Context& context, const Spec& spec) {
 
 // --- %
 
+// What Python takes for a mapping here, of which a format need not use all: what [] works on.
+bool is_subscripted(const Value& value) {
+  return value.table() != nullptr || value.get<List>() != nullptr ||
+         value.get<Range>() != nullptr || value.is_undefined();
+}
+
 class PercentFormatter {
  public:
   PercentFormatter(Context& context, TextView format, const Value& values)
@@ -151,7 +157,7 @@ class PercentFormatter {
       }
       BITNETC_RETURN_IF_ERROR(context_.check_size(static_cast<int64_t>(out_.size())));
     }
-    const bool needs_all = values_.table() == nullptr && !took_named_;
+    const bool needs_all = !is_subscripted(values_) && !took_named_;
     if (needs_all && next_ < positional_.size())
       return Status(StatusCode::kDataCorrupt, "a format with more values than conversions");
     return context_.string(std::move(out_));

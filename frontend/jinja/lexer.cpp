@@ -75,7 +75,9 @@ class Lexer {
       case TagKind::kPrint: return read_tag(TokenKind::kPrintBegin);
       case TagKind::kBlock: break;
     }
-    if (const std::optional<size_t> end = match_word_tag(at_, U"raw")) return read_raw(*end);
+    char32_t sign = 0;
+    const std::optional<size_t> end = match_word_tag(at_, U"raw", &sign);
+    if (end && sign != '+') return read_raw(*end);
     return read_tag(TokenKind::kBlockBegin);
   }
 
@@ -152,7 +154,7 @@ class Lexer {
 
   // The end of a tag {% word %} at `from`, spaces and signs allowed; nullopt if another stands
   // there. `sign` is that of its end.
-  std::optional<size_t> match_word_tag(size_t from, TextView word, char32_t* sign = nullptr) const {
+  std::optional<size_t> match_word_tag(size_t from, TextView word, char32_t* sign) const {
     size_t at = from + 2;
     if (sign_at(at) != 0) ++at;
     while (at < source_.size() && is_python_space(source_[at])) ++at;
@@ -162,7 +164,7 @@ class Lexer {
     const char32_t end_sign = sign_at(at);
     if (end_sign != 0) ++at;
     if (TextView(source_).substr(at, 2) != U"%}") return std::nullopt;
-    if (sign != nullptr) *sign = end_sign;
+    *sign = end_sign;
     return at + 2;
   }
 

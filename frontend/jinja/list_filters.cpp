@@ -226,6 +226,7 @@ Result<Value> map_attribute(const FilterCall& call, const Values& items) {
 }
 
 Result<Value> map_filter(const FilterCall& call) {
+  if (!call.value.is_true()) return Value::list({});
   BITNETC_ASSIGN_OR_RETURN(const Values items, iterate(call.context, call.value));
   if (call.arguments.positional.empty() && !call.arguments.named.empty())
     return map_attribute(call, items);
@@ -247,6 +248,7 @@ template <bool keeps, bool by_attribute>
 Result<Value> select_filter(const FilterCall& call) {
   const auto& positional = call.arguments.positional;
   constexpr size_t kTest = by_attribute ? 1 : 0;
+  if (!call.value.is_true()) return Value::list({});
   if (by_attribute && positional.empty())
     return make_error(StatusCode::kDataCorrupt, "{}: expected the name of an attribute", call.name);
   BITNETC_ASSIGN_OR_RETURN(const Values items, iterate(call.context, call.value));

@@ -277,6 +277,10 @@ class Bytes final : public Object {
     std::string out = "b'";
     for (const char c : bytes_) {
       const auto byte = static_cast<uint8_t>(c);
+      if (const size_t known = std::string_view("\n\r\t").find(c); known != std::string::npos) {
+        out += std::string("\\") + "nrt"[known];
+        continue;
+      }
       const bool is_plain = byte >= 0x20 && byte < 0x7F && c != '\'' && c != '\\';
       out += is_plain ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
     }

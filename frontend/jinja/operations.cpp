@@ -80,7 +80,8 @@ Result<Value> reals(std::string_view operation, double a, double b) {
   if (operation == "/") return Value::real(a / b);
   const double rest = floor_modulo(a, b);
   if (operation == "%") return Value::real(rest);
-  return Value::real(std::round((a - rest) / b));
+  const double quotient = (a - rest) / b;
+  return Value::real(quotient == 0 ? std::copysign(0.0, a / b) : std::round(quotient));
 }
 
 Result<Value> repeat(Context& context, const Value& sequence, int64_t times) {
@@ -264,7 +265,13 @@ Result<bool> contains(Context& context, const Value& container, const Value& ite
     BITNETC_RETURN_IF_ERROR(context.charge_walk(static_cast<int64_t>(text->size())));
     return find(*text, *needle) != TextView::npos;
   }
-  if (const DictTable* table = container.table()) return table->find(item) != nullptr;
+  if (const DictTable* table = container.table()) {
+    if (!is_hashable(item))
+      return make_error(StatusCode::kDataCorrupt,
+                        "'in' a dict looks for a key, which a value of type '{}' cannot be",
+                        item.type_name());
+    return table->find(item) != nullptr;
+  }
   BITNETC_ASSIGN_OR_RETURN(const std::vector<Value> items, iterate(context, container));
   BITNETC_RETURN_IF_ERROR(context.charge_walk(container.weight()));
   return std::any_of(items.begin(), items.end(),

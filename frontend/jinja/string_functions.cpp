@@ -58,7 +58,7 @@ std::vector<Text> split_at_space(TextView text, int64_t most, bool from_right) {
     text = strip(text, from_right ? Side::kRight : Side::kLeft, std::nullopt);
     if (text.empty()) break;
     if (most >= 0 && static_cast<int64_t>(parts.size()) == most) {
-      parts.emplace_back(strip(text, from_right ? Side::kLeft : Side::kRight, std::nullopt));
+      parts.emplace_back(text);
       break;
     }
     if (from_right) {

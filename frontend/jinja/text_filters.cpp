@@ -64,9 +64,15 @@ Result<Value> replace_filter(const FilterCall& call) {
   return replace_text(call.context, text, to_text(*bound.get(0)), to_text(*bound.get(1)), count);
 }
 
+Status not_a_text(const FilterCall& call) {
+  return make_error(StatusCode::kDataCorrupt, "{}: a value of type '{}', expected a text",
+                    call.name, call.value.type_name());
+}
+
 Result<Value> indent_filter(const FilterCall& call) {
   BITNETC_ASSIGN_OR_RETURN(const BoundArguments bound, call.bind({"width", "first", "blank"}));
-  BITNETC_ASSIGN_OR_RETURN(const Text text, soft_text(call));
+  if (call.value.text() == nullptr) return not_a_text(call);
+  const Text& text = *call.value.text();
   Text indention(4, U' ');
   if (const Value* width = bound.get(0); width != nullptr && width->text() != nullptr) {
     indention = *width->text();
@@ -92,7 +98,7 @@ Result<Value> center_filter(const FilterCall& call) {
 Result<Value> truncate_filter(const FilterCall& call) {
   BITNETC_ASSIGN_OR_RETURN(const BoundArguments bound,
                            call.bind({"length", "killwords", "end", "leeway"}));
-  BITNETC_ASSIGN_OR_RETURN(const Text text, soft_text(call));
+  BITNETC_ASSIGN_OR_RETURN(const int64_t size, length(call.value));
   BITNETC_ASSIGN_OR_RETURN(const int64_t most, bound.integer(0, 255));
   BITNETC_ASSIGN_OR_RETURN(const Text end, bound.text(2, U"..."));
   BITNETC_ASSIGN_OR_RETURN(const int64_t leeway, bound.integer(3, 5));
@@ -101,12 +107,22 @@ Result<Value> truncate_filter(const FilterCall& call) {
     return make_error(StatusCode::kDataCorrupt,
                       "truncate: length {} and leeway {}: expected at least {} and 0", most, leeway,
                       end_size);
-  if (static_cast<int64_t>(text.size()) - leeway <= most) return call.context.string(text);
-  TextView kept = TextView(text).substr(0, static_cast<size_t>(most - end_size));
+  if (size - leeway <= most) return call.value;
+  if (call.value.text() == nullptr) return not_a_text(call);
+  TextView kept = TextView(*call.value.text()).substr(0, static_cast<size_t>(most - end_size));
   if (!bound.flag(1))
     if (const size_t space = kept.find_last_of(Text{U' ', U' ' | kMarked}); space != kept.npos)
       kept = kept.substr(0, space);
   return call.context.string(Text(kept) + end);
+}
+
+// Of a text or a number; of pairs jinja2 makes a query.
+Result<Value> urlencode_filter(const FilterCall& call) {
+  const bool is_text = call.value.text() != nullptr || call.value.is_undefined();
+  if (!is_text && length(call.value).ok())
+    return make_error(StatusCode::kUnsupported, "urlencode: a value of type '{}', expected a text",
+                      call.value.type_name());
+  return map_text<url_quote>(call);
 }
 
 Result<Value> word_count_filter(const FilterCall& call) {
@@ -191,8 +207,9 @@ std::optional<double> parse_real(TextView text) {
   return value;
 }
 
-std::optional<Value> truncated(double value) {
-  if (!(std::abs(value) < 9.2e18)) return std::nullopt;
+Result<Value> truncated(double value) {
+  if (!(std::abs(value) < 9.2e18))
+    return make_error(StatusCode::kUnsupported, "int: {} has no integer of 64 bits", value);
   return Value::integer(static_cast<int64_t>(value));
 }
 
@@ -203,14 +220,12 @@ Result<Value> int_filter(const FilterCall& call) {
     return make_error(StatusCode::kDataCorrupt, "int: base {}: expected 0, or 2 to 36", base);
   if (const Undefined* undefined = call.value.get<Undefined>()) return undefined_error(*undefined);
   if (const auto integer = call.value.as_integer()) return Value::integer(*integer);
-  std::optional<Value> result;
   if (const Text* text = call.value.text()) {
     if (const auto integer = parse_integer(*text, base)) return Value::integer(*integer);
-    if (const auto real = parse_real(*text)) result = truncated(*real);
-  } else if (const auto real = call.value.as_number()) {
-    result = truncated(*real);
+    if (const auto real = parse_real(*text); real && std::isfinite(*real)) return truncated(*real);
+  } else if (const auto real = call.value.as_number(); real && !std::isnan(*real)) {
+    return truncated(*real);
   }
-  if (result) return *result;
   return bound.get(0) == nullptr ? Value::integer(0) : *bound.get(0);
 }
 
@@ -263,7 +278,8 @@ Result<Value> round_filter(const FilterCall& call) {
     return make_error(StatusCode::kDataCorrupt,
                       "round: method '{}': expected common, ceil or floor", to_utf8(method));
   const double unit = std::pow(10.0, static_cast<double>(digits));
-  return Value::real((is_ceil ? std::ceil(*number * unit) : std::floor(*number * unit)) / unit);
+  const double whole = is_ceil ? std::ceil(*number * unit) : std::floor(*number * unit);
+  return Value::real((whole + 0.0) / unit);  // an integer: there is no -0
 }
 
 // --- JSON
@@ -275,9 +291,11 @@ Result<Value> to_json_filter(const FilterCall& call) {
   if (const Value* width = bound.get(1); width != nullptr && width->text() != nullptr) {
     style.indent = *width->text();
   } else if (width != nullptr && !width->is_none()) {
-    BITNETC_ASSIGN_OR_RETURN(const int64_t blanks, bound.integer(1, 0));
+    BITNETC_ASSIGN_OR_RETURN(const int64_t given, bound.integer(1, 0));
+    const int64_t blanks = std::max<int64_t>(0, given);
+    BITNETC_RETURN_IF_ERROR(call.context.check_size(blanks));
     BITNETC_RETURN_IF_ERROR(call.context.check_size(blanks * kMaxValueDepth));
-    style.indent = Text(static_cast<size_t>(std::max<int64_t>(0, blanks)), U' ');
+    style.indent = Text(static_cast<size_t>(blanks), U' ');
   }
   if (style.indent) style.item_separator = U",";
   if (const Value* separators = bound.get(2); separators != nullptr && !separators->is_none()) {
@@ -309,7 +327,7 @@ constexpr NamedFilter kTextFilters[] = {
     {"lower", map_text<lower>},
     {"title", map_text<title_filter>},
     {"capitalize", map_text<capitalize>},
-    {"urlencode", map_text<url_quote>},
+    {"urlencode", urlencode_filter},
     {"striptags", map_text<strip_tags>},
     {"trim", trim_filter},
     {"string", string_filter},

@@ -84,6 +84,14 @@ TEST(JinjaLimits, AreTheCallers) {
 }
 
 // Each list holds the one before it twice: small in memory, 2^60 items in print.
+TEST(JinjaLimits, RefuseNumbersBeyondThem) {
+  EXPECT_EQ(failure_of("{{ 1e20|int }}"), "t:1:9: int: 1e+20 has no integer of 64 bits");
+  EXPECT_NE(failure_of("{{ '99999999999999999999'|int }}"), "");
+  EXPECT_EQ(failure_of("{{ '1e999'|int }}"), "") << "no number: the default";
+  EXPECT_NE(failure_of("{{ 1|tojson(indent=9223372036854775807) }}"), "");
+  EXPECT_EQ(failure_of("{{ 1|tojson(indent=-9223372036854775807) }}"), "");
+}
+
 TEST(JinjaLimits, CountWhatIsShared) {
   EXPECT_NE(failure_of("{% set n = namespace(x=[1]) %}{% for i in range(60) %}"
                        "{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}"),
