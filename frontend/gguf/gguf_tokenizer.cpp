@@ -220,7 +220,9 @@ class TokenizerReader {
     return rule;
   }
 
-  // An added token stands by itself in a text and is no result of merges.
+  // An added token stands by itself in a text and is no result of merges. Where pieces have scores,
+  // a user-defined one is both: spelled with U+2581, it is found in no text before spaces become
+  // that.
   bool is_added(size_t id) const {
     return types_[id] == kControl || types_[id] == kUserDefined || types_[id] == kUnknown;
   }
@@ -250,7 +252,8 @@ class TokenizerReader {
     bool is_first = true;
     for (size_t id = 0; id < tokens_.size(); ++id) {
       const bool is_unknown = unknown_ && static_cast<size_t>(*unknown_) == id;
-      if (is_added(id) && !is_unknown) continue;
+      const bool is_merged = has_scores_ && types_[id] == kUserDefined;
+      if (is_added(id) && !is_unknown && !is_merged) continue;
       if (!is_first) result_.json += ',';
       is_first = false;
       append_quoted(tokens_[id], &result_.json);
@@ -278,6 +281,7 @@ class TokenizerReader {
   // way to make a token of two, the higher the score the earlier.
   Status write_sentence_pieces() {
     BITNETC_RETURN_IF_ERROR(check_plain_pieces());
+    has_scores_ = true;
     BITNETC_ASSIGN_OR_RETURN(const auto prefix, reader_.boolean(kSpaceKey));
     const bool prepends = prefix.value_or(true);
     const auto replace = [](const char* from, const char* to) {
@@ -320,7 +324,7 @@ class TokenizerReader {
     std::unordered_set<std::string_view> pieces;
     std::vector<size_t> order;
     for (size_t id = 0; id < tokens_.size(); ++id) {
-      if (types_[id] != kNormal) continue;
+      if (types_[id] != kNormal && types_[id] != kUserDefined) continue;
       if (std::isnan(scores[id]))
         return reader_.error(StatusCode::kDataCorrupt, "{}: entry {} is nan", kScoresKey, id);
       pieces.insert(tokens_[id]);
@@ -426,6 +430,7 @@ class TokenizerReader {
   std::vector<int64_t> types_;
   std::optional<int64_t> bos_, eos_, unknown_;
   std::optional<bool> add_bos_, add_eos_;
+  bool has_scores_ = false;
   GgufTokenizer result_;
 };
 

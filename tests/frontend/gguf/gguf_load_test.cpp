@@ -303,10 +303,10 @@ TEST(GgufTokenizer, MergesPiecesByScore) {
   const std::string mark = "\u2581";
   const auto with_pieces = [&](bool prefix, const std::function<void(GgufBuilder&)>& change) {
     return load_changed([&](GgufBuilder& gguf) {
-      std::vector<std::string> tokens = {"<unk>", "<s>", "</s>", "<0x41>", "a",        "b",
-                                         "c",     mark,  "ab",   "bc",     mark + "a", "abc"};
-      std::vector<int32_t> types = {2, 3, 3, 6, 1, 1, 1, 1, 1, 1, 1, 1};
-      std::vector<float> scores = {0, 0, 0, 0, -20, -21, -22, -23, -1, -2, -3, -4};
+      std::vector<std::string> tokens = {"<unk>", "<s>", "</s>", "<0x41>",   "a",   "b",        "c",
+                                         mark,    "ab",  "bc",   mark + "a", "abc", mark + mark};
+      std::vector<int32_t> types = {2, 3, 3, 6, 1, 1, 1, 1, 1, 1, 1, 1, 4};
+      std::vector<float> scores = {0, 0, 0, 0, -20, -21, -22, -23, -1, -2, -3, -4, 0};
       for (const char* key :
            {"model", "pre", "tokens", "token_type", "merges", "bos_token_id", "eos_token_id"})
         gguf.remove(std::string("tokenizer.ggml.") + key);
@@ -330,6 +330,9 @@ TEST(GgufTokenizer, MergesPiecesByScore) {
   const auto bare = with_pieces(false, [](GgufBuilder&) {});
   ASSERT_TRUE(bare.ok()) << bare.status().message();
   EXPECT_EQ(ids_of(bare->graph, "bc a"), (std::vector<int32_t>{1, 9, 10}));
+  EXPECT_EQ(ids_of(bare->graph, "bc  a"), (std::vector<int32_t>{1, 9, 12, 4}))
+      << "user-defined pieces stand for the spaces of a text";
+  EXPECT_EQ(ids_of(bare->graph, "bc" + mark + mark + "a"), (std::vector<int32_t>{1, 9, 12, 4}));
   const auto tokenizer = Tokenizer::from_json(loaded->graph.tokenizer_json, "t");
   ASSERT_TRUE(tokenizer.ok());
   EXPECT_EQ((*tokenizer)->decode(std::vector<int32_t>{1, 10, 7, 11, 3}).value(), "a abcA");
