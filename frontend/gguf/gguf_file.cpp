@@ -319,11 +319,11 @@ std::string GgufTensor::label() const {
 }
 
 Result<GgufFile> GgufFile::open(const std::string& path) {
-  BITNETC_ASSIGN_OR_RETURN(auto mapped, MappedFile::open(path));
-  return open(std::move(mapped));
+  BITNETC_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> mapped, MappedFile::open(path));
+  return open(mapped);
 }
 
-Result<GgufFile> GgufFile::open(std::shared_ptr<const MappedFile> file) {
+Result<GgufFile> GgufFile::open(const std::shared_ptr<const MappedFile>& file) {
   return parse(file->bytes(), printable_path(file->path()), file);
 }
 

@@ -54,7 +54,7 @@ class GgufFile {
   // not read; else kDataCorrupt, naming the file, the key or tensor, what was found and what was
   // expected.
   static Result<GgufFile> open(const std::string& path);
-  static Result<GgufFile> open(std::shared_ptr<const MappedFile> file);
+  static Result<GgufFile> open(const std::shared_ptr<const MappedFile>& file);
   // The same over bytes in memory, which the caller keeps alive. `origin` opens the messages.
   static Result<GgufFile> parse(std::span<const uint8_t> bytes, std::string origin);
 

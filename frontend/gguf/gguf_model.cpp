@@ -34,6 +34,16 @@ Result<int64_t> split_integer(const GgufFile& file, const char* key, int64_t oth
   return *integer;
 }
 
+// That `file` says it is part `part` of `count`, counted from 1.
+Status check_part(const GgufFile& file, int64_t part, int64_t count) {
+  BITNETC_ASSIGN_OR_RETURN(const int64_t number, split_integer(file, kNumberKey, -1));
+  BITNETC_ASSIGN_OR_RETURN(const int64_t own_count, split_integer(file, kCountKey, -1));
+  if (number == part - 1 && own_count == count) return {};
+  return make_error(StatusCode::kDataCorrupt,
+                    "{}: {} is {} and {} is {}, expected {} and {} by its name", file.origin(),
+                    kNumberKey, number, kCountKey, own_count, part - 1, count);
+}
+
 }  // namespace
 
 std::optional<GgufPartName> GgufPartName::parse(std::string_view path) {
@@ -73,8 +83,8 @@ Result<GgufModel> GgufModel::from_file(GgufFile file) {
 Status GgufModel::open_parts(const std::string& path) {
   const auto open_file = [&](const std::string& name) -> Result<GgufFile> {
     BITNETC_ASSIGN_OR_RETURN(auto mapped, MappedFile::open(name));
-    files_.push_back(mapped);
-    return GgufFile::open(std::move(mapped));
+    files_.push_back(std::move(mapped));
+    return GgufFile::open(files_.back());
   };
   BITNETC_ASSIGN_OR_RETURN(GgufFile first, open_file(path));
   BITNETC_ASSIGN_OR_RETURN(const int64_t count, split_integer(first, kCountKey, 1));
@@ -91,20 +101,14 @@ Status GgufModel::open_parts(const std::string& path) {
   BITNETC_ASSIGN_OR_RETURN(const int64_t tensors, split_integer(first, kTensorsKey, -1));
   const std::string origin = first.origin();
   parts_.reserve(static_cast<size_t>(std::min<int64_t>(count, 1024)));
-  for (int64_t part = 1; part <= count; ++part) {
-    if (part > 1) {
-      auto opened = open_file(name->path_of(part));
-      if (!opened.ok())
-        return opened.status().with_context(fmt::format("part {} of {}", part, origin));
-      first = *std::move(opened);
-    }
-    BITNETC_ASSIGN_OR_RETURN(const int64_t number, split_integer(first, kNumberKey, -1));
-    BITNETC_ASSIGN_OR_RETURN(const int64_t own_count, split_integer(first, kCountKey, -1));
-    if (number != part - 1 || own_count != count)
-      return make_error(StatusCode::kDataCorrupt,
-                        "{}: {} is {} and {} is {}, expected {} and {} by its name", first.origin(),
-                        kNumberKey, number, kCountKey, own_count, part - 1, count);
-    BITNETC_RETURN_IF_ERROR(add_part(std::move(first)));
+  BITNETC_RETURN_IF_ERROR(check_part(first, 1, count));
+  BITNETC_RETURN_IF_ERROR(add_part(std::move(first)));
+  for (int64_t part = 2; part <= count; ++part) {
+    auto opened = open_file(name->path_of(part));
+    if (!opened.ok())
+      return opened.status().with_context(fmt::format("part {} of {}", part, origin));
+    BITNETC_RETURN_IF_ERROR(check_part(*opened, part, count));
+    BITNETC_RETURN_IF_ERROR(add_part(*std::move(opened)));
   }
   if (tensors >= 0 && std::ssize(tensors_) != tensors)
     return make_error(StatusCode::kDataCorrupt, "{}: {} is {}, but the parts hold {} tensors",

@@ -238,11 +238,11 @@ Result<Value> Interpreter::call_object(Object* object, Arguments arguments) {
   if (auto* rotation = dynamic_cast<Rotation*>(object)) return rotation->call("", arguments);
   auto* loop = dynamic_cast<Loop*>(object);
   BITNETC_CHECK(loop != nullptr, "{} cannot be called", object->type_name());
-  return call_loop(*loop, std::move(arguments));
+  return call_loop(*loop, arguments);
 }
 
 // loop(items) inside a recursive loop: its body over other items.
-Result<Value> Interpreter::call_loop(Loop& loop, Arguments arguments) {
+Result<Value> Interpreter::call_loop(Loop& loop, const Arguments& arguments) {
   BITNETC_ASSIGN_OR_RETURN(const BoundArguments bound,
                            BoundArguments::bind("loop", arguments, {"items"}, 1));
   Text captured;

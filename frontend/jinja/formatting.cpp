@@ -74,7 +74,7 @@ std::string real_digits(double magnitude, const Spec& spec) {
   }
 }
 
-Text pad_to(const Spec& spec, std::string_view sign, Text body, char32_t default_align) {
+Text pad_to(const Spec& spec, std::string_view sign, const Text& body, char32_t default_align) {
   Text text = from_utf8(sign) + body;
   const char32_t align = spec.align != 0 ? spec.align : default_align;
   if (align == '=') {
@@ -119,7 +119,7 @@ Result<Text> format_number(const Spec& spec, const Value& value) {
 Text format_text(const Spec& spec, Text text) {
   if (spec.precision >= 0 && static_cast<int64_t>(text.size()) > spec.precision)
     text.resize(static_cast<size_t>(spec.precision));
-  return pad_to(spec, "", std::move(text), '<');
+  return pad_to(spec, "", text, '<');
 }
 
 Status check_spec(Context& context, const Spec& spec) {

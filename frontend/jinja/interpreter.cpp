@@ -91,7 +91,7 @@ Status Interpreter::dispatch(const Statement& statement) {
   return {};
 }
 
-Status Interpreter::emit(Text text) {
+Status Interpreter::emit(const Text& text) {
   BITNETC_RETURN_IF_ERROR(context_.charge_walk(static_cast<int64_t>(text.size())));
   *output_ += text;
   if (static_cast<int64_t>(output_->size()) <= limits_.output_characters) return {};
@@ -256,10 +256,10 @@ Status Interpreter::run_scope(const Statement& statement) {
 }
 
 Status Interpreter::run_generation(const Statement& statement) {
-  BITNETC_ASSIGN_OR_RETURN(Text text, capture(statement.body));
+  BITNETC_ASSIGN_OR_RETURN(const Text text, capture(statement.body));
   const size_t begin = main_output_.size();
   generation_.push_back({begin, begin + text.size()});
-  return emit(std::move(text));
+  return emit(text);
 }
 
 Status Interpreter::unpack(const Target& target, const Value& value) {

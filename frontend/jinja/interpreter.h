@@ -59,7 +59,7 @@ class Interpreter {
   Status run_with(const Statement& statement);
   Status run_scope(const Statement& statement);
   Status run_generation(const Statement& statement);
-  Status emit(Text text);
+  Status emit(const Text& text);
   // Runs in a scope of its own; what it prints is returned instead.
   Result<Text> capture(const Body& body);
   Status run_scoped(const Body& body);
@@ -86,7 +86,7 @@ class Interpreter {
   Result<Value> call_object(Object* object, Arguments arguments);
   Result<Value> call_macro(const Macro& macro, Arguments arguments);
   Status bind_parameters(const Macro& macro, Arguments arguments);
-  Result<Value> call_loop(Loop& loop, Arguments arguments);
+  Result<Value> call_loop(Loop& loop, const Arguments& arguments);
 
   Status enter();            // one level deeper
   void locate(Position at);  // a failure; the innermost place is kept
