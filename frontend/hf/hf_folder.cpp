@@ -215,7 +215,6 @@ class FolderLoader {
 
   static ModelFacts facts_of(const HfConfig& config, const HfWeightSource& weights) {
     return {.config = config.model,
-            .layers = config.layers,
             .tied_head = config.tied_head,
             .has_projection_norms = weights.find("model.layers.0.self_attn.q_proj.norm") != nullptr,
             .norms_less_one = config.norms_less_one};
