@@ -5,6 +5,7 @@
 #include "frontend/gguf/gguf_file.h"
 #include "frontend/gguf/gguf_load.h"
 #include "frontend/gguf/gguf_model.h"
+#include "frontend/gguf/gguf_outline.h"
 #include "frontend/hf/hf_folder.h"
 #include "frontend/hf/hf_outline.h"
 #include "runtime/mapped_file.h"
@@ -82,7 +83,9 @@ Result<ModelOutline> outline_model(const std::string& path) {
   BITNETC_RETURN_IF_ERROR(check_exists(path));
   std::error_code failure;
   if (fs::is_directory(path, failure)) return outline_hf_folder(path);
-  return make_error(StatusCode::kUnsupported, "{}: is not a folder; expected one with config.json",
+  if (is_gguf_file(path)) return outline_gguf(path);
+  return make_error(StatusCode::kUnsupported,
+                    "{}: is not a folder and not a GGUF file; expected one of them",
                     printable_path(path));
 }
 

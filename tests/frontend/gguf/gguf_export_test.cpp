@@ -244,15 +244,23 @@ TEST_F(GgufExport, RefusesWhatItCannotWrite) {
   refuse(graph, {"ids up to 299, but vocab_size is 299"});
   graph = model.graph;
   graph.config.rope_theta = 500000.1;
-  refuse(graph, {"rope_theta"});
+  refuse(graph, {"rope.freq_base = 500000.1 is not an fp32 number"});
   graph = model.graph;
   graph.config.rope_scaling = {.kind = RopeScaling::Kind::kYarn, .factor = 4};
-  refuse(graph, {"RoPE scaling (yarn, factor 4"});
+  refuse(graph, {"RoPE scaling (yarn, factor 4", "rope.scaling.attn_factor"});
+  graph.config.rope_scaling.truncate = false;
+  refuse(graph, {"RoPE scaling (yarn, factor 4", "truncate"});
   graph.config.rope_scaling = {.kind = RopeScaling::Kind::kLinear, .factor = 1.1};
-  refuse(graph, {"RoPE scaling (linear, factor 1.1"});
+  refuse(graph, {"rope.scaling.factor = 1.1 is not an fp32 number"});
+  graph.config.rope_scaling = {.kind = RopeScaling::Kind::kLlama3,
+                               .factor = 8,
+                               .original_positions = 8192,
+                               .low_freq_factor = 1,
+                               .high_freq_factor = 2};
+  refuse(graph, {"RoPE scaling (llama3, factor 8", "between 1 and 4 waves"});
   graph = model.graph;
-  graph.config.output = ModelOutput::kHidden;
-  refuse(graph, {"a text encoder"});
+  graph.config.layer_facts = {{.window = 8, .rope_theta = 500000}, {.rope_theta = 500000}};
+  refuse(graph, {"a window of 8 positions cannot be written", "bitnet-b1.58"});
   graph = model.graph;
   graph.tables[0].name = "\x1b[2J";
   refuse(graph, {"\\x1b[2J: architecture \"bitnet-b1.58\" has no tensor for it"});

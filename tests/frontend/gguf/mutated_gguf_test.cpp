@@ -9,6 +9,7 @@
 #include "frontend/gguf/gguf_load.h"
 #include "runtime/printable.h"
 #include "tests/support/gguf_builder.h"
+#include "tests/support/reference_model.h"
 
 namespace bitnetc::test {
 namespace {
@@ -33,7 +34,12 @@ class MutatedGguf : public testing::Test {
     ModelShape shape = kGgufShape;
     shape.layers = 1;
     model_ = make_gguf_model(shape, make_packed_model(shape, 95));
-    model_.add_f32("bitnet-b1.58.rope.scaling.factor", 1);
+    model_.add_text("bitnet-b1.58.rope.scaling.type", "yarn");
+    model_.add_f32("bitnet-b1.58.rope.scaling.factor", 4);
+    model_.add_u32("bitnet-b1.58.rope.scaling.original_context_length", 16);
+    model_.add_f32("bitnet-b1.58.rope.scaling.attn_factor", 1);
+    model_.add_f32("bitnet-b1.58.rope.scaling.yarn_beta_fast", 32);
+    model_.add_f32("bitnet-b1.58.attention.scale", 0.125f);
     model_.add_u32("general.alignment", 32);
   }
   // A refusal that says something, in one line, of m.gguf.
@@ -161,6 +167,21 @@ TEST_F(MutatedGguf, SingleBytes) {
   const std::string bytes = model_.bytes();
   const size_t header = bytes.find("token_embd.weight");
   for (size_t at = 4; at < header; at += 37)
+    for (const char value : {'\0', '\x7f', '\xff'}) {
+      std::string changed = bytes;
+      changed[at] = value;
+      expect_refusal_or_model(changed, "byte " + std::to_string(at));
+    }
+}
+
+// The same of a text encoder.
+TEST_F(MutatedGguf, SingleBytesOfATextEncoder) {
+  const std::string bytes = read_file(reference_folder("embedding-gemma3") + "/model.gguf");
+  const Status plain = load_all(bytes);
+  EXPECT_TRUE(plain.ok()) << plain.message();
+  const size_t header = bytes.find("tokenizer.ggml.tokens");
+  ASSERT_LT(header, bytes.size());
+  for (size_t at = 4; at < header; at += 11)
     for (const char value : {'\0', '\x7f', '\xff'}) {
       std::string changed = bytes;
       changed[at] = value;
