@@ -18,6 +18,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/gguf_builder.h"
 #include "tests/support/graph_expectations.h"
+#include "tests/support/reference_model.h"
 
 namespace bitnetc::test {
 namespace {
@@ -303,6 +304,15 @@ TEST_F(GgufExport, FoldersHoldTheSameModel) {
               again.report.ignored_keys[0].find("cannot change") != std::string::npos);
   expect_error(export_hf_folder(model.graph, out, {}), StatusCode::kInvalidArgument,
                {out, "model in this folder already"});
+}
+
+// A Gemma 3 in a folder stores w of a norm that multiplies by 1 + w.
+TEST_F(GgufExport, FoldersRefuseNormsThatTheyCannotHold) {
+  LoadedModel model = load(reference_folder("embedding-gemma3") + "/model.gguf");
+  model.graph.vectors[0].values[3] = 0.1f;  // of a finer grid than 1 + w has
+  expect_error(export_hf_folder(model.graph, folder_.file("out"), {}), StatusCode::kUnsupported,
+               {"model.layers.0.input_layernorm.weight: element 3 is 0.1", "1 + w"});
+  EXPECT_FALSE(std::filesystem::exists(folder_.file("out")));
 }
 
 // The packers of the tests were written on their own.
