@@ -7,6 +7,7 @@
 #include "frontend/hf/hf_documents.h"
 #include "frontend/hf/sentence_transformers.h"
 #include "frontend/safetensors/safetensors_writer.h"
+#include "frontend/tokenizer.h"
 #include "runtime/math.h"
 #include "runtime/output_file.h"
 #include "runtime/printable.h"
@@ -38,10 +39,9 @@ class FolderExport {
     BITNETC_RETURN_IF_ERROR(make_vectors());
     BITNETC_RETURN_IF_ERROR(make_folder());
     BITNETC_RETURN_IF_ERROR(write_weights());
-    const bool is_json =
-        graph_.tokenizer_json.find_first_not_of(" \t\r\n") == graph_.tokenizer_json.find('{');
+    const bool is_model = is_sentence_piece_model(graph_.tokenizer_json);
     BITNETC_RETURN_IF_ERROR(
-        write_text(is_json ? "tokenizer.json" : "tokenizer.model", graph_.tokenizer_json));
+        write_text(is_model ? "tokenizer.model" : "tokenizer.json", graph_.tokenizer_json));
     BITNETC_RETURN_IF_ERROR(write_text("tokenizer_config.json", tokenizer_config_document(graph_)));
     if (!graph_.chat_template.empty())
       BITNETC_RETURN_IF_ERROR(write_text("chat_template.jinja", graph_.chat_template));
