@@ -68,6 +68,7 @@ Result<LoadedModel> load_gguf(const GgufModel& model) {
   graph.tokenizer_json = std::move(tokenizer.json);
   graph.chat_template = std::move(tokenizer.chat_template);
   graph.generation = std::move(tokenizer.generation);
+  graph.special_tokens = std::move(tokenizer.special_tokens);
   BITNETC_RETURN_IF_ERROR(load_weights(model, config, &loaded));
   for (const auto& file : model.files()) graph.sources.push_back(describe_source(*file));
   BITNETC_RETURN_IF_ERROR(validate(graph).with_context(model.origin()));

@@ -420,6 +420,17 @@ TEST(GgufTokenizer, PutsTheFrameAroundTexts) {
                StatusCode::kDataCorrupt, {"add_bos_token is true", "bos_token_id is missing"});
 }
 
+// A chat template that begins with bos_token gives the begin of text.
+TEST(GgufTokenizer, NamesTheSpecialTokensOfChatTemplates) {
+  const auto loaded =
+      load_changed([](GgufBuilder& gguf) { gguf.add_u32("tokenizer.ggml.padding_token_id", 299); });
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  const std::map<std::string, std::string> expected = {{"bos_token", "<|begin_of_text|>"},
+                                                       {"eos_token", "<|end_of_text|>"},
+                                                       {"pad_token", "<|end_of_text|>"}};
+  EXPECT_EQ(loaded->graph.special_tokens, expected);
+}
+
 TEST(GgufTokenizer, FindsEveryEndOfText) {
   const auto loaded = load_changed([](GgufBuilder& gguf) {
     auto tokens = std::vector<std::string>();
