@@ -16,8 +16,8 @@
 
 namespace bitnetc {
 
-// What a reader takes from a file, whatever its format. No dimension exceeds kMaxDimension: an int32
-// sum over K products of an int8 and a trit then cannot overflow.
+// What a reader takes from a file, whatever its format. No dimension exceeds kMaxDimension: an
+// int32 sum over K products of an int8 and a trit then cannot overflow.
 inline constexpr int64_t kMaxDimension = (int64_t{1} << 24) - 1;
 inline constexpr int64_t kMaxLayers = int64_t{1} << 16;
 inline constexpr int64_t kMaxPositions = int64_t{1} << 24;
