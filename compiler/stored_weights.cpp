@@ -48,6 +48,8 @@ class Collector {
     graph_.config = description.config;
     graph_.generation = description.generation;
     graph_.chat_template = description.chat_template;
+    graph_.special_tokens = description.special_tokens;
+    graph_.encoder = description.encoder;
     graph_.sources = description.sources;
     graph_.tokenizer_json = model_->tokenizer_json();
     for (const Step& step : description.program.steps)

@@ -10,8 +10,9 @@
 
 namespace bitnetc {
 
-// A graph without nodes and values: configuration, defaults, tokenizer, chat template, tables,
-// vectors and ternary matrices, each matrix unpacked when it is loaded. It keeps the model mapped.
+// A graph without nodes and values: configuration, defaults, tokenizer, chat template, what
+// an encoder says of its use, tables, vectors and ternary matrices, each matrix unpacked when it is
+// loaded. It keeps the model mapped.
 // The model has passed check_program().
 // Error: kDataCorrupt naming file and step, for a fused matmul whose parts do not make up its rows
 // or have more than one scale.

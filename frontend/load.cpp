@@ -5,9 +5,10 @@
 #include "frontend/gguf/gguf_file.h"
 #include "frontend/gguf/gguf_load.h"
 #include "frontend/gguf/gguf_model.h"
+#include "frontend/gguf/gguf_outline.h"
 #include "frontend/hf/hf_folder.h"
 #include "frontend/hf/hf_outline.h"
-#include "runtime/mapped_file.h"
+#include "frontend/hf/hf_tokenizer.h"
 #include "runtime/printable.h"
 
 namespace bitnetc {
@@ -44,20 +45,8 @@ Result<std::unique_ptr<const Tokenizer>> read_tokenizer(const std::string& path)
     BITNETC_ASSIGN_OR_RETURN(const std::string json, load_gguf_tokenizer(path));
     return Tokenizer::from_json(json, printable_path(path) + ": tokenizer");
   }
-  std::string name = path + "/tokenizer.json";
-  auto file = MappedFile::open(name);
-  if (file.status().code() == StatusCode::kNotFound) {
-    // The message names the first of the two.
-    const std::string other_name = path + "/tokenizer.model";
-    if (auto other = MappedFile::open(other_name); other.ok()) {
-      name = other_name;
-      file = std::move(other);
-    }
-  }
-  BITNETC_RETURN_IF_ERROR(file.status());
-  const std::span<const uint8_t> bytes = (*file)->bytes();
-  return Tokenizer::from_file({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
-                              printable_path(name));
+  BITNETC_ASSIGN_OR_RETURN(const HfTokenizer tokenizer, open_hf_tokenizer(path));
+  return Tokenizer::from_file(tokenizer.bytes, tokenizer.origin);
 }
 
 bool is_gguf_file(const std::string& path) {
@@ -82,7 +71,9 @@ Result<ModelOutline> outline_model(const std::string& path) {
   BITNETC_RETURN_IF_ERROR(check_exists(path));
   std::error_code failure;
   if (fs::is_directory(path, failure)) return outline_hf_folder(path);
-  return make_error(StatusCode::kUnsupported, "{}: is not a folder; expected one with config.json",
+  if (is_gguf_file(path)) return outline_gguf(path);
+  return make_error(StatusCode::kUnsupported,
+                    "{}: is not a folder and not a GGUF file; expected one of them",
                     printable_path(path));
 }
 

@@ -33,4 +33,8 @@ SourceFile describe_source(const MappedFile& file) {
           .xxh3 = fmt::format("{:016x}{:016x}", digest.high64, digest.low64)};
 }
 
+std::string_view text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
 }  // namespace bitnetc

@@ -24,6 +24,10 @@ struct TextSpan {
   bool operator==(const TextSpan&) const = default;
 };
 
+// Whether the bytes of a tokenizer file are those of a tokenizer.model, not of a tokenizer.json, as
+// far as their beginning tells.
+bool is_sentence_piece_model(std::string_view bytes);
+
 class Tokenizer {
  public:
   // Parses and checks a whole tokenizer.json. `origin` is used in messages

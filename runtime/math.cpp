@@ -372,6 +372,10 @@ std::vector<double> rope_frequencies(int64_t head_dim, double theta, const RopeS
   return frequencies;
 }
 
+double yarn_amplitude(double factor, double weight) {
+  return factor <= 1 ? 1 : 0.1 * weight * log_f64(factor) + 1;
+}
+
 void rope_row(int64_t position, std::span<const double> frequencies, double amplitude, float* cos,
               float* sin) {
   for (size_t i = 0; i < frequencies.size(); ++i) {

@@ -51,6 +51,9 @@ double cos_f64(double x);
 // position. head_dim is even.
 std::vector<double> rope_frequencies(int64_t head_dim, double theta,
                                      const RopeScaling& scaling = {});
+// (0.1 weight) ln(factor) + 1, the amplitude that yarn was published with; 1 for a factor of 1 or
+// less.
+double yarn_amplitude(double factor, double weight = 1);
 // Row `position` of the RoPE tables: amplitude * cos and sin of position * frequencies[i], rounded
 // once to fp32.
 //   cos, sin   f32[frequencies.size()]

@@ -37,6 +37,14 @@ std::optional<RopeScaling::Kind> parse_rope_scaling(std::string_view name);
 // that differ have the same text.
 std::string describe(const RopeScaling& scaling);
 
+// What one layer has of its own where layers differ.
+struct LayerFacts {
+  int64_t window = 0;  // positions a token sees, its own included; 0: all
+  double rope_theta = 0;
+  RopeScaling rope_scaling = {};
+  bool operator==(const LayerFacts&) const = default;
+};
+
 // What a model computes for a row of its input.
 enum class ModelOutput {
   kLogits,  // of the vocabulary: a language model
@@ -54,6 +62,8 @@ struct ModelConfig {
   int64_t max_positions = 0;
   double rope_theta = 0;
   RopeScaling rope_scaling;
+  // One for each layer; none: every layer sees all positions and turns as said above.
+  std::vector<LayerFacts> layer_facts = {};
   float norm_eps = 0;
   // Of q k^T; none: 1 / sqrt(head_dim).
   std::optional<float> stated_attention_scale = {};

@@ -166,7 +166,7 @@ class Builder {
   }
 
   LayerFacts layer_facts() const {
-    if (!facts_.layers.empty()) return facts_.layers[static_cast<size_t>(layer_)];
+    if (!model_.layer_facts.empty()) return model_.layer_facts[static_cast<size_t>(layer_)];
     return {.rope_theta = model_.rope_theta, .rope_scaling = model_.rope_scaling};
   }
 

@@ -24,19 +24,11 @@ inline constexpr int64_t kMaxPositions = int64_t{1} << 24;
 inline constexpr double kFloatMin = std::numeric_limits<float>::min();
 inline constexpr double kFloatMax = std::numeric_limits<float>::max();
 
-// What one layer has of its own where layers differ.
-struct LayerFacts {
-  int64_t window = 0;  // positions a token sees, its own included; 0: all
-  double rope_theta = 0;
-  RopeScaling rope_scaling = {};
-};
-
 // What a family needs to know before it sees a weight. Read and range-checked by the file format's
 // reader.
 struct ModelFacts {
   ModelConfig config;
-  std::vector<LayerFacts> layers = {};  // none: every layer sees all positions and turns as config
-  bool tied_head = false;               // the head reads the embedding table
+  bool tied_head = false;  // the head reads the embedding table
   // The weights have a norm in front of every projection, "self_attn.q_proj.norm". It tells text
   // encoders of some families from ordinary float models.
   bool has_projection_norms = false;
@@ -58,9 +50,11 @@ struct HfSpelling {
   // checkpoints of the family store it; else that mean in fp32.
   bool master_scales_are_bf16 = false;
   bool norms_less_one = false;  // ModelFacts::norms_less_one
-  // What absent keys mean. Zero: heads, hidden_size / heads, and that rope_theta must be there.
+  // What absent keys mean. Zero: heads, hidden_size / heads, that rope_theta must be there, and
+  // head_dim.
   int64_t kv_heads = 0, head_dim = 0;
   double rope_theta = 0;
+  double attention_scalar = 0;  // query_pre_attn_scalar: attention is scaled by its inverse root
   bool tied_head = false;
   // quantization_config may say use_rms_norm: every projection has a norm in front.
   bool may_have_projection_norms = false;

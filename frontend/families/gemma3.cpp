@@ -43,6 +43,7 @@ constinit const Family kGemma3 = {
            .kv_heads = 4,
            .head_dim = 256,
            .rope_theta = 1e6,
+           .attention_scalar = 256,
            .tied_head = true,
            .may_have_projection_norms = true,
            .has_window_layers = true,

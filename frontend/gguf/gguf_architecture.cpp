@@ -101,7 +101,8 @@ constexpr GgufArchitecture kArchitectures[] = {
     {.name = "gemma3",
      .family = "gemma3",
      .activation = "gelu_pytorch_tanh",
-     .layer_names = kGemma3Names},
+     .layer_names = kGemma3Names,
+     .window_period = 6},
 };
 
 // "3.mlp.up_proj" of "model.layers.3.mlp.up_proj", taken apart.

@@ -17,6 +17,9 @@ struct GgufTensorName {
   std::string_view file;    // "attn_q"
 };
 
+// Of the whole model: what the frequency of each rotated pair is divided by (gguf_rope.h).
+inline constexpr char kGgufRopeFactors[] = "rope_freqs.weight";
+
 struct GgufArchitecture {
   std::string_view name;    // "bitnet-b1.58"
   std::string_view family;  // Family::name (families/family.h)
@@ -25,6 +28,9 @@ struct GgufArchitecture {
   // The file has the rows of q and k reordered within each head, so that RoPE turns neighbours.
   bool permutes_qk = false;
   std::span<const GgufTensorName> layer_names;
+  // Where the file has a window and does not say otherwise, the last of every so many layers sees
+  // all positions; 0: layers see no windows.
+  int64_t window_period = 0;
   // A Llama-3 tokenizer is known to come with no tokenizer.ggml.pre, or a wrong one, and with a
   // wrong chat template (docs/gguf.md).
   bool repairs_tokenizer = false;

@@ -5,13 +5,12 @@
 #include <limits>
 
 #include "frontend/families/family.h"
+#include "frontend/gguf/gguf_rope.h"
+#include "frontend/hf/sentence_transformers.h"
 #include "runtime/printable.h"
 
 namespace bitnetc {
 namespace {
-
-// What a file means that says nothing.
-constexpr double kDefaultRopeTheta = 10000;
 
 constexpr char kArchitectureKey[] = "general.architecture";
 
@@ -34,10 +33,12 @@ class FactsReader {
   Result<ModelFacts> read() {
     BITNETC_RETURN_IF_ERROR(read_shapes());
     BITNETC_RETURN_IF_ERROR(read_head_dim());
-    BITNETC_RETURN_IF_ERROR(read_rope());
+    BITNETC_RETURN_IF_ERROR(read_gguf_rope(model_, architecture_, &reader_, &config()));
+    BITNETC_RETURN_IF_ERROR(read_attention_scale());
     BITNETC_RETURN_IF_ERROR(check_fixed_keys());
     BITNETC_RETURN_IF_ERROR(check_layers());
     facts_.tied_head = model_.find("output.weight") == nullptr;
+    facts_.has_projection_norms = model_.find("blk.0.attn_q_norm_in.weight") != nullptr;
     return facts_;
   }
 
@@ -119,39 +120,10 @@ class FactsReader {
     return {};
   }
 
-  Status read_rope() {
-    BITNETC_ASSIGN_OR_RETURN(const auto theta,
-                             reader_.number(key("rope.freq_base"), kFloatMin, kFloatMax));
-    config().rope_theta = theta.value_or(kDefaultRopeTheta);
-    BITNETC_RETURN_IF_ERROR(
-        reader_.expect_number(key("rope.dimension_count"), static_cast<double>(config().head_dim)));
-    return read_rope_scaling();
-  }
-
-  // Linear scaling, which is what a factor without a type means. By 1 it is none.
-  Status read_rope_scaling() {
-    constexpr double kLeastFactor = 1;
-    BITNETC_RETURN_IF_ERROR(reader_.expect_text(key("rope.scaling.type"), {"none", "linear"}));
-    BITNETC_ASSIGN_OR_RETURN(const auto type, reader_.text(key("rope.scaling.type")));
-    BITNETC_ASSIGN_OR_RETURN(const auto factor,
-                             reader_.number(key("rope.scaling.factor"), kLeastFactor, kFloatMax));
-    for (const char* name : {"rope.scale_linear", "rope.scaling.attn_factor"})
-      BITNETC_RETURN_IF_ERROR(reader_.expect_number(key(name), 1));
-    for (const char* name : {"rope.scaling.original_context_length", "rope.scaling.finetuned"})
-      reader_.find(key(name));  // linear scaling does not depend on them
-    if (factor.value_or(1) == 1) return {};
-    if (type == "none")
-      return reader_.error(StatusCode::kDataCorrupt, "{} = \"none\" contradicts {} = {}",
-                           key("rope.scaling.type"), key("rope.scaling.factor"), *factor);
-    config().rope_scaling = {.kind = RopeScaling::Kind::kLinear, .factor = *factor};
-    return {};
-  }
-
   Status check_fixed_keys() {
     BITNETC_RETURN_IF_ERROR(
         reader_.expect_text(key("hidden_activation"), {architecture_.activation}));
-    const std::pair<const char*, double> fixed[] = {{"attention.sliding_window", 0},
-                                                    {"attention.max_alibi_bias", 0},
+    const std::pair<const char*, double> fixed[] = {{"attention.max_alibi_bias", 0},
                                                     {"attention.clamp_kqv", 0},
                                                     {"attn_logit_softcapping", 0},
                                                     {"final_logit_softcapping", 0},
@@ -159,24 +131,23 @@ class FactsReader {
                                                     {"expert_used_count", 0},
                                                     {"logit_scale", 1},
                                                     {"residual_scale", 1},
-                                                    {"embedding_scale", 1},
-                                                    {"pooling_type", 0}};
+                                                    {"embedding_scale", 1}};
     for (const auto& [name, only] : fixed)
       BITNETC_RETURN_IF_ERROR(reader_.expect_number(key(name), only));
     BITNETC_ASSIGN_OR_RETURN(const auto causal, reader_.boolean(key("attention.causal")));
     if (!causal.value_or(true))
       return reader_.error(StatusCode::kUnsupported, "{} = false is not supported",
                            key("attention.causal"));
-    return check_attention_scale();
+    return {};
   }
 
-  Status check_attention_scale() {
+  // 0 is the usual one, as it is without the key.
+  Status read_attention_scale() {
     BITNETC_ASSIGN_OR_RETURN(const auto scale,
-                             reader_.number(key("attention.scale"), kFloatMin, kFloatMax));
-    const auto usual = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config().head_dim)));
-    if (scale && static_cast<float>(*scale) != usual)
-      return reader_.error(StatusCode::kUnsupported, "{} = {} is not supported, only {} is",
-                           key("attention.scale"), *scale, usual);
+                             reader_.number(key("attention.scale"), 0, kFloatMax));
+    const auto stated = static_cast<float>(scale.value_or(0));
+    if (stated > 0 && stated != config().attention_scale())
+      config().stated_attention_scale = stated;
     return {};
   }
 
@@ -199,6 +170,27 @@ class FactsReader {
   ModelFacts facts_;
 };
 
+// How a text encoder is used.
+Result<EncoderDefaults> read_encoder(const GgufConfig& config, MetadataReader* reader) {
+  const std::string key = fmt::format("{}.pooling_type", config.architecture->name);
+  EncoderDefaults encoder;
+  if (config.family->output != ModelOutput::kHidden) {
+    BITNETC_RETURN_IF_ERROR(reader->expect_number(key, 0));
+    return encoder;
+  }
+  BITNETC_ASSIGN_OR_RETURN(const auto type, reader->integer(key, 0, kGgufPoolings.size()));
+  if (type && *type == std::ssize(kGgufPoolings))
+    return reader->error(StatusCode::kUnsupported,
+                         "{} = {} (rank) is not supported; mean, first and last token are", key,
+                         *type);
+  if (type) encoder.pooling = kGgufPoolings[static_cast<size_t>(*type)];
+  BITNETC_ASSIGN_OR_RETURN(const auto prompts, reader->text(kGgufPromptsKey));
+  if (prompts)
+    BITNETC_RETURN_IF_ERROR(
+        read_prompts(*prompts, fmt::format("{}: {}", reader->origin(), kGgufPromptsKey), &encoder));
+  return encoder;
+}
+
 }  // namespace
 
 Result<GgufConfig> read_gguf_config(const GgufModel& model, MetadataReader* reader) {
@@ -211,6 +203,8 @@ Result<GgufConfig> read_gguf_config(const GgufModel& model, MetadataReader* read
                          kArchitectureKey, config.architecture->name, config.architecture->family);
   BITNETC_ASSIGN_OR_RETURN(config.facts, FactsReader(model, *config.architecture, reader).read());
   config.facts.config.family = config.family->name;
+  config.facts.config.output = config.family->output;
+  BITNETC_ASSIGN_OR_RETURN(config.encoder, read_encoder(config, reader));
   return config;
 }
 

@@ -2,6 +2,9 @@
 // computation and is not implemented is an error; general.file_type decides nothing.
 #pragma once
 
+#include <array>
+#include <optional>
+
 #include "frontend/families/family.h"
 #include "frontend/gguf/gguf_architecture.h"
 #include "frontend/gguf/gguf_model.h"
@@ -11,10 +14,18 @@
 
 namespace bitnetc {
 
+// The values of pooling_type; the one behind them is that of rankers.
+inline constexpr std::array<std::optional<Pooling>, 4> kGgufPoolings = {
+    std::nullopt, Pooling::kMean, Pooling::kFirst, Pooling::kLast};
+// Where a file that bitnetc wrote has its config_sentence_transformers.json: GGUF has no key for
+// prompts.
+inline constexpr char kGgufPromptsKey[] = "sentence_transformers.config";
+
 struct GgufConfig {
   const GgufArchitecture* architecture = nullptr;
   const Family* family = nullptr;
   ModelFacts facts;
+  EncoderDefaults encoder;
 };
 
 // Error: kDataCorrupt (missing, wrong type, contradiction) or kUnsupported, naming file, key and

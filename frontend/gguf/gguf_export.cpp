@@ -4,10 +4,13 @@
 
 #include "frontend/export.h"
 #include "frontend/gguf/gguf_architecture.h"
+#include "frontend/gguf/gguf_config.h"
+#include "frontend/gguf/gguf_rope.h"
 #include "frontend/gguf/gguf_weight_source.h"
 #include "frontend/gguf/gguf_writer.h"
 #include "frontend/gguf/tensor_types/encoders.h"
 #include "frontend/gguf/tokenizer_metadata.h"
+#include "frontend/hf/sentence_transformers.h"
 #include "runtime/math.h"
 #include "runtime/printable.h"
 
@@ -48,6 +51,11 @@ struct TernaryPlan {
   bool has_scale_tensor = false;
 };
 
+struct VectorPlan {
+  std::string name;
+  std::span<const float> values;
+};
+
 struct TablePlan {
   const FloatTable* table = nullptr;
   std::string name;
@@ -64,9 +72,6 @@ class GgufExport {
     if (architecture_ == nullptr)
       return make_error(StatusCode::kUnsupported, "family \"{}\" has no architecture of GGUF files",
                         graph_.config.family);
-    if (graph_.config.output != ModelOutput::kLogits)
-      return Status(StatusCode::kUnsupported,
-                    "a text encoder cannot be written as a GGUF file yet");
     BITNETC_RETURN_IF_ERROR(plan_tables());
     BITNETC_RETURN_IF_ERROR(plan_vectors());
     BITNETC_RETURN_IF_ERROR(plan_ternary());
@@ -118,8 +123,8 @@ class GgufExport {
 
   Status plan_vectors() {
     for (const FloatVector& vector : graph_.vectors) {
-      BITNETC_ASSIGN_OR_RETURN(std::string name, file_name(vector.name));
-      vectors_.push_back(std::move(name));
+      BITNETC_ASSIGN_OR_RETURN(const std::string name, file_name(vector.name));
+      vectors_.push_back({name + ".weight", vector.values});
     }
     return {};
   }
@@ -162,18 +167,32 @@ class GgufExport {
     return fmt::format("{}.{}", architecture_->name, name);
   }
 
-  Status add_rope_scaling(const RopeScaling& scaling) {
-    if (scaling.kind == RopeScaling::Kind::kNone) return {};
-    const auto factor = static_cast<float>(scaling.factor);
-    const bool is_exact = static_cast<double>(factor) == scaling.factor;
-    if (scaling.kind != RopeScaling::Kind::kLinear || !is_exact)
-      return make_error(StatusCode::kUnsupported,
-                        "RoPE scaling ({}) cannot be written as a GGUF file; only linear scaling "
-                        "by an fp32 number can",
-                        describe(scaling));
-    writer_.add_text(key("rope.scaling.type"), "linear");
-    writer_.add_f32(key("rope.scaling.factor"), factor);
+  Status add_rope() {
+    BITNETC_ASSIGN_OR_RETURN(rope_factors_, add_gguf_rope(*architecture_, graph_.config, &writer_));
+    if (!rope_factors_.empty()) vectors_.push_back({kGgufRopeFactors, rope_factors_});
     return {};
+  }
+
+  void add_attention_scale() {
+    const ModelConfig& config = graph_.config;
+    if (config.attention_scale() == attention_scale_of(static_cast<double>(config.head_dim)))
+      return;
+    writer_.add_f32(key("attention.scale"), config.attention_scale());
+    report_.notes.push_back(
+        "the scale of attention is not that of its heads: programs that do not read "
+        "attention.scale compute otherwise");
+  }
+
+  void add_encoder() {
+    const EncoderDefaults& encoder = graph_.encoder;
+    if (encoder.pooling)
+      writer_.add_u32(key("pooling_type"),
+                      static_cast<uint32_t>(std::ranges::find(kGgufPoolings, encoder.pooling) -
+                                            kGgufPoolings.begin()));
+    if (encoder.prompts.empty()) return;
+    writer_.add_text(kGgufPromptsKey, prompts_json(encoder));
+    report_.notes.push_back(
+        "prompts have no place in a GGUF file that other programs read; bitnetc reads them");
   }
 
   Status add_values() {
@@ -196,13 +215,9 @@ class GgufExport {
     for (const auto& [name, value] : numbers)
       writer_.add_u32(key(name), static_cast<uint32_t>(value));
     writer_.add_f32(key("attention.layer_norm_rms_epsilon"), config.norm_eps);
-    const auto theta = static_cast<float>(config.rope_theta);
-    if (static_cast<double>(theta) != config.rope_theta)
-      return make_error(StatusCode::kUnsupported,
-                        "rope_theta = {} is not an fp32 number, which a GGUF file holds",
-                        config.rope_theta);
-    writer_.add_f32(key("rope.freq_base"), theta);
-    BITNETC_RETURN_IF_ERROR(add_rope_scaling(config.rope_scaling));
+    BITNETC_RETURN_IF_ERROR(add_rope());
+    add_attention_scale();
+    add_encoder();
     writer_.add_text(key("hidden_activation"), architecture_->activation);
     const GenerationDefaults& generation = graph_.generation;
     if (generation.do_sample || generation.temperature || generation.top_p || generation.top_k ||
@@ -217,9 +232,8 @@ class GgufExport {
     for (const TablePlan& plan : tables_)
       writer_.announce(plan.name + ".weight", *plan.type,
                        std::vector{plan.table->columns, plan.table->rows});
-    for (size_t i = 0; i < vectors_.size(); ++i)
-      writer_.announce(vectors_[i] + ".weight", tensor_type("F32"),
-                       std::vector{std::ssize(graph_.vectors[i].values)});
+    for (const VectorPlan& plan : vectors_)
+      writer_.announce(plan.name, tensor_type("F32"), std::vector{std::ssize(plan.values)});
     for (const TernaryPlan& plan : ternary_) {
       writer_.announce(plan.name + ".weight", *plan.type,
                        std::vector{plan.source->k, plan.source->n});
@@ -233,11 +247,10 @@ class GgufExport {
       BITNETC_RETURN_IF_ERROR(write_table(plan));
       BITNETC_RETURN_IF_ERROR(step(plan.name));
     }
-    for (size_t i = 0; i < vectors_.size(); ++i) {
-      const std::vector<float>& values = graph_.vectors[i].values;
+    for (const VectorPlan& plan : vectors_) {
       BITNETC_RETURN_IF_ERROR(writer_.write(
-          {reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(float)}));
-      BITNETC_RETURN_IF_ERROR(step(vectors_[i]));
+          {reinterpret_cast<const uint8_t*>(plan.values.data()), plan.values.size_bytes()}));
+      BITNETC_RETURN_IF_ERROR(step(plan.name));
     }
     for (const TernaryPlan& plan : ternary_) {
       BITNETC_RETURN_IF_ERROR(write_ternary(plan));
@@ -349,7 +362,8 @@ class GgufExport {
   GgufWriter& writer_;
   const GgufArchitecture* architecture_ = nullptr;
   std::vector<TablePlan> tables_;
-  std::vector<std::string> vectors_;  // names, in the order of the graph's
+  std::vector<float> rope_factors_;  // maybe one of vectors_
+  std::vector<VectorPlan> vectors_;
   std::vector<TernaryPlan> ternary_;
   int odd_matrices_ = 0, scale_tensors_ = 0;
   int64_t rounded_elements_ = 0;

@@ -52,7 +52,10 @@ Result<LoadedModel> load_gguf(const GgufModel& model) {
   Graph& graph = loaded.graph;
   MetadataReader reader(model.first());
   BITNETC_ASSIGN_OR_RETURN(const GgufConfig config, read_gguf_config(model, &reader));
+  if (config.family->check != nullptr)
+    BITNETC_RETURN_IF_ERROR(config.family->check(config.facts).with_context(model.origin()));
   graph.config = config.facts.config;
+  graph.encoder = config.encoder;
   BITNETC_ASSIGN_OR_RETURN(
       GgufTokenizer tokenizer,
       read_gguf_tokenizer(*config.architecture, graph.config.vocab_size, &reader, &loaded.report));
@@ -65,6 +68,7 @@ Result<LoadedModel> load_gguf(const GgufModel& model) {
   graph.tokenizer_json = std::move(tokenizer.json);
   graph.chat_template = std::move(tokenizer.chat_template);
   graph.generation = std::move(tokenizer.generation);
+  graph.special_tokens = std::move(tokenizer.special_tokens);
   BITNETC_RETURN_IF_ERROR(load_weights(model, config, &loaded));
   for (const auto& file : model.files()) graph.sources.push_back(describe_source(*file));
   BITNETC_RETURN_IF_ERROR(validate(graph).with_context(model.origin()));

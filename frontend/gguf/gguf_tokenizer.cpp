@@ -182,8 +182,19 @@ class TokenizerReader {
       if (types_[id] == kControl && std::ranges::count(kEndTexts, tokens_[id]) > 0)
         add(static_cast<int64_t>(id));
     BITNETC_ASSIGN_OR_RETURN(unknown_, token_id("unknown"));
-    for (const char* name : {"padding", "seperator", "cls", "mask"})
-      BITNETC_RETURN_IF_ERROR(token_id(name).status());  // checked, not needed
+    return read_special_tokens();
+  }
+
+  // What a chat template may name.
+  Status read_special_tokens() {
+    const std::pair<const char*, const char*> names[] = {
+        {"bos", "bos_token"},       {"eos", "eos_token"}, {"unknown", "unk_token"},
+        {"seperator", "sep_token"}, {"cls", "cls_token"}, {"mask", "mask_token"},
+        {"padding", "pad_token"}};
+    for (const auto& [name, special] : names) {
+      BITNETC_ASSIGN_OR_RETURN(const auto id, token_id(name));
+      if (id) result_.special_tokens[special] = tokens_[static_cast<size_t>(*id)];
+    }
     return {};
   }
 

@@ -2,6 +2,7 @@
 // is what a compiled model stores and what frontend/tokenizer reads.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "frontend/gguf/gguf_architecture.h"
@@ -14,8 +15,9 @@ namespace bitnetc {
 
 struct GgufTokenizer {
   std::string json;
-  std::string chat_template;      // may be empty
-  GenerationDefaults generation;  // beginning and end of text
+  std::string chat_template;                          // may be empty
+  GenerationDefaults generation;                      // beginning and end of text
+  std::map<std::string, std::string> special_tokens;  // "eos_token" -> its text
 };
 
 // What is known to be wrong in published files is repaired, with a note in `report`.

@@ -46,7 +46,7 @@ class GgufWeightSource final : public WeightSource {
   const GgufModel& model_;
   const GgufArchitecture& architecture_;
   const ModelConfig& config_;
-  std::set<std::string, std::less<>> used_;
+  std::set<std::string, std::less<>> used_ = {kGgufRopeFactors};  // it goes with the metadata
   std::vector<std::string> notes_;
 };
 

@@ -226,6 +226,11 @@ class MetadataMaker {
 
 Status add_tokenizer_metadata(const Graph& graph, GgufWriter* writer,
                               std::vector<std::string>* notes) {
+  if (is_sentence_piece_model(graph.tokenizer_json))
+    return Status(
+        StatusCode::kUnsupported,
+        "the model's tokenizer is a SentencePiece tokenizer.model, which cannot be written "
+        "as a GGUF file; expected a tokenizer.json");
   BITNETC_ASSIGN_OR_RETURN(const auto tokenizer,
                            Tokenizer::from_json(graph.tokenizer_json, "the model's tokenizer"));
   BITNETC_ASSIGN_OR_RETURN(const TokenizerDocument document,

@@ -150,7 +150,8 @@ Status read_shapes(ObjectReader* config, const HfSpelling& family, ModelConfig* 
   BITNETC_ASSIGN_OR_RETURN(const double eps, config->required_number("rms_norm_eps", kPositive));
   model->norm_eps = static_cast<float>(eps);
   BITNETC_ASSIGN_OR_RETURN(const auto scalar, config->number("query_pre_attn_scalar", kPositive));
-  if (scalar) model->stated_attention_scale = attention_scale_of(*scalar);
+  if (scalar || family.attention_scalar > 0)
+    model->stated_attention_scale = attention_scale_of(scalar.value_or(family.attention_scalar));
   return {};
 }
 
@@ -174,9 +175,9 @@ Status read_rope(ObjectReader* config, const HfSpelling& family, HfConfig* resul
   BITNETC_ASSIGN_OR_RETURN(const int64_t window,
                            config->required_integer("sliding_window", 1, kMaxPositions));
   for (const bool is_window : windows)
-    result->layers.push_back({.window = is_window ? window : 0,
-                              .rope_theta = is_window ? window_rope.theta : rope.theta,
-                              .rope_scaling = is_window ? window_rope.scaling : rope.scaling});
+    model.layer_facts.push_back({.window = is_window ? window : 0,
+                                 .rope_theta = is_window ? window_rope.theta : rope.theta,
+                                 .rope_scaling = is_window ? window_rope.scaling : rope.scaling});
   return {};
 }
 

@@ -37,7 +37,6 @@ struct HfConfig {
   WeightStorage storage = WeightStorage::kMasters;
   ScaleRule scale_rule = ScaleRule::kMultiply;
   MasterScale master_scale = MasterScale::kF32;
-  std::vector<LayerFacts> layers;  // ModelFacts::layers
   bool tied_head = false;
   bool norms_less_one = false;   // ModelFacts::norms_less_one
   std::vector<int32_t> bos_ids;  // at most one

@@ -1,24 +1,19 @@
 // A Graph's weights and facts as a Hugging Face folder with packed weights.
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "frontend/export.h"
+#include "frontend/families/family.h"
+#include "frontend/hf/hf_documents.h"
+#include "frontend/hf/sentence_transformers.h"
 #include "frontend/safetensors/safetensors_writer.h"
+#include "frontend/tokenizer.h"
 #include "runtime/math.h"
 #include "runtime/output_file.h"
 #include "runtime/printable.h"
 
 namespace bitnetc {
 namespace {
-
-using OrderedJson = nlohmann::ordered_json;
-
-// What config.json says besides the numbers.
-struct HfForm {
-  std::string_view family, model_type, architecture, hidden_act;
-};
-constexpr HfForm kForms[] = {{"bitnet", "bitnet", "BitNetForCausalLM", "relu2"}};
 
 bool fits_bf16(float value) {
   return math::widen_bf16(math::round_to_bf16(value)) == value;
@@ -35,24 +30,28 @@ class FolderExport {
       : graph_(graph), folder_(std::move(folder)), progress_(progress) {}
 
   Result<ExportReport> run() {
-    const auto form = std::ranges::find(kForms, graph_.config.family, &HfForm::family);
-    if (form == std::end(kForms))
+    family_ = find_family(graph_.config.family);
+    if (family_ == nullptr)
       return make_error(StatusCode::kUnsupported,
-                        "family \"{}\" cannot be written as a Hugging Face folder yet",
-                        graph_.config.family);
-    if (graph_.config.rope_scaling.kind != RopeScaling::Kind::kNone)
-      return make_error(StatusCode::kUnsupported,
-                        "RoPE scaling ({}) cannot be written as a Hugging Face folder yet",
-                        describe(graph_.config.rope_scaling));
+                        "family \"{}\" is not known, so its config.json is not",
+                        printable(graph_.config.family, 100));
+    BITNETC_ASSIGN_OR_RETURN(const std::string config, config_document(graph_, *family_));
+    BITNETC_RETURN_IF_ERROR(make_vectors());
     BITNETC_RETURN_IF_ERROR(make_folder());
     BITNETC_RETURN_IF_ERROR(write_weights());
-    BITNETC_RETURN_IF_ERROR(write_text("tokenizer.json", graph_.tokenizer_json));
-    BITNETC_RETURN_IF_ERROR(write_text("tokenizer_config.json", tokenizer_config()));
+    const bool is_model = is_sentence_piece_model(graph_.tokenizer_json);
+    BITNETC_RETURN_IF_ERROR(
+        write_text(is_model ? "tokenizer.model" : "tokenizer.json", graph_.tokenizer_json));
+    BITNETC_RETURN_IF_ERROR(write_text("tokenizer_config.json", tokenizer_config_document(graph_)));
     if (!graph_.chat_template.empty())
       BITNETC_RETURN_IF_ERROR(write_text("chat_template.jinja", graph_.chat_template));
-    BITNETC_RETURN_IF_ERROR(write_text("generation_config.json", generation_config()));
+    BITNETC_RETURN_IF_ERROR(
+        write_text("generation_config.json", generation_config_document(graph_.generation)));
+    BITNETC_RETURN_IF_ERROR(write_encoder());
     // The last: without it the folder is no model.
-    BITNETC_RETURN_IF_ERROR(write_text("config.json", config(*form)));
+    BITNETC_RETURN_IF_ERROR(write_text("config.json", config));
+    for (const std::string& key : graph_.generation.unsupported_keys)
+      report_.notes.push_back(fmt::format("generation_config.json: {} is left out", key));
     return std::move(report_);
   }
 
@@ -75,29 +74,75 @@ class FolderExport {
     return file->finish();
   }
 
+  // The files of sentence-transformers, as far as something is known to say there.
+  Status write_encoder() {
+    const EncoderDefaults& encoder = graph_.encoder;
+    if (encoder.pooling) {
+      std::error_code failure;
+      std::filesystem::create_directories(folder_ + "/1_Pooling", failure);
+      if (failure)
+        return make_error(StatusCode::kIoError, "cannot make 1_Pooling: {}", failure.message());
+      BITNETC_RETURN_IF_ERROR(write_text(
+          "1_Pooling/config.json", pooling_json(*encoder.pooling, graph_.config.hidden_size)));
+      BITNETC_RETURN_IF_ERROR(write_text("modules.json", modules_json()));
+    }
+    if (encoder.prompts.empty()) return {};
+    return write_text("config_sentence_transformers.json", prompts_json(encoder));
+  }
+
+  // The classes of text encoders are the stacks that language models have under "model.".
+  std::string stored_name(std::string_view name) const {
+    constexpr std::string_view kPrefix = "model.", kNorm = "norm.weight";
+    std::string stored(name);
+    if (is_projection_norm(name))
+      stored.replace(stored.size() - kNorm.size(), kNorm.size(), "rms_norm.weight");
+    if (family_->output == ModelOutput::kHidden && stored.starts_with(kPrefix))
+      stored.erase(0, kPrefix.size());
+    return stored;
+  }
+
+  // Norms as they will lie in the file: where the family stores a native one as w, it multiplies by
+  // 1 + w.
+  Status make_vectors() {
+    for (const FloatVector& vector : graph_.vectors) {
+      FloatVector stored{.name = stored_name(vector.name), .values = vector.values};
+      if (family_->hf.norms_less_one && !is_projection_norm(vector.name)) {
+        for (float& value : stored.values) value -= 1;
+        for (size_t i = 0; i < stored.values.size(); ++i)
+          if (1 + stored.values[i] != vector.values[i])
+            return make_error(StatusCode::kUnsupported,
+                              "{}: element {} is {}, which is no 1 + w of an fp32 number w, as the "
+                              "folder would hold it",
+                              printable(vector.name, 100), i, vector.values[i]);
+      }
+      vectors_.push_back(std::move(stored));
+    }
+    return {};
+  }
+
   // Scales are fp32, which holds those of every source.
   Status write_weights() {
     BITNETC_ASSIGN_OR_RETURN(const auto writer,
                              SafetensorsWriter::create(folder_ + "/model.safetensors"));
     for (const FloatTable& table : graph_.tables)
-      writer->announce(table.name, dtype_of(table.type), std::vector{table.rows, table.columns},
-                       std::ssize(table.bytes));
-    for (const FloatVector& vector : graph_.vectors)
+      writer->announce(stored_name(table.name), dtype_of(table.type),
+                       std::vector{table.rows, table.columns}, std::ssize(table.bytes));
+    for (const FloatVector& vector : vectors_)
       writer->announce(vector.name, is_bf16(vector) ? "BF16" : "F32",
                        std::vector{std::ssize(vector.values)},
                        std::ssize(vector.values) * (is_bf16(vector) ? 2 : 4));
     for (const TernarySource& source : graph_.ternary) {
       const int64_t quarter = (source.n + 3) / 4;
-      writer->announce(source.name + ".weight", "U8", std::vector{quarter, source.k},
-                       quarter * source.k);
-      writer->announce(source.name + ".weight_scale", "F32", std::vector<int64_t>{1}, 4);
+      const std::string name = stored_name(source.name);
+      writer->announce(name + ".weight", "U8", std::vector{quarter, source.k}, quarter * source.k);
+      writer->announce(name + ".weight_scale", "F32", std::vector<int64_t>{1}, 4);
     }
     BITNETC_RETURN_IF_ERROR(writer->write_header());
     for (const FloatTable& table : graph_.tables) {
       BITNETC_RETURN_IF_ERROR(writer->write(table.bytes));
       BITNETC_RETURN_IF_ERROR(step(table.name));
     }
-    for (const FloatVector& vector : graph_.vectors) {
+    for (const FloatVector& vector : vectors_) {
       BITNETC_RETURN_IF_ERROR(write_vector(vector, writer.get()));
       BITNETC_RETURN_IF_ERROR(step(vector.name));
     }
@@ -112,7 +157,7 @@ class FolderExport {
 
   Status step(const std::string& name) {
     const auto total =
-        static_cast<int>(graph_.tables.size() + graph_.vectors.size() + graph_.ternary.size());
+        static_cast<int>(graph_.tables.size() + vectors_.size() + graph_.ternary.size());
     ++report_.tensors;
     if (progress_ && !progress_(report_.tensors, total, name))
       return Status(StatusCode::kCancelled, "conversion stopped; no model was written");
@@ -152,63 +197,11 @@ class FolderExport {
     return writer->write({reinterpret_cast<const uint8_t*>(&scale), sizeof scale});
   }
 
-  std::string config(const HfForm& form) const {
-    const ModelConfig& model = graph_.config;
-    const bool tied = std::ranges::none_of(
-        graph_.tables, [](const FloatTable& table) { return table.name == "lm_head.weight"; });
-    OrderedJson json = {{"architectures", {form.architecture}},
-                        {"model_type", form.model_type},
-                        {"hidden_act", form.hidden_act},
-                        {"vocab_size", model.vocab_size},
-                        {"hidden_size", model.hidden_size},
-                        {"intermediate_size", model.intermediate_size},
-                        {"num_hidden_layers", model.layers},
-                        {"num_attention_heads", model.q_heads},
-                        {"num_key_value_heads", model.kv_heads},
-                        {"head_dim", model.head_dim},
-                        {"max_position_embeddings", model.max_positions},
-                        {"rms_norm_eps", shortest(model.norm_eps)},
-                        {"rope_theta", model.rope_theta},
-                        {"tie_word_embeddings", tied},
-                        {"torch_dtype", "bfloat16"},
-                        {"quantization_config",
-                         {{"quant_method", "bitnet"},
-                          {"linear_class", "autobitlinear"},
-                          {"quantization_mode", "offline"}}}};
-    if (graph_.generation.bos_id) json["bos_token_id"] = *graph_.generation.bos_id;
-    json["eos_token_id"] = graph_.generation.stop_ids;
-    return json.dump(2) + "\n";
-  }
-
-  // 1e-05, not 9.99999974e-06: the shortest number that is the same in fp32.
-  static double shortest(float value) { return std::stod(fmt::format("{}", value)); }
-
-  std::string generation_config() const {
-    const GenerationDefaults& defaults = graph_.generation;
-    OrderedJson json = {{"eos_token_id", defaults.stop_ids}, {"do_sample", defaults.do_sample}};
-    const auto put = [&](const char* key, const auto& value) {
-      if (value) json[key] = *value;
-    };
-    put("bos_token_id", defaults.bos_id);
-    put("temperature", defaults.temperature);
-    put("top_p", defaults.top_p);
-    put("top_k", defaults.top_k);
-    put("min_p", defaults.min_p);
-    put("repetition_penalty", defaults.repetition_penalty);
-    return json.dump(2) + "\n";
-  }
-
-  std::string tokenizer_config() const {
-    return OrderedJson{{"tokenizer_class", "PreTrainedTokenizerFast"},
-                       {"clean_up_tokenization_spaces", false},
-                       {"model_max_length", graph_.config.max_positions}}
-               .dump(2) +
-           "\n";
-  }
-
   const Graph& graph_;
   const std::string folder_;
   const ExportProgress& progress_;
+  const Family* family_ = nullptr;
+  std::vector<FloatVector> vectors_;
   ExportReport report_;
 };
 

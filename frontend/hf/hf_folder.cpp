@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <map>
 
 #include "frontend/chat.h"
 #include "frontend/families/family.h"
 #include "frontend/hf/hf_config.h"
+#include "frontend/hf/hf_tokenizer.h"
 #include "frontend/hf/hf_weight_source.h"
 #include "frontend/hf/sentence_transformers.h"
 #include "frontend/hf/tokenizer_config.h"
@@ -22,10 +22,6 @@
 
 namespace bitnetc {
 namespace {
-
-std::string_view text_of(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
 
 // What messages call the file.
 std::string origin_of(const MappedFile& file) {
@@ -119,21 +115,15 @@ class FolderLoader {
     return file;
   }
 
-  bool has_file(const char* name) const {
-    std::error_code failure;
-    return std::filesystem::exists(std::filesystem::path(folder_) / name, failure);
-  }
-
   // The tokenizer is made here to be checked: before anything is compiled, not when it is run.
   Status load_tokenizer(const HfConfig& config) {
-    auto file = open("tokenizer.json");
-    if (file.status().code() == StatusCode::kNotFound && has_file("tokenizer.model"))
-      file = open("tokenizer.model");
-    if (!file.ok()) return file.status().with_context("a model needs its tokenizer");
-    graph().tokenizer_json = text_of(**file);
-    const std::string origin = origin_of(**file);
-    if (graph().tokenizer_json.empty())
-      return make_error(StatusCode::kDataCorrupt, "{}: is empty", origin);
+    auto opened = open_hf_tokenizer(folder_);
+    if (opened.status().code() == StatusCode::kNotFound)
+      return opened.status().with_context("a model needs its tokenizer");
+    BITNETC_RETURN_IF_ERROR(opened.status());
+    for (const auto& file : opened->files) graph().sources.push_back(describe_source(*file));
+    graph().tokenizer_json = std::move(opened->bytes);
+    const std::string& origin = opened->origin;
     std::vector<std::string>& notes = model_.report.notes;
     BITNETC_ASSIGN_OR_RETURN(tokenizer_,
                              Tokenizer::from_file(graph().tokenizer_json, origin, &notes));
@@ -215,7 +205,6 @@ class FolderLoader {
 
   static ModelFacts facts_of(const HfConfig& config, const HfWeightSource& weights) {
     return {.config = config.model,
-            .layers = config.layers,
             .tied_head = config.tied_head,
             .has_projection_norms = weights.find("model.layers.0.self_attn.q_proj.norm") != nullptr,
             .norms_less_one = config.norms_less_one};

@@ -8,6 +8,7 @@
 #include "frontend/hf/hf_weight_source.h"
 #include "frontend/hf/ternary_weights.h"
 #include "frontend/safetensors/safetensors_model.h"
+#include "frontend/source_file.h"
 #include "runtime/mapped_file.h"
 #include "runtime/math.h"
 #include "runtime/printable.h"
@@ -65,11 +66,9 @@ std::string describe_weights(const HfConfig& config, const Family& family, bool 
 
 Result<ModelOutline> outline_hf_folder(const std::string& folder) {
   BITNETC_ASSIGN_OR_RETURN(const auto file, MappedFile::open(folder + "/config.json"));
-  const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()),
-                              file->bytes().size());
   LoadReport unused;
   BITNETC_ASSIGN_OR_RETURN(const HfConfig config,
-                           read_hf_config(text, printable_path(file->path()), &unused));
+                           read_hf_config(text_of(*file), printable_path(file->path()), &unused));
   BITNETC_ASSIGN_OR_RETURN(const SafetensorsModel tensors, SafetensorsModel::open(folder));
   const HfWeightSource weights(config, tensors);
   const bool norms = weights.find("model.layers.0.self_attn.q_proj.norm") != nullptr;

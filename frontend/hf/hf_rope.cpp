@@ -39,18 +39,14 @@ Status read_llama3(ObjectReader* rope, RopeScaling* scaling) {
   return {};
 }
 
-// 0.1 weight ln(factor) + 1, the published amplitude for a context that is `factor` times longer.
-double yarn_amplitude(double factor, double weight) {
-  return factor <= 1 ? 1 : 0.1 * weight * math::log_f64(factor) + 1;
-}
-
 Result<double> read_amplitude(ObjectReader* rope, double factor) {
   BITNETC_ASSIGN_OR_RETURN(const auto stated, rope->number("attention_factor", kPositive));
   BITNETC_ASSIGN_OR_RETURN(const auto mscale, rope->number("mscale", kPositive));
   BITNETC_ASSIGN_OR_RETURN(const auto all_dim, rope->number("mscale_all_dim", kPositive));
   if (stated) return *stated;
-  if (mscale && all_dim) return yarn_amplitude(factor, *mscale) / yarn_amplitude(factor, *all_dim);
-  return yarn_amplitude(factor, 1);
+  if (mscale && all_dim)
+    return math::yarn_amplitude(factor, *mscale) / math::yarn_amplitude(factor, *all_dim);
+  return math::yarn_amplitude(factor);
 }
 
 Status read_yarn(ObjectReader* rope, int64_t max_positions, RopeScaling* scaling) {

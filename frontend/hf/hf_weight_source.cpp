@@ -110,7 +110,7 @@ Result<FloatTable> HfWeightSource::table(const std::string& name, int64_t rows, 
   BITNETC_ASSIGN_OR_RETURN(const StoredTensor* tensor,
                            pick(tensor_name(name, ".weight"), TypeRule::kFloat, {rows, columns}));
   BITNETC_RETURN_IF_ERROR(check_finite(*tensor));
-  FloatTable table{.name = tensor->name,
+  FloatTable table{.name = name + ".weight",
                    .type = *float_type_of(tensor->type),
                    .rows = rows,
                    .columns = columns,
@@ -130,7 +130,7 @@ Result<FloatVector> HfWeightSource::vector(const std::string& name, int64_t leng
   BITNETC_ASSIGN_OR_RETURN(const StoredTensor* tensor,
                            pick(tensor_name(name, ".weight"), TypeRule::kFloat, {length}));
   BITNETC_RETURN_IF_ERROR(check_finite(*tensor));
-  FloatVector vector{.name = tensor->name, .values = {}};
+  FloatVector vector{.name = name + ".weight", .values = {}};
   vector.values.resize(static_cast<size_t>(length));
   math::widen(*float_type_of(tensor->type), tensor->bytes.data(), length, vector.values.data());
   return vector;

@@ -8,6 +8,17 @@ namespace bitnetc {
 namespace {
 
 using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;
+
+struct PoolingFlag {
+  const char* key;
+  std::optional<Pooling> pooling;  // none: not implemented
+};
+// The older spelling: a flag per pooling, of which one is set.
+constexpr PoolingFlag kPoolingFlags[] = {
+    {"pooling_mode_cls_token", Pooling::kFirst}, {"pooling_mode_mean_tokens", Pooling::kMean},
+    {"pooling_mode_lasttoken", Pooling::kLast},  {"pooling_mode_max_tokens", {}},
+    {"pooling_mode_mean_sqrt_len_tokens", {}},   {"pooling_mode_weightedmean_tokens", {}}};
 
 Status unsupported_pooling(const ObjectReader& reader, std::string_view name) {
   return reader.error(StatusCode::kUnsupported,
@@ -15,18 +26,10 @@ Status unsupported_pooling(const ObjectReader& reader, std::string_view name) {
                       printable(name, 60));
 }
 
-// The older spelling: a flag per pooling, of which one is set.
 Result<Pooling> read_pooling_flags(ObjectReader& reader) {
-  const struct {
-    const char* key;
-    std::optional<Pooling> pooling;
-  } flags[] = {
-      {"pooling_mode_cls_token", Pooling::kFirst}, {"pooling_mode_mean_tokens", Pooling::kMean},
-      {"pooling_mode_lasttoken", Pooling::kLast},  {"pooling_mode_max_tokens", {}},
-      {"pooling_mode_mean_sqrt_len_tokens", {}},   {"pooling_mode_weightedmean_tokens", {}}};
   std::optional<Pooling> chosen;
   int set = 0;
-  for (const auto& [key, pooling] : flags) {
+  for (const auto& [key, pooling] : kPoolingFlags) {
     BITNETC_ASSIGN_OR_RETURN(const auto value, reader.boolean(key));
     if (!value.value_or(false)) continue;
     if (!pooling) return unsupported_pooling(reader, key);
@@ -88,6 +91,35 @@ Status read_prompts(std::string_view text, const std::string& origin, EncoderDef
                         "default_prompt_name is \"{}\", which is not among the prompts",
                         printable(*name, 60));
   return {};
+}
+
+std::string modules_json() {
+  OrderedJson modules = OrderedJson::array();
+  const std::pair<const char*, const char*> kinds[] = {
+      {"", "Transformer"}, {"1_Pooling", "Pooling"}, {"2_Normalize", "Normalize"}};
+  for (const auto& [path, type] : kinds)
+    modules.push_back({{"idx", modules.size()},
+                       {"name", std::to_string(modules.size())},
+                       {"path", path},
+                       {"type", fmt::format("sentence_transformers.models.{}", type)}});
+  return modules.dump(2) + "\n";
+}
+
+std::string pooling_json(Pooling pooling, int64_t columns) {
+  OrderedJson json = {{"word_embedding_dimension", columns}};
+  for (const PoolingFlag& flag : kPoolingFlags) json[flag.key] = flag.pooling == pooling;
+  json["include_prompt"] = true;
+  return json.dump(2) + "\n";
+}
+
+std::string prompts_json(const EncoderDefaults& encoder) {
+  const OrderedJson name =
+      encoder.default_prompt.empty() ? OrderedJson() : OrderedJson(encoder.default_prompt);
+  return OrderedJson{{"prompts", encoder.prompts},
+                     {"default_prompt_name", name},
+                     {"similarity_fn_name", "cosine"}}
+             .dump(2) +
+         "\n";
 }
 
 }  // namespace bitnetc

@@ -1,6 +1,7 @@
 // The files in which sentence-transformers says how a text encoder is used.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -21,5 +22,10 @@ Result<Pooling> read_pooling(std::string_view json, const std::string& origin);
 // config_sentence_transformers.json: prompts and the default one.
 // Error: kDataCorrupt naming the key.
 Status read_prompts(std::string_view json, const std::string& origin, EncoderDefaults* encoder);
+
+// The texts of these three files for a model whose vectors have `columns` numbers.
+std::string modules_json();
+std::string pooling_json(Pooling pooling, int64_t columns);
+std::string prompts_json(const EncoderDefaults& encoder);
 
 }  // namespace bitnetc

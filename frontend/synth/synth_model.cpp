@@ -379,7 +379,7 @@ Status write_synth_folder(const SynthRequest& request, const std::string& folder
     return make_error(StatusCode::kInvalidArgument,
                       "{}: is there already; expected a name that is free or an empty folder",
                       printable_path(folder));
-  const Status status = write_files(request, folder, notes, cancel);
+  Status status = write_files(request, folder, notes, cancel);
   if (status.ok()) return {};
   for (const char* name :
        {"tokenizer.json", "generation_config.json", "1_Pooling", "model.safetensors"})

@@ -217,8 +217,8 @@ Status add_template(ComponentReader& reader, TokenFrame& frame) {
   BITNETC_ASSIGN_OR_RETURN(const JsonValue* special_tokens, reader.object("special_tokens"));
   TokenFrame added;
   bool has_text = false;
-  BITNETC_RETURN_IF_ERROR(
-      for_each_element(reader, "single", [&](const JsonValue& item, std::string path) -> Status {
+  BITNETC_RETURN_IF_ERROR(for_each_element(
+      reader, "single", [&](const JsonValue& item, const std::string& path) -> Status {
         BITNETC_ASSIGN_OR_RETURN(ComponentReader piece, ComponentReader::open(item, path));
         const bool is_text = piece.take("Sequence") != nullptr;
         const char* const kind = is_text ? "Sequence" : "SpecialToken";

@@ -164,9 +164,11 @@ struct Applier {
 
  private:
   static std::string_view last_character(std::string_view rest) {
-    size_t begin = rest.size();
-    while (begin > 0 && (static_cast<uint8_t>(rest[--begin]) & 0xC0) == 0x80) {
-    }
+    const auto continues = [&](size_t at) {
+      return (static_cast<uint8_t>(rest[at]) & 0xC0) == 0x80;
+    };
+    size_t begin = rest.empty() ? 0 : rest.size() - 1;
+    while (begin > 0 && continues(begin)) --begin;
     return rest.substr(begin);
   }
 

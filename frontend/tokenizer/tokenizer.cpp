@@ -285,12 +285,16 @@ Result<std::unique_ptr<const Tokenizer>> Tokenizer::from_json(std::string_view j
 
 // A SentencePiece model is a message of protobuf that begins with its first piece, field 1; JSON
 // begins with a brace.
+bool is_sentence_piece_model(std::string_view bytes) {
+  const size_t first = bytes.find_first_not_of(" \t\r\n");
+  const bool is_json = first != std::string_view::npos && bytes[first] == '{';
+  return !is_json && bytes.starts_with('\n');
+}
+
 Result<std::unique_ptr<const Tokenizer>> Tokenizer::from_file(std::string_view bytes,
                                                               const std::string& origin,
                                                               std::vector<std::string>* notes) {
-  const size_t first = bytes.find_first_not_of(" \t\r\n");
-  const bool is_json = first != std::string_view::npos && bytes[first] == '{';
-  if (!is_json && bytes.starts_with('\n')) return from_sentence_piece(bytes, origin);
+  if (is_sentence_piece_model(bytes)) return from_sentence_piece(bytes, origin);
   return from_json(bytes, origin, notes);
 }
 

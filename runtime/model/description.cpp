@@ -89,6 +89,27 @@ RopeScaling parse_scaling(const json& object) {
   return scaling;
 }
 
+json print_layer(const LayerFacts& layer) {
+  json object = {{"window", layer.window}, {"rope_theta", layer.rope_theta}};
+  if (layer.rope_scaling.kind != RopeScaling::Kind::kNone)
+    object["rope_scaling"] = print_scaling(layer.rope_scaling);
+  return object;
+}
+
+std::vector<LayerFacts> parse_layers(const json& list, int64_t layers) {
+  if (!list.is_array() || std::ssize(list) != layers)
+    throw BadField(fmt::format("layer_facts lists {} layers, expected {}", list.size(), layers));
+  std::vector<LayerFacts> facts;
+  for (const json& object : list) {
+    LayerFacts& layer = facts.emplace_back();
+    if (object.at("window") != 0) layer.window = get_count(object, "window");
+    layer.rope_theta = object.at("rope_theta").get<double>();
+    if (object.contains("rope_scaling"))
+      layer.rope_scaling = parse_scaling(object.at("rope_scaling"));
+  }
+  return facts;
+}
+
 json print_config(const ModelConfig& config) {
   json object = {{"family", config.family},
                  {"vocab_size", config.vocab_size},
@@ -103,6 +124,8 @@ json print_config(const ModelConfig& config) {
                  {"norm_eps", config.norm_eps}};
   if (config.rope_scaling.kind != RopeScaling::Kind::kNone)
     object["rope_scaling"] = print_scaling(config.rope_scaling);
+  for (const LayerFacts& layer : config.layer_facts)
+    object["layer_facts"].push_back(print_layer(layer));
   put(object, "attention_scale", config.stated_attention_scale);
   if (config.output == ModelOutput::kHidden) object["output"] = "hidden";
   return object;
@@ -122,6 +145,8 @@ ModelConfig parse_config(const json& object) {
   config.rope_theta = object.at("rope_theta").get<double>();
   if (object.contains("rope_scaling"))
     config.rope_scaling = parse_scaling(object.at("rope_scaling"));
+  if (object.contains("layer_facts"))
+    config.layer_facts = parse_layers(object.at("layer_facts"), config.layers);
   config.stated_attention_scale = get_optional<float>(object, "attention_scale");
   if (object.contains("output")) {
     if (object.at("output") != "hidden") throw BadField("output, expected \"hidden\" or none");

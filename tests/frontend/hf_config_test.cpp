@@ -247,18 +247,21 @@ TEST(HfConfig, ReadsTextEncoders) {
   EXPECT_EQ(gemma->model.rope_theta, 1e6);
   EXPECT_EQ(gemma->model.attention_scale(), static_cast<float>(1 / std::sqrt(30.0)));
   EXPECT_TRUE(gemma->norms_less_one);
-  EXPECT_TRUE(gemma->layers.empty());
+  EXPECT_TRUE(gemma->model.layer_facts.empty());
+  Json without_scalar = gemma3;
+  without_scalar.erase("query_pre_attn_scalar");
+  EXPECT_EQ(read_as(without_scalar)->model.attention_scale(), 1 / 16.0f);
   gemma3["layer_types"] = {"sliding_attention"};
   const auto sliding = read_as(gemma3);
   ASSERT_TRUE(sliding.ok()) << sliding.status().message();
-  ASSERT_EQ(sliding->layers.size(), 1u);
-  EXPECT_EQ(sliding->layers[0].window, 512);
-  EXPECT_EQ(sliding->layers[0].rope_theta, 1e4);
+  ASSERT_EQ(sliding->model.layer_facts.size(), 1u);
+  EXPECT_EQ(sliding->model.layer_facts[0].window, 512);
+  EXPECT_EQ(sliding->model.layer_facts[0].rope_theta, 1e4);
   gemma3["rope_local_base_freq"] = 500;
-  EXPECT_EQ(read_as(gemma3)->layers[0].rope_theta, 500);
+  EXPECT_EQ(read_as(gemma3)->model.layer_facts[0].rope_theta, 500);
   gemma3["rope_parameters"] = {{"full_attention", {{"rope_theta", 5e4}}},
                                {"sliding_attention", {{"rope_theta", 77}}}};
-  EXPECT_EQ(read_as(gemma3)->layers[0].rope_theta, 77);
+  EXPECT_EQ(read_as(gemma3)->model.layer_facts[0].rope_theta, 77);
   EXPECT_EQ(read_as(gemma3)->model.rope_theta, 5e4);
   gemma3["layer_types"] = {"sliding_attention", "full_attention"};
   expect_error(read_as(gemma3), StatusCode::kDataCorrupt, {"layer_types lists 2 layers"});

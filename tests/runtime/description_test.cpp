@@ -76,6 +76,22 @@ TEST(Description, KeepsTheScalingOfRope) {
   }
 }
 
+TEST(Description, KeepsWhatLayersHaveOfTheirOwn) {
+  ModelDescription description = small_description();
+  EXPECT_EQ(print_description(description).find("layer_facts"), std::string::npos);
+  description.config.layer_facts = {
+      {.window = 8,
+       .rope_theta = 500,
+       .rope_scaling = {.kind = RopeScaling::Kind::kLinear, .factor = 2}}};
+  const std::string text = print_description(description);
+  const auto read = parse_description(text, "x");
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_EQ(read->config.layer_facts, description.config.layer_facts);
+  for (const auto& [from, to] :
+       {std::pair("\"window\":8", "\"window\":-8"), std::pair("\"layers\":1", "\"layers\":2")})
+    EXPECT_FALSE(parse_description(replaced(text, from, to), "x").ok()) << to;
+}
+
 TEST(Description, RefusesNumbersThatAreNotWholeOrDoNotFit) {
   const std::string text = print_description(small_description());
   const std::pair<const char*, const char*> changes[] = {

@@ -157,6 +157,8 @@ TEST_F(Cli, ChatPrompt) {
   EXPECT_EQ(json::parse(result.out)["prompt_ids"], json({4093, 3040, 683, 258, 540}));
 
   expect_failure(bitnetc({"run", model, "--chat-prompt", "x"}), kBadModel, "has no chat template");
+  expect_failure(bitnetc({"run", "--chat-prompt", "x"}), kBadModel,
+                 "fairytale-6m: the model has no chat template");
   expect_failure(bitnetc({"run", "--chat-prompt", "x", "-p", "y"}), kUsage,
                  "--chat-prompt and -p: expected one of them");
   expect_failure(bitnetc({"run", "-p", "x", "--system", "y"}), kUsage, "--system goes with");

@@ -82,6 +82,20 @@ TEST_F(Embed, VectorsOfTheReference) {
   EXPECT_EQ(embed({mean, "-p", "a", "--pooling", "last"}), embed({last, "-p", "a"}));
 }
 
+// A GGUF file as bitnet.cpp writes it gives the vectors of the folder, and so do the formats it is
+// converted to.
+TEST_F(Embed, GgufFilesGiveTheVectorsOfTheFolder) {
+  const std::string gguf = source_ + "/model.gguf";
+  const json rows = embed({gguf, "-p", "one", "-p", "a second one"});
+  EXPECT_EQ(embed({folder_with({{"pooling_mode", "mean"}}), "-p", "one", "-p", "a second one"}),
+            rows);
+  const std::string again = folder_.file("again.gguf"), out = folder_.file("out");
+  EXPECT_EQ(bitnetc({"convert", gguf, "-o", out}).exit_code, 0);
+  EXPECT_EQ(bitnetc({"convert", out, "-o", again}).exit_code, 0);
+  for (const std::string& model : {out, again})
+    EXPECT_EQ(embed({model, "-p", "one", "-p", "a second one"}), rows) << model;
+}
+
 TEST_F(Embed, TheOtherTextsThreadsAndTheFileChangeNoBit) {
   const std::string folder = folder_with({{"pooling_mode", "mean"}});
   const json rows = embed({folder, "-p", "one", "-p", "", "-p", "three of them"});

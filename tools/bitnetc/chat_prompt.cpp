@@ -17,8 +17,8 @@ std::tm local_time() {
 }
 
 Result<std::unique_ptr<const ChatTemplate>> open_template(const ChatOptions& options,
-                                                          const CompiledModel& model) {
-  const ModelDescription& description = model.description();
+                                                          const std::string& model_name,
+                                                          const ModelDescription& description) {
   if (!options.template_file.empty()) {
     BITNETC_ASSIGN_OR_RETURN(const std::string source, read_text(options.template_file));
     return ChatTemplate::create(source, printable_path(options.template_file),
@@ -28,7 +28,7 @@ Result<std::unique_ptr<const ChatTemplate>> open_template(const ChatOptions& opt
     return make_error(StatusCode::kNotFound,
                       "{}: the model has no chat template; give one with --chat-template FILE, or "
                       "the text as it is with -p",
-                      model.file().origin());
+                      model_name.empty() ? kBundledModel : printable_path(model_name));
   return ChatTemplate::create(description.chat_template, "chat_template",
                               description.special_tokens);
 }
@@ -53,8 +53,10 @@ Status check_chat_options(const ChatOptions& options) {
   return {};
 }
 
-Result<ChatRequest> make_chat_request(const ChatOptions& options, const Engine& engine) {
-  BITNETC_ASSIGN_OR_RETURN(const auto chat_template, open_template(options, *engine.model));
+Result<ChatRequest> make_chat_request(const ChatOptions& options, const std::string& model_name,
+                                      const Engine& engine) {
+  BITNETC_ASSIGN_OR_RETURN(const auto chat_template,
+                           open_template(options, model_name, engine.model->description()));
   std::vector<ChatMessage> messages;
   if (options.system) messages.push_back({"system", *options.system});
   messages.push_back({"user", *options.prompt});

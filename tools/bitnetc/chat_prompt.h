@@ -28,7 +28,9 @@ struct ChatRequest {
   std::optional<int32_t> end_of_answer;  // to stop at, besides what the model names
 };
 
+// `model_name` is what the model was asked for as, for messages; empty: the bundled one.
 // Error: kNotFound without a template; else as ChatTemplate and encode_chat().
-Result<ChatRequest> make_chat_request(const ChatOptions& options, const Engine& engine);
+Result<ChatRequest> make_chat_request(const ChatOptions& options, const std::string& model_name,
+                                      const Engine& engine);
 
 }  // namespace bitnetc

@@ -176,7 +176,7 @@ class HelpText {
 
 Result<int64_t> parse_integer(const std::string& option, std::string_view text,
                               IntegerRange range) {
-  const auto value = parse_whole<int64_t>(text);
+  auto value = parse_whole<int64_t>(text);
   if (!value.ok() || *value < range.least || *value > range.most || has_leading_zero(text)) {
     const std::string expected = range.most >= std::numeric_limits<int>::max()
                                      ? fmt::format("{} or more", range.least)
@@ -188,7 +188,7 @@ Result<int64_t> parse_integer(const std::string& option, std::string_view text,
 }
 
 Result<double> parse_number(const std::string& option, std::string_view text, DecimalRange range) {
-  const auto value = parse_whole<double>(text, std::chars_format::general);
+  auto value = parse_whole<double>(text, std::chars_format::general);
   const bool is_inside = value.ok() && std::isfinite(*value) && *value <= range.most &&
                          (range.above_least ? *value > range.least : *value >= range.least);
   if (!is_inside)
@@ -258,7 +258,7 @@ void Command::valued(const char* names, const char* placeholder, const std::stri
 }
 
 void Command::text(const char* names, std::string& value, const char* placeholder,
-                   std::string help) {
+                   const std::string& help) {
   valued(names, placeholder, help, [&value](const std::string& option, const auto& values) {
     BITNETC_RETURN_IF_ERROR(expect_once(option, values));
     value = values.front();
@@ -267,7 +267,7 @@ void Command::text(const char* names, std::string& value, const char* placeholde
 }
 
 void Command::maybe_empty_text(const char* names, std::optional<std::string>& value,
-                               const char* placeholder, std::string help) {
+                               const char* placeholder, const std::string& help) {
   valued(names, placeholder, help, [&value](const std::string& option, const auto& values) {
     value = values.front();
     return expect_once(option, values);
@@ -357,7 +357,7 @@ Result<Command::Action> CommandLine::parse(int argc, char** argv,
     return Status(StatusCode::kInvalidArgument, message);
   };
   const auto printing = [](std::string text) {
-    return Command::Action([text] {
+    return Command::Action([text = std::move(text)] {
       write_report(text);
       return 0;
     });

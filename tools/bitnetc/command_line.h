@@ -65,9 +65,10 @@ class Command {
   void verbosity_flags(bool quiet, const char* verbose_help);  // -q and -v; null: no -v
   void json_flag(bool& value);
   // Not empty.
-  void text(const char* names, std::string& value, const char* placeholder, std::string help);
+  void text(const char* names, std::string& value, const char* placeholder,
+            const std::string& help);
   void maybe_empty_text(const char* names, std::optional<std::string>& value,
-                        const char* placeholder, std::string help);
+                        const char* placeholder, const std::string& help);
   void repeated_text(const char* names, std::vector<std::string>& values, const char* placeholder,
                      const char* help, bool may_be_empty = false);
   void choice(const char* names, std::vector<std::string> choices, const char* help,

@@ -194,7 +194,8 @@ void add_embed_command(Command parent, CommandContext& context) {
       "  bitnetc embed bitnet-embedding-0.6b -p \"a cat\" -p \"a dog\" -p \"a bond\"\n"
       "  bitnetc embed model.bnc -f passages.txt --json > vectors.json\n"
       "  bitnetc embed model.bnc -p \"who is it?\" --prompt-name query --json");
-  command.text("MODEL", options->model, "MODEL", ".bnc file or model folder of a text encoder");
+  command.text("MODEL", options->model, "MODEL",
+               ".bnc or .gguf file, or folder, of a text encoder");
   command.require("MODEL");
   command.repeated_text("-p,--text", options->texts, "TEXT",
                         "A text (may be repeated, may be empty)", /*may_be_empty=*/true);

@@ -120,7 +120,8 @@ void print_outline(const InspectOptions& options, const std::string& path,
                 {"refusal", refusal.message()}});
     return;
   }
-  print_out("{}  Hugging Face folder, {} of weights\n", path,
+  print_out("{}  {}, {} of weights\n", path,
+            is_gguf_file(path) ? "GGUF file" : "Hugging Face folder",
             format_bytes(static_cast<double>(outline.weight_bytes)));
   print_config(outline.config);
   print_out("weights     {}\n", outline.weights);

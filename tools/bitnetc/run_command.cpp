@@ -232,7 +232,7 @@ Result<GenerationRequest> make_request(const RunOptions& run, const std::string&
   GenerationRequest request{.max_tokens = run.max_tokens, .stop_strings = run.stop_strings};
   ChatRequest chat;
   if (run.chat.prompt) {
-    BITNETC_ASSIGN_OR_RETURN(chat, make_chat_request(run.chat, engine));
+    BITNETC_ASSIGN_OR_RETURN(chat, make_chat_request(run.chat, run.model, engine));
     request.prompt_ids = std::move(chat.prompt_ids);
   } else {
     BITNETC_ASSIGN_OR_RETURN(request.prompt_ids, engine.tokenizer->encode(prompt));

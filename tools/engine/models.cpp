@@ -75,7 +75,8 @@ std::vector<std::string> model_files(const ModelLocation& location) {
   static constexpr std::string_view kNames[] = {
       "config.json",           "generation_config.json", "tokenizer.json",
       "tokenizer_config.json", "chat_template.jinja",    "model.safetensors.index.json",
-      "tokenizer.model",       "modules.json",           "config_sentence_transformers.json"};
+      "tokenizer.model",       "modules.json",           "config_sentence_transformers.json",
+      "added_tokens.json"};
   std::vector<std::string> files;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(location.path, error)) {

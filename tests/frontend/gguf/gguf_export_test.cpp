@@ -18,6 +18,7 @@
 #include "tests/support/expect_error.h"
 #include "tests/support/gguf_builder.h"
 #include "tests/support/graph_expectations.h"
+#include "tests/support/reference_model.h"
 
 namespace bitnetc::test {
 namespace {
@@ -244,15 +245,23 @@ TEST_F(GgufExport, RefusesWhatItCannotWrite) {
   refuse(graph, {"ids up to 299, but vocab_size is 299"});
   graph = model.graph;
   graph.config.rope_theta = 500000.1;
-  refuse(graph, {"rope_theta"});
+  refuse(graph, {"rope.freq_base = 500000.1 is not an fp32 number"});
   graph = model.graph;
   graph.config.rope_scaling = {.kind = RopeScaling::Kind::kYarn, .factor = 4};
-  refuse(graph, {"RoPE scaling (yarn, factor 4"});
+  refuse(graph, {"RoPE scaling (yarn, factor 4", "rope.scaling.attn_factor"});
+  graph.config.rope_scaling.truncate = false;
+  refuse(graph, {"RoPE scaling (yarn, factor 4", "truncate"});
   graph.config.rope_scaling = {.kind = RopeScaling::Kind::kLinear, .factor = 1.1};
-  refuse(graph, {"RoPE scaling (linear, factor 1.1"});
+  refuse(graph, {"rope.scaling.factor = 1.1 is not an fp32 number"});
+  graph.config.rope_scaling = {.kind = RopeScaling::Kind::kLlama3,
+                               .factor = 8,
+                               .original_positions = 8192,
+                               .low_freq_factor = 1,
+                               .high_freq_factor = 2};
+  refuse(graph, {"RoPE scaling (llama3, factor 8", "between 1 and 4 waves"});
   graph = model.graph;
-  graph.config.output = ModelOutput::kHidden;
-  refuse(graph, {"a text encoder"});
+  graph.config.layer_facts = {{.window = 8, .rope_theta = 500000}, {.rope_theta = 500000}};
+  refuse(graph, {"a window of 8 positions cannot be written", "bitnet-b1.58"});
   graph = model.graph;
   graph.tables[0].name = "\x1b[2J";
   refuse(graph, {"\\x1b[2J: architecture \"bitnet-b1.58\" has no tensor for it"});
@@ -295,6 +304,15 @@ TEST_F(GgufExport, FoldersHoldTheSameModel) {
               again.report.ignored_keys[0].find("cannot change") != std::string::npos);
   expect_error(export_hf_folder(model.graph, out, {}), StatusCode::kInvalidArgument,
                {out, "model in this folder already"});
+}
+
+// A Gemma 3 in a folder stores w of a norm that multiplies by 1 + w.
+TEST_F(GgufExport, FoldersRefuseNormsThatTheyCannotHold) {
+  LoadedModel model = load(reference_folder("embedding-gemma3") + "/model.gguf");
+  model.graph.vectors[0].values[3] = 0.1f;  // of a finer grid than 1 + w has
+  expect_error(export_hf_folder(model.graph, folder_.file("out"), {}), StatusCode::kUnsupported,
+               {"model.layers.0.input_layernorm.weight: element 3 is 0.1", "1 + w"});
+  EXPECT_FALSE(std::filesystem::exists(folder_.file("out")));
 }
 
 // The packers of the tests were written on their own.

@@ -4,14 +4,17 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <functional>
 
 #include "frontend/gguf/gguf_architecture.h"
 #include "frontend/load.h"
 #include "frontend/tokenizer.h"
+#include "runtime/math.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/gguf_builder.h"
 #include "tests/support/graph_expectations.h"
+#include "tests/support/reference_model.h"
 
 namespace bitnetc::test {
 namespace {
@@ -114,6 +117,67 @@ TEST(LoadGguf, ReadsLinearRopeScaling) {
             RopeScaling());
 }
 
+// The factors of kShape's 16 pairs, in single precision as converters compute them, for a context
+// of training of 8192 positions.
+std::vector<float> llama3_factors(float factor) {
+  std::vector<float> factors;
+  for (int i = 0; i < 16; ++i) {
+    const float frequency = 1 / std::pow(500000.0f, static_cast<float>(2 * i) / 32);
+    const float wave = 2 * 3.14159265f / frequency;
+    const float smooth = (8192 / wave - 1) / (4 - 1);
+    factors.push_back(wave < 8192.0f / 4 ? 1
+                      : wave > 8192      ? factor
+                                         : 1 / ((1 - smooth) / factor + smooth));
+  }
+  return factors;
+}
+
+TEST(LoadGguf, ReadsYarnAndLlama3RopeScaling) {
+  const auto scaling_with = [](const std::function<void(GgufBuilder&)>& change) {
+    const auto loaded = load_changed(change);
+    EXPECT_TRUE(loaded.ok()) << loaded.status().message();
+    EXPECT_TRUE(loaded->report.notes.empty());
+    return loaded->graph.config.rope_scaling;
+  };
+  const double published = math::yarn_amplitude(4);
+  EXPECT_DOUBLE_EQ(published, 0.1 * std::log(4.0) + 1);
+  RopeScaling yarn{.kind = RopeScaling::Kind::kYarn,
+                   .factor = 4,
+                   .original_positions = kShape.max_positions,
+                   .beta_fast = 32,
+                   .beta_slow = 1,
+                   .amplitude = published};
+  const auto add_yarn = [](GgufBuilder& gguf) {
+    gguf.add_text("bitnet-b1.58.rope.scaling.type", "yarn");
+    gguf.add_f32("bitnet-b1.58.rope.scaling.factor", 4);
+  };
+  EXPECT_EQ(scaling_with(add_yarn), yarn);
+  yarn.original_positions = 16;
+  yarn.beta_fast = 8;
+  yarn.beta_slow = 2;
+  yarn.amplitude = 0.5 * published;
+  EXPECT_EQ(scaling_with([&](GgufBuilder& gguf) {
+              add_yarn(gguf);
+              gguf.add_u32("bitnet-b1.58.rope.scaling.original_context_length", 16);
+              gguf.add_f32("bitnet-b1.58.rope.scaling.yarn_beta_fast", 8);
+              gguf.add_f32("bitnet-b1.58.rope.scaling.yarn_beta_slow", 2);
+              gguf.add_f32("bitnet-b1.58.rope.scaling.attn_factor", 0.5f);
+            }),
+            yarn);
+  EXPECT_EQ(scaling_with([](GgufBuilder& gguf) {
+              gguf.add_tensor("rope_freqs.weight", {16}, 0, f32_bytes(llama3_factors(8)));
+            }),
+            (RopeScaling{.kind = RopeScaling::Kind::kLlama3,
+                         .factor = 8,
+                         .original_positions = 8192,
+                         .low_freq_factor = 1,
+                         .high_freq_factor = 4}));
+  EXPECT_EQ(scaling_with([](GgufBuilder& gguf) {
+              gguf.add_tensor("rope_freqs.weight", {16}, 0, f32_bytes(llama3_factors(1)));
+            }),
+            RopeScaling());
+}
+
 TEST(LoadGguf, RefusesWhatContradictsItself) {
   const auto refuse = [](const std::function<void(GgufBuilder&)>& change, StatusCode code,
                          std::initializer_list<std::string> named) {
@@ -152,8 +216,37 @@ TEST(LoadGguf, RefusesWhatContradictsItself) {
       StatusCode::kDataCorrupt, {"rope.scaling.type = \"none\" contradicts", "factor = 2"});
   refuse([](GgufBuilder& gguf) { gguf.add_f32("bitnet-b1.58.rope.scaling.factor", 0.5); },
          StatusCode::kDataCorrupt, {"rope.scaling.factor"});
+  refuse([](GgufBuilder& gguf) { gguf.add_text("bitnet-b1.58.rope.scaling.type", "longrope"); },
+         StatusCode::kUnsupported, {"rope.scaling.type = \"longrope\""});
   refuse([](GgufBuilder& gguf) { gguf.add_text("bitnet-b1.58.rope.scaling.type", "yarn"); },
-         StatusCode::kUnsupported, {"rope.scaling.type = \"yarn\""});
+         StatusCode::kDataCorrupt, {"rope.scaling.factor is missing"});
+  const auto with_yarn = [](const char* key, float value) {
+    return [=](GgufBuilder& gguf) {
+      gguf.add_text("bitnet-b1.58.rope.scaling.type", "yarn");
+      gguf.add_f32("bitnet-b1.58.rope.scaling.factor", 4);
+      gguf.add_f32(key, value);
+    };
+  };
+  refuse(with_yarn("bitnet-b1.58.rope.scaling.yarn_log_multiplier", 0.1f), StatusCode::kUnsupported,
+         {"yarn_log_multiplier"});
+  refuse(with_yarn("bitnet-b1.58.rope.scaling.yarn_attn_factor", 0.5f), StatusCode::kUnsupported,
+         {"yarn_attn_factor"});
+  refuse(with_yarn("bitnet-b1.58.rope.scaling.yarn_beta_fast", 0.5f), StatusCode::kDataCorrupt,
+         {"yarn_beta_fast = 0.5 is below", "yarn_beta_slow = 1"});
+  const std::vector<float> doubled(16, 2);
+  refuse(
+      [&](GgufBuilder& gguf) { gguf.add_tensor("rope_freqs.weight", {16}, 0, f32_bytes(doubled)); },
+      StatusCode::kUnsupported,
+      {"rope_freqs.weight: its factors, 2 to 2, are not those of llama3"});
+  refuse([](GgufBuilder& gguf) { gguf.add_tensor("rope_freqs.weight", {1}, 0, f32_bytes({2})); },
+         StatusCode::kDataCorrupt, {"rope_freqs.weight", "expected 16 elements"});
+  refuse(
+      [](GgufBuilder& gguf) {
+        gguf.add_f32("bitnet-b1.58.rope.scaling.factor", 2);
+        gguf.add_tensor("rope_freqs.weight", {16}, 0, f32_bytes(llama3_factors(8)));
+      },
+      StatusCode::kUnsupported, {"rope_freqs.weight: scales RoPE besides", "linear, factor 2"});
+  refuse(with_u32("bitnet-b1.58.pooling_type", 1), StatusCode::kUnsupported, {"pooling_type"});
   refuse([](GgufBuilder& gguf) { gguf.add_text("bitnet-b1.58.hidden_activation", "silu"); },
          StatusCode::kUnsupported, {"hidden_activation = \"silu\"", "relu2"});
   refuse([](GgufBuilder& gguf) { gguf.add_text("general.type", "adapter"); },
@@ -218,6 +311,71 @@ TEST(LoadGguf, KeepsQuantisedTablesExactlyAndSaysSo) {
   EXPECT_TRUE(mentions(loaded->report.notes, "token_embd.weight: type Q8_0 is kept as f32"));
 }
 
+TEST(LoadGguf, ReadsThePoolingOfTextEncoders) {
+  const std::string bytes = read_file(reference_folder("embedding-qwen3") + "/model.gguf");
+  const std::string key = "qwen3.pooling_type";
+  const auto load_with = [&](char pooling) {
+    std::string changed = bytes;
+    changed[changed.find(key) + key.size() + 4] = pooling;
+    TempFolder folder;
+    write_file(folder.path() / "m.gguf", changed);
+    return load_model(folder.file("m.gguf"));
+  };
+  const std::optional<Pooling> poolings[] = {std::nullopt, Pooling::kMean, Pooling::kFirst,
+                                             Pooling::kLast};
+  for (char pooling = 0; pooling < 4; ++pooling) {
+    const auto loaded = load_with(pooling);
+    ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+    EXPECT_EQ(loaded->graph.encoder.pooling, poolings[static_cast<size_t>(pooling)]);
+  }
+  expect_error(load_with(4), StatusCode::kUnsupported, {"m.gguf", "pooling_type = 4 (rank)"});
+  expect_error(load_with(5), StatusCode::kDataCorrupt, {"pooling_type is u32 5", "0 to 4"});
+}
+
+// A Qwen3 without norms in front of its projections, whose attn_q has a scale for each block of
+// `group` elements.
+GgufBuilder qwen3_with_groups(uint64_t group) {
+  const std::string arch = "qwen3.";
+  GgufBuilder gguf;
+  gguf.add_text("general.architecture", "qwen3");
+  for (const auto& [key, value] :
+       {std::pair("context_length", 64), std::pair("embedding_length", 256),
+        std::pair("block_count", 1), std::pair("feed_forward_length", 256),
+        std::pair("attention.head_count", 2), std::pair("attention.key_length", 8),
+        std::pair("attention.value_length", 8)})
+    gguf.add_u32(arch + key, static_cast<uint32_t>(value));
+  gguf.add_f32(arch + "attention.layer_norm_rms_epsilon", 1e-6f);
+  std::string blocks;
+  for (uint64_t block = 0; block < 16 * 256 / group; ++block) {
+    blocks += le_bytes(0x2c00 + block, 2);     // fp16
+    blocks += std::string(group / 4, '\x24');  // codes 0, 1, 2 and 0
+  }
+  gguf.add_tensor("blk.0.attn_q.weight", {256, 16}, 42, blocks);
+  gguf.add_tensor("token_embd.weight", {256, 2}, 0, std::string(256 * 2 * 4, '\0'));
+  return gguf;
+}
+
+TEST(LoadGguf, RefusesAndOutlinesTernaryModelsWithGroupScales) {
+  for (const uint64_t group : {64, 128}) {
+    const GgufBuilder gguf = qwen3_with_groups(group);
+    expect_error(load(gguf), StatusCode::kUnsupported, {"m.gguf", "is a Qwen3 language model"});
+    TempFolder folder;
+    write_file(folder.path() / "m.gguf", gguf.bytes());
+    const auto outline = outline_model(folder.file("m.gguf"));
+    ASSERT_TRUE(outline.ok()) << outline.status().message();
+    EXPECT_EQ(outline->weights,
+              fmt::format("Q2_0{}, ternary with a scale per {} columns of a row, float activations",
+                          group == 128 ? " with groups of 128" : "", group));
+    EXPECT_EQ(outline->config.output, ModelOutput::kLogits);
+    EXPECT_EQ(outline->config.hidden_size, 256);
+    EXPECT_EQ(outline->weight_bytes, gguf.bytes().size());
+  }
+  TempFolder folder;
+  write_file(folder.path() / "m.gguf", model().bytes());
+  EXPECT_EQ(outline_model(folder.file("m.gguf"))->weights,
+            "I2_S, ternary with one scale per matrix");
+}
+
 std::vector<int32_t> ids_of(const Graph& graph, const std::string& text) {
   const auto tokenizer = Tokenizer::from_json(graph.tokenizer_json, "t");
   if (!tokenizer.ok()) throw std::runtime_error(tokenizer.status().message());
@@ -260,6 +418,17 @@ TEST(GgufTokenizer, PutsTheFrameAroundTexts) {
   EXPECT_EQ(frame(true, true), (std::vector<int32_t>{bos, eos}));
   expect_error(load_changed([](GgufBuilder& gguf) { gguf.remove("tokenizer.ggml.bos_token_id"); }),
                StatusCode::kDataCorrupt, {"add_bos_token is true", "bos_token_id is missing"});
+}
+
+// A chat template that begins with bos_token gives the begin of text.
+TEST(GgufTokenizer, NamesTheSpecialTokensOfChatTemplates) {
+  const auto loaded =
+      load_changed([](GgufBuilder& gguf) { gguf.add_u32("tokenizer.ggml.padding_token_id", 299); });
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  const std::map<std::string, std::string> expected = {{"bos_token", "<|begin_of_text|>"},
+                                                       {"eos_token", "<|end_of_text|>"},
+                                                       {"pad_token", "<|end_of_text|>"}};
+  EXPECT_EQ(loaded->graph.special_tokens, expected);
 }
 
 TEST(GgufTokenizer, FindsEveryEndOfText) {

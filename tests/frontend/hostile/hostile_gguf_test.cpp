@@ -8,6 +8,7 @@
 #include "runtime/printable.h"
 #include "tests/support/gguf_builder.h"
 #include "tests/support/hostile_inputs.h"
+#include "tests/support/reference_model.h"
 
 namespace bitnetc::test {
 namespace {
@@ -30,7 +31,12 @@ GgufBuilder good_file() {
   ModelShape shape = kGgufShape;
   shape.layers = 1;
   GgufBuilder model = make_gguf_model(shape, make_packed_model(shape, 95));
-  model.add_f32("bitnet-b1.58.rope.scaling.factor", 1);
+  model.add_text("bitnet-b1.58.rope.scaling.type", "yarn");
+  model.add_f32("bitnet-b1.58.rope.scaling.factor", 4);
+  model.add_u32("bitnet-b1.58.rope.scaling.original_context_length", 16);
+  model.add_f32("bitnet-b1.58.rope.scaling.attn_factor", 1);
+  model.add_f32("bitnet-b1.58.rope.scaling.yarn_beta_fast", 32);
+  model.add_f32("bitnet-b1.58.attention.scale", 0.125f);
   model.add_u32("general.alignment", 32);
   return model;
 }
@@ -133,10 +139,11 @@ TEST(HostileGguf, File) {
 
 // One byte of the header at a time, set to what numbers fear most. Whether it matters depends on
 // where it falls: a refusal is clear, and what is accepted loads as a whole.
-TEST(HostileGguf, SingleBytes) {
-  const std::string bytes = good_file().bytes();
-  const size_t header = bytes.find("token_embd.weight");
-  for (size_t at = 4; at < header; at += 37)
+// Every `stride`th byte in front of `end`: a model, or a refusal that names the file.
+void change_single_bytes(const std::string& bytes, std::string_view end, size_t stride) {
+  const size_t header = bytes.find(end);
+  ASSERT_LT(header, bytes.size());
+  for (size_t at = 4; at < header; at += stride)
     for (const char value : {'\0', '\x7f', '\xff'}) {
       std::string changed = bytes;
       changed[at] = value;
@@ -146,6 +153,17 @@ TEST(HostileGguf, SingleBytes) {
       EXPECT_NE(message.find("m.gguf"), std::string::npos) << at << ": " << message;
       EXPECT_EQ(message, printable(message, message.size())) << at;
     }
+}
+
+TEST(HostileGguf, SingleBytes) {
+  change_single_bytes(good_file().bytes(), "token_embd.weight", 37);
+}
+
+TEST(HostileGguf, SingleBytesOfATextEncoder) {
+  const std::string bytes = read_file(reference_folder("embedding-gemma3") + "/model.gguf");
+  const Status plain = load_all(bytes);
+  EXPECT_TRUE(plain.ok()) << plain.message();
+  change_single_bytes(bytes, "tokenizer.ggml.tokens", 11);
 }
 
 }  // namespace
