@@ -50,7 +50,7 @@ Result<ModelLocation> locate_model(const std::string& name, const std::string& p
   const std::string bundled = name.empty() ? kBundledModel : name;
   if (bundled.find('/') == std::string::npos) {
     for (const std::string& folder : bundled_model_folders(program_dir)) {
-      const std::string path = folder + "/" + bundled;
+      const std::string path = fmt::format("{}/{}", folder, bundled);
       if (is_model_folder(path)) return ModelLocation{Kind::kSource, path};
     }
   }
