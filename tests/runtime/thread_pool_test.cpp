@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tests/support/child_process.h"
+#include "tests/support/sanitizers.h"
 
 namespace bitnetc {
 namespace {
@@ -33,17 +34,8 @@ TEST(ThreadPool, EveryMemberRunsOnceARun) {
 }
 
 // A limit on address space leaves room for the stacks of a few threads only.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitizesAddresses = true;
-#elif defined(__has_feature)
-constexpr bool kSanitizesAddresses =
-    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool kSanitizesAddresses = false;
-#endif
-
 TEST(ThreadPool, MakesDoWithFewerThreadsWhereTheSystemRefuses) {
-  if (kSanitizesAddresses) {
+  if (test::kIsSanitized) {
     std::printf("SKIPPED: a sanitizer reserves more address space than the test may leave\n");
     GTEST_SKIP() << "a sanitizer needs the address space";
   }
