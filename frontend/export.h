@@ -44,7 +44,7 @@ Result<ExportReport> export_gguf(const Graph& graph, const std::string& path,
                                  const GgufExportOptions& options);
 
 // A Hugging Face folder with packed weights (quant_method bitnet, weight_scale multiplies). The
-// folder is made if need be; it must hold no model yet (kInvalidArgument).
+// folder is one that is free or empty (runtime/new_folder.h).
 // Error: the sources'; kUnsupported for a family that is not known, scales that are not one per
 // matrix, or what config.json cannot say; kIoError, kCancelled.
 Result<ExportReport> export_hf_folder(const Graph& graph, const std::string& folder,

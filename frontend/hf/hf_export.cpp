@@ -1,6 +1,5 @@
 // A Graph's weights and facts as a Hugging Face folder with packed weights.
 #include <algorithm>
-#include <filesystem>
 
 #include "frontend/export.h"
 #include "frontend/families/family.h"
@@ -9,6 +8,7 @@
 #include "frontend/safetensors/safetensors_writer.h"
 #include "frontend/tokenizer.h"
 #include "runtime/math.h"
+#include "runtime/new_folder.h"
 #include "runtime/output_file.h"
 #include "runtime/printable.h"
 
@@ -27,7 +27,7 @@ std::string_view dtype_of(FloatType type) {
 class FolderExport {
  public:
   FolderExport(const Graph& graph, std::string folder, const ExportProgress& progress)
-      : graph_(graph), folder_(std::move(folder)), progress_(progress) {}
+      : graph_(graph), path_(std::move(folder)), progress_(progress) {}
 
   Result<ExportReport> run() {
     family_ = find_family(graph_.config.family);
@@ -37,7 +37,7 @@ class FolderExport {
                         printable(graph_.config.family, 100));
     BITNETC_ASSIGN_OR_RETURN(const std::string config, config_document(graph_, *family_));
     BITNETC_RETURN_IF_ERROR(make_vectors());
-    BITNETC_RETURN_IF_ERROR(make_folder());
+    BITNETC_ASSIGN_OR_RETURN(folder_, NewFolder::create(path_));
     BITNETC_RETURN_IF_ERROR(write_weights());
     const bool is_model = is_sentence_piece_model(graph_.tokenizer_json);
     BITNETC_RETURN_IF_ERROR(
@@ -50,25 +50,16 @@ class FolderExport {
     BITNETC_RETURN_IF_ERROR(write_encoder());
     // The last: without it the folder is no model.
     BITNETC_RETURN_IF_ERROR(write_text("config.json", config));
+    folder_->keep();
     for (const std::string& key : graph_.generation.unsupported_keys)
       report_.notes.push_back(fmt::format("generation_config.json: {} is left out", key));
     return std::move(report_);
   }
 
  private:
-  Status make_folder() const {
-    std::error_code failure;
-    std::filesystem::create_directories(folder_, failure);
-    if (failure)
-      return make_error(StatusCode::kIoError, "cannot make the folder: {}", failure.message());
-    if (std::filesystem::exists(folder_ + "/config.json", failure))
-      return Status(StatusCode::kInvalidArgument,
-                    "there is a model in this folder already (config.json); name another one");
-    return {};
-  }
-
   Status write_text(const std::string& name, const std::string& text) {
-    BITNETC_ASSIGN_OR_RETURN(const auto file, OutputFile::create(folder_ + "/" + name));
+    BITNETC_ASSIGN_OR_RETURN(const std::string path, folder_->file(name));
+    BITNETC_ASSIGN_OR_RETURN(const auto file, OutputFile::create(path));
     BITNETC_RETURN_IF_ERROR(file->write(text));
     report_.file_bytes += std::ssize(text);
     return file->finish();
@@ -78,10 +69,6 @@ class FolderExport {
   Status write_encoder() {
     const EncoderDefaults& encoder = graph_.encoder;
     if (encoder.pooling) {
-      std::error_code failure;
-      std::filesystem::create_directories(folder_ + "/1_Pooling", failure);
-      if (failure)
-        return make_error(StatusCode::kIoError, "cannot make 1_Pooling: {}", failure.message());
       BITNETC_RETURN_IF_ERROR(write_text(
           "1_Pooling/config.json", pooling_json(*encoder.pooling, graph_.config.hidden_size)));
       BITNETC_RETURN_IF_ERROR(write_text("modules.json", modules_json()));
@@ -122,8 +109,8 @@ class FolderExport {
 
   // Scales are fp32, which holds those of every source.
   Status write_weights() {
-    BITNETC_ASSIGN_OR_RETURN(const auto writer,
-                             SafetensorsWriter::create(folder_ + "/model.safetensors"));
+    BITNETC_ASSIGN_OR_RETURN(const std::string path, folder_->file("model.safetensors"));
+    BITNETC_ASSIGN_OR_RETURN(const auto writer, SafetensorsWriter::create(path));
     for (const FloatTable& table : graph_.tables)
       writer->announce(stored_name(table.name), dtype_of(table.type),
                        std::vector{table.rows, table.columns}, std::ssize(table.bytes));
@@ -198,7 +185,8 @@ class FolderExport {
   }
 
   const Graph& graph_;
-  const std::string folder_;
+  const std::string path_;
+  std::unique_ptr<NewFolder> folder_;
   const ExportProgress& progress_;
   const Family* family_ = nullptr;
   std::vector<FloatVector> vectors_;

@@ -9,6 +9,7 @@
 #include "frontend/synth/random_weights.h"
 #include "frontend/synth/tokenizer_document.h"
 #include "runtime/math.h"
+#include "runtime/new_folder.h"
 #include "runtime/output_file.h"
 #include "runtime/printable.h"
 #include "runtime/rounding.h"
@@ -265,20 +266,22 @@ std::string config_json(const SynthShape& shape) {
   return config.dump(2) + "\n";
 }
 
-Status write_text(const fs::path& path, std::string_view text) {
+Status write_text(NewFolder& folder, const char* name, std::string_view text) {
+  BITNETC_ASSIGN_OR_RETURN(const std::string path, folder.file(name));
   BITNETC_ASSIGN_OR_RETURN(const auto file,
-                           OutputFile::create(path.string(), OutputFile::Accepts::kRegularFile));
+                           OutputFile::create(path, OutputFile::Accepts::kRegularFile));
   BITNETC_RETURN_IF_ERROR(file->write(text));
   return file->finish();
 }
 
-Status write_tensors(const SynthRequest& request, const fs::path& path, Notes& notes,
+Status write_tensors(const SynthRequest& request, NewFolder& folder, Notes& notes,
                      const CancelToken* cancel) {
   constexpr size_t kBlockBytes = size_t{1} << 20;
   constexpr int64_t kMegabyte = 1000000;
   const std::vector<SynthTensor> tensors = TensorList(request).take();
   int64_t total = 0, done = 0;
-  BITNETC_ASSIGN_OR_RETURN(const auto writer, SafetensorsWriter::create(path.string()));
+  BITNETC_ASSIGN_OR_RETURN(const std::string path, folder.file("model.safetensors"));
+  BITNETC_ASSIGN_OR_RETURN(const auto writer, SafetensorsWriter::create(path));
   for (const SynthTensor& tensor : tensors) {
     const TensorHeader& header = tensor.header;
     writer->announce(header.name, header.dtype, header.shape, header.bytes());
@@ -332,31 +335,25 @@ Status validate(const SynthRequest& request) {
   return {};
 }
 
-Status write_generation_config(const SynthShape& shape, const fs::path& folder) {
+Status write_generation_config(const SynthShape& shape, NewFolder& folder) {
   const ordered_json generation = {{"bos_token_id", shape.vocab - 2},
                                    {"eos_token_id", shape.vocab - 1}};
-  return write_text(folder / "generation_config.json", generation.dump(2) + "\n");
+  return write_text(folder, "generation_config.json", generation.dump(2) + "\n");
 }
 
-Status write_pooling(const fs::path& folder) {
-  const fs::path pooling = folder / "1_Pooling";
-  std::error_code failure;
-  if (!fs::create_directory(pooling, failure))
-    return make_error(StatusCode::kIoError, "{}: cannot make the folder: {}",
-                      printable_path(pooling.string()), failure.message());
-  return write_text(pooling / "config.json",
+Status write_pooling(NewFolder& folder) {
+  return write_text(folder, "1_Pooling/config.json",
                     ordered_json({{"pooling_mode", "lasttoken"}}).dump(2) + "\n");
 }
 
-Status write_files(const SynthRequest& request, const fs::path& folder, Notes& notes,
+Status write_files(const SynthRequest& request, NewFolder& folder, Notes& notes,
                    const CancelToken* cancel) {
   const SynthShape& shape = request.shape;
-  BITNETC_RETURN_IF_ERROR(check_room(folder, synth_bytes(request)));
-  BITNETC_RETURN_IF_ERROR(write_text(folder / "tokenizer.json", synth_tokenizer_json(shape.vocab)));
+  BITNETC_RETURN_IF_ERROR(write_text(folder, "tokenizer.json", synth_tokenizer_json(shape.vocab)));
   BITNETC_RETURN_IF_ERROR(shape.is_encoder() ? write_pooling(folder)
                                              : write_generation_config(shape, folder));
-  BITNETC_RETURN_IF_ERROR(write_tensors(request, folder / "model.safetensors", notes, cancel));
-  return write_text(folder / "config.json", config_json(shape));
+  BITNETC_RETURN_IF_ERROR(write_tensors(request, folder, notes, cancel));
+  return write_text(folder, "config.json", config_json(shape));
 }
 
 }  // namespace
@@ -370,22 +367,11 @@ int64_t synth_bytes(const SynthRequest& request) {
 Status write_synth_folder(const SynthRequest& request, const std::string& folder, Notes& notes,
                           const CancelToken* cancel) {
   BITNETC_RETURN_IF_ERROR(validate(request));
-  std::error_code failure;
-  const bool is_new = fs::create_directory(folder, failure);
-  if (failure)
-    return make_error(StatusCode::kIoError, "{}: cannot make the folder: {}",
-                      printable_path(folder), failure.message());
-  if (!is_new && !fs::is_empty(folder, failure))
-    return make_error(StatusCode::kInvalidArgument,
-                      "{}: is there already; expected a name that is free or an empty folder",
-                      printable_path(folder));
-  Status status = write_files(request, folder, notes, cancel);
-  if (status.ok()) return {};
-  for (const char* name :
-       {"tokenizer.json", "generation_config.json", "1_Pooling", "model.safetensors"})
-    fs::remove_all(fs::path(folder) / name, failure);
-  if (is_new) fs::remove(folder, failure);
-  return status;
+  BITNETC_ASSIGN_OR_RETURN(const auto target, NewFolder::create(folder));
+  BITNETC_RETURN_IF_ERROR(check_room(folder, synth_bytes(request)));
+  BITNETC_RETURN_IF_ERROR(write_files(request, *target, notes, cancel));
+  target->keep();
+  return {};
 }
 
 }  // namespace bitnetc

@@ -195,6 +195,19 @@ TEST_F(Cli, LogitsFile) {
   EXPECT_EQ(npy.size(), 128 + 4096 * 4u);
 }
 
+TEST_F(Cli, LogitsAndTraceAreTwoFiles) {
+  const std::string path = folder_.file("both");
+  expect_failure(bitnetc(with(kStory, {"--logits", path, "--trace", path})), kUsage,
+                 "--trace and --logits: expected two files");
+}
+
+TEST_F(Cli, AModelThatIsNoRegularFile) {
+  const std::string fifo = folder_.file("m.gguf");
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  for (const char* command : {"run", "inspect"})
+    expect_failure(bitnetc({command, fifo}), kBadModel, "m.gguf: is not a regular file");
+}
+
 // Every step of every pass is in the profile and in the trace, one after the other.
 TEST_F(Cli, ProfileAndTrace) {
   const std::string path = folder_.file("trace.json");

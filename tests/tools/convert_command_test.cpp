@@ -62,7 +62,8 @@ TEST_F(ConvertCommand, RefusesWrongUse) {
                  "does not end in .gguf");
   expect_refusal({"convert", hf, "-o", folder_.file("x.gguf"), "--type", "q9"}, kUsage, "--type");
   expect_refusal({"convert", gguf, "-o", gguf}, kUsage, "-o");
-  expect_refusal({"convert", gguf, "-o", hf}, kUsage, "model in this folder already");
+  expect_refusal({"convert", gguf, "-o", hf}, kUsage,
+                 "expected a name that is free or an empty folder");
   expect_refusal({"convert", hf}, kUsage, "--output");
   expect_refusal({"convert", folder_.file("none.gguf"), "-o", folder_.file("x.gguf")}, kBadModel,
                  "none.gguf");

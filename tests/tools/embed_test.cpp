@@ -105,6 +105,7 @@ TEST_F(Embed, TheOtherTextsThreadsAndTheFileChangeNoBit) {
   EXPECT_EQ(turned[1], rows[0]);
   EXPECT_EQ(embed({folder}, "one\n\nthree of them\n"), rows);
   EXPECT_EQ(embed({folder, "-f", "-"}, "[\"one\", \"\", \"three of them\"]"), rows);
+  EXPECT_EQ(embed({folder}, "\xef\xbb\xbf[\"one\", \"\", \"three of them\"]"), rows);
   const std::string compiled = folder_.file("m.bnc");
   EXPECT_EQ(bitnetc({"compile", folder, "-o", compiled}).exit_code, 0);
   EXPECT_EQ(embed({compiled, "-p", "one"})[0], rows[0]);
@@ -182,6 +183,9 @@ TEST_F(Embed, SaysWhatIsMissing) {
   };
   refused({"fairytale-6m", "-p", "x"}, kBadModel, "is a language model, not a text encoder");
   refused({folder}, kUsage, "no texts in it");
+  const ProcessResult perplexity = bitnetc({"perplexity", folder, "-p", "one two"});
+  EXPECT_EQ(perplexity.exit_code, kBadModel);
+  EXPECT_NE(perplexity.err.find("is a text encoder"), std::string::npos) << perplexity.err;
   refused({folder}, kBadModel, "no JSON array of texts", "[1]");
   refused({folder, "-p", "x", "-f", "y"}, kUsage, "-p and -f: expected one of them");
   refused({folder_with({{"pooling_mode", "max"}}), "-p", "x"}, kBadModel, "pooling max is not");

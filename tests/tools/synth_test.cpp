@@ -123,6 +123,26 @@ TEST_F(Synth, NamedShapesCanBeChanged) {
       << report;
 }
 
+// What could not be finished leaves nothing behind; what is there already is left alone.
+TEST_F(Synth, FoldersAreFreeOrEmpty) {
+  const std::string folder = folder_.file("there");
+  fs::create_directory(folder);
+  write_file(fs::path(folder) / "model.safetensors", "precious");
+  const std::string source = make("source", "llama");
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"convert", source}, {"synth", "2b-4t", "--layers", "1"}}) {
+    std::vector<std::string> arguments = command;
+    arguments.insert(arguments.end(), {"-o", folder});
+    const ProcessResult result = bitnetc(arguments);
+    EXPECT_EQ(result.exit_code, kUsage) << result.err;
+    EXPECT_NE(result.err.find("expected a name that is free or an empty folder"), std::string::npos)
+        << result.err;
+    arguments.back() = "-";
+    EXPECT_EQ(bitnetc(arguments).exit_code, kUsage);
+  }
+  EXPECT_EQ(read_file(fs::path(folder) / "model.safetensors"), "precious");
+}
+
 TEST_F(Synth, SaysWhatNoModelCanBe) {
   const std::string out = folder_.file("x");
   expect_refused({"5b", "-o", out}, "'5b': expected one of 2b-4t, ");

@@ -61,8 +61,9 @@ Result<std::vector<std::string>> read_texts(const EmbedOptions& options) {
     return Status(StatusCode::kInvalidArgument, "-p and -f: expected one of them");
   if (!options.texts.empty()) return options.texts;
   const std::string file = options.file.empty() ? "-" : options.file;
-  BITNETC_ASSIGN_OR_RETURN(const std::string bytes, read_text(file));
-  BITNETC_ASSIGN_OR_RETURN(auto texts, parse_texts(bytes, file));
+  BITNETC_ASSIGN_OR_RETURN(std::string bytes, read_text(file));
+  BITNETC_ASSIGN_OR_RETURN(auto texts,
+                           parse_texts(without_byte_order_mark(std::move(bytes)), file));
   if (texts.empty())
     return make_error(StatusCode::kInvalidArgument, "{}: no texts in it", printable_path(file));
   return texts;
@@ -168,11 +169,7 @@ Status embed(const EmbedOptions& options, CommandContext& context) {
   BITNETC_ASSIGN_OR_RETURN(std::vector<std::string> texts, read_texts(options));
   BITNETC_ASSIGN_OR_RETURN(const Engine engine,
                            make_engine(options.model, context.engine_options(options.plan)));
-  if (engine.model->description().config.output != ModelOutput::kHidden)
-    return make_error(StatusCode::kUnsupported,
-                      "{}: is a language model, not a text encoder; expected one such as "
-                      "bitnet-embedding-0.6b",
-                      printable_path(options.model));
+  BITNETC_RETURN_IF_ERROR(expect_output(engine, ModelOutput::kHidden, options.model));
   BITNETC_ASSIGN_OR_RETURN(
       const auto executor,
       CpuExecutor::create(engine.executable,

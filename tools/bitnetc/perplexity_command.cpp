@@ -100,6 +100,7 @@ Result<Model> open(const PerplexityOptions& options, CommandContext& context) {
   Model model;
   BITNETC_ASSIGN_OR_RETURN(model.engine,
                            make_engine(options.model, context.engine_options(options.plan)));
+  BITNETC_RETURN_IF_ERROR(expect_output(model.engine, ModelOutput::kLogits, options.model));
   BITNETC_ASSIGN_OR_RETURN(
       model.session, Session::create(model.engine.executable,
                                      {.threads = context.thread_count(options.plan.threads)}));

@@ -72,6 +72,8 @@ Status check_options(const RunOptions& run) {
   if (run.chat.prompt && (run.prompt.text || !run.prompt.file.empty()))
     return make_error(StatusCode::kInvalidArgument, "--chat-prompt and {}: expected one of them",
                       run.prompt.text ? "-p" : "-f");
+  if (!run.trace_file.empty() && run.trace_file == run.logits_file)
+    return make_error(StatusCode::kInvalidArgument, "--trace and --logits: expected two files");
   BITNETC_RETURN_IF_ERROR(check_chat_options(run.chat));
   return parse_seed(run.seed).status();
 }
@@ -279,10 +281,7 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
   const Stopwatch load_watch;
   BITNETC_ASSIGN_OR_RETURN(const Engine engine,
                            make_engine(run.model, context.engine_options(run.plan)));
-  if (engine.model->description().config.output == ModelOutput::kHidden)
-    return make_error(StatusCode::kUnsupported,
-                      "{}: is a text encoder: it gives a vector for a text, not more text",
-                      run.model);
+  BITNETC_RETURN_IF_ERROR(expect_output(engine, ModelOutput::kLogits, run.model));
   BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, prompt, engine));
   const int threads = context.thread_count(run.plan.threads);
   // Pinning helps when every CPU has its thread; fewer threads, as under a quota, are better placed

@@ -38,11 +38,7 @@ Result<std::string> read_all(int fd, const std::string& name) {
 }
 
 std::string without_file_marks(std::string text, const TextInput& input) {
-  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-  if (text.starts_with(kByteOrderMark)) {
-    text.erase(0, kByteOrderMark.size());
-    print_note("the byte order mark at the beginning of the text is left out");
-  }
+  text = without_byte_order_mark(std::move(text));
   if (!input.keep_newline && text.ends_with('\n')) {
     text.pop_back();
     if (text.ends_with('\r')) text.pop_back();
@@ -53,6 +49,15 @@ std::string without_file_marks(std::string text, const TextInput& input) {
 }
 
 }  // namespace
+
+std::string without_byte_order_mark(std::string text) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) {
+    text.erase(0, kByteOrderMark.size());
+    print_note("the byte order mark at the beginning of the text is left out");
+  }
+  return text;
+}
 
 Result<std::string> read_text(const std::string& path) {
   if (path == "-") return read_all(STDIN_FILENO, "stdin");

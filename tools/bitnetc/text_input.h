@@ -12,6 +12,9 @@ namespace bitnetc {
 // and for more than 64 MiB; kCancelled by Ctrl-C.
 Result<std::string> read_text(const std::string& path);
 
+// A note says when there was one.
+std::string without_byte_order_mark(std::string text);
+
 struct TextInput {
   std::optional<std::string> text;  // -p
   std::string file;                 // -f

@@ -5,6 +5,7 @@
 #include "frontend/load.h"
 #include "runtime/cpu_allowance.h"
 #include "runtime/output_file.h"
+#include "runtime/printable.h"
 #include "tools/engine/machine_plans.h"
 #include "tools/engine/matrices.h"
 #include "tools/engine/model_cache.h"
@@ -185,6 +186,15 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
                                                    &engine.link_report));
   note_kernels(engine, *options.notes);
   return engine;
+}
+
+Status expect_output(const Engine& engine, ModelOutput expected, const std::string& name) {
+  if (engine.model->description().config.output == expected) return {};
+  return make_error(StatusCode::kUnsupported, "{}: {}", printable_path(name),
+                    expected == ModelOutput::kLogits
+                        ? "is a text encoder: it gives a vector for a text, not more text"
+                        : "is a language model, not a text encoder; expected one such as "
+                          "bitnet-embedding-0.6b");
 }
 
 Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model_name,

@@ -77,6 +77,8 @@ struct Engine {
 // open_model(), and all that it needs to run. Notes name what was repacked and every operation that
 // fell back to slower kernels.
 Result<Engine> make_engine(const std::string& model_name, const EngineOptions& options);
+// `name`: the model's, for the message. Error: kUnsupported where it puts out something else.
+Status expect_output(const Engine& engine, ModelOutput expected, const std::string& name);
 // Only the tokenizer of a model; no weights are compiled or linked.
 Result<std::unique_ptr<const Tokenizer>> load_tokenizer(const std::string& model_name,
                                                         const EngineSettings& settings);

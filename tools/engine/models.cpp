@@ -42,6 +42,9 @@ Result<ModelLocation> locate_model(const std::string& name, const std::string& p
   if (fs::exists(status)) {
     if (::access(name.c_str(), R_OK) != 0)
       return make_error(StatusCode::kIoError, "{}: {}", name, std::strerror(errno));
+    if (!fs::is_regular_file(status))
+      return make_error(StatusCode::kUnsupported, "{}: is not a regular file, expected a model",
+                        name);
     if (looks_like_bnc(name)) return ModelLocation{Kind::kCompiled, name};
     if (is_gguf_file(name)) return ModelLocation{Kind::kSource, name};
     return make_error(StatusCode::kUnsupported,

@@ -303,7 +303,7 @@ TEST_F(GgufExport, FoldersHoldTheSameModel) {
   EXPECT_TRUE(again.report.ignored_keys.empty() ||
               again.report.ignored_keys[0].find("cannot change") != std::string::npos);
   expect_error(export_hf_folder(model.graph, out, {}), StatusCode::kInvalidArgument,
-               {out, "model in this folder already"});
+               {out, "expected a name that is free or an empty folder"});
 }
 
 // A Gemma 3 in a folder stores w of a norm that multiplies by 1 + w.
