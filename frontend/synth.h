@@ -25,7 +25,8 @@ enum class SynthFamily {
   kQwen3,      // bitnet-embedding-0.6b: a text encoder, packed weights that are multiplied
   kGemma3,     // bitnet-embedding-270m: the same with more norms and layers that see a window
 };
-std::span<const std::string_view> synth_family_names();  // in the order of the enumeration
+// Those of families/, in the order of the enumeration.
+std::span<const std::string_view> synth_family_names();
 std::string_view synth_family_name(SynthFamily family);
 std::optional<SynthFamily> parse_synth_family(std::string_view name);
 

@@ -69,6 +69,10 @@ struct ModelConfig {
   std::optional<float> stated_attention_scale = {};
   ModelOutput output = ModelOutput::kLogits;
 
+  // A layer that has nothing of its own.
+  LayerFacts usual_layer() const {
+    return {.rope_theta = rope_theta, .rope_scaling = rope_scaling};
+  }
   float attention_scale() const;
   int64_t output_columns() const {
     return output == ModelOutput::kLogits ? vocab_size : hidden_size;

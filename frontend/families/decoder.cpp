@@ -167,7 +167,7 @@ class Builder {
 
   LayerFacts layer_facts() const {
     if (!model_.layer_facts.empty()) return model_.layer_facts[static_cast<size_t>(layer_)];
-    return {.rope_theta = model_.rope_theta, .rope_scaling = model_.rope_scaling};
+    return model_.usual_layer();
   }
 
   float embedding_scale() const {

@@ -1,8 +1,6 @@
 #include "frontend/gguf/gguf_config.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "frontend/families/family.h"
 #include "frontend/gguf/gguf_rope.h"

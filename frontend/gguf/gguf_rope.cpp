@@ -174,7 +174,7 @@ class RopeReader {
       const bool sees_all = period > 0 && layer % period == period - 1;
       config_.layer_facts.push_back(
           sees_all
-              ? LayerFacts{.rope_theta = config_.rope_theta, .rope_scaling = config_.rope_scaling}
+              ? config_.usual_layer()
               : LayerFacts{.window = *window, .rope_theta = theta.value_or(kDefaultWindowTheta)});
     }
     return {};
@@ -277,7 +277,7 @@ class RopeWriter {
     const auto& layers = config_.layer_facts;
     const auto windowed = std::ranges::find_if(layers, [](const auto& l) { return l.window > 0; });
     if (windowed == layers.end()) return {};
-    const LayerFacts full{.rope_theta = config_.rope_theta, .rope_scaling = config_.rope_scaling};
+    const LayerFacts full = config_.usual_layer();
     const bool are_two_kinds = std::ranges::all_of(
         layers, [&](const LayerFacts& layer) { return layer == *windowed || layer == full; });
     const auto period = window_period();

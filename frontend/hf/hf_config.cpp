@@ -175,9 +175,10 @@ Status read_rope(ObjectReader* config, const HfSpelling& family, HfConfig* resul
   BITNETC_ASSIGN_OR_RETURN(const int64_t window,
                            config->required_integer("sliding_window", 1, kMaxPositions));
   for (const bool is_window : windows)
-    model.layer_facts.push_back({.window = is_window ? window : 0,
-                                 .rope_theta = is_window ? window_rope.theta : rope.theta,
-                                 .rope_scaling = is_window ? window_rope.scaling : rope.scaling});
+    model.layer_facts.push_back(is_window ? LayerFacts{.window = window,
+                                                       .rope_theta = window_rope.theta,
+                                                       .rope_scaling = window_rope.scaling}
+                                          : model.usual_layer());
   return {};
 }
 

@@ -43,9 +43,8 @@ Status add_rope_keys(const ModelConfig& config, OrderedJson* json) {
   const auto windowed = std::ranges::find_if(layers, [](const auto& l) { return l.window > 0; });
   const bool has_windows = windowed != layers.end();
   if (has_windows) {
-    const LayerFacts full{.rope_theta = config.rope_theta, .rope_scaling = config.rope_scaling};
     for (const LayerFacts& layer : layers)
-      if (layer != *windowed && layer != full)
+      if (layer != *windowed && layer != config.usual_layer())
         return make_error(StatusCode::kUnsupported,
                           "layer {} is neither like those that see a window of {} positions nor "
                           "like those that see all: a config.json has two kinds of layers",

@@ -29,14 +29,18 @@ class FolderExport {
   FolderExport(const Graph& graph, std::string folder, const ExportProgress& progress)
       : graph_(graph), path_(std::move(folder)), progress_(progress) {}
 
-  Result<ExportReport> run() {
+  // What can be known to fail before anything is written. Its errors do not name the folder.
+  Status plan() {
     family_ = find_family(graph_.config.family);
     if (family_ == nullptr)
       return make_error(StatusCode::kUnsupported,
                         "family \"{}\" is not known, so its config.json is not",
                         printable(graph_.config.family, 100));
-    BITNETC_ASSIGN_OR_RETURN(const std::string config, config_document(graph_, *family_));
-    BITNETC_RETURN_IF_ERROR(make_vectors());
+    BITNETC_ASSIGN_OR_RETURN(config_, config_document(graph_, *family_));
+    return make_vectors();
+  }
+
+  Result<ExportReport> write() {
     BITNETC_ASSIGN_OR_RETURN(folder_, NewFolder::create(path_));
     BITNETC_RETURN_IF_ERROR(write_weights());
     const bool is_model = is_sentence_piece_model(graph_.tokenizer_json);
@@ -49,7 +53,7 @@ class FolderExport {
         write_text("generation_config.json", generation_config_document(graph_.generation)));
     BITNETC_RETURN_IF_ERROR(write_encoder());
     // The last: without it the folder is no model.
-    BITNETC_RETURN_IF_ERROR(write_text("config.json", config));
+    BITNETC_RETURN_IF_ERROR(write_text("config.json", config_));
     folder_->keep();
     for (const std::string& key : graph_.generation.unsupported_keys)
       report_.notes.push_back(fmt::format("generation_config.json: {} is left out", key));
@@ -189,6 +193,7 @@ class FolderExport {
   std::unique_ptr<NewFolder> folder_;
   const ExportProgress& progress_;
   const Family* family_ = nullptr;
+  std::string config_;
   std::vector<FloatVector> vectors_;
   ExportReport report_;
 };
@@ -197,9 +202,9 @@ class FolderExport {
 
 Result<ExportReport> export_hf_folder(const Graph& graph, const std::string& folder,
                                       const ExportProgress& progress) {
-  auto report = FolderExport(graph, folder, progress).run();
-  if (!report.ok()) return report.status().with_context(printable_path(folder));
-  return report;
+  FolderExport target(graph, folder, progress);
+  BITNETC_RETURN_IF_ERROR(target.plan().with_context(printable_path(folder)));
+  return target.write();
 }
 
 }  // namespace bitnetc

@@ -180,6 +180,11 @@ class FolderLoader {
   Status load_encoder() {
     BITNETC_ASSIGN_OR_RETURN(const auto modules, open_optional("modules.json"));
     if (modules) BITNETC_RETURN_IF_ERROR(check_modules(text_of(*modules), origin_of(*modules)));
+    BITNETC_ASSIGN_OR_RETURN(const auto limits, open_optional("sentence_bert_config.json"));
+    if (limits)
+      BITNETC_RETURN_IF_ERROR(check_text_limits(text_of(*limits), origin_of(*limits),
+                                                graph().config.max_positions,
+                                                &model_.report.notes));
     BITNETC_ASSIGN_OR_RETURN(const auto pooling, open_optional("1_Pooling/config.json"));
     if (pooling) {
       BITNETC_ASSIGN_OR_RETURN(graph().encoder.pooling,

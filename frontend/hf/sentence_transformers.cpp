@@ -1,5 +1,7 @@
 #include "frontend/hf/sentence_transformers.h"
 
+#include <limits>
+
 #include "frontend/json/object_reader.h"
 #include "frontend/json/strict_json.h"
 #include "runtime/printable.h"
@@ -59,6 +61,20 @@ Status check_modules(std::string_view text, const std::string& origin) {
           "module {} is not supported; a Transformer, a Pooling and a Normalize are",
           printable(type, 100));
   }
+  return {};
+}
+
+Status check_text_limits(std::string_view text, const std::string& origin, int64_t positions,
+                         std::vector<std::string>* notes) {
+  BITNETC_ASSIGN_OR_RETURN(const Json document, parse_strict_json(text, origin));
+  BITNETC_ASSIGN_OR_RETURN(ObjectReader reader, ObjectReader::open(document, origin));
+  BITNETC_RETURN_IF_ERROR(reader.expect("do_lower_case", false));
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  BITNETC_ASSIGN_OR_RETURN(const auto most, reader.integer("max_seq_length", 1, kMost));
+  if (most && *most < positions)
+    notes->push_back(fmt::format(
+        "{}: max_seq_length = {} is not applied: texts of up to {} tokens are embedded as they are",
+        origin, *most, positions));
   return {};
 }
 

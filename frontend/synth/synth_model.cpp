@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <variant>
 
+#include "frontend/families/family.h"
 #include "frontend/safetensors/safetensors_writer.h"
 #include "frontend/synth.h"
 #include "frontend/synth/random_weights.h"
@@ -186,30 +187,9 @@ class TensorList {
   std::vector<SynthTensor> tensors_;
 };
 
-// What config.json of a family says in a way of its own.
-struct ConfigWords {
-  const char* model_type;
-  const char* architecture;
-  const char* activation_key;
-  const char* activation;
-  double rope_theta;
-  bool tied_head;
-};
-
-ConfigWords config_words(SynthFamily family) {
-  switch (family) {
-    case SynthFamily::kBitnet:
-      return {"bitnet", "BitNetForCausalLM", "hidden_act", "relu2", 5e5, true};
-    case SynthFamily::kOneBitLlm:
-      return {"llama", "BitnetForCausalLM", "hidden_act", "silu", 1e4, true};
-    case SynthFamily::kLlama:
-      return {"llama", "LlamaForCausalLM", "hidden_act", "silu", 5e5, false};
-    case SynthFamily::kQwen3: return {"qwen3", "Qwen3Model", "hidden_act", "silu", 1e6, true};
-    case SynthFamily::kGemma3:
-      return {"gemma3_text", "Gemma3TextModel", "hidden_activation", "gelu_pytorch_tanh", 1e6,
-              true};
-  }
-  return {};
+double rope_theta(const SynthShape& shape) {
+  if (shape.is_encoder()) return 1e6;
+  return shape.family == SynthFamily::kOneBitLlm ? 1e4 : 5e5;
 }
 
 // Every sixth layer sees all positions.
@@ -221,11 +201,11 @@ ordered_json gemma_layer_types(int64_t layers) {
 }
 
 std::string config_json(const SynthShape& shape) {
-  const ConfigWords words = config_words(shape.family);
-  ordered_json config = {{"architectures", ordered_json::array({words.architecture})},
+  const HfSpelling& words = find_family(synth_family_name(shape.family))->hf;
+  ordered_json config = {{"architectures", ordered_json::array({words.architectures.front()})},
                          {"bos_token_id", shape.vocab - 2},
                          {"eos_token_id", shape.vocab - 1},
-                         {words.activation_key, words.activation},
+                         {std::string(words.activation_key), words.activation},
                          {"hidden_size", shape.hidden},
                          {"intermediate_size", shape.ffn},
                          {"max_position_embeddings", shape.max_positions},
@@ -234,8 +214,8 @@ std::string config_json(const SynthShape& shape) {
                          {"num_hidden_layers", shape.layers},
                          {"num_key_value_heads", shape.kv_heads},
                          {"rms_norm_eps", 1e-5},
-                         {"rope_theta", words.rope_theta},
-                         {"tie_word_embeddings", words.tied_head},
+                         {"rope_theta", rope_theta(shape)},
+                         {"tie_word_embeddings", shape.family != SynthFamily::kLlama},
                          {"torch_dtype", "bfloat16"},
                          {"use_cache", true},
                          {"vocab_size", shape.vocab}};

@@ -179,6 +179,8 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
         memory[b].reserve(static_cast<int64_t>(buffer_rows), positions, threads.size()));
     widest = std::max(widest, info.per_row);
   }
+  times.clear();
+  if (observer) times.reserve(executable->steps.size());
   rope_tables.clear();
   for (RopeRows& rope : ropes) {
     rope.reserve(positions);
@@ -200,7 +202,6 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
 bool CpuExecutor::Impl::walk(const CancelToken* cancel) {
   StopSign stop;
   std::atomic<bool> skipped = false;
-  times.clear();
   threads.run([&](int worker) {
     const bool keeps_time = worker == 0 && observer;
     int64_t turn = 0;

@@ -240,6 +240,9 @@ TEST_F(Cli, ProfileAndTrace) {
   EXPECT_NE(table.err.find("passes of one token: 15 of"), std::string::npos) << table.err;
   EXPECT_NE(table.err.find("lm_head"), std::string::npos) << table.err;
   EXPECT_EQ(table.out, bitnetc(kStory).out);
+  const auto quiet = bitnetc(with(kStory, {"--profile", "-q"}));
+  EXPECT_NE(quiet.err.find("passes of one token"), std::string::npos) << quiet.err;
+  EXPECT_EQ(quiet.err.find("stopped by"), std::string::npos) << quiet.err;
 }
 
 TEST_F(Cli, CtrlCStopsAndReports) {

@@ -192,6 +192,14 @@ TEST_F(Embed, SaysWhatIsMissing) {
   refused({folder_with({{"pooling_mode_max_tokens", true}}), "-p", "x"}, kBadModel,
           "pooling pooling_mode_max_tokens is not");
   refused({folder_with(json::object()), "-p", "x"}, kBadModel, "0 of the flags pooling_mode_*");
+  const std::string limited = folder_with({{"pooling_mode", "mean"}});
+  const fs::path limits = fs::path(limited) / "sentence_bert_config.json";
+  write_file(limits, R"({"max_seq_length": 4, "do_lower_case": false})");
+  const ProcessResult whole = bitnetc({"embed", limited, "-p", "one two three four five"});
+  EXPECT_EQ(whole.exit_code, 0) << whole.err;
+  EXPECT_NE(whole.err.find("max_seq_length = 4 is not applied"), std::string::npos) << whole.err;
+  write_file(limits, R"({"do_lower_case": true})");
+  refused({limited, "-p", "x"}, kBadModel, "sentence_bert_config.json: do_lower_case = true");
   const std::string dense = folder_with({{"pooling_mode", "mean"}});
   write_file(fs::path(dense) / "modules.json",
              R"([{"type": "sentence_transformers.models.Dense"}])");

@@ -135,8 +135,8 @@ TEST_F(Synth, FoldersAreFreeOrEmpty) {
     arguments.insert(arguments.end(), {"-o", folder});
     const ProcessResult result = bitnetc(arguments);
     EXPECT_EQ(result.exit_code, kUsage) << result.err;
-    EXPECT_NE(result.err.find("expected a name that is free or an empty folder"), std::string::npos)
-        << result.err;
+    EXPECT_NE(result.err.find(folder + ": is there already"), std::string::npos) << result.err;
+    EXPECT_EQ(result.err.find(folder + ": " + folder), std::string::npos) << result.err;
     arguments.back() = "-";
     EXPECT_EQ(bitnetc(arguments).exit_code, kUsage);
   }

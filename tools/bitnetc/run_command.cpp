@@ -312,12 +312,13 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
   if (logits_file) BITNETC_RETURN_IF_ERROR(write_npy(*logits_file, result.prompt_logits));
   if (trace_file) BITNETC_RETURN_IF_ERROR(profile.write_trace(*trace_file));
 
-  if (run.json || verbosity() != Verbosity::kQuiet) {
+  const bool is_quiet = verbosity() == Verbosity::kQuiet;
+  if (run.json || run.profile || !is_quiet) {
     const Statistics stats = make_statistics(engine, request, result, threads, load_ms, context);
     if (run.json) {
       print_json(engine, stats, request, run.profile ? &profile : nullptr);
     } else {
-      print_statistics(stats);
+      if (!is_quiet) print_statistics(stats);
       if (run.profile) print_profile(profile, stats.read_bandwidth);
     }
   }

@@ -75,11 +75,17 @@ std::vector<std::string> model_files(const ModelLocation& location) {
   if (location.kind == ModelLocation::Kind::kCompiled) return {location.path};
   if (!fs::is_directory(location.path)) return gguf_part_paths(location.path);
   // As frontend/hf reads them; an index names its shards, all of them .safetensors.
-  static constexpr std::string_view kNames[] = {
-      "config.json",           "generation_config.json", "tokenizer.json",
-      "tokenizer_config.json", "chat_template.jinja",    "model.safetensors.index.json",
-      "tokenizer.model",       "modules.json",           "config_sentence_transformers.json",
-      "added_tokens.json"};
+  static constexpr std::string_view kNames[] = {"config.json",
+                                                "generation_config.json",
+                                                "tokenizer.json",
+                                                "tokenizer_config.json",
+                                                "chat_template.jinja",
+                                                "model.safetensors.index.json",
+                                                "tokenizer.model",
+                                                "modules.json",
+                                                "config_sentence_transformers.json",
+                                                "added_tokens.json",
+                                                "sentence_bert_config.json"};
   std::vector<std::string> files;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(location.path, error)) {

@@ -12,8 +12,8 @@
 
 namespace bitnetc {
 
-// The steps of one kind, over all layers and passes: "layers.0.attn.qkv_proj" and its like of
-// other layers.
+// The steps of one kind, over all layers and passes: "qkv_proj" of "layers.0.qkv_proj" and its like
+// of other layers.
 struct StepGroup {
   std::string name;
   int64_t runs = 0;

@@ -25,6 +25,7 @@ constexpr std::string_view kFolderFiles[] = {kConfig,
                                              "modules.json",
                                              "config_sentence_transformers.json",
                                              "sentence_bert_config.json",
+                                             "sentence_bert_config.json",
                                              "1_Pooling/config.json",
                                              "LICENSE"};
 
