@@ -25,6 +25,7 @@
 #include "codegen/operations/quantize.h"
 #include "codegen/operations/rms_norm.h"
 #include "codegen/operations/rope_append.h"
+#include "codegen/operations/screen.h"
 #include "codegen/operations/tables.h"
 #include "runtime/status.h"
 
@@ -34,7 +35,7 @@ namespace bitnetc {
 // it.
 using KernelSpec =
     std::variant<MatmulSpec, NormQuantizeSpec, RmsNormSpec, HeadNormSpec, RopeAppendSpec,
-                 AttentionSpec, EmbedSpec, HeadSpec, QuantizeSpec, TablesSpec, GluSpec>;
+                 AttentionSpec, EmbedSpec, HeadSpec, QuantizeSpec, TablesSpec, GluSpec, ScreenSpec>;
 
 std::string spec_name(const KernelSpec& spec);
 // Error: kInvalidArgument naming the text, the part that does not parse and the form that was

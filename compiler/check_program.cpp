@@ -93,8 +93,8 @@ class ProgramChecker {
   Status check_step() {
     auto spec = parse_spec(step_->kernel);
     if (!spec.ok()) return corrupt("{}", spec.status().message());
-    if (std::holds_alternative<TablesSpec>(*spec))
-      return corrupt("kernel {} makes tables, which is no step of a program", step_->kernel);
+    if (std::holds_alternative<TablesSpec>(*spec) || std::holds_alternative<ScreenSpec>(*spec))
+      return corrupt("kernel {} is no step of a program by itself", step_->kernel);
     BITNETC_RETURN_IF_ERROR(check_against_config(*spec));
     BITNETC_RETURN_IF_ERROR(check_order(*spec));
     BITNETC_RETURN_IF_ERROR(check_operands(*spec));
@@ -282,6 +282,7 @@ class ProgramChecker {
         return corrupt("is a head, but the config's output is hidden");
       ++outputs_;
       if (!step_->scored) return corrupt("is a head of all rows, expected scored ones");
+      BITNETC_RETURN_IF_ERROR(check_screen(std::get<HeadSpec>(spec)));
     }
     if (const auto* norm = std::get_if<RmsNormSpec>(&spec);
         norm != nullptr && step_->scored && config_.output == ModelOutput::kHidden) {
@@ -361,8 +362,31 @@ class ProgramChecker {
     return {};
   }
 
+  Status check_screen(const HeadSpec& head) const {
+    if (program_.screen.empty()) return {};
+    const ScreenSpec coarse{.n = head.n, .k = head.k};
+    ScreenSpec fine = coarse;
+    fine.part = ScreenPart::kFine;
+    if (const Status valid = validate(KernelSpec(coarse)); !valid.ok())
+      return corrupt("has a screen: {}", valid.message());
+    const int64_t rows_bytes = head.n * element_bytes(ElementType::kF32);
+    const int64_t expected[] = {head.n * coarse.row_bytes(), head.n * fine.row_bytes(), rows_bytes,
+                                rows_bytes, rows_bytes};
+    for (size_t i = 0; i < std::size(kScreenParts); ++i) {
+      const std::string name = program_.screen + std::string(kScreenParts[i]);
+      const auto bytes = file_.section(name);
+      if (!bytes.ok()) return corrupt("{}", bytes.status().message());
+      if (std::ssize(*bytes) != expected[i])
+        return corrupt("section {} has {} bytes, a screen of {} needs {}", name, bytes->size(),
+                       step_->kernel, expected[i]);
+    }
+    return {};
+  }
+
   Status check_whole() {
     step_ = nullptr;
+    if (!program_.screen.empty() && config_.output != ModelOutput::kLogits)
+      return corrupt("has a screen {}, but no head", program_.screen);
     if (embeds_ != 1) return corrupt("has {} embed steps, expected 1", embeds_);
     if (outputs_ != 1)
       return corrupt("has no {}", config_.output == ModelOutput::kLogits ? "head" : "last norm");

@@ -94,6 +94,18 @@ Status add_pieces(const CompiledModel& model, const Step& step, std::set<std::st
   return {};
 }
 
+// The floats of the head's screen. Codes may have any value.
+Status add_screen(const CompiledModel& model, std::vector<Piece>& pieces) {
+  const std::string& screen = model.description().program.screen;
+  if (screen.empty()) return {};
+  for (const std::string_view part : {kScreenParts[2], kScreenParts[3], kScreenParts[4]}) {
+    const std::string section = screen + std::string(part);
+    BITNETC_ASSIGN_OR_RETURN(const auto bytes, model.file().section(section));
+    pieces.push_back({.section = section, .bytes = bytes, .type = ElementType::kF32});
+  }
+  return {};
+}
+
 }  // namespace
 
 Status check_values(const CompiledModel& model) {
@@ -101,6 +113,7 @@ Status check_values(const CompiledModel& model) {
   std::vector<Piece> pieces;
   for (const Step& step : model.description().program.steps)
     BITNETC_RETURN_IF_ERROR(add_pieces(model, step, seen, pieces));
+  BITNETC_RETURN_IF_ERROR(add_screen(model, pieces));
 
   std::vector<Status> found(pieces.size());
   std::atomic<size_t> next = 0;

@@ -7,6 +7,7 @@
 #include "compiler/passes/fuse.h"
 #include "compiler/passes/memory.h"
 #include "compiler/passes/pack.h"
+#include "compiler/passes/screen.h"
 #include "runtime/bnc_file.h"
 #include "runtime/compiled_model.h"
 #include "runtime/math.h"
@@ -129,7 +130,8 @@ class Compilation {
       case StepKind::kEmbed:
       case StepKind::kHead: {
         const FloatTable& table = graph_.tables[static_cast<size_t>(op.weights[0])];
-        return write_once(table.name, table.bytes);
+        BITNETC_RETURN_IF_ERROR(write_once(table.name, table.bytes));
+        return op.kind == StepKind::kHead && options_.screen ? write_screen(table) : Status();
       }
       case StepKind::kRopeAppend:
         return write_once(
@@ -155,6 +157,19 @@ class Compilation {
     auto spec = std::get<MatmulSpec>(op.spec);
     for (spec.m = kAnyM; spec.m <= kMaxSmallM; ++spec.m)
       step.plans[spec.m] = print_choice(options_.plans->choose(spec, options_.target));
+    return {};
+  }
+
+  Status write_screen(const FloatTable& table) {
+    const std::optional<HeadScreen> screen = make_screen(table);
+    if (!screen) return {};
+    program_.screen = table.name + ".screen";
+    const std::span<const uint8_t> parts[] = {screen->coarse, screen->fine, as_bytes(screen->step),
+                                              as_bytes(screen->coarse_error),
+                                              as_bytes(screen->fine_error)};
+    for (size_t i = 0; i < std::size(parts); ++i)
+      BITNETC_RETURN_IF_ERROR(
+          writer_.add_section(program_.screen + std::string(kScreenParts[i]), parts[i]));
     return {};
   }
 

@@ -17,6 +17,9 @@ struct CompileOptions {
   Target target;
   const PlanSource* plans = nullptr;  // required; also says the layout of every matrix
   std::string bitnetc_version;
+  // Whether the file gets the head a second time in few bits, with which most tokens are chosen
+  // without reading most of the head (docs/screened-head.md).
+  bool screen = true;
   // Told after each step's weights are written; `done` of `total` steps. A false answer stops the
   // compilation with kCancelled.
   std::function<bool(int done, int total, const std::string& step)> progress;

@@ -114,6 +114,8 @@ class Linker {
   Status link(const Step& step, const HeadSpec& spec) {
     const auto table = section<uint8_t>(step, "table");
     executable_.output = slice(step, "logits");
+    if (!model_.description().program.screen.empty())
+      BITNETC_RETURN_IF_ERROR(link_screen(step, spec, table.data()));
     return add<HeadStep>(step, spec,
                          {.hidden = slice(step, "hidden"),
                           .logits = slice(step, "logits"),
@@ -122,6 +124,49 @@ class Linker {
   }
   Status link(const Step& step, const TablesSpec&) {
     return corrupt(step, "tables are no step of a program");
+  }
+  Status link(const Step& step, const ScreenSpec&) {
+    return corrupt(step, "a screen is no step of a program");
+  }
+
+  // The steps of the screened head, before the head itself, which runs where they do not. None
+  // where only the reference makes estimates: that takes longer than the head.
+  Status link_screen(const Step& step, const HeadSpec& spec, const void* table) {
+    const std::string& screen = model_.description().program.screen;
+    const auto part = [&](size_t i) {
+      return model_.file().section(screen + std::string(kScreenParts[i])).value().data();
+    };
+    ScreenOperands operands{.hidden = slice(step, "hidden"),
+                            .logits = slice(step, "logits"),
+                            .n = spec.n,
+                            .k = spec.k,
+                            .codes = {part(0), part(1)},
+                            .step = reinterpret_cast<const float*>(part(2)),
+                            .coarse_error = reinterpret_cast<const float*>(part(3)),
+                            .fine_error = reinterpret_cast<const float*>(part(4)),
+                            .table = table,
+                            .table_row_bytes = spec.k * float_type_bytes(spec.type)};
+    for (const ScreenPart each : {ScreenPart::kCoarse, ScreenPart::kFine}) {
+      const ScreenSpec screen_spec{.n = spec.n, .k = spec.k, .part = each};
+      const auto index = static_cast<size_t>(each);
+      auto built = builder_.build({.spec = screen_spec, .plan = {}, .target = options_.target});
+      BITNETC_RETURN_IF_ERROR(built.status().with_context("step " + step.name));
+      if (built->kind == GeneratorKind::kReference) return {};
+      operands.kernels[index] = use(step, *std::move(built));
+      operands.row_bytes[index] = screen_spec.row_bytes();
+      operands.padded_k = screen_spec.padded_k();
+    }
+    BITNETC_RETURN_IF_ERROR(build(step, spec, operands.exact));
+    const auto shared = std::make_shared<const ScreenOperands>(operands);
+    executable_.screen = shared;
+    const auto named = [&](const char* what) {
+      return StepBase{.name = step.name + what, .scored = step.scored};
+    };
+    executable_.steps.push_back(std::make_unique<ScreenSplitStep>(named(".split"), shared));
+    executable_.steps.push_back(std::make_unique<ScreenEstimateStep>(named(".estimate"), shared));
+    executable_.steps.push_back(std::make_unique<ScreenProbeStep>(named(".probe"), shared));
+    executable_.steps.push_back(std::make_unique<ScreenRefineStep>(named(".refine"), shared));
+    return {};
   }
 
   // Layers that rotate alike share the rows of one table.

@@ -15,7 +15,9 @@
 
 namespace bitnetc {
 
-class Pass;  // runtime/exec/pass.h
+class Pass;             // runtime/exec/pass.h
+struct ScreenOperands;  // runtime/steps/screen_steps.h
+struct ScreenStats;     // runtime/executor.h
 
 // Where a step finds an operand: a column of a program buffer.
 struct BoundSlice {
@@ -79,9 +81,11 @@ struct Executable {
   KvLayout kv;
   std::vector<Rotation> rotations;
   BoundSlice output;  // what the model puts out for a scored row: logits, or its hidden row
+  std::shared_ptr<const ScreenOperands> screen;  // null: the head is always read in full
 
-  // Bytes of weights, scales and tables that one generated token reads.
-  int64_t bytes_per_token() const;
+  // Bytes of weights, scales and tables that one generated token reads, where the head was read as
+  // `screened` says.
+  double bytes_per_token(const ScreenStats& screened) const;
 };
 
 }  // namespace bitnetc

@@ -21,14 +21,17 @@ namespace bitnetc {
 // What of a row's logits will be looked at; said before the pass, so that no more need be computed.
 struct LogitsNeed {
   enum class Kind {
-    kNone,     // none: the row only fills the cache
-    kTop,      // the `k` largest; of equal ones those of the lower ids
-    kNucleus,  // enough of the largest to hold probability `p` at temperature 1
+    kNone,    // none: the row only fills the cache
+    kTop,     // the `k` largest, and all that equal the last of them
+    kWithin,  // those that are at most `margin` below the largest
     kAll,
   };
   Kind kind = Kind::kNone;
-  int k = 1;
-  double p = 1;
+  int64_t k = 1;
+  double margin = 0;
+  // kTop, kWithin: logits of these are wanted besides and do not count among the largest; ascending
+  // ids of the vocabulary. Must stay as they are until the scores have been read.
+  std::span<const int32_t> ids = {};
 };
 
 struct BatchRow {
@@ -41,8 +44,21 @@ struct BatchRow {
 // At least the logits that a row's need asks for, and what they belong to. Of a text encoder: the
 // values of its hidden row, which are there for every need.
 struct Scores {
-  std::span<const int32_t> ids;  // empty: logits[i] belongs to id i, for the whole vocabulary
+  std::span<const int32_t> ids;  // ascending; empty: logits[i] belongs to id i, for all ids
   std::span<const float> logits;
+  // Of the vocabulary's other ids: how many, and what each of their logits is below.
+  int64_t others = 0;
+  float others_below = 0;
+};
+
+// How often the logits that passes needed were found without reading the whole head
+// (docs/screened-head.md).
+struct ScreenStats {
+  int64_t passes = 0;       // that were screened
+  int64_t full_passes = 0;  // that could have been, but for values or lack of success
+  // Of the screened passes, over their rows: rows of the head; those of them that needed more than
+  // the coarse part; those whose logits were computed in full.
+  int64_t head_rows = 0, refined = 0, computed = 0;
 };
 
 // What a step wrote for one of its operands, for tests and debugging: `data` is [rows][stride]
@@ -81,8 +97,11 @@ class Executor {
   // is not the next one or beyond the model's; kOutOfMemory; kCancelled. Then no sequence has
   // changed. kDataCorrupt when logits are not finite; the tokens are appended then.
   virtual Status run(std::span<const BatchRow> rows, const CancelToken* cancel = nullptr) = 0;
-  // Of row `row` of the last batch that ran, whose need was not kNone. Valid until the next run().
+  // Of row `row` of the last batch that ran, whose need was not kNone. Valid until the next run()
+  // or complete().
   virtual Scores scores(size_t row) const = 0;
+  // Computes all logits of the last batch that ran, whatever its needs said. Error: as run().
+  virtual Status complete() = 0;
   virtual int64_t memory_bytes() const = 0;  // buffers and KV pages
 };
 
@@ -92,6 +111,7 @@ struct CpuExecutorOptions {
   // Its own binding comes back when the executor ends.
   bool pin_threads = false;
   int64_t page_limit = 0;  // most KV pages in use at once, 0: as many as memory holds
+  bool screen = true;      // whether logits may be found by the screened head
 };
 
 // Not thread-safe: one thread uses it at a time.
@@ -105,7 +125,9 @@ class CpuExecutor final : public Executor {
   std::shared_ptr<KvPool> pool() const override;
   Status run(std::span<const BatchRow> rows, const CancelToken* cancel = nullptr) override;
   Scores scores(size_t row) const override;
+  Status complete() override;
   int64_t memory_bytes() const override;
+  ScreenStats screen_stats() const;
 
   // Threads that run; fewer than asked for where the system refused some.
   int threads() const;

@@ -177,4 +177,28 @@ struct HeadArgs {
 };
 inline constexpr int64_t kMaxHeadRows = 8;
 
+// Estimates of logits[r][n] from codes of a few bits per weight of the head (ScreenSpec), for
+// hidden rows r < rows and head rows [row_begin, row_end). A hidden row is
+// scale * (256 * high + low).
+//   high, low            i8 [rows][q_stride], zero beyond K up to the padded K
+//   high_sum, low_sum    i32[rows]: sums of their columns
+//   scale                f32[rows]
+//   codes, step          of the whole head
+//   estimates            f32 [rows][estimates_stride]
+struct ScreenArgs {
+  const int8_t* high;
+  const int8_t* low;
+  const int32_t* high_sum;
+  const int32_t* low_sum;
+  const float* scale;
+  const uint8_t* codes;
+  const float* step;
+  float* estimates;
+  int64_t q_stride;
+  int64_t estimates_stride;
+  int64_t rows;  // 1..kMaxHeadRows
+  int64_t row_begin;
+  int64_t row_end;
+};
+
 }  // namespace bitnetc

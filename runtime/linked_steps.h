@@ -7,3 +7,4 @@
 #include "runtime/steps/head_step.h"
 #include "runtime/steps/matmul_step.h"
 #include "runtime/steps/norm_steps.h"
+#include "runtime/steps/screen_steps.h"

@@ -74,7 +74,14 @@ struct Program {
   std::string target_isa;  // the Target::name() the plans were made for
   std::vector<BufferInfo> buffers;
   std::vector<Step> steps;
+  // The sections of the head's screen (docs/screened-head.md) are called this and a part of
+  // kScreenParts; empty: there is none.
+  std::string screen;
 };
+
+// The parts of a screen, in the order of HeadScreen (compiler/passes/screen.h).
+inline constexpr std::string_view kScreenParts[] = {".coarse", ".fine", ".step", ".coarse_error",
+                                                    ".fine_error"};
 
 // Everything a .bnc says besides its weights.
 struct ModelDescription {

@@ -14,12 +14,17 @@
 //
 // A NaN logit counts as minus infinity. Where everything is banned, all are equal again.
 // Temperature 0 takes the greatest score (the lowest id of equals) and draws nothing.
+//
+// Most of this looks at few logits. need() says before a pass which, and sample() returns what it
+// would return with all of them, or nothing where those do not decide.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "runtime/executor.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
@@ -56,35 +61,47 @@ class Sampler {
  public:
   explicit Sampler(const SamplingParams& params);
 
-  // `logits` is not empty; `history` is every token so far, prompt included. Ids of the history
-  // that have no logit are passed over.
-  int32_t sample(std::span<const float> logits, std::span<const int32_t> history);
+  // What sample() will want of a vocabulary of `vocab_size` after `history`, which is every token
+  // so far, prompt included. Its ids stay as they are until the next call.
+  LogitsNeed need(std::span<const int32_t> history, int64_t vocab_size);
+  // `scores` are not empty and hold what need() of the same history asked for, or all. Ids of the
+  // history that have no logit are passed over. Nothing, and nothing drawn: only all logits decide.
+  std::optional<int32_t> sample(const Scores& scores, std::span<const int32_t> history);
 
  private:
   struct Kept {
     size_t count = 0;
     double sum = 0.0;
   };
+  struct Others {  // ids that have no score here
+    int64_t count = 0;
+    double weight = 0.0;  // more than that of each
+  };
 
   void load_scores(std::span<const float> logits);
-  void penalize(std::span<const int32_t> history);
-  void ban(std::span<const int32_t> history);
-  void ban_id(int32_t id);
+  double* score_of(int32_t id);
+  void find_recent(std::span<const int32_t> history);
+  void penalize();
+  template <typename Visit>
+  void each_banned(std::span<const int32_t> history, const Visit& visit) const;
   int32_t best() const;
   void choose_candidates();
-  double weight(int32_t id) const;
+  double weight(int32_t at) const;
   int32_t ranked(size_t rank);
   bool comes_before(int32_t a, int32_t b) const;
-  Kept truncate();
-  int32_t draw();
+  std::optional<Kept> truncate(const Others& others);
+  int32_t draw(const Kept& kept);
 
   SamplingParams params_;
   Pcg32 rng_;
-  std::vector<double> scores_;  // by id, penalised
-  std::vector<int32_t> order_;  // candidates; the first sorted_count_ of them in their final order
+  // What has a score, in ascending order of ids: an id is named by its place here.
+  std::span<const int32_t> ids_;  // empty: place = id
+  std::vector<double> scores_;    // by place, penalised
+  std::vector<int32_t> order_;    // candidates; the first sorted_count_ in their final order
   size_t sorted_count_ = 0;
   double greatest_ = 0.0;
-  std::vector<int32_t> recent_;  // distinct ids to penalise
+  std::vector<int32_t> recent_;    // distinct ids to penalise
+  std::vector<int32_t> adjusted_;  // ids whose scores are not their logits
 };
 
 }  // namespace bitnetc

@@ -18,6 +18,7 @@ namespace bitnetc {
 struct SessionOptions {
   int threads = 1;
   bool pin_threads = false;    // CpuExecutorOptions::pin_threads
+  bool screen = true;          // CpuExecutorOptions::screen
   int64_t context_tokens = 0;  // most positions, 0: the model's maximum
   int chunk_tokens =
       kMaxTokensPerCall;  // most tokens per pass; kernels take no more than the default
@@ -28,37 +29,52 @@ class Session {
   static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Executable> executable,
                                                  const SessionOptions& options);
 
-  // Appends `tokens` and computes the logits of the last one. Error: kInvalidArgument when an id is
-  // outside the vocabulary or the context is full (nothing is appended then); kDataCorrupt when
-  // logits are not finite; kOutOfMemory; kCancelled. After the last three the tokens of finished
-  // passes stay appended: position() says how many, and a further append() goes on from there.
-  Status append(std::span<const int32_t> tokens, const CancelToken* cancel = nullptr);
+  // Appends `tokens` and computes logits of the last one, at least those that `need` asks for; it
+  // is not kNone. Error: kInvalidArgument when an id is outside the vocabulary or the context is
+  // full (nothing is appended then); kDataCorrupt when logits are not finite; kOutOfMemory;
+  // kCancelled. After the last three the tokens of finished passes stay appended: position() says
+  // how many, and a further append() goes on from there.
+  Status append(std::span<const int32_t> tokens, const CancelToken* cancel = nullptr,
+                const LogitsNeed& need = {.kind = LogitsNeed::Kind::kAll});
+  // The same in one pass of at most SessionOptions::chunk_tokens tokens, with logits of each as
+  // needs[i] says: scores(i).
+  Status append_each(std::span<const int32_t> tokens, std::span<const LogitsNeed> needs,
+                     const CancelToken* cancel = nullptr);
+  // Computes all logits of the last pass, where fewer were asked for.
+  Status complete();
   // The same, calling `visit(position, logits)` for every appended position in order.
   Status append_all_logits(std::span<const int32_t> tokens,
                            const std::function<void(int64_t, std::span<const float>)>& visit,
                            const CancelToken* cancel = nullptr);
 
-  std::span<const float> logits() const { return logits_; }  // after the last append(); vocabulary
-  int64_t position() const { return sequence_.length(); }    // tokens appended so far
+  // Of the last token of the last append(), or of token `i` of append_each().
+  Scores scores(size_t i = 0) const { return executor_->scores(first_scored_ + i); }
+  // The logits of the last append() that asked for all; one per id of the vocabulary.
+  std::span<const float> logits() const { return logits_; }
+  int64_t position() const { return sequence_.length(); }  // tokens appended so far
   int64_t context_tokens() const { return options_.context_tokens; }
   int threads() const { return executor_->threads(); }
+  int64_t vocab_size() const;
+  int chunk_tokens() const { return options_.chunk_tokens; }
   // Forgets the positions from `length` on; logits() are those of the last append() still.
   void truncate(int64_t length) { sequence_.truncate(length); }
   void reset() { truncate(0); }
   void set_tap(StepTap tap) { executor_->set_tap(std::move(tap)); }
   void set_observer(PassObserver observer) { executor_->set_observer(std::move(observer)); }
   int64_t memory_bytes() const { return executor_->memory_bytes(); }
+  ScreenStats screen_stats() const { return executor_->screen_stats(); }
 
  private:
   Session(std::unique_ptr<CpuExecutor> executor, const SessionOptions& options);
   Status check_tokens(std::span<const int32_t> tokens) const;
-  Status run_chunk(std::span<const int32_t> tokens, LogitsNeed rows_need, LogitsNeed last_need,
+  Status run_chunk(std::span<const int32_t> tokens, std::span<const LogitsNeed> needs,
                    const CancelToken* cancel);
 
   std::unique_ptr<CpuExecutor> executor_;
   SessionOptions options_;
   Sequence sequence_;
   std::vector<BatchRow> rows_;
+  size_t first_scored_ = 0;  // row of the last pass
   std::span<const float> logits_;
 };
 

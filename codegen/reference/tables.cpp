@@ -37,4 +37,28 @@ void head(const HeadSpec& spec, const HeadArgs& args) {
   }
 }
 
+void screen(const ScreenSpec& spec, const ScreenArgs& args) {
+  const int64_t block_bytes = spec.block_bytes();
+  const int bits = spec.code_bits(), mask = (1 << bits) - 1;
+  for (int64_t n = args.row_begin; n < args.row_end; ++n) {
+    for (int64_t row = 0; row < args.rows; ++row) {
+      int32_t high = 0, low = 0;
+      for (int64_t k = 0; k < spec.k; ++k) {
+        const int64_t block = k / kScreenBlock, column = k % kScreenBlock;
+        const uint8_t byte =
+            args.codes[n * spec.row_bytes() + block * block_bytes + column % block_bytes];
+        const int32_t code = byte >> (bits * (column / block_bytes)) & mask;
+        high += code * args.high[row * args.q_stride + k];
+        low += code * args.low[row * args.q_stride + k];
+      }
+      high = spec.factor() * high - spec.offset() * args.high_sum[row];
+      low = spec.factor() * low - spec.offset() * args.low_sum[row];
+      const float sum = std::fma(static_cast<float>(high), 256.0f, static_cast<float>(low));
+      const float value = sum * (args.step[n] * args.scale[row]);
+      float& estimate = args.estimates[row * args.estimates_stride + n];
+      estimate = spec.part == ScreenPart::kCoarse ? value : estimate + value;
+    }
+  }
+}
+
 }  // namespace bitnetc::reference

@@ -83,18 +83,22 @@ std::unique_ptr<X64Code> program(const TablesSpec& spec) {
   return std::make_unique<TablesAvx2>(spec);
 }
 
-constexpr TablesFamily kFamily{.name = "x64_tables_avx2",
-                               .suffix = "avx2",
-                               .isa = Isa::kAvx2,
-                               .revision = 1,
-                               .form = TableForm::kBytes,
-                               .program = program};
+Status accepts(const TablesSpec& spec) {
+  return check_form(spec, TableForm::kBytes);
+}
+
+constexpr OperationFamily<TablesSpec> kFamily{.name = "x64_tables_avx2",
+                                              .suffix = "avx2",
+                                              .isa = Isa::kAvx2,
+                                              .revision = 1,
+                                              .program = program,
+                                              .accepts = accepts};
 
 }  // namespace
 }  // namespace x64
 
 std::unique_ptr<Generator> make_x64_tables_avx2() {
-  return x64::make_tables_generator(x64::kFamily);
+  return x64::make_operation_generator(x64::kFamily);
 }
 
 }  // namespace bitnetc

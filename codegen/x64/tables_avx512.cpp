@@ -79,18 +79,22 @@ std::unique_ptr<X64Code> program(const TablesSpec& spec) {
   return std::make_unique<TablesAvx512>(spec);
 }
 
-constexpr TablesFamily kFamily{.name = "x64_tables_avx512",
-                               .suffix = "avx512",
-                               .isa = Isa::kAvx512Vnni,
-                               .revision = 1,
-                               .form = TableForm::kWords,
-                               .program = program};
+Status accepts(const TablesSpec& spec) {
+  return check_form(spec, TableForm::kWords);
+}
+
+constexpr OperationFamily<TablesSpec> kFamily{.name = "x64_tables_avx512",
+                                              .suffix = "avx512",
+                                              .isa = Isa::kAvx512Vnni,
+                                              .revision = 1,
+                                              .program = program,
+                                              .accepts = accepts};
 
 }  // namespace
 }  // namespace x64
 
 std::unique_ptr<Generator> make_x64_tables_avx512() {
-  return x64::make_tables_generator(x64::kFamily);
+  return x64::make_operation_generator(x64::kFamily);
 }
 
 }  // namespace bitnetc

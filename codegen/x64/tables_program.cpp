@@ -35,6 +35,12 @@ bool value_of_code(const TablesSpec& spec, bool lone_trit, int code, int* value)
 
 }  // namespace
 
+Status check_form(const TablesSpec& spec, TableForm form) {
+  if (spec.form == form) return {};
+  return make_error(StatusCode::kUnsupported, "builds tables of {}, not of {}",
+                    table_form_name(form), table_form_name(spec.form));
+}
+
 TablesProgram::TablesProgram(VectorFile vectors, const TablesSpec& spec)
     : X64Code(vectors),
       spec_(spec),

@@ -29,6 +29,9 @@ namespace bitnetc::x64 {
 // What a code of a field multiplies the field's activations with, and the correction.
 using Digits = std::array<int8_t, 4>;
 
+// Refuses tables of another form than `form`, the one a tier builds.
+Status check_form(const TablesSpec& spec, TableForm form);
+
 class TablesProgram : public X64Code {
  protected:
   TablesProgram(VectorFile vectors, const TablesSpec& spec);

@@ -125,9 +125,10 @@ class MatmulGenerator final : public Generator {
   MatmulFamily family_;
 };
 
-class TablesGenerator final : public Generator {
+template <typename Spec>
+class OperationGenerator final : public Generator {
  public:
-  explicit TablesGenerator(const TablesFamily& family) : family_(family) {}
+  explicit OperationGenerator(const OperationFamily<Spec>& family) : family_(family) {}
 
   std::string_view name() const override { return family_.name; }
   std::string_view suffix() const override { return family_.suffix; }
@@ -135,27 +136,25 @@ class TablesGenerator final : public Generator {
   GeneratorKind kind() const override { return GeneratorKind::kGenerated; }
 
   Status accepts(const KernelRequest& request) const override {
-    const auto* spec = std::get_if<TablesSpec>(&request.spec);
-    if (!spec) return {StatusCode::kUnsupported, "builds tables only"};
-    if (spec->form != family_.form) {
-      return make_error(StatusCode::kUnsupported, "builds tables of {}, not of {}",
-                        table_form_name(family_.form), table_form_name(spec->form));
-    }
+    const auto* spec = std::get_if<Spec>(&request.spec);
+    if (!spec)
+      return make_error(StatusCode::kUnsupported, "makes {} kernels only", Operation<Spec>::kName);
     if (!request.target.supports(family_.isa)) {
       return make_error(StatusCode::kUnsupported, "needs {}, target is {}", isa_name(family_.isa),
                         request.target.describe());
     }
-    return validate(request.spec);
+    BITNETC_RETURN_IF_ERROR(validate(request.spec));
+    return family_.accepts != nullptr ? family_.accepts(*spec) : Status();
   }
 
   Result<Kernel> build(const KernelRequest& request, const std::string& name,
                        const BuildSettings& settings) const override {
-    const auto program = family_.program(std::get<TablesSpec>(request.spec));
+    const auto program = family_.program(std::get<Spec>(request.spec));
     return to_kernel(*program, request, name, settings);
   }
 
  private:
-  TablesFamily family_;
+  OperationFamily<Spec> family_;
 };
 
 }  // namespace
@@ -184,8 +183,12 @@ std::unique_ptr<Generator> make_matmul_generator(const MatmulFamily& family) {
   return std::make_unique<MatmulGenerator>(family);
 }
 
-std::unique_ptr<Generator> make_tables_generator(const TablesFamily& family) {
-  return std::make_unique<TablesGenerator>(family);
+template <typename Spec>
+std::unique_ptr<Generator> make_operation_generator(const OperationFamily<Spec>& family) {
+  return std::make_unique<OperationGenerator<Spec>>(family);
 }
+template std::unique_ptr<Generator> make_operation_generator(const OperationFamily<TablesSpec>&);
+template std::unique_ptr<Generator> make_operation_generator(const OperationFamily<ScreenSpec>&);
+template std::unique_ptr<Generator> make_operation_generator(const OperationFamily<HeadSpec>&);
 
 }  // namespace bitnetc::x64

@@ -66,16 +66,20 @@ std::unique_ptr<X64Code> make_program(const MatmulSpec& spec, const KernelPlan& 
 
 std::unique_ptr<Generator> make_matmul_generator(const MatmulFamily& family);
 
-// The same for programs that build the tables of LUT kernels.
-struct TablesFamily {
-  std::string_view name;    // "x64_tables_avx2"
+// The same for programs of other operations, which have no plans.
+template <typename Spec>
+struct OperationFamily {
+  std::string_view name;    // "x64_screen_avx2"
   std::string_view suffix;  // "avx2"
   Isa isa;
   int revision;
-  TableForm form;
-  std::unique_ptr<X64Code> (*program)(const TablesSpec& spec);
+  std::unique_ptr<X64Code> (*program)(const Spec& spec);
+  // Refuses what the program cannot do, with the numbers; null: it can do whatever is valid.
+  Status (*accepts)(const Spec& spec) = nullptr;
 };
 
-std::unique_ptr<Generator> make_tables_generator(const TablesFamily& family);
+// For TablesSpec, ScreenSpec and HeadSpec.
+template <typename Spec>
+std::unique_ptr<Generator> make_operation_generator(const OperationFamily<Spec>& family);
 
 }  // namespace bitnetc::x64

@@ -22,6 +22,13 @@ std::unique_ptr<Generator> make_x64_tables_avx512();
 std::unique_ptr<Generator> make_x64_lut_avx2();
 std::unique_ptr<Generator> make_x64_lut_avx512();
 
+std::unique_ptr<Generator> make_x64_head_avx2();
+std::unique_ptr<Generator> make_x64_head_avx512();
+// Estimates of logits, for the screened head.
+std::unique_ptr<Generator> make_x64_screen_avx2();
+std::unique_ptr<Generator> make_x64_screen_avxvnni();
+std::unique_ptr<Generator> make_x64_screen_avx512vnni();
+
 // Any number of tokens, in every layout: weights are decoded into a panel, and the panel is
 // multiplied.
 std::unique_ptr<Generator> make_x64_panel_avx2();

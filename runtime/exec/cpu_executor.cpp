@@ -2,13 +2,16 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "runtime/exec/pass.h"
 #include "runtime/exec/rope_rows.h"
+#include "runtime/exec/screen_state.h"
 #include "runtime/exec/work_claims.h"
 #include "runtime/executor.h"
 #include "runtime/kernel_args.h"
 #include "runtime/rounding.h"
+#include "runtime/steps/screen_steps.h"
 
 namespace bitnetc {
 namespace {
@@ -75,14 +78,15 @@ struct CpuExecutor::Impl {
         claims(threads.size()) {
     for (const BufferInfo& info : executable->buffers) memory.emplace_back(info);
     for (const Executable::Rotation& rotation : executable->rotations) ropes.emplace_back(rotation);
+    if (options.screen && executable->screen != nullptr) screen.emplace(*executable->screen);
   }
 
   Status check(std::span<const BatchRow> batch) const;
   Status reserve_pages(std::span<const BatchRow> batch);
   void prepare(std::span<const BatchRow> batch);
-  bool walk(const CancelToken* cancel);
+  bool walk(std::span<const std::unique_ptr<const LinkedStep>> steps, const CancelToken* cancel);
   void call_tap(const LinkedStep& step) const;
-  Status check_logits(std::span<const BatchRow> batch) const;
+  Status check_logits() const;
 
   std::shared_ptr<const Executable> executable;
   std::shared_ptr<KvPool> pool;
@@ -90,6 +94,7 @@ struct CpuExecutor::Impl {
   WorkClaims claims;
   std::vector<BufferMemory> memory;  // by Executable::buffers
   std::vector<RopeRows> ropes;       // by Executable::rotations
+  std::optional<ScreenState> screen;
   StepTap tap;
   PassObserver observer;
   std::vector<StepTime> times;  // of the pass; only where it is observed
@@ -100,15 +105,34 @@ struct CpuExecutor::Impl {
   std::vector<Pass::Row> rows;
   std::vector<int32_t> scored;
   std::vector<int32_t> scored_index;  // by row; -1: not scored
-  std::vector<LogitsNeed> needs;
+  std::vector<LogitsNeed> needs;      // of the scored rows
   std::vector<Pass::Storage> storage;
   std::vector<Pass::RopeTable> rope_tables;
   std::map<Sequence*, int64_t> appended;  // rows by sequence
-  // Of scores() that select; by row.
+  // Of scores() of screened rows; by row.
   mutable std::map<size_t, std::pair<std::vector<int32_t>, std::vector<float>>> selected;
 };
 
 namespace {
+
+Status check_need(const LogitsNeed& need, size_t index, int64_t vocab_size) {
+  if (need.kind == LogitsNeed::Kind::kTop && need.k < 1)
+    return make_error(StatusCode::kInvalidArgument, "row {} needs {} logits, expected at least 1",
+                      index, need.k);
+  if (need.kind == LogitsNeed::Kind::kWithin && !(need.margin >= 0))
+    return make_error(StatusCode::kInvalidArgument,
+                      "row {} needs logits within {} of the largest, expected 0 or more", index,
+                      need.margin);
+  int64_t least = 0;
+  for (const int32_t id : need.ids) {
+    if (id < least || id >= vocab_size)
+      return make_error(StatusCode::kInvalidArgument,
+                        "row {} needs the logit of id {}, expected ascending ids of 0..{}", index,
+                        id, vocab_size - 1);
+    least = id + 1;
+  }
+  return {};
+}
 
 Status check_row(const BatchRow& row, size_t index, int64_t expected_position,
                  const ModelConfig& config) {
@@ -123,7 +147,7 @@ Status check_row(const BatchRow& row, size_t index, int64_t expected_position,
     return make_error(StatusCode::kInvalidArgument,
                       "token {} is for position {}: the model was made for {} positions", index,
                       row.position, config.max_positions);
-  return {};
+  return check_need(row.need, index, config.vocab_size);
 }
 
 }  // namespace
@@ -164,8 +188,8 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
                     .position = batch[i].position,
                     .pages = batch[i].sequence->page_table().data()});
     positions = std::max(positions, batch[i].position + 1);
-    needs.push_back(batch[i].need);
     if (batch[i].need.kind == LogitsNeed::Kind::kNone) continue;
+    needs.push_back(batch[i].need);
     scored_index[i] = static_cast<int32_t>(scored.size());
     scored.push_back(static_cast<int32_t>(i));
   }
@@ -194,18 +218,21 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
               .ropes = rope_tables,
               .kv = executable->kv,
               .workers = threads.size(),
+              .screen = screen && !tap && screen->accepts(needs) ? &*screen : nullptr,
               .normed = tap ? normed.data() : nullptr,
               .normed_stride = widest};
+  if (pass.screen != nullptr) pass.screen->begin(needs);
 }
 
 // All workers walk the same steps and meet after each one. Whether the pass ran to its end.
-bool CpuExecutor::Impl::walk(const CancelToken* cancel) {
+bool CpuExecutor::Impl::walk(std::span<const std::unique_ptr<const LinkedStep>> steps,
+                             const CancelToken* cancel) {
   StopSign stop;
   std::atomic<bool> skipped = false;
   threads.run([&](int worker) {
     const bool keeps_time = worker == 0 && observer;
     int64_t turn = 0;
-    for (const auto& step : executable->steps) {
+    for (const auto& step : steps) {
       const int64_t units = step->units(pass);
       if (units == 0) continue;
       const int64_t begin_ns = keeps_time ? now_ns() : 0;
@@ -253,7 +280,7 @@ void CpuExecutor::Impl::call_tap(const LinkedStep& step) const {
   tap(step, pass.rows_of(step), outputs);
 }
 
-Status CpuExecutor::Impl::check_logits(std::span<const BatchRow> batch) const {
+Status CpuExecutor::Impl::check_logits() const {
   const BoundSlice& output = executable->output;
   const Pass::Storage& logits = storage[static_cast<size_t>(output.buffer)];
   for (size_t i = 0; i < scored.size(); ++i) {
@@ -267,7 +294,7 @@ Status CpuExecutor::Impl::check_logits(std::span<const BatchRow> batch) const {
                         executable->model->description().config.output == ModelOutput::kLogits
                             ? "logits"
                             : "hidden values",
-                        batch[static_cast<size_t>(scored[i])].position);
+                        rows[static_cast<size_t>(scored[i])].position);
   }
   return {};
 }
@@ -312,31 +339,30 @@ Status CpuExecutor::run(std::span<const BatchRow> rows, const CancelToken* cance
   } catch (const std::bad_alloc&) {
     return make_error(StatusCode::kOutOfMemory, "no memory for a pass of {} rows", rows.size());
   }
-  if (!impl_->walk(cancel)) return Status(StatusCode::kCancelled, "stopped");
+  if (!impl_->walk(impl_->executable->steps, cancel))
+    return Status(StatusCode::kCancelled, "stopped");
   for (const auto& [sequence, count] : impl_->appended) sequence->commit(count);
   if (impl_->observer) impl_->observer(impl_->times);
-  return impl_->check_logits(rows);
+  Pass& pass = impl_->pass;
+  if (pass.screen != nullptr) pass.screen->end();
+  if (pass.screen != nullptr && !pass.screen->gave_up()) return {};  // what it computes is finite
+  pass.screen = nullptr;
+  return impl_->check_logits();
 }
 
-namespace {
-
-// The `k` largest, the lower id first among equals.
-std::pair<std::vector<int32_t>, std::vector<float>> top_scores(std::span<const float> logits,
-                                                               int k) {
-  std::vector<int32_t> ids(logits.size());
-  for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
-  const auto end = ids.begin() + std::clamp<ptrdiff_t>(k, 0, static_cast<ptrdiff_t>(ids.size()));
-  std::partial_sort(ids.begin(), end, ids.end(), [&](int32_t a, int32_t b) {
-    const float x = logits[static_cast<size_t>(a)], y = logits[static_cast<size_t>(b)];
-    return x != y ? x > y : a < b;
-  });
-  ids.erase(end, ids.end());
-  std::vector<float> values;
-  for (const int32_t id : ids) values.push_back(logits[static_cast<size_t>(id)]);
-  return {std::move(ids), std::move(values)};
+Status CpuExecutor::complete() {
+  if (impl_->pass.screen == nullptr) return {};
+  impl_->pass.screen = nullptr;
+  impl_->selected.clear();
+  impl_->times.clear();
+  // The hidden rows are still in their buffer: nothing comes after the head.
+  impl_->walk(std::span(impl_->executable->steps).last(1), nullptr);
+  return impl_->check_logits();
 }
 
-}  // namespace
+ScreenStats CpuExecutor::screen_stats() const {
+  return impl_->screen ? impl_->screen->stats() : ScreenStats();
+}
 
 Scores CpuExecutor::scores(size_t row) const {
   BITNETC_CHECK(row < impl_->scored_index.size() && impl_->scored_index[row] >= 0,
@@ -347,19 +373,25 @@ Scores CpuExecutor::scores(size_t row) const {
                                        impl_->scored_index[row] * storage.row_elements +
                                        output.column,
                                    static_cast<size_t>(output.columns));
-  // The head computes every logit, so a nucleus needs no selection here.
-  const LogitsNeed& need = impl_->needs[row];
-  if (need.kind != LogitsNeed::Kind::kTop) return {.ids = {}, .logits = all};
+  if (impl_->pass.screen == nullptr) return {.ids = {}, .logits = all};
+  const auto scored_row = static_cast<int64_t>(impl_->scored_index[row]);
   auto [at, fresh] = impl_->selected.try_emplace(row);
-  if (fresh) at->second = top_scores(all, need.k);
-  return {.ids = at->second.first, .logits = at->second.second};
+  auto& [ids, logits] = at->second;
+  if (fresh) {
+    ids = impl_->screen->computed_ids(scored_row);
+    for (const int32_t id : ids) logits.push_back(all[static_cast<size_t>(id)]);
+  }
+  return {.ids = ids,
+          .logits = logits,
+          .others = std::ssize(all) - std::ssize(ids),
+          .others_below = impl_->screen->row(scored_row).threshold};
 }
 
 int64_t CpuExecutor::memory_bytes() const {
   auto total = static_cast<int64_t>(impl_->normed.bytes()) + impl_->pool->memory_bytes();
   for (const BufferMemory& buffer : impl_->memory) total += static_cast<int64_t>(buffer.bytes());
   for (const RopeRows& rope : impl_->ropes) total += rope.memory_bytes();
-  return total;
+  return total + (impl_->screen ? impl_->screen->memory_bytes() : 0);
 }
 
 }  // namespace bitnetc

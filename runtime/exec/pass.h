@@ -10,6 +10,8 @@
 
 namespace bitnetc {
 
+class ScreenState;  // runtime/exec/screen_state.h
+
 class Pass {
  public:
   struct Row {
@@ -36,6 +38,7 @@ class Pass {
   std::span<const RopeTable> ropes;
   KvLayout kv;
   int workers = 1;
+  ScreenState* screen = nullptr;  // of a pass whose logits are screened; null: all are computed
   float* normed = nullptr;  // f32 [row][normed_stride]: where taps want normed values; else null
   int64_t normed_stride = 0;
 

@@ -59,48 +59,106 @@ Sampler::Sampler(const SamplingParams& params) : params_(params), rng_(params.se
   BITNETC_CHECK(valid.ok(), "{}", valid.message());
 }
 
-int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> history) {
-  BITNETC_CHECK(!logits.empty(), "no logits");
-  load_scores(logits);
-  if (params_.repeat_penalty != 1.0) penalize(history);
-  ban(history);
+LogitsNeed Sampler::need(std::span<const int32_t> history, int64_t vocab_size) {
+  adjusted_.clear();
+  if (params_.repeat_penalty != 1.0) {
+    find_recent(history);
+    adjusted_ = recent_;
+  }
+  each_banned(history, [&](int32_t id) { adjusted_.push_back(id); });
+  std::erase_if(adjusted_, [&](int32_t id) { return id < 0 || id >= vocab_size; });
+  std::ranges::sort(adjusted_);
+  const auto repeated = std::ranges::unique(adjusted_);
+  adjusted_.erase(repeated.begin(), repeated.end());
+
+  using Kind = LogitsNeed::Kind;
+  if (params_.temperature == 0.0) return {.kind = Kind::kTop, .k = 1, .ids = adjusted_};
+  if (params_.top_k > 0) return {.kind = Kind::kTop, .k = params_.top_k, .ids = adjusted_};
+  // Of all others together less than a hundredth of what top-p leaves out: then they hardly ever
+  // decide where it cuts.
+  constexpr double kSmallShare = 0.01;
+  const double t = params_.temperature;
+  if (params_.top_p < 1.0)
+    return {.kind = Kind::kWithin,
+            .margin =
+                -t * std::log((1 - params_.top_p) * kSmallShare / static_cast<double>(vocab_size)),
+            .ids = adjusted_};
+  constexpr double kRounding = 1 + 1e-6;
+  if (params_.min_p > 0.0)
+    return {.kind = Kind::kWithin,
+            .margin = -t * std::log(params_.min_p) * kRounding,
+            .ids = adjusted_};
+  return {.kind = Kind::kAll};
+}
+
+std::optional<int32_t> Sampler::sample(const Scores& scores, std::span<const int32_t> history) {
+  BITNETC_CHECK(!scores.logits.empty(), "no logits");
+  ids_ = scores.ids;
+  const auto id_at = [&](int32_t place) {
+    return ids_.empty() ? place : ids_[static_cast<size_t>(place)];
+  };
+  load_scores(scores.logits);
+  if (params_.repeat_penalty != 1.0) {
+    find_recent(history);
+    penalize();
+  }
+  each_banned(history, [&](int32_t id) {
+    if (double* const score = score_of(id); score != nullptr) *score = kMinusInfinity;
+  });
   const int32_t greedy = best();
-  if (params_.temperature == 0.0) return greedy;
+  if (params_.temperature == 0.0) return id_at(greedy);
 
   greatest_ = scores_[static_cast<size_t>(greedy)];
   choose_candidates();
-  return draw();
+  // Of top-k only the k candidates count, which are all here.
+  Others others;
+  if (scores.others > 0 && params_.top_k == 0)
+    others = {.count = scores.others,
+              .weight = math::exp_f64((static_cast<double>(scores.others_below) - greatest_) /
+                                      params_.temperature)};
+  const std::optional<Kept> kept = truncate(others);
+  if (!kept) return std::nullopt;
+  return id_at(draw(*kept));
 }
 
 void Sampler::load_scores(std::span<const float> logits) {
   scores_.resize(logits.size());
-  for (size_t id = 0; id < logits.size(); ++id)
-    scores_[id] = std::isnan(logits[id]) ? kMinusInfinity : static_cast<double>(logits[id]);
+  for (size_t at = 0; at < logits.size(); ++at)
+    scores_[at] = std::isnan(logits[at]) ? kMinusInfinity : static_cast<double>(logits[at]);
 }
 
-void Sampler::penalize(std::span<const int32_t> history) {
+// Null: there is none.
+double* Sampler::score_of(int32_t id) {
+  if (ids_.empty())
+    return id >= 0 && static_cast<size_t>(id) < scores_.size() ? &scores_[static_cast<size_t>(id)]
+                                                               : nullptr;
+  const auto at = std::ranges::lower_bound(ids_, id);
+  return at != ids_.end() && *at == id ? &scores_[static_cast<size_t>(at - ids_.begin())] : nullptr;
+}
+
+void Sampler::find_recent(std::span<const int32_t> history) {
   const size_t count = std::min(history.size(), static_cast<size_t>(params_.repeat_last_n));
   recent_.assign(history.end() - static_cast<std::ptrdiff_t>(count), history.end());
   std::sort(recent_.begin(), recent_.end());
   recent_.erase(std::unique(recent_.begin(), recent_.end()), recent_.end());
-  for (int32_t id : recent_) {
-    if (id < 0 || static_cast<size_t>(id) >= scores_.size()) continue;
-    double& score = scores_[static_cast<size_t>(id)];
-    score = score > 0.0 ? score / params_.repeat_penalty : score * params_.repeat_penalty;
+}
+
+void Sampler::penalize() {
+  for (const int32_t id : recent_) {
+    double* const score = score_of(id);
+    if (score == nullptr) continue;
+    *score = *score > 0.0 ? *score / params_.repeat_penalty : *score * params_.repeat_penalty;
   }
 }
 
-void Sampler::ban_id(int32_t id) {
-  if (id >= 0 && static_cast<size_t>(id) < scores_.size())
-    scores_[static_cast<size_t>(id)] = kMinusInfinity;
-}
-
-void Sampler::ban(std::span<const int32_t> history) {
-  for (const int32_t id : params_.suppressed_ids) ban_id(id);
+// Some more than once, and also ids that have no logit.
+template <typename Visit>
+void Sampler::each_banned(std::span<const int32_t> history, const Visit& visit) const {
+  for (const int32_t id : params_.suppressed_ids) visit(id);
   for (const std::vector<int32_t>& sequence : params_.banned_sequences) {
     if (sequence.empty() || sequence.size() - 1 > history.size()) continue;
     const auto last = history.last(sequence.size() - 1);
-    if (std::equal(last.begin(), last.end(), sequence.begin())) ban_id(sequence.back());
+    if (std::equal(last.begin(), last.end(), sequence.begin())) visit(sequence.back());
   }
   if (params_.no_repeat_ngram == 0) return;
   const auto before = static_cast<size_t>(params_.no_repeat_ngram) - 1;  // an n-gram's last token
@@ -108,7 +166,7 @@ void Sampler::ban(std::span<const int32_t> history) {
   const auto last = history.last(before);
   for (size_t at = before; at < history.size(); ++at)
     if (std::equal(last.begin(), last.end(), history.begin() + static_cast<ptrdiff_t>(at - before)))
-      ban_id(history[at]);
+      visit(history[at]);
 }
 
 // max_element returns the first of equals.
@@ -145,8 +203,8 @@ void Sampler::choose_candidates() {
 
 // The difference is taken before the division, so a tiny temperature cannot make two scores equal,
 // and an infinite score needs no difference.
-double Sampler::weight(int32_t id) const {
-  const double score = scores_[static_cast<size_t>(id)];
+double Sampler::weight(int32_t at) const {
+  const double score = scores_[static_cast<size_t>(at)];
   return score == greatest_ ? 1.0 : math::exp_f64((score - greatest_) / params_.temperature);
 }
 
@@ -163,28 +221,39 @@ int32_t Sampler::ranked(size_t rank) {
   return order_[rank];
 }
 
-// How many of the ranked candidates top-p and min-p keep, and the sum of their weights.
-Sampler::Kept Sampler::truncate() {
+// How many of the ranked candidates top-p and min-p keep, and the sum of their weights. Nothing:
+// what the others weigh decides.
+std::optional<Sampler::Kept> Sampler::truncate(const Others& others) {
   const bool cut_by_sum = params_.top_p < 1.0;
   const bool cut_by_weight = params_.min_p > 0.0;
+  const double others_weight = static_cast<double>(others.count) * others.weight;
+  const bool all_here = others_weight == 0;
   double total = 0.0;
   if (cut_by_sum || !cut_by_weight)
-    for (int32_t id : order_) total += weight(id);
-  if (!cut_by_sum && !cut_by_weight) return {order_.size(), total};
+    for (const int32_t at : order_) total += weight(at);
+  if (!cut_by_sum && !cut_by_weight) return Kept{order_.size(), total};
 
+  // Covers the rounding of a sum over the whole vocabulary.
+  constexpr double kSlack = 1e-9;
   const double enough = params_.top_p * total;
+  const double surely = all_here ? enough : params_.top_p * (total + others_weight) * (1 + kSlack);
+  const double hardly = all_here ? enough : enough * (1 - kSlack);
   Kept kept;
-  while (kept.count < order_.size() && !(cut_by_sum && kept.count > 0 && kept.sum >= enough)) {
+  while (kept.count < order_.size()) {
+    if (cut_by_sum && kept.count > 0 && kept.sum >= hardly) {
+      if (kept.sum >= surely) return kept;
+      return std::nullopt;
+    }
     const double w = weight(ranked(kept.count));
-    if (w < params_.min_p) break;  // never the first: its weight is 1
+    if (w < params_.min_p) return kept;  // never the first: its weight is 1
     kept.sum += w;
     ++kept.count;
   }
-  return kept;
+  const bool done = all_here || others.weight < params_.min_p || (cut_by_sum && kept.sum >= surely);
+  return done ? std::optional(kept) : std::nullopt;
 }
 
-int32_t Sampler::draw() {
-  const Kept kept = truncate();
+int32_t Sampler::draw(const Kept& kept) {
   const double target = rng_.next_unit() * kept.sum;
   double sum = 0.0;
   int32_t chosen = ranked(0);

@@ -25,18 +25,22 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Executabl
   complete.chunk_tokens = static_cast<int>(std::min(
       {int64_t{options.chunk_tokens}, int64_t{kMaxTokensPerCall}, complete.context_tokens}));
   BITNETC_ASSIGN_OR_RETURN(
-      auto executor,
-      CpuExecutor::create(std::move(executable),
-                          {.threads = options.threads, .pin_threads = options.pin_threads}));
+      auto executor, CpuExecutor::create(std::move(executable), {.threads = options.threads,
+                                                                 .pin_threads = options.pin_threads,
+                                                                 .screen = options.screen}));
   return std::unique_ptr<Session>(new Session(std::move(executor), complete));
 }
 
 Session::Session(std::unique_ptr<CpuExecutor> executor, const SessionOptions& options)
     : executor_(std::move(executor)), options_(options), sequence_(executor_->pool()) {}
 
+int64_t Session::vocab_size() const {
+  return executor_->executable().model->description().config.vocab_size;
+}
+
 // All tokens, so that nothing is appended where one of them cannot be.
 Status Session::check_tokens(std::span<const int32_t> tokens) const {
-  const int64_t vocab = executor_->executable().model->description().config.vocab_size;
+  const int64_t vocab = vocab_size();
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (tokens[i] < 0 || tokens[i] >= vocab)
       return make_error(StatusCode::kInvalidArgument, "token {} has id {}, expected 0..{}", i,
@@ -50,29 +54,47 @@ Status Session::check_tokens(std::span<const int32_t> tokens) const {
   return {};
 }
 
-Status Session::run_chunk(std::span<const int32_t> tokens, LogitsNeed rows_need,
-                          LogitsNeed last_need, const CancelToken* cancel) {
+// The last needs.size() tokens of the pass need logits.
+Status Session::run_chunk(std::span<const int32_t> tokens, std::span<const LogitsNeed> needs,
+                          const CancelToken* cancel) {
   rows_.clear();
-  for (const int32_t token : tokens)
+  first_scored_ = tokens.size() - needs.size();
+  for (size_t i = 0; i < tokens.size(); ++i)
     rows_.push_back({.sequence = &sequence_,
-                     .token = token,
-                     .position = position() + static_cast<int64_t>(rows_.size()),
-                     .need = rows_need});
-  rows_.back().need = last_need;
+                     .token = tokens[i],
+                     .position = position() + static_cast<int64_t>(i),
+                     .need = i < first_scored_ ? LogitsNeed() : needs[i - first_scored_]});
   logits_ = {};
   return executor_->run(rows_, cancel);
 }
 
-Status Session::append(std::span<const int32_t> tokens, const CancelToken* cancel) {
+Status Session::append(std::span<const int32_t> tokens, const CancelToken* cancel,
+                       const LogitsNeed& need) {
   BITNETC_RETURN_IF_ERROR(check_tokens(tokens));
-  constexpr LogitsNeed kNone, kAll{.kind = LogitsNeed::Kind::kAll};
   while (!tokens.empty()) {
     const auto chunk =
         tokens.first(std::min(tokens.size(), static_cast<size_t>(options_.chunk_tokens)));
     tokens = tokens.subspan(chunk.size());
-    BITNETC_RETURN_IF_ERROR(run_chunk(chunk, kNone, tokens.empty() ? kAll : kNone, cancel));
-    if (tokens.empty()) logits_ = executor_->scores(chunk.size() - 1).logits;
+    const bool is_last = tokens.empty();
+    BITNETC_RETURN_IF_ERROR(run_chunk(chunk, {&need, is_last ? 1U : 0U}, cancel));
+    if (is_last) logits_ = scores().logits;
   }
+  return {};
+}
+
+Status Session::append_each(std::span<const int32_t> tokens, std::span<const LogitsNeed> needs,
+                            const CancelToken* cancel) {
+  BITNETC_CHECK(tokens.size() == needs.size() && std::ssize(tokens) <= options_.chunk_tokens,
+                "{} tokens with {} needs in a pass of {}", tokens.size(), needs.size(),
+                options_.chunk_tokens);
+  BITNETC_RETURN_IF_ERROR(check_tokens(tokens));
+  return run_chunk(tokens, needs, cancel);
+}
+
+Status Session::complete() {
+  logits_ = {};
+  BITNETC_RETURN_IF_ERROR(executor_->complete());
+  logits_ = scores(rows_.size() - first_scored_ - 1).logits;
   return {};
 }
 
@@ -80,17 +102,18 @@ Status Session::append_all_logits(std::span<const int32_t> tokens,
                                   const std::function<void(int64_t, std::span<const float>)>& visit,
                                   const CancelToken* cancel) {
   BITNETC_RETURN_IF_ERROR(check_tokens(tokens));
-  constexpr LogitsNeed kAll{.kind = LogitsNeed::Kind::kAll};
   const int64_t columns = executor_->executable().model->description().config.output_columns();
   const int64_t fitting = std::max<int64_t>(1, kAllLogitsBytes / (columns * 4));
   const auto most = static_cast<size_t>(std::min<int64_t>(options_.chunk_tokens, fitting));
+  const std::vector<LogitsNeed> needs(std::min(most, tokens.size()),
+                                      {.kind = LogitsNeed::Kind::kAll});
   while (!tokens.empty()) {
     const auto chunk = tokens.first(std::min(tokens.size(), most));
     tokens = tokens.subspan(chunk.size());
     const int64_t first = position();
-    BITNETC_RETURN_IF_ERROR(run_chunk(chunk, kAll, kAll, cancel));
+    BITNETC_RETURN_IF_ERROR(run_chunk(chunk, std::span(needs).first(chunk.size()), cancel));
     for (size_t i = 0; i < chunk.size(); ++i) {
-      logits_ = executor_->scores(i).logits;
+      logits_ = scores(i).logits;
       visit(first + static_cast<int64_t>(i), logits_);
     }
   }

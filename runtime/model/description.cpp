@@ -306,6 +306,7 @@ Program parse_program(const json& object) {
     program.steps.push_back(parse_element("step", program.steps.size(), row, [&](const json& step) {
       return parse_step(step, program.buffers);
     }));
+  program.screen = object.value("screen", "");
   return program;
 }
 
@@ -347,6 +348,7 @@ std::string print_description(const ModelDescription& description) {
     program["buffers"].push_back(print_buffer(buffer));
   program["steps"] = json::array();
   for (const Step& step : description.program.steps) program["steps"].push_back(print_step(step));
+  if (!description.program.screen.empty()) program["screen"] = description.program.screen;
   return object.dump();
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/exec/screen_state.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {
@@ -14,7 +15,8 @@ constexpr int64_t kCachedRows = 64;
 }  // namespace
 
 int64_t HeadStep::units(const Pass& pass) const {
-  if (pass.rows_of(*this) == 0) return 0;
+  const bool screened = pass.screen != nullptr && !pass.screen->gave_up();
+  if (pass.rows_of(*this) == 0 || screened) return 0;
   return ceil_div(operands_.logits.columns, kUnitRows);
 }
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <random>
 #include <vector>
 
 namespace bitnetc {
@@ -17,7 +18,7 @@ constexpr float kInf = std::numeric_limits<float>::infinity();
 
 int32_t sample_once(const SamplingParams& params, const std::vector<float>& logits,
                     const std::vector<int32_t>& history = {}) {
-  return Sampler(params).sample(logits, history);
+  return Sampler(params).sample({.ids = {}, .logits = logits}, history).value();
 }
 
 // Pseudo-random logits, some of them equal.
@@ -32,7 +33,8 @@ std::vector<double> frequencies(const SamplingParams& params, const std::vector<
                                 int draws) {
   Sampler sampler(params);
   std::vector<double> counts(logits.size());
-  for (int i = 0; i < draws; ++i) counts[static_cast<size_t>(sampler.sample(logits, {}))] += 1.0;
+  for (int i = 0; i < draws; ++i)
+    counts[static_cast<size_t>(sampler.sample({.ids = {}, .logits = logits}, {}).value())] += 1.0;
   for (double& count : counts) count /= draws;
   return counts;
 }
@@ -118,9 +120,9 @@ TEST(Sampler, TheSameSeedGivesTheSameTokens) {
   Sampler other(other_params);
   int different = 0;
   for (int i = 0; i < 200; ++i) {
-    const int32_t token = a.sample(logits, {});
-    ASSERT_EQ(token, b.sample(logits, {}));
-    different += token != other.sample(logits, {});
+    const int32_t token = a.sample({.ids = {}, .logits = logits}, {}).value();
+    ASSERT_EQ(token, b.sample({.ids = {}, .logits = logits}, {}).value());
+    different += token != other.sample({.ids = {}, .logits = logits}, {}).value();
   }
   EXPECT_GT(different, 50);
 }
@@ -132,7 +134,8 @@ TEST(Sampler, KnownTokens) {
     params.seed = 2026;
     Sampler sampler(params);
     std::vector<int32_t> drawn;
-    for (int i = 0; i < 8; ++i) drawn.push_back(sampler.sample(logits, drawn));
+    for (int i = 0; i < 8; ++i)
+      drawn.push_back(sampler.sample({.ids = {}, .logits = logits}, drawn).value());
     return drawn;
   };
   EXPECT_EQ(tokens({.temperature = 1.0}),
@@ -328,6 +331,102 @@ TEST(Sampler, ValidateNamesTheParameter) {
             "repeat_last_n=-1: expected 0 (off) or more");
   EXPECT_EQ(complaint([](P& p) { p.no_repeat_ngram = -1; }),
             "no_repeat_ngram_size=-1: expected 0 (off) or more");
+}
+
+// ---- few logits
+
+// Of `logits` what `need` asks for, as a screened head leaves it.
+struct FewScores {
+  std::vector<int32_t> ids;
+  std::vector<float> logits;
+  float below = 0;
+
+  FewScores(const LogitsNeed& need, std::span<const float> all) {
+    std::vector<float> counted;
+    for (size_t id = 0; id < all.size(); ++id)
+      if (!is_listed(need, id)) counted.push_back(all[id]);
+    std::ranges::sort(counted, std::greater());
+    below = need.kind == LogitsNeed::Kind::kTop
+                ? counted[static_cast<size_t>(need.k) - 1]
+                : std::nextafter(static_cast<float>(static_cast<double>(counted[0]) - need.margin),
+                                 -1e30f);
+    for (size_t id = 0; id < all.size(); ++id) {
+      if (!is_listed(need, id) && all[id] < below) continue;
+      ids.push_back(static_cast<int32_t>(id));
+      logits.push_back(all[id]);
+    }
+  }
+  Scores scores(size_t vocabulary) const {
+    return {.ids = ids,
+            .logits = logits,
+            .others = static_cast<int64_t>(vocabulary - ids.size()),
+            .others_below = below};
+  }
+  static bool is_listed(const LogitsNeed& need, size_t id) {
+    return std::ranges::binary_search(need.ids, static_cast<int32_t>(id));
+  }
+};
+
+TEST(Sampler, FewLogitsGiveWhatAllGive) {
+  constexpr size_t kVocabulary = 3000;
+  std::vector<SamplingParams> all_params;
+  for (const double temperature : {0.0, 0.3, 0.6, 1.0})
+    for (const int top_k : {0, 1, 40})
+      for (const double top_p : {0.3, 0.9, 0.99, 1.0})
+        for (const double min_p : {0.0, 0.05})
+          for (const double penalty : {1.0, 1.3, 0.7})
+            all_params.push_back({.temperature = temperature,
+                                  .top_k = top_k,
+                                  .top_p = top_p,
+                                  .min_p = min_p,
+                                  .repeat_penalty = penalty,
+                                  .seed = all_params.size(),
+                                  .suppressed_ids = {3, 11, 2999},
+                                  .no_repeat_ngram = 2});
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  int asked = 0, undecided = 0;
+  for (const SamplingParams& params : all_params) {
+    Sampler with_all(params), with_few(params);
+    std::vector<int32_t> history = {1, 2, 3};
+    for (int turn = 0; turn < 12; ++turn) {
+      std::vector<float> logits(kVocabulary);
+      // Whole halves: many logits are equal.
+      for (float& logit : logits) logit = std::rint(normal(random) * 6) / (turn % 2 == 0 ? 2 : 64);
+      const LogitsNeed need = with_few.need(history, kVocabulary);
+      const Scores all{.ids = {}, .logits = logits};
+      const int32_t expected = with_all.sample(all, history).value();
+      if (need.kind == LogitsNeed::Kind::kAll) {
+        ASSERT_EQ(with_few.sample(all, history), expected);
+      } else {
+        const FewScores few(need, logits);
+        auto got = with_few.sample(few.scores(kVocabulary), history);
+        ++asked;
+        if (!got) {
+          ++undecided;
+          got = with_few.sample(all, history);
+        }
+        ASSERT_EQ(got, expected) << "temperature " << params.temperature << ", top-k "
+                                 << params.top_k << ", top-p " << params.top_p << ", min-p "
+                                 << params.min_p << ", penalty " << params.repeat_penalty;
+      }
+      history.push_back(expected);
+    }
+  }
+  EXPECT_LT(undecided, asked / 20) << "of " << asked;
+}
+
+// Where the logits that are there do not say where top-p cuts, nothing is drawn.
+TEST(Sampler, SaysWhenFewLogitsDoNotDecide) {
+  const std::vector<float> logits = {1.0f, 0.9f, 0.8f, 0.7f, 0.6f};
+  const SamplingParams params{.temperature = 1, .top_p = 0.5, .seed = 7};
+  Sampler with_all(params), with_few(params);
+  const std::vector<int32_t> ids = {0};
+  EXPECT_FALSE(with_few.sample(
+      {.ids = ids, .logits = std::span(logits).first(1), .others = 4, .others_below = 0.95f}, {}));
+  for (int i = 0; i < 20; ++i)
+    EXPECT_EQ(with_few.sample({.ids = {}, .logits = logits}, {}),
+              with_all.sample({.ids = {}, .logits = logits}, {}));
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ struct CompileCommandOptions {
   std::string model, output;
   PlanRequest plan{.layout = "auto"};
   std::string tune = kNoTuning;
+  bool no_screen = false;
 };
 
 Status run_compile(const CompileCommandOptions& compile, CommandContext& context) {
@@ -26,7 +27,8 @@ Status run_compile(const CompileCommandOptions& compile, CommandContext& context
                       location.path);
   return compile_model({.source_path = location.path,
                         .output_path = compile.output,
-                        .tune = parse_effort(compile.tune)},
+                        .tune = parse_effort(compile.tune),
+                        .screen = !compile.no_screen},
                        context.engine_options(compile.plan));
 }
 
@@ -54,6 +56,8 @@ void add_compile_command(Command parent, CommandContext& context) {
                  "Measure kernels before (default: off, use what this machine knows already; quick "
                  "takes about 20 s, full minutes)",
                  [compile](const std::string& effort) { compile->tune = effort; });
+  command.flag("--no-screen", compile->no_screen,
+               "Leave out the few-bit copy of the head: a smaller file, slower generation");
   command.verbosity_flags(
       true, "List the configuration keys that were ignored, and what tuning measured");
   command.set_action([compile, &context]() -> Result<int> {

@@ -148,6 +148,12 @@ std::string describe(const KernelSpec& spec) {
                 "shapes      w {}[{}][{}], h f32[{}]",
                 float_type_name(s.type), s.n, s.k, s.k);
           },
+          [](const ScreenSpec& s) {
+            return fmt::format(
+                "operation   estimates of logits from codes of {} bits\n"
+                "shapes      codes {}[{}], h i8[{}] twice",
+                s.code_bits(), s.n, s.k, s.padded_k());
+          },
           [](const GluSpec& s) {
             return fmt::format("operation   y = gate and up by {}\nshapes      gate, up, y f32[{}]",
                                epilogue_name(s.epilogue), s.n);

@@ -18,6 +18,7 @@
 #include "tools/bitnetc/profile_report.h"
 #include "tools/bitnetc/terminal.h"
 #include "tools/bitnetc/text_options.h"
+#include "tools/engine/draft.h"
 #include "tools/engine/engine.h"
 #include "tools/engine/generate.h"
 #include "tools/engine/npy.h"
@@ -41,6 +42,8 @@ struct RunOptions {
   bool ignore_eos = false;
   std::string logits_file, trace_file;
   bool profile = false;
+  bool full_head = false;
+  int most_drafts = kMostDrafts;
   PlanRequest plan;
   bool json = false;
 };
@@ -111,6 +114,7 @@ struct Statistics {
   double decode_bytes_per_second = 0, read_bandwidth = 0;
   int64_t kernels_stored = 0;  // read from the cache directory instead of generated
   int64_t peak_memory_bytes = 0;
+  ScreenStats screen;
   const GenerationResult* result = nullptr;
   const LinkReport* link = nullptr;
 };
@@ -121,27 +125,46 @@ int64_t peak_memory_bytes() {
   return usage.ru_maxrss * 1024;
 }
 
-Statistics make_statistics(const Engine& engine, const GenerationRequest& request,
-                           const GenerationResult& result, int threads, double load_ms,
-                           CommandContext& context) {
+Statistics make_statistics(const Engine& engine, const Session& session,
+                           const GenerationRequest& request, const GenerationResult& result,
+                           int threads, double load_ms, CommandContext& context) {
   Statistics stats{.threads = threads,
                    .prompt_tokens = request.prompt_ids.size(),
                    .first_token_ms = result.first_token_seconds * 1e3,
                    .load_ms = load_ms,
                    .kernels_stored = context.kernel_store.hits(),
                    .peak_memory_bytes = peak_memory_bytes(),  // before the bandwidth buffers
+                   .screen = session.screen_stats(),
                    .result = &result,
                    .link = &engine.link_report};
   if (result.prompt_seconds > 0)
     stats.prompt_rate = static_cast<double>(stats.prompt_tokens) / result.prompt_seconds;
-  if (result.decode_passes > 0) {
-    stats.decode_rate = result.decode_passes / result.decode_seconds;
+  if (result.decode_tokens > 0) {
+    stats.decode_rate = result.decode_tokens / result.decode_seconds;
     stats.decode_bytes_per_second =
-        stats.decode_rate * static_cast<double>(engine.executable->bytes_per_token());
+        stats.decode_rate * engine.executable->bytes_per_token(stats.screen);
     stats.read_bandwidth =
         remembered_read_bandwidth(context.options.cache_dir, threads, {.note = print_note});
   }
   return stats;
+}
+
+// Part of the rows of the head that screened passes looked at.
+double share_of_head(int64_t rows, const ScreenStats& screen) {
+  return screen.head_rows > 0 ? static_cast<double>(rows) / static_cast<double>(screen.head_rows)
+                              : 0;
+}
+
+void print_screen(const ScreenStats& screen) {
+  if (screen.passes + screen.full_passes == 0) {
+    print_err("head        read in full for every token\n");
+    return;
+  }
+  print_err(
+      "head        screened for {} of {} tokens: {:.3g} % of its rows needed the fine part, "
+      "{:.3g} % were computed\n",
+      screen.passes, screen.passes + screen.full_passes,
+      100 * share_of_head(screen.refined, screen), 100 * share_of_head(screen.computed, screen));
 }
 
 void print_statistics(const Statistics& stats) {
@@ -162,6 +185,10 @@ void print_statistics(const Statistics& stats) {
       format_bytes(static_cast<double>(stats.peak_memory_bytes)), stats.load_ms,
       stats.link->kernels.size(), static_cast<double>(stats.link->build_ns) / 1e6,
       stats.kernels_stored, static_cast<double>(stats.link->proof_ns) / 1e6);
+  if (result.guessed > 0)
+    print_err("guessed     {} tokens ahead, {} of them right\n", result.guessed,
+              result.guessed_right);
+  if (verbosity() == Verbosity::kVerbose) print_screen(stats.screen);
 }
 
 nlohmann::ordered_json json_of(const SamplingParams& sampling) {
@@ -184,7 +211,14 @@ nlohmann::ordered_json json_of(const Statistics& stats) {
           {"generation_tokens_per_second", stats.decode_rate},
           {"generation_bytes_per_second", stats.decode_bytes_per_second},
           {"read_bandwidth_bytes_per_second", stats.read_bandwidth},
-          {"peak_memory_bytes", stats.peak_memory_bytes}};
+          {"peak_memory_bytes", stats.peak_memory_bytes},
+          {"guessed_tokens", stats.result->guessed},
+          {"guessed_right", stats.result->guessed_right},
+          {"head",
+           {{"screened_tokens", stats.screen.passes},
+            {"full_tokens", stats.screen.full_passes},
+            {"refined_share", share_of_head(stats.screen.refined, stats.screen)},
+            {"computed_share", share_of_head(stats.screen.computed, stats.screen)}}}};
 }
 
 // docs/json.md
@@ -231,7 +265,10 @@ void print_prompt_notes(const GenerationDefaults& defaults, const Tokenizer& tok
 
 Result<GenerationRequest> make_request(const RunOptions& run, const std::string& prompt,
                                        const Engine& engine) {
-  GenerationRequest request{.max_tokens = run.max_tokens, .stop_strings = run.stop_strings};
+  GenerationRequest request{.max_tokens = run.max_tokens,
+                            .stop_strings = run.stop_strings,
+                            .keep_prompt_logits = !run.logits_file.empty(),
+                            .most_drafts = run.most_drafts};
   ChatRequest chat;
   if (run.chat.prompt) {
     BITNETC_ASSIGN_OR_RETURN(chat, make_chat_request(run.chat, run.model, engine));
@@ -290,6 +327,7 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
   BITNETC_ASSIGN_OR_RETURN(const auto session,
                            Session::create(engine.executable, {.threads = threads,
                                                                .pin_threads = fills_mask,
+                                                               .screen = !run.full_head,
                                                                .context_tokens = run.context}));
   const double load_ms = load_watch.seconds() * 1e3;
   give_time_to_report();
@@ -314,7 +352,8 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
 
   const bool is_quiet = verbosity() == Verbosity::kQuiet;
   if (run.json || run.profile || !is_quiet) {
-    const Statistics stats = make_statistics(engine, request, result, threads, load_ms, context);
+    const Statistics stats =
+        make_statistics(engine, *session, request, result, threads, load_ms, context);
     if (run.json) {
       print_json(engine, stats, request, run.profile ? &profile : nullptr);
     } else {
@@ -389,6 +428,11 @@ void add_run_command(Command parent, CommandContext& context) {
   add_usage_option(command, run->plan.usage);
   command.text("--logits", run->logits_file, "FILE",
                "Write the float32 logits of the last prompt position to a .npy file");
+  command.flag("--full-head", run->full_head,
+               "Compute every logit, not only those that decide: the same text, more slowly");
+  command.integer("--draft", run->most_drafts, {.least = 0, .most = kMostDrafts},
+                  "Most tokens guessed per pass, from what the text repeats; the text is the same "
+                  "with 0 (default: 7, fewer where guesses fail)");
   command.flag("--profile", run->profile, "Say where the time of a token goes, step by step");
   command.text("--trace", run->trace_file, "FILE",
                "Write when every step ran, for chrome://tracing or Perfetto");

@@ -43,6 +43,7 @@ Status compile_graph(const LoadedModel& loaded, const CompileRequest& request,
       .target = options.settings.target,
       .plans = &plans,
       .bitnetc_version = BITNETC_VERSION,
+      .screen = request.screen,
       .progress = [&](int done, int total, const std::string& step) {
         options.notes->progress({.task = "compiling", .done = done, .total = total, .what = step});
         return !is_cancelled(options.cancel);

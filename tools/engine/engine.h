@@ -54,7 +54,8 @@ struct CompileRequest {
   std::string source_path;
   std::string output_path;
   std::optional<Effort> tune =
-      {};  // measured before; none: as far as this machine is tuned already
+      {};              // measured before; none: as far as this machine is tuned already
+  bool screen = true;  // CompileOptions::screen
 };
 // Compiles a source model into one .bnc file. Error: kInvalidArgument where the output is one of
 // the files that are read, or a device; else as OutputFile::create() (before anything is read),

@@ -19,6 +19,8 @@ struct GenerationRequest {
   SamplingParams sampling;
   std::vector<int32_t> stop_ids;          // end-of-text tokens; empty: go on past them
   std::vector<std::string> stop_strings;  // not part of the text that is returned
+  bool keep_prompt_logits = false;        // for GenerationResult::prompt_logits
+  int most_drafts = 0;                    // tokens guessed per pass, 0..kMostDrafts
 };
 
 enum class StopReason { kMaxTokens, kEndOfText, kStopString, kContextFull, kInterrupted };
@@ -28,11 +30,12 @@ struct GenerationResult {
   std::vector<int32_t> ids;  // generated tokens, the end-of-text token included
   std::string text;
   StopReason stop_reason = StopReason::kMaxTokens;
-  std::vector<float> prompt_logits;  // of the last prompt position
-  double prompt_seconds = 0;         // forward passes over the prompt
-  double first_token_seconds = 0;    // from the start to the first sampled token
-  double decode_seconds = 0;         // forward passes and sampling after the first token
-  int decode_passes = 0;             // tokens that were fed back
+  std::vector<float> prompt_logits;    // of the last prompt position, if they were to be kept
+  double prompt_seconds = 0;           // forward passes over the prompt
+  double first_token_seconds = 0;      // from the start to the first sampled token
+  double decode_seconds = 0;           // forward passes and sampling after the first token
+  int decode_tokens = 0;               // that came out after the first
+  int guessed = 0, guessed_right = 0;  // tokens, of several passes (tools/engine/draft.h)
 };
 
 // `on_text` is given whole UTF-8 characters as soon as no stop string can begin with them.

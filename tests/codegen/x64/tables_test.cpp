@@ -104,7 +104,7 @@ TEST(Tables, RefuseWhatTheyDoNotMake) {
   EXPECT_EQ(avx512->accepts({words, {}, target_for(Isa::kAvx2)}).message(),
             "needs avx512vnni, target is avx2");
   EXPECT_EQ(avx512->accepts({MatmulSpec{.n = 16, .k = 16}, {}, target_for(Isa::kAmx)}).message(),
-            "builds tables only");
+            "makes tables kernels only");
   EXPECT_TRUE(avx2->accepts({bytes, {}, target_for(Isa::kAvx2)}).ok());
 }
 
