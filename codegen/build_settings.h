@@ -3,6 +3,7 @@
 // and may be used from any thread that builds.
 #pragma once
 
+#include "codegen/matmul_work.h"
 #include "runtime/jit_observer.h"
 #include "runtime/notes.h"
 #include "runtime/status.h"
@@ -12,13 +13,15 @@ namespace bitnetc {
 class KernelStore;
 
 struct BuildSettings {
-  bool jit = true;       // generated kernels are built: they take executable memory
+  // Kernels of faster kinds are not built; generated ones take executable memory.
+  GeneratorKind fastest = GeneratorKind::kGenerated;
   bool poison = false;   // prologues of generated code fill the vector registers with a pattern
   bool explain = false;  // a note for every selection: who declined and why
   JitObserver* observer = nullptr;  // hears of every generated kernel; null: nobody does
   KernelStore* store = nullptr;     // keeps code between processes; null: nothing is kept
   Notes* notes = &no_notes();
 
+  bool allows(GeneratorKind kind) const { return kind >= fastest; }
   void tell_observer(const PublishedCode& published) const {
     if (observer != nullptr) observer->on_publish(published);
   }

@@ -32,6 +32,10 @@ bool needs_proof(const Generator& generator) {
 Status jit_is_off() {
   return {StatusCode::kUnsupported, "executable memory: switched off by BITNETC_JIT=off"};
 }
+Status is_too_fast(GeneratorKind kind) {
+  if (kind == GeneratorKind::kGenerated) return jit_is_off();
+  return make_error(StatusCode::kUnsupported, "{} kernels are switched off", kind_name(kind));
+}
 
 // The requests a generator may serve a request with: as it is, and for any M.
 std::vector<KernelRequest> alternatives(const Generator& generator, const KernelRequest& request) {
@@ -142,7 +146,7 @@ Result<KernelIdentity> parse_kernel_name(std::string_view name) {
 }
 
 Status generated_code_available(const BuildSettings& settings) {
-  return settings.jit ? exec_memory_available() : jit_is_off();
+  return settings.allows(GeneratorKind::kGenerated) ? exec_memory_available() : jit_is_off();
 }
 
 // Builds and proves; leaves in `built` how long each took.
@@ -159,7 +163,7 @@ Result<Kernel> KernelBuilder::build_fresh(const Generator& generator, const Kern
 
 Result<BuiltKernel> KernelBuilder::build_and_prove(const Generator& generator,
                                                    const KernelRequest& request) {
-  if (generator.kind() == GeneratorKind::kGenerated && !settings_.jit) return jit_is_off();
+  if (!settings_.allows(generator.kind())) return is_too_fast(generator.kind());
   BuiltKernel built{.generator = std::string(generator.name()), .kind = generator.kind()};
   if (const auto* matmul = std::get_if<MatmulSpec>(&request.spec))
     built.table_form = generator.table_form(*matmul);

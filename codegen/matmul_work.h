@@ -12,10 +12,10 @@
 namespace bitnetc {
 
 // Where a generator's code comes from.
-enum class GeneratorKind {
-  kGenerated,  // written for the spec and plan when they are known
-  kCompiled,   // ahead of time, shapes at run time; ignores plans
-  kReference,  // the definition of the result, in plain C++: serves everything, slowly
+enum class GeneratorKind {  // the fastest first
+  kGenerated,               // written for the spec and plan when they are known
+  kCompiled,                // ahead of time, shapes at run time; ignores plans
+  kReference,               // the definition of the result, in plain C++: serves everything, slowly
 };
 std::string_view kind_name(GeneratorKind kind);  // "generated", "compiled", "reference"
 

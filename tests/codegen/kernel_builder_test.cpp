@@ -158,7 +158,7 @@ TEST(Selection, IsToldWhereItIsAskedFor) {
 // Where executable memory is refused a kernel compiled ahead of time serves, and the reason is on
 // record.
 TEST(Selection, WithoutExecutableMemoryItSaysSo) {
-  const BuildSettings without_jit{.jit = false};
+  const BuildSettings without_jit{.fastest = GeneratorKind::kCompiled};
   EXPECT_EQ(generated_code_available(without_jit).code(), StatusCode::kUnsupported);
   KernelBuilder builder(without_jit);
   const auto built = builder.build({kMatmul, {}, host_target()});

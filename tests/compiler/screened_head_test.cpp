@@ -8,11 +8,13 @@
 #include <random>
 
 #include "codegen/kernel_spec.h"
+#include "compiler/check_program.h"
 #include "compiler/passes/screen.h"
 #include "runtime/cpu_features.h"
 #include "runtime/executor.h"
 #include "runtime/math.h"
 #include "runtime/screen.h"
+#include "tests/support/bnc_mutation.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/model_folder.h"
 
@@ -341,6 +343,47 @@ TEST_F(ScreenedHead, RefusesNeedsThatMakeNoSense) {
             "row 2 needs the logit of id 4, expected ascending ids of 0..1998");
   EXPECT_EQ(message({.kind = LogitsNeed::Kind::kTop, .ids = outside}),
             "row 2 needs the logit of id 1999, expected ascending ids of 0..1998");
+}
+
+// ---- the file
+
+// What opening says of the compiled model after `change`.
+template <typename Change>
+std::string refusal(const TempFolder& folder, const Change& change) {
+  BncParts parts = read_bnc_parts(folder.file("model.bnc"));
+  change(parts);
+  EXPECT_TRUE(write_bnc_parts(parts, folder.file("changed.bnc")).ok());
+  return open_checked(folder.file("changed.bnc")).status().message();
+}
+
+std::vector<uint8_t>& section(BncParts& parts, const std::string& part) {
+  const std::string name = parts.description["program"]["screen"].get<std::string>() + part;
+  return std::ranges::find(parts.sections, name, &decltype(parts.sections)::value_type::first)
+      ->second;
+}
+
+TEST_F(ScreenedHead, FilesWithAWrongScreenAreRefused) {
+  EXPECT_EQ(refusal(*folder_, [](BncParts&) {}), "");
+  EXPECT_NE(refusal(*folder_, [](BncParts& parts) { section(parts, ".coarse").pop_back(); })
+                .find(".screen.coarse has 255871 bytes, a screen of head_f32_"),
+            std::string::npos);
+  EXPECT_NE(refusal(*folder_, [](BncParts& parts) { section(parts, ".step").resize(4); })
+                .find(".screen.step has 4 bytes"),
+            std::string::npos);
+  EXPECT_NE(refusal(*folder_,
+                    [](BncParts& parts) {
+                      const float nan = std::numeric_limits<float>::quiet_NaN();
+                      std::memcpy(section(parts, ".fine_error").data() + 8, &nan, sizeof nan);
+                    })
+                .find(".screen.fine_error: element 2 is not a finite f32"),
+            std::string::npos);
+  EXPECT_NE(
+      refusal(*folder_, [](BncParts& parts) { parts.description["program"]["screen"] = "no_such"; })
+          .find("no_such.coarse"),
+      std::string::npos);
+  // None is no mistake.
+  EXPECT_EQ(
+      refusal(*folder_, [](BncParts& parts) { parts.description["program"].erase("screen"); }), "");
 }
 
 }  // namespace

@@ -11,15 +11,16 @@ CommandContext::CommandContext(Options read)
       dump_(options.dump_dir.empty() ? nullptr : make_dump_observer(options.dump_dir, notes)),
       perf_map_(options.perf_map ? make_perf_map_observer(notes) : nullptr),
       observers_({dump_.get(), perf_map_.get()}),
-      settings_{.cache_dir = options.cache_dir,
-                .program_dir = options.program_dir,
-                .target = host_target(options.isa_cap),
-                .build = {.jit = options.jit,
-                          .poison = options.poison,
-                          .explain = options.explain,
-                          .observer = &observers_,
-                          .store = &kernel_store,
-                          .notes = &notes}} {}
+      settings_{
+          .cache_dir = options.cache_dir,
+          .program_dir = options.program_dir,
+          .target = host_target(options.isa_cap),
+          .build = {.fastest = options.jit ? GeneratorKind::kGenerated : GeneratorKind::kCompiled,
+                    .poison = options.poison,
+                    .explain = options.explain,
+                    .observer = &observers_,
+                    .store = &kernel_store,
+                    .notes = &notes}} {}
 
 int CommandContext::thread_count(int asked) const {
   if (asked > 0) return asked;

@@ -26,6 +26,7 @@ void add_tokenize_command(Command parent, CommandContext& context);
 void add_pull_command(Command parent, CommandContext& context);
 void add_embed_command(Command parent, CommandContext& context);
 void add_perplexity_command(Command parent, CommandContext& context);
+void add_bench_command(Command parent, CommandContext& context);
 void add_synth_command(Command parent, CommandContext& context);
 void add_kernel_command(Command parent, CommandContext& context);
 void add_kernel_bench_command(Command kernel, CommandContext& context);    // `kernel bench`

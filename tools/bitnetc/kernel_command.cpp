@@ -277,7 +277,7 @@ void check_request(const KernelRequest& request, int seeds, const BuildSettings&
     if (interrupted()) return;
     if (generator->kind() == GeneratorKind::kReference || !generator->accepts(request).ok())
       continue;
-    if (generator->kind() == GeneratorKind::kGenerated && !settings.jit) continue;
+    if (!settings.allows(generator->kind())) continue;
     const auto built = builder.build_with(generator->name(), request);
     Status status = built.status();
     for (int seed = 1; status.ok() && seed <= seeds && !interrupted(); ++seed)

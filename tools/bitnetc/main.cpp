@@ -73,6 +73,7 @@ Result<int> run_command(CommandLine& line, int argc, char** argv) {
   add_pull_command(line.root(), context);
   add_embed_command(line.root(), context);
   add_perplexity_command(line.root(), context);
+  add_bench_command(line.root(), context);
   add_synth_command(line.root(), context);
   add_autotune_command(line.root(), context);
   add_kernel_command(line.root(), context);

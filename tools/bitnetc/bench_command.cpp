@@ -1,0 +1,136 @@
+// bitnetc bench: how fast a model runs from end to end.
+#include <memory>
+
+#include "tools/bitnetc/arguments.h"
+#include "tools/bitnetc/bench_report.h"
+#include "tools/bitnetc/command_context.h"
+#include "tools/bitnetc/commands.h"
+#include "tools/bitnetc/console.h"
+#include "tools/bitnetc/output_option.h"
+#include "tools/bitnetc/plan_options.h"
+#include "tools/engine/models.h"
+
+namespace bitnetc {
+namespace {
+
+struct BenchCommandOptions {
+  std::string model;
+  std::vector<int64_t> prompts, generated, depths;
+  std::vector<int> threads;
+  std::vector<std::string> kinds = {"generated"};
+  int repeats = 5;
+  bool both = false, full_head = false, json = false;
+  std::string csv, html;
+  PlanRequest plan;
+};
+
+Result<std::vector<GeneratorKind>> parse_kinds(const std::vector<std::string>& names) {
+  std::vector<GeneratorKind> kinds;
+  for (const std::string& name : names) {
+    const GeneratorKind all[] = {GeneratorKind::kGenerated, GeneratorKind::kCompiled,
+                                 GeneratorKind::kReference};
+    const auto at = std::ranges::find(all, name, kind_name);
+    if (at == std::end(all))
+      return make_error(StatusCode::kInvalidArgument,
+                        "--kernels '{}': expected generated, compiled or reference", name);
+    if (std::ranges::find(kinds, *at) != kinds.end())
+      return make_error(StatusCode::kInvalidArgument, "--kernels names {} twice", name);
+    kinds.push_back(*at);
+  }
+  return kinds;
+}
+
+Result<BenchRequest> read_request(const BenchCommandOptions& options) {
+  BenchRequest request{.tests = {},
+                       .threads = options.threads,
+                       .repeats = options.repeats,
+                       .full_head = options.full_head};
+  BITNETC_ASSIGN_OR_RETURN(request.kinds, parse_kinds(options.kinds));
+  if (request.threads.empty()) request.threads = one_and_all_threads();
+  const auto or_default = [](const std::vector<int64_t>& given, int64_t standard) {
+    return given.empty() ? std::vector<int64_t>{standard} : given;
+  };
+  for (const int64_t depth : or_default(options.depths, 0)) {
+    for (const int64_t prompt : or_default(options.prompts, 512)) {
+      if (prompt > 0) request.tests.push_back({.prompt = prompt, .depth = depth});
+      for (const int64_t generated : or_default(options.generated, 128))
+        if (options.both && prompt > 0 && generated > 0)
+          request.tests.push_back({.prompt = prompt, .generated = generated, .depth = depth});
+    }
+    for (const int64_t generated : or_default(options.generated, 128))
+      if (generated > 0) request.tests.push_back({.generated = generated, .depth = depth});
+  }
+  if (request.tests.empty())
+    return make_error(StatusCode::kInvalidArgument,
+                      "--prompt 0 and --gen 0 leave nothing to measure");
+  return request;
+}
+
+Result<int> bench(const BenchCommandOptions& options, CommandContext& context) {
+  BITNETC_ASSIGN_OR_RETURN(const BenchRequest request, read_request(options));
+  BITNETC_RETURN_IF_ERROR(locate_model(options.model, context.settings().program_dir).status());
+  BITNETC_ASSIGN_OR_RETURN(const auto csv, open_output(options.csv, context.notes));
+  BITNETC_ASSIGN_OR_RETURN(const auto page, open_output(options.html, context.notes));
+  ProgressBar bar("measuring");
+  give_time_to_report();
+  const auto progress = [&](int done, int total, const std::string& what) {
+    bar.update(done, total, what);
+  };
+  BITNETC_ASSIGN_OR_RETURN(
+      const Bench measured,
+      run_bench(options.model, request, context.engine_options(options.plan), progress));
+  bar.finish();
+  stop_gracefully();
+  if (options.json) {
+    write_bench_json(measured);
+  } else {
+    print_bench(measured);
+  }
+  for (const auto& [file, text] :
+       {std::pair(csv.get(), bench_csv(measured)), std::pair(page.get(), bench_html(measured))}) {
+    if (file == nullptr) continue;
+    BITNETC_RETURN_IF_ERROR(file->write(text));
+    BITNETC_RETURN_IF_ERROR(file->finish());
+  }
+  return static_cast<int>(measured.interrupted ? kExitInterrupted : kExitOk);
+}
+
+}  // namespace
+
+void add_bench_command(Command parent, CommandContext& context) {
+  auto options = std::make_shared<BenchCommandOptions>();
+  Command command = parent.subcommand("bench", "How fast a model reads prompts and generates");
+  command.set_footer(
+      "Tests take turns, after one round that does not count; figures are medians. Tokens are\n"
+      "random, and as many are generated as asked for. Run it on a quiet machine.\n"
+      "Examples:\n"
+      "  bitnetc bench 2b.bnc\n"
+      "  bitnetc bench 2b.bnc --prompt 16,512,4096 --gen 128 --depth 0,4096 -t 1,2\n"
+      "  bitnetc bench 2b.bnc --kernels generated,compiled --html bench.html");
+  command.text(
+      "MODEL", options->model, "MODEL",
+      fmt::format(".bnc or .gguf file, model folder or bundled name (default: {})", kBundledModel));
+  constexpr IntegerRange kTokens = {.least = 0, .most = 1 << 20};
+  command.integer("--prompt", options->prompts, kTokens,
+                  "Tokens of prompts, 0: none (default: 512)");
+  command.integer("--gen", options->generated, kTokens,
+                  "Tokens to generate, 0: none (default: 128)");
+  command.integer("--depth", options->depths, kTokens, "Tokens before them (default: 0)");
+  command.flag("--both", options->both, "Also prompt and generation in one test");
+  command.integer("-t,--threads", options->threads, usable_thread_range(),
+                  "Threads (default: one, and one per CPU)");
+  command.list("--kernels", options->kinds, "KIND,...",
+               "generated, compiled, reference (default: generated)");
+  command.integer("-r,--repeats", options->repeats, {.least = 1, .most = 1000},
+                  "Times that every test counts (default: 5)");
+  command.flag("--full-head", options->full_head, "Compute every logit of generated tokens");
+  add_layout_option(command, options->plan.layout,
+                    "Weight layout (default: as compiled; a compiled model is repacked in memory)");
+  command.json_flag(options->json);
+  command.text("--csv", options->csv, "FILE", "Also a table for programs");
+  command.text("--html", options->html, "FILE", "Also a page with plots");
+  command.verbosity_flags(true, "Say which layouts and kernels run");
+  command.set_action([options, &context] { return bench(*options, context); });
+}
+
+}  // namespace bitnetc

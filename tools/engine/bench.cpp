@@ -1,0 +1,244 @@
+#include "tools/engine/bench.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+
+#include "autotune/limits.h"
+#include "runtime/random.h"
+#include "runtime/session.h"
+#include "tools/engine/energy.h"
+#include "tools/engine/stopwatch.h"
+
+namespace bitnetc {
+namespace {
+
+// Tokens that do not repeat themselves, the same for every kind of kernels.
+class TokenStream {
+ public:
+  explicit TokenStream(int64_t vocab_size) : random_(1), vocab_size_(vocab_size) {}
+  std::vector<int32_t> next(int64_t count) {
+    std::vector<int32_t> tokens;
+    for (int64_t i = 0; i < count; ++i)
+      tokens.push_back(static_cast<int32_t>(random_.next() % static_cast<uint64_t>(vocab_size_)));
+    return tokens;
+  }
+
+ private:
+  Random random_;
+  const int64_t vocab_size_;
+};
+
+class BenchRun {
+ public:
+  BenchRun(const std::string& model, const BenchRequest& request, const EngineOptions& options,
+           const std::function<void(int, int, const std::string&)>& progress)
+      : model_(model), request_(request), options_(options), progress_(progress) {}
+
+  Result<Bench> run();
+
+ private:
+  Status check_context(const Engine& engine) const;
+  Status measure_threads(int threads);
+  Status measure_depth(int threads, int64_t depth, std::vector<std::unique_ptr<Session>>& sessions);
+  Status repeat(BenchRow& row, Session& session, bool counts);
+  Status generate(Session& session, int64_t count);
+  double kv_bytes(const BenchTest& test) const;
+  void tell(const std::string& what) { progress_(done_++, total_, what); }
+
+  const std::string& model_;
+  const BenchRequest& request_;
+  const EngineOptions& options_;
+  const std::function<void(int, int, const std::string&)>& progress_;
+  std::vector<Engine> engines_;  // by kind
+  std::optional<EnergyMeter> energy_;
+  Bench bench_;
+  int done_ = 0, total_ = 0;
+};
+
+Status BenchRun::check_context(const Engine& engine) const {
+  const int64_t most = engine.model->description().config.max_positions;
+  for (const BenchTest& test : request_.tests)
+    if (test.depth + test.tokens() > most)
+      return make_error(StatusCode::kInvalidArgument,
+                        "{} takes {} positions, the model was made for {}", test.name(),
+                        test.depth + test.tokens(), most);
+  return {};
+}
+
+Result<Bench> BenchRun::run() {
+  for (const GeneratorKind kind : request_.kinds) {
+    EngineOptions options = options_;
+    options.settings.build.fastest = std::max(kind, options.settings.build.fastest);
+    BITNETC_ASSIGN_OR_RETURN(Engine engine, make_engine(model_, options));
+    BITNETC_RETURN_IF_ERROR(expect_output(engine, ModelOutput::kLogits, model_));
+    engines_.push_back(std::move(engine));
+  }
+  BITNETC_RETURN_IF_ERROR(check_context(engines_[0]));
+  const BncReader& file = engines_[0].model->file();
+  bench_.model = file.origin();
+  bench_.model_bytes = static_cast<double>(file.size_bytes());
+  if (auto meter = EnergyMeter::open(); meter.ok()) {
+    energy_ = *std::move(meter);
+  } else {
+    bench_.energy = meter.status().message();
+  }
+  total_ =
+      static_cast<int>(request_.threads.size() * request_.kinds.size() * request_.tests.size()) *
+      (request_.repeats + 1);
+  for (const int threads : request_.threads) {
+    const Status status = measure_threads(threads);
+    if (status.code() == StatusCode::kCancelled) {
+      bench_.interrupted = true;
+      break;
+    }
+    BITNETC_RETURN_IF_ERROR(status);
+  }
+  std::erase_if(bench_.rows, [](const BenchRow& row) { return row.seconds.empty(); });
+  return std::move(bench_);
+}
+
+Status BenchRun::measure_threads(int threads) {
+  std::vector<std::unique_ptr<Session>> sessions;
+  for (const Engine& engine : engines_) {
+    BITNETC_ASSIGN_OR_RETURN(
+        auto session,
+        Session::create(engine.executable, {.threads = threads, .screen = !request_.full_head}));
+    sessions.push_back(std::move(session));
+  }
+  std::vector<int64_t> depths;
+  for (const BenchTest& test : request_.tests) depths.push_back(test.depth);
+  std::ranges::sort(depths);
+  depths.erase(std::unique(depths.begin(), depths.end()), depths.end());
+  for (const int64_t depth : depths)
+    BITNETC_RETURN_IF_ERROR(measure_depth(threads, depth, sessions));
+  return {};
+}
+
+// All kinds and tests of a depth take turns, so that what disturbs the machine disturbs them alike.
+Status BenchRun::measure_depth(int threads, int64_t depth,
+                               std::vector<std::unique_ptr<Session>>& sessions) {
+  for (const auto& session : sessions) {
+    TokenStream tokens(session->vocab_size());
+    BITNETC_RETURN_IF_ERROR(session->append(tokens.next(depth - session->position()),
+                                            options_.cancel, {.kind = LogitsNeed::Kind::kTop}));
+  }
+  const size_t first = bench_.rows.size();
+  for (const BenchTest& test : request_.tests)
+    for (const GeneratorKind kind : request_.kinds)
+      if (test.depth == depth)
+        bench_.rows.push_back({.test = test, .threads = threads, .kind = kind, .seconds = {}});
+  for (int turn = 0; turn <= request_.repeats; ++turn) {
+    for (size_t i = first; i < bench_.rows.size(); ++i) {
+      BenchRow& row = bench_.rows[i];
+      const size_t kind =
+          static_cast<size_t>(std::ranges::find(request_.kinds, row.kind) - request_.kinds.begin());
+      tell(fmt::format("{}, {} threads, {}", row.test.name(), threads, kind_name(row.kind)));
+      BITNETC_RETURN_IF_ERROR(repeat(row, *sessions[kind], turn > 0));
+    }
+  }
+  for (size_t i = first; i < bench_.rows.size(); ++i) {
+    BenchRow& row = bench_.rows[i];
+    if (row.test.generated == 0 || row.test.prompt > 0) continue;
+    const size_t kind =
+        static_cast<size_t>(std::ranges::find(request_.kinds, row.kind) - request_.kinds.begin());
+    row.bytes_per_token =
+        engines_[kind].executable->bytes_per_token(sessions[kind]->screen_stats()) +
+        kv_bytes(row.test);
+    row.read_bandwidth = remembered_read_bandwidth(options_.settings.cache_dir, threads);
+  }
+  return {};
+}
+
+// Keys and values that a generated token reads in the mean.
+double BenchRun::kv_bytes(const BenchTest& test) const {
+  const ModelConfig& config = engines_[0].model->description().config;
+  const double positions =
+      static_cast<double>(test.depth) + static_cast<double>(test.generated) / 2;
+  return positions * static_cast<double>(config.layers * config.kv_heads * config.head_dim) * 2 *
+         sizeof(uint16_t);
+}
+
+Status BenchRun::generate(Session& session, int64_t count) {
+  TokenStream tokens(session.vocab_size());
+  const LogitsNeed need{.kind =
+                            request_.full_head ? LogitsNeed::Kind::kAll : LogitsNeed::Kind::kTop};
+  for (const int32_t token : tokens.next(count))
+    BITNETC_RETURN_IF_ERROR(session.append({&token, 1}, options_.cancel, need));
+  return {};
+}
+
+Status BenchRun::repeat(BenchRow& row, Session& session, bool counts) {
+  TokenStream tokens(session.vocab_size());
+  const std::vector<int32_t> prompt = tokens.next(row.test.prompt);
+  double before = 0, after = 0;
+  if (energy_) {
+    BITNETC_ASSIGN_OR_RETURN(before, energy_->joules());
+  }
+  const Stopwatch watch;
+  BITNETC_RETURN_IF_ERROR(
+      session.append(prompt, options_.cancel, {.kind = LogitsNeed::Kind::kTop}));
+  BITNETC_RETURN_IF_ERROR(generate(session, row.test.generated));
+  const double seconds = watch.seconds();
+  if (energy_) {
+    BITNETC_ASSIGN_OR_RETURN(after, energy_->joules());
+  }
+  session.truncate(row.test.depth);
+  if (!counts) return {};
+  row.seconds.push_back(seconds);
+  const auto repeats = static_cast<double>(row.seconds.size());
+  const double each = (after - before) / static_cast<double>(row.test.tokens());
+  row.joules_per_token += (each - row.joules_per_token) / repeats;
+  return {};
+}
+
+}  // namespace
+
+std::string BenchTest::name() const {
+  std::string text;
+  if (prompt > 0) text += fmt::format("pp{}", prompt);
+  if (generated > 0) text += fmt::format("{}tg{}", text.empty() ? "" : "+", generated);
+  if (depth > 0) text += fmt::format(" @ d{}", depth);
+  return text;
+}
+
+double BenchRow::median_seconds() const {
+  std::vector<double> sorted = seconds;
+  std::ranges::sort(sorted);
+  const size_t last = sorted.size() - 1;
+  return (sorted[last / 2] + sorted[(last + 1) / 2]) / 2;
+}
+
+double BenchRow::tokens_per_second() const {
+  return static_cast<double>(test.tokens()) / median_seconds();
+}
+
+double BenchRow::mean_rate() const {
+  double sum = 0;
+  for (const double each : seconds) sum += static_cast<double>(test.tokens()) / each;
+  return sum / static_cast<double>(seconds.size());
+}
+
+double BenchRow::rate_deviation() const {
+  if (seconds.size() < 2) return 0;
+  const double mean = mean_rate();
+  double squares = 0;
+  for (const double each : seconds) {
+    const double off = static_cast<double>(test.tokens()) / each - mean;
+    squares += off * off;
+  }
+  return std::sqrt(squares / static_cast<double>(seconds.size() - 1));
+}
+
+double BenchRow::limit_share() const {
+  return read_bandwidth > 0 ? tokens_per_second() * bytes_per_token / read_bandwidth : 0;
+}
+
+Result<Bench> run_bench(const std::string& model, const BenchRequest& request,
+                        const EngineOptions& options,
+                        const std::function<void(int, int, const std::string&)>& progress) {
+  return BenchRun(model, request, options, progress).run();
+}
+
+}  // namespace bitnetc

@@ -1,0 +1,63 @@
+// How fast a model runs from end to end: prompts read and tokens generated, at depths of context,
+// with numbers of threads and with kernels of each kind, in turns.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/executor.h"
+#include "tools/engine/engine.h"
+
+namespace bitnetc {
+
+// Reads `prompt` tokens, then feeds `generated` more one by one, behind `depth` tokens that are not
+// timed.
+struct BenchTest {
+  int64_t prompt = 0, generated = 0, depth = 0;
+  int64_t tokens() const { return prompt + generated; }
+  std::string name() const;  // "pp512", "tg128", "pp512+tg128", "tg128 @ d4096"
+};
+
+struct BenchRequest {
+  std::vector<BenchTest> tests;
+  std::vector<int> threads;
+  std::vector<GeneratorKind> kinds = {GeneratorKind::kGenerated};
+  int repeats = 5;         // after one that does not count
+  bool full_head = false;  // every logit of generated tokens, instead of the greatest
+};
+
+// Of one test with one number of threads and one kind of kernels.
+struct BenchRow {
+  BenchTest test;
+  int threads = 1;
+  GeneratorKind kind = GeneratorKind::kGenerated;
+  std::vector<double> seconds;  // of each repeat
+  double bytes_per_token = 0;   // that a generated token reads, keys and values included; else 0
+  double read_bandwidth = 0;    // of this machine with these threads, bytes per second
+  double joules_per_token = 0;  // 0: not known
+
+  double median_seconds() const;
+  double tokens_per_second() const;  // of the median
+  // Of all repeats.
+  double mean_rate() const;
+  double rate_deviation() const;  // standard, of a sample
+  double limit_share() const;     // of the read bandwidth; 0: does not apply
+};
+
+struct Bench {
+  std::string model;
+  double model_bytes = 0;
+  std::string energy;  // why there are no joules; empty: there are
+  std::vector<BenchRow> rows;
+  bool interrupted = false;  // then rows hold what was measured
+};
+
+// `progress(done, total, what)`. Error: as make_engine(), Session::append(); kInvalidArgument where
+// a test does not fit the model's context.
+Result<Bench> run_bench(const std::string& model, const BenchRequest& request,
+                        const EngineOptions& options,
+                        const std::function<void(int, int, const std::string&)>& progress);
+
+}  // namespace bitnetc
