@@ -13,9 +13,6 @@
 namespace bitnetc {
 namespace {
 
-// Score buffers are rounded up to whole softmax chunks (docs/numerics.md).
-constexpr int64_t kSoftmaxChunk = 256;
-
 // The memory behind one program buffer; grows with the largest pass so far.
 class BufferMemory {
  public:
@@ -24,7 +21,7 @@ class BufferMemory {
   Pass::Storage reserve(int64_t rows, int64_t positions, int64_t workers) {
     const auto element_bytes = static_cast<int64_t>(bitnetc::element_bytes(info_.type));
     const int64_t wanted = info_.fixed + info_.per_row * rows +
-                           info_.per_position * round_up(positions, kSoftmaxChunk);
+                           info_.per_position * round_up(positions, kAttentionChunk);
     if (wanted > elements_) {
       // Workers' copies begin on cache lines of their own.
       elements_ = info_.per_worker

@@ -17,25 +17,15 @@ void RopeAppendStep::run(const Pass& pass, Range units, int /*worker*/) const {
   }
 }
 
-int64_t AttentionStep::heads_per_unit(const Pass& pass) const {
-  // With fewer units per worker than this, one that takes longer than the others is waited for.
-  constexpr int64_t kUnitsPerWorker = 4;
-  const bool enough = pass.rows_of(*this) * pass.kv.kv_heads >= kUnitsPerWorker * pass.workers;
-  return enough ? operands_.q_per_kv : 1;
-}
-
 int64_t AttentionStep::units(const Pass& pass) const {
-  return pass.rows_of(*this) * pass.kv.kv_heads * operands_.q_per_kv / heads_per_unit(pass);
+  return pass.rows_of(*this) * pass.kv.kv_heads;
 }
 
 void AttentionStep::run(const Pass& pass, Range units, int worker) const {
-  const int64_t heads = heads_per_unit(pass);
-  const int64_t per_row = pass.kv.kv_heads * operands_.q_per_kv / heads;
   for (int64_t unit = units.begin; unit < units.end; ++unit) {
-    const int64_t i = unit / per_row, head = unit % per_row * heads;
-    const int64_t kv_head = head / operands_.q_per_kv;
+    const int64_t i = unit / pass.kv.kv_heads, kv_head = unit % pass.kv.kv_heads;
     const Pass::Row& row = pass.rows[static_cast<size_t>(i)];
-    const int64_t column = head * pass.kv.head_dim;
+    const int64_t column = kv_head * operands_.q_per_kv * pass.kv.head_dim;
     kernel()(AttentionArgs{.q = pass.at<float>(*this, operands_.q, i) + column,
                            .out = pass.at<float>(*this, operands_.out, i) + column,
                            .pages = row.pages,
@@ -44,7 +34,6 @@ void AttentionStep::run(const Pass& pass, Range units, int worker) const {
                            .scores = pass.at<float>(*this, operands_.scores, 0, worker),
                            .position = row.position,
                            .rows = 1,
-                           .heads = heads,
                            .q_stride = pass.stride(operands_.q),
                            .out_stride = pass.stride(operands_.out)});
   }

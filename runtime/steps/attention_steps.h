@@ -24,13 +24,12 @@ class RopeAppendStep final : public RowStep {
   Operands operands_;
 };
 
-// A unit is one row and the query heads of one kv head, or one query head where those would be too
-// few.
+// A unit is one row and the query heads of one kv head.
 class AttentionStep final : public RowStep {
  public:
   struct Operands {
     BoundSlice q, out;  // f32 [q_heads * head_dim]
-    BoundSlice scores;  // f32 per position of the row and worker
+    BoundSlice scores;  // f32, per position and worker: runtime/attention_scratch.h
     int64_t layer = 0;
     int64_t q_per_kv = 1;
   };
@@ -43,8 +42,6 @@ class AttentionStep final : public RowStep {
   void run(const Pass& pass, Range units, int worker) const override;
 
  private:
-  int64_t heads_per_unit(const Pass& pass) const;
-
   Operands operands_;
 };
 
