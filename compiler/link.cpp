@@ -109,12 +109,20 @@ class Linker {
     BufferInfo& buffer = executable_.buffers[static_cast<size_t>(scores.buffer)];
     const AttentionScratch scratch{.head_dim = spec.head_dim, .heads = spec.q_per_kv};
     buffer.per_position = std::max(buffer.per_position, scratch.elements_per_position());
-    return add<AttentionStep>(step, spec,
-                              {.q = slice(step, "q"),
-                               .out = slice(step, "out"),
-                               .scores = scores,
-                               .layer = step.layer,
-                               .q_per_kv = spec.q_per_kv});
+    const AttentionWork::Operands operands{.q = slice(step, "q"),
+                                           .out = slice(step, "out"),
+                                           .scores = scores,
+                                           .layer = step.layer,
+                                           .q_per_kv = spec.q_per_kv,
+                                           .window = spec.window};
+    Kernel kernel;
+    BITNETC_RETURN_IF_ERROR(build(step, spec, kernel));
+    executable_.steps.push_back(std::make_unique<AttentionScoresStep>(
+        StepBase{.name = step.name + ".scores", .scored = step.scored}, kernel, operands));
+    executable_.steps.push_back(
+        std::make_unique<AttentionStep>(base(step), std::move(kernel), operands));
+    tables_.written(operands.out.buffer);
+    return {};
   }
   Status link(const Step& step, const HeadSpec& spec) {
     const auto table = section<uint8_t>(step, "table");

@@ -77,6 +77,7 @@ struct CpuExecutor::Impl {
   Status check(std::span<const BatchRow> batch) const;
   Status reserve_pages(std::span<const BatchRow> batch);
   void prepare(std::span<const BatchRow> batch);
+  void find_runs();
   bool walk(const CancelToken* cancel);
   void call_tap(const LinkedStep& step) const;
   Status check_logits(std::span<const BatchRow> batch) const;
@@ -95,6 +96,7 @@ struct CpuExecutor::Impl {
   // Of the current or last pass.
   Pass pass;
   std::vector<Pass::Row> rows;
+  std::vector<Pass::Run> runs;
   std::vector<int32_t> scored;
   std::vector<int32_t> scored_index;  // by row; -1: not scored
   std::vector<LogitsNeed> needs;
@@ -186,6 +188,7 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
   if (tap && normed.size() < rows.size() * static_cast<size_t>(widest))
     normed = Buffer<float>(rows.size() * static_cast<size_t>(widest));
   pass = Pass{.rows = rows,
+              .runs = {},
               .scored = scored,
               .storage = storage,
               .ropes = rope_tables,
@@ -193,6 +196,27 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
               .workers = threads.size(),
               .normed = tap ? normed.data() : nullptr,
               .normed_stride = widest};
+  find_runs();
+}
+
+// Runs are as long as leaves enough of them for all workers.
+void CpuExecutor::Impl::find_runs() {
+  runs.clear();
+  const int64_t most =
+      std::clamp<int64_t>(std::ssize(rows) * pass.kv.kv_heads / pass.enough_units(), 1,
+                          kMostAttentionRows);
+  for (int64_t i = 0; i < std::ssize(rows); ++i) {
+    const Pass::Row& row = rows[static_cast<size_t>(i)];
+    const bool goes_on = i > 0 && runs.back().rows < most &&
+                         row.pages == rows[static_cast<size_t>(i) - 1].pages &&
+                         row.position == rows[static_cast<size_t>(i) - 1].position + 1;
+    if (goes_on) {
+      ++runs.back().rows;
+    } else {
+      runs.push_back({.row = i, .rows = 1});
+    }
+  }
+  pass.runs = runs;
 }
 
 // All workers walk the same steps and meet after each one. Whether the pass ran to its end.
