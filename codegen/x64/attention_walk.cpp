@@ -40,6 +40,7 @@ class Walk {
   float* record(int64_t chunk, int64_t row) const {
     return args_.scores + scratch_.record(chunk, row);
   }
+  size_t row_bytes() const { return static_cast<size_t>(heads_ * head_dim_) * sizeof(float); }
   int which(const Group& group) const { return group.count > 1 ? 0 : 1; }
 
   template <typename Body>
@@ -108,7 +109,7 @@ void Walk::find_scores() {
 void Walk::copy_queries() const {
   for (int64_t row = 0; row < args_.rows; ++row)
     std::memcpy(record(begin_, row) + scratch_.values(0), args_.q + row * args_.q_stride,
-                static_cast<size_t>(heads_ * head_dim_) * sizeof(float));
+                row_bytes());
 }
 
 const float* Walk::queries(const Group& group) const {
@@ -158,9 +159,8 @@ float Walk::largest_of_row(int64_t row, int64_t head) const {
 void Walk::weigh_chunk(int64_t chunk, int64_t row) const {
   const SeenPositions positions = seen(row).in_chunk(chunk);
   if (positions.empty()) return;
-  float* const values = record(chunk, row) + scratch_.values(0);
-  std::fill_n(values, heads_ * head_dim_, 0.0f);
-  std::fill_n(record(chunk, row) + scratch_.sum(0), heads_, 0.0f);
+  std::memset(record(chunk, row) + scratch_.values(0), 0, row_bytes());
+  std::memset(record(chunk, row) + scratch_.sum(0), 0, static_cast<size_t>(heads_) * sizeof(float));
   const int64_t first = positions.begin / code_.lanes * code_.lanes;
   for (int64_t head = 0; head < heads_; ++head) {
     const AttentionPiece piece{

@@ -202,9 +202,8 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
 // Runs are as long as leaves enough of them for all workers.
 void CpuExecutor::Impl::find_runs() {
   runs.clear();
-  const int64_t most =
-      std::clamp<int64_t>(std::ssize(rows) * pass.kv.kv_heads / pass.enough_units(), 1,
-                          kMostAttentionRows);
+  const int64_t most = std::clamp<int64_t>(
+      std::ssize(rows) * pass.kv.kv_heads / pass.enough_units(), 1, kMostAttentionRows);
   for (int64_t i = 0; i < std::ssize(rows); ++i) {
     const Pass::Row& row = rows[static_cast<size_t>(i)];
     const bool goes_on = i > 0 && runs.back().rows < most &&

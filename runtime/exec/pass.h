@@ -33,7 +33,7 @@ class Pass {
     int64_t half = 0;
   };
 
-  // With fewer units for each worker than this, one that takes longer than the others is waited for.
+  // With fewer units for each worker, one that takes longer than the others is waited for.
   static constexpr int64_t kUnitsPerWorker = 4;
 
   std::span<const Row> rows;

@@ -70,9 +70,9 @@ AttentionArgs AttentionWork::args(const Pass& pass, int64_t row, int64_t rows, i
 
 AttentionArgs AttentionWork::args(const Pass& pass, const SharedChunks& chunks,
                                   AttentionArgs::Part part) const {
-  AttentionArgs args = this->args(pass, chunks.pair / pass.kv.kv_heads, 1,
-                                  chunks.pair % pass.kv.kv_heads,
-                                  shared_scratch(pass, chunks.pair));
+  AttentionArgs args =
+      this->args(pass, chunks.pair / pass.kv.kv_heads, 1, chunks.pair % pass.kv.kv_heads,
+                 shared_scratch(pass, chunks.pair));
   args.chunk_begin = chunks.begin;
   args.chunk_end = chunks.end;
   args.parts = part;

@@ -49,9 +49,9 @@ class AttentionWork : public RowStep {
 
   // A row and kv head whose chunks are shared, and some of its chunks.
   struct SharedChunks {
-    int64_t pair;            // row * kv_heads + kv head
-    SeenPositions seen;      // by the row
-    int64_t begin, end;      // of the chunks, from position 0
+    int64_t pair;        // row * kv_heads + kv head
+    SeenPositions seen;  // by the row
+    int64_t begin, end;  // of the chunks, from position 0
   };
 
   // Whether the workers share chunks in this pass.
@@ -66,8 +66,7 @@ class AttentionWork : public RowStep {
   // Arguments for `rows` rows from `row` on and a kv head.
   AttentionArgs args(const Pass& pass, int64_t row, int64_t rows, int64_t kv_head,
                      float* scores) const;
-  AttentionArgs args(const Pass& pass, const SharedChunks& chunks,
-                     AttentionArgs::Part part) const;
+  AttentionArgs args(const Pass& pass, const SharedChunks& chunks, AttentionArgs::Part part) const;
   // Chunks of the pair whose values are done; workers count it up together.
   int32_t& done(const Pass& pass, const SharedChunks& chunks) const;
 

@@ -94,8 +94,7 @@ TEST_F(LongSequences, TokensAfterPromptsOnAnyNumberOfThreads) {
     Sequence sequence(executor->pool());
     for (const int64_t prompt : {250, 200, 47, 213}) {
       ASSERT_NO_FATAL_FAILURE(append(*executor, {{&sequence, prompt}}));
-      for (int i = 0; i < 15; ++i)
-        ASSERT_NO_FATAL_FAILURE(append(*executor, {{&sequence, 1}}));
+      for (int i = 0; i < 15; ++i) ASSERT_NO_FATAL_FAILURE(append(*executor, {{&sequence, 1}}));
     }
   }
 }
