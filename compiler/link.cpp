@@ -7,6 +7,7 @@
 #include "compiler/check_program.h"
 #include "compiler/chosen_kernel.h"
 #include "compiler/passes/tables.h"
+#include "runtime/attention_scratch.h"
 #include "runtime/buffer.h"
 #include "runtime/linked_steps.h"
 
@@ -104,12 +105,24 @@ class Linker {
         step, spec, {.qkv = slice(step, "qkv"), .layer = step.layer, .rope = rope_index(step)});
   }
   Status link(const Step& step, const AttentionSpec& spec) {
-    return add<AttentionStep>(step, spec,
-                              {.q = slice(step, "q"),
-                               .out = slice(step, "out"),
-                               .scores = slice(step, "scores"),
-                               .layer = step.layer,
-                               .q_per_kv = spec.q_per_kv});
+    const BoundSlice scores = slice(step, "scores");
+    BufferInfo& buffer = executable_.buffers[static_cast<size_t>(scores.buffer)];
+    const AttentionScratch scratch{.head_dim = spec.head_dim, .heads = spec.q_per_kv};
+    buffer.per_position = std::max(buffer.per_position, scratch.elements_per_position());
+    const AttentionWork::Operands operands{.q = slice(step, "q"),
+                                           .out = slice(step, "out"),
+                                           .scores = scores,
+                                           .layer = step.layer,
+                                           .q_per_kv = spec.q_per_kv,
+                                           .window = spec.window};
+    Kernel kernel;
+    BITNETC_RETURN_IF_ERROR(build(step, spec, kernel));
+    executable_.steps.push_back(std::make_unique<AttentionScoresStep>(
+        StepBase{.name = step.name + ".scores", .scored = step.scored}, kernel, operands));
+    executable_.steps.push_back(
+        std::make_unique<AttentionStep>(base(step), std::move(kernel), operands));
+    tables_.written(operands.out.buffer);
+    return {};
   }
   Status link(const Step& step, const HeadSpec& spec) {
     const auto table = section<uint8_t>(step, "table");

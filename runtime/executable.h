@@ -74,7 +74,7 @@ struct Executable {
   };
 
   std::shared_ptr<const CompiledModel> model;
-  std::vector<BufferInfo> buffers;  // the program's, and those that this machine's kernels add
+  std::vector<BufferInfo> buffers;  // the program's, with what this machine's kernels add
   std::vector<std::unique_ptr<const LinkedStep>> steps;
   // Matrices that run in another layout than the file has them in.
   std::vector<Buffer<uint8_t>> repacked;

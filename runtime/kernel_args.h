@@ -133,14 +133,24 @@ struct RopeAppendArgs {
   int64_t head_stride;  // elements between kv heads, KvLayout::head_elements()
 };
 
-// `rows` tokens of one sequence, at positions from `position` on, and `heads` query heads that
-// share a kv head: out = softmax(q k^T * scale) v over the positions up to each token's own.
+// `rows` tokens of one sequence, at positions from `position` on, and the query heads of one kv
+// head: out = softmax(q k^T * scale) v over the positions up to each token's own. A call does
+// `parts` of that, for those chunks of kAttentionChunk positions in [chunk_begin, chunk_end) that a
+// token sees: one call all of it, or several calls one part after the other, the chunks of a part
+// in any order.
 //   q, out     f32 [rows][stride], head h of a row at h * d
 //   pages      of the sequence, by position / KvLayout::kPagePositions
 //   k_offset, v_offset   elements from the start of a page to the keys and values of the layer and
 //                        kv head
-//   scores     f32[round_up(position + rows, 256)] scratch, private to the calling thread
+//   scores     scratch: what a part leaves for the next (runtime/attention_scratch.h)
 struct AttentionArgs {
+  enum Part : int64_t {
+    kScores = 1,  // scores of the chunks, and the largest of each chunk
+    kValues = 2,  // their weights, below the largest of all; sums of weights and weighted values
+    kOutput = 4,  // the sums of all chunks that the row sees, whatever the range, to out
+    kAll = kScores | kValues | kOutput,
+  };
+
   const float* q;
   float* out;
   const uint16_t* const* pages;
@@ -148,11 +158,16 @@ struct AttentionArgs {
   int64_t v_offset;
   float* scores;
   int64_t position;
-  int64_t rows;
-  int64_t heads;  // 1..AttentionSpec::q_per_kv
+  int64_t rows;  // 1..kMostAttentionRows
   int64_t q_stride;
   int64_t out_stride;
+  int64_t chunk_begin = 0;
+  int64_t chunk_end = INT64_MAX;
+  int64_t parts = kAll;
 };
+inline constexpr int64_t kMostAttentionRows = 8;
+inline constexpr int64_t kAttentionChunk =
+    256;  // positions whose sums are one part (docs/numerics.md)
 
 // h[K] = widened row `token` of the embedding table, times a factor.
 struct EmbedArgs {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "codegen/operations/spec_name.h"
+#include "runtime/attention_scratch.h"
 #include "runtime/kv_cache.h"
 #include "runtime/random.h"
 
@@ -12,6 +13,7 @@ using Attention = Operation<AttentionSpec>;
 
 std::vector<Operand> Attention::operands(const AttentionSpec& spec) {
   const int64_t columns = spec.q_per_kv * spec.head_dim;
+  const AttentionScratch scratch{.head_dim = spec.head_dim, .heads = spec.q_per_kv};
   return {{.name = "q",
            .role = Role::kInput,
            .type = ElementType::kF32,
@@ -32,7 +34,7 @@ std::vector<Operand> Attention::operands(const AttentionSpec& spec) {
            .role = Role::kScratch,
            .type = ElementType::kF32,
            .per_worker = true,
-           .per_position = 1,
+           .per_position = scratch.elements_per_position(),
            .args_offset = offsetof(AttentionArgs, scores)}};
 }
 
@@ -67,27 +69,33 @@ Work Attention::work(const AttentionSpec& spec, int64_t rows, int64_t positions)
 std::vector<AttentionSpec> Attention::samples() {
   constexpr float kScale = 0.088388346f;
   std::vector<AttentionSpec> specs;
-  for (const int64_t head_dim : {1, 2, 7, 8, 16, 33, 64, 80, 100, 128, 256})
+  for (const int64_t head_dim : {1, 2, 7, 8, 16, 33, 64, 80, 96, 100, 128, 256})
     specs.push_back({.head_dim = head_dim, .scale = kScale});
-  for (const int64_t q_per_kv : {2, 4, 7})
-    specs.push_back({.head_dim = 64, .q_per_kv = q_per_kv, .scale = kScale});
-  for (const int64_t window : {1, 16, 100, 300})
+  for (const int64_t q_per_kv : {2, 3, 4, 5, 7, 8, 13})
+    specs.push_back({.head_dim = 32, .q_per_kv = q_per_kv, .scale = kScale});
+  for (const int64_t q_per_kv : {4, 5})
+    specs.push_back({.head_dim = 128, .q_per_kv = q_per_kv, .scale = kScale});
+  for (const int64_t window : {1, 3, 16, 100, 300, 512})
     specs.push_back({.head_dim = 32, .q_per_kv = 2, .window = window, .scale = kScale});
+  specs.push_back({.head_dim = 48, .q_per_kv = 8, .window = 70, .scale = kScale});
   return specs;
 }
 
-// One key, the edges of a block of keys, of a page and of a chunk of 256 positions; one row and
-// several. At start: one key, and rows in the second chunk.
+// One key, the edges of a block of keys, of a page and of a chunk of 256 positions; one row,
+// several, and as many as a call takes. At start: one key, a row in the second chunk, and rows in
+// two pages.
 std::vector<proof::CallCase> Attention::cases(const AttentionSpec&) {
   std::vector<proof::CallCase> cases;
-  for (const int64_t position : {0, 15, 16, 63, 64, 255, 300}) {
-    for (const int64_t rows : {1, 3})
+  for (const int64_t position : {0, 15, 16, 60, 63, 64, 250, 255, 300, 508}) {
+    for (const int64_t rows : {int64_t{1}, int64_t{3}, kMostAttentionRows}) {
+      const bool alone = rows == 1 && (position == 0 || position == 300);
       cases.push_back({.name = fmt::format("{} rows from position {}", rows, position),
                        .rows = rows,
                        .first = position,
-                       .positions = 512,
+                       .positions = 768,
                        .magnitude = 4,
-                       .at_start = rows == 1 ? position == 0 : position == 300});
+                       .at_start = alone || (rows == kMostAttentionRows && position == 60)});
+    }
   }
   return cases;
 }
@@ -101,7 +109,6 @@ void Attention::prepare(const AttentionSpec& spec, const proof::CallCase& call_c
   args.v_offset = layout.v_offset(0, 0);
   args.position = call_case.first;
   args.rows = call_case.rows;
-  args.heads = spec.q_per_kv;
   args.q_stride = args.out_stride = spec.q_per_kv * spec.head_dim;
 }
 

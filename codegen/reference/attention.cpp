@@ -1,16 +1,14 @@
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "codegen/reference/reference.h"
+#include "runtime/attention_scratch.h"
 #include "runtime/kv_cache.h"
 #include "runtime/math.h"
 
 namespace bitnetc::reference {
 
 namespace {
-
-constexpr int64_t kChunkPositions = 256;
 
 void rotate(float* head, int64_t head_dim, const float* cos, const float* sin) {
   const int64_t half = head_dim / 2;
@@ -42,54 +40,95 @@ void rope_append(const RopeAppendSpec& spec, const RopeAppendArgs& args) {
 
 namespace {
 
-// One position, one query head.
-void attend(const AttentionSpec& spec, const AttentionArgs& args, const float* q, float* out,
-            int64_t position) {
-  const KvLayout layout{.head_dim = spec.head_dim};
-  const auto at_page = [&](int64_t p, int64_t offset) {
-    return args.pages[p / KvLayout::kPagePositions] + offset;
-  };
-  const int64_t keys = position + 1;
-  const int64_t first = spec.window > 0 ? std::max<int64_t>(0, keys - spec.window) : 0;
-  float* scores = args.scores;
-  for (int64_t p = first; p < keys; ++p) {
-    const uint16_t* k = at_page(p, args.k_offset);
-    float dot = 0;
-    for (int64_t d = 0; d < spec.head_dim; ++d)
-      dot =
-          std::fma(q[d], math::widen_f16(k[layout.k_index(p % KvLayout::kPagePositions, d)]), dot);
-    scores[p] = dot * spec.scale;
-  }
-  const float max = *std::max_element(scores + first, scores + keys);
+// One query head of one row.
+class Query {
+ public:
+  Query(const AttentionSpec& spec, const AttentionArgs& args, int64_t row, int64_t head)
+      : spec_(spec),
+        args_(args),
+        scratch_{.head_dim = spec.head_dim, .heads = spec.q_per_kv},
+        row_(row),
+        head_(head),
+        seen_(seen_from(args.position + row, spec.window)) {}
 
-  float sum = 0;
-  std::fill(out, out + spec.head_dim, 0.0f);
-  std::vector<float> chunk_out(static_cast<size_t>(spec.head_dim));
-  for (int64_t begin = first / kChunkPositions * kChunkPositions; begin < keys;
-       begin += kChunkPositions) {
-    float chunk_sum = 0;
-    std::fill(chunk_out.begin(), chunk_out.end(), 0.0f);
-    for (int64_t p = std::max(begin, first); p < std::min(begin + kChunkPositions, keys); ++p) {
-      const float e = math::softmax_weight(scores[p] - max);
-      chunk_sum += e;
-      const uint16_t* v =
-          at_page(p, args.v_offset) + layout.v_index(p % KvLayout::kPagePositions, 0);
-      for (size_t d = 0; d < chunk_out.size(); ++d)
-        chunk_out[d] = std::fma(e, math::widen_f16(v[d]), chunk_out[d]);
-    }
-    sum += chunk_sum;
-    for (size_t d = 0; d < chunk_out.size(); ++d) out[d] += chunk_out[d];
+  void run() const {
+    const int64_t begin = std::max(args_.chunk_begin, seen_.first_chunk());
+    const int64_t end = std::min(args_.chunk_end, seen_.end_chunk());
+    if ((args_.parts & AttentionArgs::kScores) != 0)
+      for (int64_t chunk = begin; chunk < end; ++chunk) find_scores(chunk);
+    if ((args_.parts & AttentionArgs::kValues) != 0)
+      for (int64_t chunk = begin; chunk < end; ++chunk) sum_values(chunk);
+    if ((args_.parts & AttentionArgs::kOutput) != 0) add_chunks();
   }
-  for (int64_t d = 0; d < spec.head_dim; ++d) out[d] /= sum;
-}
+
+ private:
+  float* record(int64_t chunk) const { return args_.scores + scratch_.record(chunk, row_); }
+  const uint16_t* at_page(int64_t p, int64_t offset) const {
+    return args_.pages[p / KvLayout::kPagePositions] + offset;
+  }
+
+  void find_scores(int64_t chunk) const {
+    const float* q = args_.q + row_ * args_.q_stride + head_ * spec_.head_dim;
+    float* scores = record(chunk) + scratch_.scores(head_);
+    const SeenPositions seen = seen_.in_chunk(chunk);
+    for (int64_t p = seen.begin; p < seen.end; ++p) {
+      const uint16_t* k = at_page(p, args_.k_offset);
+      float dot = 0;
+      for (int64_t d = 0; d < spec_.head_dim; ++d)
+        dot = std::fma(q[d], math::widen_f16(k[layout_.k_index(p % KvLayout::kPagePositions, d)]),
+                       dot);
+      scores[p % kAttentionChunk] = dot * spec_.scale;
+    }
+    record(chunk)[scratch_.largest(head_)] =
+        *std::max_element(scores + seen.begin % kAttentionChunk,
+                          scores + seen.begin % kAttentionChunk + seen.end - seen.begin);
+  }
+
+  void sum_values(int64_t chunk) const {
+    float max = record(seen_.first_chunk())[scratch_.largest(head_)];
+    for (int64_t each = seen_.first_chunk(); each < seen_.end_chunk(); ++each)
+      max = std::max(max, record(each)[scratch_.largest(head_)]);
+
+    const float* scores = record(chunk) + scratch_.scores(head_);
+    float* values = record(chunk) + scratch_.values(head_);
+    float& sum = record(chunk)[scratch_.sum(head_)] = 0;
+    std::fill_n(values, spec_.head_dim, 0.0f);
+    const SeenPositions seen = seen_.in_chunk(chunk);
+    for (int64_t p = seen.begin; p < seen.end; ++p) {
+      const float e = math::softmax_weight(scores[p % kAttentionChunk] - max);
+      sum += e;
+      const uint16_t* v =
+          at_page(p, args_.v_offset) + layout_.v_index(p % KvLayout::kPagePositions, 0);
+      for (int64_t d = 0; d < spec_.head_dim; ++d)
+        values[d] = std::fma(e, math::widen_f16(v[d]), values[d]);
+    }
+  }
+
+  void add_chunks() const {
+    float* out = args_.out + row_ * args_.out_stride + head_ * spec_.head_dim;
+    float sum = 0;
+    std::fill_n(out, spec_.head_dim, 0.0f);
+    for (int64_t chunk = seen_.first_chunk(); chunk < seen_.end_chunk(); ++chunk) {
+      sum += record(chunk)[scratch_.sum(head_)];
+      const float* values = record(chunk) + scratch_.values(head_);
+      for (int64_t d = 0; d < spec_.head_dim; ++d) out[d] += values[d];
+    }
+    for (int64_t d = 0; d < spec_.head_dim; ++d) out[d] /= sum;
+  }
+
+  const AttentionSpec& spec_;
+  const AttentionArgs& args_;
+  const AttentionScratch scratch_;
+  const KvLayout layout_{.head_dim = spec_.head_dim};
+  const int64_t row_, head_;
+  const SeenPositions seen_;
+};
 
 }  // namespace
 
 void attention(const AttentionSpec& spec, const AttentionArgs& args) {
   for (int64_t row = 0; row < args.rows; ++row)
-    for (int64_t head = 0; head < args.heads; ++head)
-      attend(spec, args, args.q + row * args.q_stride + head * spec.head_dim,
-             args.out + row * args.out_stride + head * spec.head_dim, args.position + row);
+    for (int64_t head = 0; head < spec.q_per_kv; ++head) Query(spec, args, row, head).run();
 }
 
 }  // namespace bitnetc::reference

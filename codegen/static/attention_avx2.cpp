@@ -5,15 +5,16 @@
 // Scores     SIMD lanes are keys: a page of 4 blocks = 64 keys = 8 accumulators per loop over d,
 //            then single blocks. A block is read whole: a page is whole blocks. Scores of absent
 //            keys are unused.
-// Values     SIMD lanes are d: up to 8 vectors of out per loop over all positions. When d is no
-//            multiple of 8 the last vector overlaps the one before it and computes the same bits
-//            again.
+// Values     SIMD lanes are d: up to 8 vectors of a chunk's sums per loop over its positions. When
+//            d is no multiple of 8 the last vector overlaps the one before it and computes the same
+//            bits again.
 // Reference  codegen/reference/attention.cpp
 
 #include "codegen/static/exp_each.h"
 #include "codegen/static/static_kernels.h"
 #include "codegen/static/vectors_avx2.h"
 #include "codegen/static/vectors_ymm.h"
+#include "runtime/attention_scratch.h"
 #include "runtime/kv_cache.h"
 #include "runtime/rounding.h"
 
@@ -21,12 +22,19 @@ namespace bitnetc {
 
 namespace {
 
-constexpr int64_t kChunkPositions = 256;
 constexpr int64_t kKeys = KvLayout::kKeyBlock;
+constexpr int64_t kPage = KvLayout::kPagePositions;
 
-// [begin, end)
-struct Positions {
-  int64_t begin, end;
+// One query head of one row.
+struct Query {
+  const AttentionSpec& spec;
+  const AttentionArgs& args;
+  AttentionScratch scratch;
+  int64_t row, head;
+  SeenPositions seen;
+
+  float* record(int64_t chunk) const { return args.scores + scratch.record(chunk, row); }
+  float* scores(int64_t chunk) const { return record(chunk) + scratch.scores(head); }
 };
 
 // scores[0 .. 16 * kBlocks) of the key blocks from `keys` on.
@@ -49,25 +57,6 @@ void score_blocks(const AttentionSpec& spec, const float* q, const uint16_t* key
     _mm256_storeu_ps(scores + j * kVector, _mm256_mul_ps(dot[j], scale));
 }
 
-// Scores of the whole pages from that of position `seen` on, the first that is seen.
-void score_keys(const AttentionSpec& spec, const AttentionArgs& args, const float* q, int64_t seen,
-                int64_t position) {
-  constexpr int64_t kPageBlocks = KvLayout::kPagePositions / kKeys;
-  const int64_t blocks = position / kKeys + 1;
-  const int64_t block_elements = spec.head_dim * kKeys;
-  for (int64_t first = seen / KvLayout::kPagePositions * kPageBlocks; first < blocks;
-       first += kPageBlocks) {
-    const uint16_t* page = args.pages[first / kPageBlocks] + args.k_offset;
-    float* scores = args.scores + first * kKeys;
-    if (first + kPageBlocks <= blocks) {
-      score_blocks<kPageBlocks>(spec, q, page, scores);
-      continue;
-    }
-    for (int64_t block = 0; first + block < blocks; ++block)
-      score_blocks<1>(spec, q, page + block * block_elements, scores + block * kKeys);
-  }
-}
-
 float max_score(const float* scores, int64_t count) {
   float max = scores[0];
   int64_t p = 0;
@@ -83,6 +72,30 @@ float max_score(const float* scores, int64_t count) {
   return max;
 }
 
+// Scores of the chunk, whole blocks from the first that is seen on, and their largest.
+void find_scores(const Query& query, int64_t chunk) {
+  constexpr int64_t kPageBlocks = kPage / kKeys;
+  const AttentionArgs& args = query.args;
+  const float* q = args.q + query.row * args.q_stride + query.head * query.spec.head_dim;
+  const SeenPositions seen = query.seen.in_chunk(chunk);
+  float* const scores = query.scores(chunk) - chunk * kAttentionChunk;  // by position
+  const int64_t end = ceil_div(seen.end, kKeys), block_elements = query.spec.head_dim * kKeys;
+  for (int64_t block = seen.begin / kKeys; block < end;) {
+    const int64_t in_page = block % kPageBlocks;
+    const uint16_t* keys =
+        args.pages[block / kPageBlocks] + args.k_offset + in_page * block_elements;
+    if (in_page == 0 && block + kPageBlocks <= end) {
+      score_blocks<kPageBlocks>(query.spec, q, keys, scores + block * kKeys);
+      block += kPageBlocks;
+    } else {
+      score_blocks<1>(query.spec, q, keys, scores + block * kKeys);
+      ++block;
+    }
+  }
+  query.record(chunk)[query.scratch.largest(query.head)] =
+      max_score(scores + seen.begin, seen.end - seen.begin);
+}
+
 // math::softmax_weight in every lane.
 __m256 weigh_score(__m256 below_max) {
   const __m256 least = _mm256_set1_ps(-64.0f);
@@ -90,86 +103,114 @@ __m256 weigh_score(__m256 below_max) {
   return _mm256_and_ps(counts, exp_each<Ymm>(_mm256_max_ps(least, below_max)));
 }
 
-// scores -> weights. Runs to the end of the last vector; scratch is padded to whole chunks.
+// scores -> weights. Runs to the end of the last vector: a chunk is whole vectors.
 void weigh_scores(float* scores, int64_t count, float max) {
   const __m256 max_each = _mm256_set1_ps(max);
   for (int64_t p = 0; p < count; p += kVector)
     _mm256_storeu_ps(scores + p, weigh_score(_mm256_sub_ps(_mm256_loadu_ps(scores + p), max_each)));
 }
 
-// kVectors vectors of out, at columns `column`, `column` + 8, ... and the last one at
-// `last_column`, over the positions `seen`. Chunks begin at multiples of their size.
-template <int kVectors>
-void weigh_values(int64_t head_dim, const AttentionArgs& args, float* out, Positions seen,
-                  int64_t column, int64_t last_column) {
-  const float* e = args.scores;
-  __m256 total[kVectors];
-  for (__m256& vector : total) vector = _mm256_setzero_ps();
-  __m128 total_sum = _mm_setzero_ps();
-  for (int64_t begin = seen.begin; begin < seen.end;) {
-    const int64_t chunk_end = (begin / kChunkPositions + 1) * kChunkPositions;
-    const int64_t end = chunk_end < seen.end ? chunk_end : seen.end;
-    __m256 chunk[kVectors];
-    for (__m256& vector : chunk) vector = _mm256_setzero_ps();
-    __m128 chunk_sum = _mm_setzero_ps();
-    while (begin < end) {
-      const int64_t in_page = begin % KvLayout::kPagePositions;
-      const uint16_t* v =
-          args.pages[begin / KvLayout::kPagePositions] + args.v_offset + in_page * head_dim;
-      const int64_t page_end = begin - in_page + KvLayout::kPagePositions;
-      const int64_t last = page_end < end ? page_end : end;
-      for (; begin < last; ++begin, v += head_dim) {
-        const __m256 e_p = _mm256_broadcast_ss(e + begin);
-        chunk_sum = _mm_add_ss(chunk_sum, _mm256_castps256_ps128(e_p));
-        for (int j = 0; j < kVectors - 1; ++j)
-          chunk[j] = _mm256_fmadd_ps(e_p, load_widened<FloatType::kF16>(v, column + j * kVector),
-                                     chunk[j]);
-        chunk[kVectors - 1] = _mm256_fmadd_ps(e_p, load_widened<FloatType::kF16>(v, last_column),
-                                              chunk[kVectors - 1]);
-      }
-    }
-    for (int j = 0; j < kVectors; ++j) total[j] = _mm256_add_ps(total[j], chunk[j]);
-    total_sum = _mm_add_ss(total_sum, chunk_sum);
+float largest_score(const Query& query) {
+  float max = query.record(query.seen.first_chunk())[query.scratch.largest(query.head)];
+  for (int64_t chunk = query.seen.first_chunk(); chunk < query.seen.end_chunk(); ++chunk) {
+    const float each = query.record(chunk)[query.scratch.largest(query.head)];
+    max = each > max ? each : max;
   }
-  const __m256 divisor = _mm256_broadcastss_ps(total_sum);
-  for (int j = 0; j < kVectors - 1; ++j)
-    _mm256_storeu_ps(out + column + j * kVector, _mm256_div_ps(total[j], divisor));
-  _mm256_storeu_ps(out + last_column, _mm256_div_ps(total[kVectors - 1], divisor));
+  return max;
 }
 
-using WeighValues = void (*)(int64_t, const AttentionArgs&, float*, Positions, int64_t, int64_t);
+// kVectors vectors of the chunk's sums, at columns `column`, `column` + 8, ... and the last one at
+// `last_column`; the sum of its weights.
+template <int kVectors>
+void weigh_values(const Query& query, int64_t chunk, int64_t column, int64_t last_column) {
+  const int64_t head_dim = query.spec.head_dim;
+  const float* weights = query.scores(chunk) - chunk * kAttentionChunk;  // by position
+  const SeenPositions seen = query.seen.in_chunk(chunk);
+  __m256 sums[kVectors];
+  for (__m256& vector : sums) vector = _mm256_setzero_ps();
+  __m128 weight_sum = _mm_setzero_ps();
+  for (int64_t begin = seen.begin; begin < seen.end;) {
+    const int64_t in_page = begin % kPage;
+    const uint16_t* v = query.args.pages[begin / kPage] + query.args.v_offset + in_page * head_dim;
+    const int64_t page_end = begin - in_page + kPage;
+    const int64_t last = page_end < seen.end ? page_end : seen.end;
+    for (; begin < last; ++begin, v += head_dim) {
+      const __m256 weight = _mm256_broadcast_ss(weights + begin);
+      weight_sum = _mm_add_ss(weight_sum, _mm256_castps256_ps128(weight));
+      for (int j = 0; j < kVectors - 1; ++j)
+        sums[j] = _mm256_fmadd_ps(weight, load_widened<FloatType::kF16>(v, column + j * kVector),
+                                  sums[j]);
+      sums[kVectors - 1] = _mm256_fmadd_ps(weight, load_widened<FloatType::kF16>(v, last_column),
+                                           sums[kVectors - 1]);
+    }
+  }
+  float* const values = query.record(chunk) + query.scratch.values(query.head);
+  for (int j = 0; j < kVectors - 1; ++j) _mm256_storeu_ps(values + column + j * kVector, sums[j]);
+  _mm256_storeu_ps(values + last_column, sums[kVectors - 1]);
+  _mm_store_ss(query.record(chunk) + query.scratch.sum(query.head), weight_sum);
+}
+
+using WeighValues = void (*)(const Query&, int64_t, int64_t, int64_t);
 constexpr int64_t kMostVectors = 8;
 constexpr WeighValues kWeighValues[kMostVectors] = {
     weigh_values<1>, weigh_values<2>, weigh_values<3>, weigh_values<4>,
     weigh_values<5>, weigh_values<6>, weigh_values<7>, weigh_values<8>};
 
-void attend(const AttentionSpec& spec, const AttentionArgs& args, const float* q, float* out,
-            int64_t position) {
-  const int64_t keys = position + 1;
-  const Positions seen{.begin = spec.window > 0 && spec.window < keys ? keys - spec.window : 0,
-                       .end = keys};
-  score_keys(spec, args, q, seen.begin, position);
-  const float max = max_score(args.scores + seen.begin, seen.end - seen.begin);
+void sum_values(const Query& query, int64_t chunk, float max) {
+  const SeenPositions seen = query.seen.in_chunk(chunk);
   // Whole vectors: weights in front of the first position are not read.
-  const int64_t first_vector = seen.begin / kVector * kVector;
-  weigh_scores(args.scores + first_vector, seen.end - first_vector, max);
-
-  const int64_t d = spec.head_dim;
+  const int64_t first = seen.begin / kVector * kVector;
+  weigh_scores(query.scores(chunk) + first % kAttentionChunk, seen.end - first, max);
+  const int64_t d = query.spec.head_dim;
   for (int64_t column = 0; column < d; column += kMostVectors * kVector) {
     const int64_t left = ceil_div(d - column, kVector);
     const int64_t vectors = left < kMostVectors ? left : kMostVectors;
     const int64_t last = column + (vectors - 1) * kVector;
-    kWeighValues[vectors - 1](d, args, out, seen, column, last + kVector <= d ? last : d - kVector);
+    kWeighValues[vectors - 1](query, chunk, column, last + kVector <= d ? last : d - kVector);
   }
+}
+
+// Chunks are added in ascending order, a vector of columns at a time.
+void add_chunks(const Query& query) {
+  const int64_t d = query.spec.head_dim;
+  float* const out = query.args.out + query.row * query.args.out_stride + query.head * d;
+  for (int64_t column = 0; column < d; column += kVector) {
+    const int64_t at = column + kVector <= d ? column : d - kVector;
+    __m256 total = _mm256_setzero_ps(), sum = _mm256_setzero_ps();
+    for (int64_t chunk = query.seen.first_chunk(); chunk < query.seen.end_chunk(); ++chunk) {
+      const float* record = query.record(chunk);
+      sum = _mm256_add_ps(sum, _mm256_broadcast_ss(record + query.scratch.sum(query.head)));
+      total = _mm256_add_ps(total, _mm256_loadu_ps(record + query.scratch.values(query.head) + at));
+    }
+    _mm256_storeu_ps(out + at, _mm256_div_ps(total, sum));
+  }
+}
+
+void attend(const Query& query) {
+  const AttentionArgs& args = query.args;
+  const int64_t first = query.seen.first_chunk(), last = query.seen.end_chunk();
+  const int64_t begin = args.chunk_begin > first ? args.chunk_begin : first;
+  const int64_t end = args.chunk_end < last ? args.chunk_end : last;
+  if ((args.parts & AttentionArgs::kScores) != 0)
+    for (int64_t chunk = begin; chunk < end; ++chunk) find_scores(query, chunk);
+  if ((args.parts & AttentionArgs::kValues) != 0) {
+    const float max = largest_score(query);
+    for (int64_t chunk = begin; chunk < end; ++chunk) sum_values(query, chunk, max);
+  }
+  if ((args.parts & AttentionArgs::kOutput) != 0) add_chunks(query);
 }
 
 }  // namespace
 
 void attention_avx2(const AttentionSpec& spec, const AttentionArgs& args) {
   for (int64_t row = 0; row < args.rows; ++row)
-    for (int64_t head = 0; head < args.heads; ++head)
-      attend(spec, args, args.q + row * args.q_stride + head * spec.head_dim,
-             args.out + row * args.out_stride + head * spec.head_dim, args.position + row);
+    for (int64_t head = 0; head < spec.q_per_kv; ++head)
+      attend({.spec = spec,
+              .args = args,
+              .scratch = {.head_dim = spec.head_dim, .heads = spec.q_per_kv},
+              .row = row,
+              .head = head,
+              .seen = seen_from(args.position + row, spec.window)});
 }
 
 }  // namespace bitnetc

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "codegen/x64/matmul_program.h"
-#include "runtime/exec_memory.h"
 
 namespace bitnetc::x64 {
 namespace {
@@ -12,23 +11,11 @@ constexpr int kMaxUnroll = 16;
 constexpr int kMaxPrefetchBytes = 1 << 18;
 constexpr int kMaxTilesPerStep = 8;
 
-// The only place where a failure of the assembler becomes a Status.
 Result<Kernel> to_kernel(X64Code& program, const KernelRequest& request, const std::string& name,
                          const BuildSettings& settings) {
-  std::span<const uint8_t> code;
-  try {
-    code = program.emit(settings.poison);
-  } catch (const Xbyak::Error& error) {
-    return make_error(StatusCode::kUnsupported, "{}: Xbyak: {}", name, error.what());
-  }
-  BITNETC_ASSIGN_OR_RETURN(std::shared_ptr<const ExecMemory> memory, publish_code(code));
-  const uint8_t* const address = memory->span().rx;
-  settings.tell_observer({.name = name,
-                          .spec_text = spec_name(request.spec),
-                          .plan_text = plan_name(request.plan),
-                          .assembly = {},
-                          .code = {address, code.size()}});
-  const auto entry = reinterpret_cast<Kernel::Entry>(reinterpret_cast<uintptr_t>(address));
+  BITNETC_ASSIGN_OR_RETURN(auto memory, publish_program(program, request, name, settings));
+  const auto entry =
+      reinterpret_cast<Kernel::Entry>(reinterpret_cast<uintptr_t>(memory->span().rx));
   return Kernel(name, entry, nullptr, std::move(memory));
 }
 
@@ -158,6 +145,25 @@ class OperationGenerator final : public Generator {
 };
 
 }  // namespace
+
+Result<std::shared_ptr<const ExecMemory>> publish_program(X64Code& program,
+                                                          const KernelRequest& request,
+                                                          const std::string& name,
+                                                          const BuildSettings& settings) {
+  std::span<const uint8_t> code;
+  try {
+    code = program.emit(settings.poison);
+  } catch (const Xbyak::Error& error) {
+    return make_error(StatusCode::kUnsupported, "{}: Xbyak: {}", name, error.what());
+  }
+  BITNETC_ASSIGN_OR_RETURN(std::shared_ptr<const ExecMemory> memory, publish_code(code));
+  settings.tell_observer({.name = name,
+                          .spec_text = spec_name(request.spec),
+                          .plan_text = plan_name(request.plan),
+                          .assembly = {},
+                          .code = {memory->span().rx, code.size()}});
+  return memory;
+}
 
 std::string LayoutSet::describe() const {
   std::string text;

@@ -11,8 +11,16 @@
 #include "codegen/kernel_builder.h"
 #include "codegen/matmul_plans.h"
 #include "codegen/x64/x64_code.h"
+#include "runtime/exec_memory.h"
 
 namespace bitnetc::x64 {
+
+// Has the program written, published and made known. The only place where a failure of the
+// assembler becomes a Status.
+Result<std::shared_ptr<const ExecMemory>> publish_program(X64Code& program,
+                                                          const KernelRequest& request,
+                                                          const std::string& name,
+                                                          const BuildSettings& settings);
 
 // The layouts a family reads.
 class LayoutSet {

@@ -1,7 +1,5 @@
-// The hand-scheduled x86-64 generators, one per tier; codegen/kernels.inc lists them. Each makes i8
-// x ternary matrix products over the i2_s layout for 1 to 8 tokens: one token is bound by memory or
-// by decoding, more tokens share each decoded weight. Present only in builds for x86-64. Their code
-// is generated on any x86-64 machine; running it needs the tier.
+// The hand-scheduled x86-64 generators, one per tier; codegen/kernels.inc lists them. Present only
+// in builds for x86-64. Their code is generated on any x86-64 machine; running it needs the tier.
 #pragma once
 
 #include <memory>
@@ -10,6 +8,8 @@
 
 namespace bitnetc {
 
+// i8 x ternary matrix products for 1 to 8 tokens: one token is bound by memory or by decoding, more
+// tokens share each decoded weight.
 std::unique_ptr<Generator> make_x64_matmul_i2s_avx2();
 std::unique_ptr<Generator> make_x64_matmul_i2s_avxvnni();
 std::unique_ptr<Generator> make_x64_matmul_i2s_avx512vnni();
@@ -35,5 +35,9 @@ std::unique_ptr<Generator> make_x64_panel_avx2();
 std::unique_ptr<Generator> make_x64_panel_avxvnni();
 std::unique_ptr<Generator> make_x64_panel_avx512vnni();
 std::unique_ptr<Generator> make_x64_panel_amx();
+
+// Attention, for head dims of whole vectors.
+std::unique_ptr<Generator> make_x64_attention_avx2();
+std::unique_ptr<Generator> make_x64_attention_avx512();
 
 }  // namespace bitnetc

@@ -13,6 +13,8 @@ std::vector<Operand> step_operands(const KernelSpec& spec, const ModelConfig& co
     if (embed != nullptr && operand.role == Role::kWeight)
       operand.fixed = config.vocab_size * embed->k;
     if (attention && operand.per_row > 0) operand.per_row = config.q_heads * config.head_dim;
+    // A program says that there is scratch; how much of it kernels want, link() knows.
+    if (attention && operand.role == Role::kScratch) operand.per_position = 1;
     list.push_back(operand);
   }
   if (rope != nullptr)

@@ -19,7 +19,7 @@ struct MemoryPlan {
   std::vector<BufferInfo> buffers;
   std::vector<ValueBuffers> of_value;  // by fused value
   int row_absmax = -1;                 // one f32 per row and worker; -1: no step leaves any
-  int scores = -1;                     // one f32 per position and worker; -1: no attention
+  int scores = -1;                     // scratch of attention, which link() widens; -1: none
 };
 
 MemoryPlan plan_memory(const FusedGraph& graph);

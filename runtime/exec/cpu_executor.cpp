@@ -16,9 +16,6 @@
 namespace bitnetc {
 namespace {
 
-// Score buffers are rounded up to whole softmax chunks (docs/numerics.md).
-constexpr int64_t kSoftmaxChunk = 256;
-
 // The memory behind one program buffer; grows with the largest pass so far.
 class BufferMemory {
  public:
@@ -27,7 +24,7 @@ class BufferMemory {
   Pass::Storage reserve(int64_t rows, int64_t positions, int64_t workers) {
     const auto element_bytes = static_cast<int64_t>(bitnetc::element_bytes(info_.type));
     const int64_t wanted = info_.fixed + info_.per_row * rows +
-                           info_.per_position * round_up(positions, kSoftmaxChunk);
+                           info_.per_position * round_up(positions, kAttentionChunk);
     if (wanted > elements_) {
       // Workers' copies begin on cache lines of their own.
       elements_ = info_.per_worker
@@ -84,6 +81,7 @@ struct CpuExecutor::Impl {
   Status check(std::span<const BatchRow> batch) const;
   Status reserve_pages(std::span<const BatchRow> batch);
   void prepare(std::span<const BatchRow> batch);
+  void find_runs();
   bool walk(std::span<const std::unique_ptr<const LinkedStep>> steps, const CancelToken* cancel);
   void call_tap(const LinkedStep& step) const;
   Status check_logits() const;
@@ -103,6 +101,7 @@ struct CpuExecutor::Impl {
   // Of the current or last pass.
   Pass pass;
   std::vector<Pass::Row> rows;
+  std::vector<Pass::Run> runs;
   std::vector<int32_t> scored;
   std::vector<int32_t> scored_index;  // by row; -1: not scored
   std::vector<LogitsNeed> needs;      // of the scored rows
@@ -213,6 +212,7 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
   if (tap && normed.size() < rows.size() * static_cast<size_t>(widest))
     normed = Buffer<float>(rows.size() * static_cast<size_t>(widest));
   pass = Pass{.rows = rows,
+              .runs = {},
               .scored = scored,
               .storage = storage,
               .ropes = rope_tables,
@@ -222,6 +222,26 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
               .normed = tap ? normed.data() : nullptr,
               .normed_stride = widest};
   if (pass.screen != nullptr) pass.screen->begin(needs);
+  find_runs();
+}
+
+// Runs are as long as leaves enough of them for all workers.
+void CpuExecutor::Impl::find_runs() {
+  runs.clear();
+  const int64_t most = std::clamp<int64_t>(
+      std::ssize(rows) * pass.kv.kv_heads / pass.enough_units(), 1, kMostAttentionRows);
+  for (int64_t i = 0; i < std::ssize(rows); ++i) {
+    const Pass::Row& row = rows[static_cast<size_t>(i)];
+    const bool goes_on = i > 0 && runs.back().rows < most &&
+                         row.pages == rows[static_cast<size_t>(i) - 1].pages &&
+                         row.position == rows[static_cast<size_t>(i) - 1].position + 1;
+    if (goes_on) {
+      ++runs.back().rows;
+    } else {
+      runs.push_back({.row = i, .rows = 1});
+    }
+  }
+  pass.runs = runs;
 }
 
 // All workers walk the same steps and meet after each one. Whether the pass ran to its end.

@@ -19,6 +19,9 @@ class Pass {
     int64_t position = 0;
     uint16_t* const* pages = nullptr;  // of its sequence, by position / KvLayout::kPagePositions
   };
+  struct Run {  // rows of one sequence at consecutive positions, at most kMostAttentionRows
+    int64_t row = 0, rows = 0;
+  };
   struct Storage {  // of one buffer
     uint8_t* base = nullptr;
     int64_t element_bytes = 0;
@@ -32,7 +35,11 @@ class Pass {
     int64_t half = 0;
   };
 
+  // With fewer units for each worker, one that takes longer than the others is waited for.
+  static constexpr int64_t kUnitsPerWorker = 4;
+
   std::span<const Row> rows;
+  std::span<const Run> runs;        // all rows in order; shorter ones where units would be few
   std::span<const int32_t> scored;  // the rows whose logits are wanted, ascending
   std::span<const Storage> storage;
   std::span<const RopeTable> ropes;
@@ -42,6 +49,7 @@ class Pass {
   float* normed = nullptr;  // f32 [row][normed_stride]: where taps want normed values; else null
   int64_t normed_stride = 0;
 
+  int64_t enough_units() const { return kUnitsPerWorker * workers; }
   // Rows that a step runs for.
   int64_t rows_of(const LinkedStep& step) const {
     return static_cast<int64_t>(step.scored() ? scored.size() : rows.size());

@@ -1,5 +1,7 @@
 #include "runtime/steps/attention_steps.h"
 
+#include <atomic>
+
 namespace bitnetc {
 
 void RopeAppendStep::run(const Pass& pass, Range units, int /*worker*/) const {
@@ -17,36 +19,115 @@ void RopeAppendStep::run(const Pass& pass, Range units, int /*worker*/) const {
   }
 }
 
-int64_t AttentionStep::heads_per_unit(const Pass& pass) const {
-  // With fewer units per worker than this, one that takes longer than the others is waited for.
-  constexpr int64_t kUnitsPerWorker = 4;
-  const bool enough = pass.rows_of(*this) * pass.kv.kv_heads >= kUnitsPerWorker * pass.workers;
-  return enough ? operands_.q_per_kv : 1;
+// ---- what is shared
+
+bool AttentionWork::is_shared(const Pass& pass) const {
+  return pass.workers > 1 && pass.rows_of(*this) * pass.kv.kv_heads < pass.enough_units() &&
+         most_chunks(pass) > 1;
+}
+
+int64_t AttentionWork::most_chunks(const Pass& pass) const {
+  int64_t most = 0;
+  for (int64_t row = 0; row < pass.rows_of(*this); ++row) {
+    const SeenPositions each = seen(pass, row);
+    most = std::max(most, each.end_chunk() - each.first_chunk());
+  }
+  return most;
+}
+
+template <typename Body>
+void AttentionWork::for_each_pair(const Pass& pass, Range units, Body body) const {
+  const int64_t most = most_chunks(pass);
+  for (int64_t unit = units.begin; unit < units.end;) {
+    const int64_t pair = unit / most, pair_end = (pair + 1) * most;
+    const int64_t next = std::min(units.end, pair_end);
+    const SeenPositions positions = seen(pass, pair / pass.kv.kv_heads);
+    const int64_t begin = positions.first_chunk() + unit % most;
+    const SharedChunks chunks{.pair = pair,
+                              .seen = positions,
+                              .begin = begin,
+                              .end = std::min(begin + next - unit, positions.end_chunk())};
+    if (chunks.begin < chunks.end) body(chunks);
+    unit = next;
+  }
+}
+
+AttentionArgs AttentionWork::args(const Pass& pass, int64_t row, int64_t rows, int64_t kv_head,
+                                  float* scores) const {
+  const Pass::Row& first = pass.rows[static_cast<size_t>(row)];
+  const int64_t column = kv_head * operands_.q_per_kv * pass.kv.head_dim;
+  return {.q = pass.at<float>(*this, operands_.q, row) + column,
+          .out = pass.at<float>(*this, operands_.out, row) + column,
+          .pages = first.pages,
+          .k_offset = pass.kv.k_offset(operands_.layer, kv_head),
+          .v_offset = pass.kv.v_offset(operands_.layer, kv_head),
+          .scores = scores,
+          .position = first.position,
+          .rows = rows,
+          .q_stride = pass.stride(operands_.q),
+          .out_stride = pass.stride(operands_.out)};
+}
+
+AttentionArgs AttentionWork::args(const Pass& pass, const SharedChunks& chunks,
+                                  AttentionArgs::Part part) const {
+  AttentionArgs args =
+      this->args(pass, chunks.pair / pass.kv.kv_heads, 1, chunks.pair % pass.kv.kv_heads,
+                 shared_scratch(pass, chunks.pair));
+  args.chunk_begin = chunks.begin;
+  args.chunk_end = chunks.end;
+  args.parts = part;
+  return args;
+}
+
+// Each worker's scratch has records for kMostAttentionRows rows; here each of them is a pair's,
+// whoever works on it. There are fewer pairs than that: is_shared().
+float* AttentionWork::shared_scratch(const Pass& pass, int64_t pair) const {
+  static_assert(Pass::kUnitsPerWorker <= kMostAttentionRows);
+  const auto worker = static_cast<int>(pair / kMostAttentionRows);
+  return pass.at<float>(*this, operands_.scores, 0, worker) +
+         scratch(pass).record(0, pair % kMostAttentionRows);
+}
+
+int32_t& AttentionWork::done(const Pass& pass, const SharedChunks& chunks) const {
+  const AttentionScratch records = scratch(pass);
+  float* const record =
+      shared_scratch(pass, chunks.pair) + records.record(chunks.seen.first_chunk(), 0);
+  return *reinterpret_cast<int32_t*>(record + records.done());
+}
+
+// ---- the steps
+
+int64_t AttentionScoresStep::units(const Pass& pass) const {
+  return is_shared(pass) ? shared_units(pass) : 0;
+}
+
+void AttentionScoresStep::run(const Pass& pass, Range units, int /*worker*/) const {
+  for_each_pair(pass, units, [&](const SharedChunks& chunks) {
+    if (chunks.begin == chunks.seen.first_chunk()) done(pass, chunks) = 0;
+    kernel()(args(pass, chunks, AttentionArgs::kScores));
+  });
 }
 
 int64_t AttentionStep::units(const Pass& pass) const {
-  return pass.rows_of(*this) * pass.kv.kv_heads * operands_.q_per_kv / heads_per_unit(pass);
+  return is_shared(pass) ? shared_units(pass) : std::ssize(pass.runs) * pass.kv.kv_heads;
 }
 
 void AttentionStep::run(const Pass& pass, Range units, int worker) const {
-  const int64_t heads = heads_per_unit(pass);
-  const int64_t per_row = pass.kv.kv_heads * operands_.q_per_kv / heads;
+  if (is_shared(pass)) {
+    for_each_pair(pass, units, [&](const SharedChunks& chunks) {
+      kernel()(args(pass, chunks, AttentionArgs::kValues));
+      const auto finished = static_cast<int32_t>(chunks.end - chunks.begin);
+      const int32_t before =
+          std::atomic_ref(done(pass, chunks)).fetch_add(finished, std::memory_order_acq_rel);
+      if (before + finished == chunks.seen.end_chunk() - chunks.seen.first_chunk())
+        kernel()(args(pass, chunks, AttentionArgs::kOutput));
+    });
+    return;
+  }
+  float* const scores = pass.at<float>(*this, operands_.scores, 0, worker);
   for (int64_t unit = units.begin; unit < units.end; ++unit) {
-    const int64_t i = unit / per_row, head = unit % per_row * heads;
-    const int64_t kv_head = head / operands_.q_per_kv;
-    const Pass::Row& row = pass.rows[static_cast<size_t>(i)];
-    const int64_t column = head * pass.kv.head_dim;
-    kernel()(AttentionArgs{.q = pass.at<float>(*this, operands_.q, i) + column,
-                           .out = pass.at<float>(*this, operands_.out, i) + column,
-                           .pages = row.pages,
-                           .k_offset = pass.kv.k_offset(operands_.layer, kv_head),
-                           .v_offset = pass.kv.v_offset(operands_.layer, kv_head),
-                           .scores = pass.at<float>(*this, operands_.scores, 0, worker),
-                           .position = row.position,
-                           .rows = 1,
-                           .heads = heads,
-                           .q_stride = pass.stride(operands_.q),
-                           .out_stride = pass.stride(operands_.out)});
+    const Pass::Run& run = pass.runs[static_cast<size_t>(unit / pass.kv.kv_heads)];
+    kernel()(args(pass, run.row, run.rows, unit % pass.kv.kv_heads, scores));
   }
 }
 

@@ -29,7 +29,11 @@ TEST(Selection, TheBestTierOfTheTargetComesFirst) {
   EXPECT_EQ(first_choice(kMatmul, Isa::kAvx512Vnni), "x64_matmul_i2s_avx512vnni");
   EXPECT_EQ(first_choice(kMatmul, Isa::kAvxVnni), "x64_matmul_i2s_avxvnni");
   EXPECT_EQ(first_choice(kMatmul, Isa::kAvx2), "x64_matmul_i2s_avx2");
+  EXPECT_EQ(first_choice(AttentionSpec{.head_dim = 128, .scale = 1}, Isa::kAvx512Vnni),
+            "x64_attention_avx512");
   EXPECT_EQ(first_choice(AttentionSpec{.head_dim = 128, .scale = 1}, Isa::kAvx2),
+            "x64_attention_avx2");
+  EXPECT_EQ(first_choice(AttentionSpec{.head_dim = 100, .scale = 1}, Isa::kAvx2),
             "static_attention_avx2");
 }
 #endif

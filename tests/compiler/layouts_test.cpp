@@ -222,6 +222,8 @@ TEST_F(Layouts, KernelsForAnyNumberOfTokensAreSharedAndStepsCountOnce) {
     for (const LinkedKernel& kernel : report_.kernels) {
       int uses = 0;
       for (const auto& step : executable->steps) {
+        // Linked beside the step that the program has, with the same kernel.
+        if (dynamic_cast<const AttentionScoresStep*>(step.get()) != nullptr) continue;
         const auto* matmul = dynamic_cast<const MatmulStep*>(step.get());
         uses += matmul != nullptr ? std::ranges::count(kernel_names(*matmul), kernel.name) > 0
                                   : step->kernel().name() == kernel.name;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "codegen/reference/reference.h"
+#include "runtime/attention_scratch.h"
 #include "runtime/kv_cache.h"
 #include "runtime/math.h"
 #include "runtime/rounding.h"
@@ -34,7 +35,9 @@ struct Cache {
     std::vector<const uint16_t*> table;
     for (const auto& page : pages) table.push_back(page.data());
     std::vector<float> out(q.size());
-    std::vector<float> scores(round_up(static_cast<size_t>(position + 1), 256));
+    const AttentionScratch scratch{.head_dim = layout.head_dim};
+    std::vector<float> scores(static_cast<size_t>(scratch.elements_per_position() *
+                                                  round_up(position + 1, kAttentionChunk)));
     reference::attention({.head_dim = layout.head_dim, .window = window, .scale = scale},
                          {.q = q.data(),
                           .out = out.data(),
@@ -44,7 +47,6 @@ struct Cache {
                           .scores = scores.data(),
                           .position = position,
                           .rows = 1,
-                          .heads = 1,
                           .q_stride = layout.head_dim,
                           .out_stride = layout.head_dim});
     return out;

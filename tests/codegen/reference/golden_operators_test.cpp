@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "codegen/reference/reference.h"
+#include "runtime/attention_scratch.h"
 #include "runtime/kv_cache.h"
 #include "runtime/math.h"
 
@@ -68,7 +69,9 @@ TEST(ReferenceGoldenTest, RopeAndAttentionAgreeWithTheRecordedLayers) {
       .head_dim = kHeadDim, .q_per_kv = kQHeads / kKvHeads, .scale = 0.125f};
   const KvLayout layout{.kv_heads = kKvHeads, .head_dim = kHeadDim};
   const std::vector<double> frequencies = math::rope_frequencies(kHeadDim, kTheta);
-  std::vector<float> cos(frequencies.size()), sin(frequencies.size()), scratch(256);
+  const AttentionScratch records{.head_dim = kHeadDim, .heads = attention.q_per_kv};
+  std::vector<float> cos(frequencies.size()), sin(frequencies.size());
+  std::vector<float> scratch(static_cast<size_t>(records.chunk_elements()));
 
   for (int64_t layer = 0; layer < kLayers; ++layer) {
     const auto tensor = [&](const char* name) {
@@ -105,7 +108,6 @@ TEST(ReferenceGoldenTest, RopeAndAttentionAgreeWithTheRecordedLayers) {
                                          .scores = scratch.data(),
                                          .position = token,
                                          .rows = 1,
-                                         .heads = attention.q_per_kv,
                                          .q_stride = kHeadDim,
                                          .out_stride = kHeadDim});
       }

@@ -1,6 +1,7 @@
 #include <deque>
 
 #include "codegen/reference/reference.h"
+#include "runtime/attention_scratch.h"
 #include "runtime/kv_cache.h"
 #include "runtime/rounding.h"
 #include "tests/codegen/static/static_kernel_test.h"
@@ -19,7 +20,9 @@ void expect_same_bits(int64_t head_dim, int64_t position, float score_scale, Edg
   RandomValues random(static_cast<uint64_t>(head_dim * 100003 + position));
   const KvLayout layout{.kv_heads = 1, .head_dim = head_dim};
   GuardedBuffer<float> q(count_of(head_dim), edge), out(count_of(head_dim), edge);
-  GuardedBuffer<float> scores(round_up(count_of(position + 1), 256), edge);
+  const AttentionScratch scratch{.head_dim = head_dim};
+  GuardedBuffer<float> scores(
+      count_of(scratch.elements_per_position() * round_up(position + 1, kAttentionChunk)), edge);
   random.fill(q, score_scale);
   std::deque<GuardedBuffer<uint16_t>> memory;
   std::vector<const uint16_t*> pages;
@@ -47,7 +50,6 @@ void expect_same_bits(int64_t head_dim, int64_t position, float score_scale, Edg
                      .scores = expected_scores.data(),
                      .position = position,
                      .rows = 1,
-                     .heads = 1,
                      .q_stride = head_dim,
                      .out_stride = head_dim};
   reference::attention(spec, args);
