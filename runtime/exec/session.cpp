@@ -31,8 +31,14 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Executabl
   return std::unique_ptr<Session>(new Session(std::move(executor), complete));
 }
 
-Session::Session(std::unique_ptr<CpuExecutor> executor, const SessionOptions& options)
+Session::Session(std::shared_ptr<CpuExecutor> executor, const SessionOptions& options)
     : executor_(std::move(executor)), options_(options), sequence_(executor_->pool()) {}
+
+std::unique_ptr<Session> Session::fork() const {
+  std::unique_ptr<Session> fork(new Session(executor_, options_));
+  fork->sequence_ = sequence_.fork();
+  return fork;
+}
 
 // All tokens, so that nothing is appended where one of them cannot be.
 Status Session::check_tokens(std::span<const int32_t> tokens) const {

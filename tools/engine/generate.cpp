@@ -49,11 +49,13 @@ std::string StopMatcher::finish() {
 
 Result<GenerationResult> generate(Session& session, const Tokenizer& tokenizer,
                                   const GenerationRequest& request,
-                                  const std::function<void(std::string_view)>& on_text,
+                                  const std::function<bool(std::string_view)>& on_text,
                                   const CancelToken& cancel) {
   GenerationResult result;
   const Stopwatch since_start;
-  if (const Status status = session.append(request.prompt_ids, &cancel);
+  const auto missing =
+      std::span(request.prompt_ids).subspan(static_cast<size_t>(session.position()));
+  if (const Status status = session.append(missing, &cancel);
       status.code() == StatusCode::kCancelled) {
     result.stop_reason = StopReason::kInterrupted;
     return result;
@@ -67,9 +69,10 @@ Result<GenerationResult> generate(Session& session, const Tokenizer& tokenizer,
   StreamDecoder decoder(tokenizer);
   StopMatcher matcher(request.stop_strings);
   std::vector<int32_t> history = request.prompt_ids;
+  bool is_wanted = true;
   const auto show = [&](const std::string& text) {
     result.text += text;
-    if (!text.empty()) on_text(text);
+    if (is_wanted && !text.empty()) is_wanted = on_text(text);
   };
 
   Stopwatch since_first_token;
@@ -92,6 +95,10 @@ Result<GenerationResult> generate(Session& session, const Tokenizer& tokenizer,
     show(matcher.push(decoder.push(id)));
     if (matcher.matched()) {
       result.stop_reason = StopReason::kStopString;
+      break;
+    }
+    if (!is_wanted) {
+      result.stop_reason = StopReason::kInterrupted;
       break;
     }
     if (static_cast<int>(result.ids.size()) == request.max_tokens) break;

@@ -35,10 +35,12 @@ struct GenerationResult {
   int decode_passes = 0;             // tokens that were fed back
 };
 
-// `on_text` is given whole UTF-8 characters as soon as no stop string can begin with them.
+// A session that holds tokens already holds the first ones of the prompt, not all of them.
+// `on_text` is given whole UTF-8 characters as soon as no stop string can begin with them; where it
+// returns false, nothing more is generated (kInterrupted) or shown.
 Result<GenerationResult> generate(Session& session, const Tokenizer& tokenizer,
                                   const GenerationRequest& request,
-                                  const std::function<void(std::string_view)>& on_text,
+                                  const std::function<bool(std::string_view)>& on_text,
                                   const CancelToken& cancel);
 
 // Holds text back while it may be the beginning of a stop string.
