@@ -34,12 +34,6 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Executabl
 Session::Session(std::shared_ptr<CpuExecutor> executor, const SessionOptions& options)
     : executor_(std::move(executor)), options_(options), sequence_(executor_->pool()) {}
 
-std::unique_ptr<Session> Session::fork() const {
-  std::unique_ptr<Session> fork(new Session(executor_, options_));
-  fork->sequence_ = sequence_.fork();
-  return fork;
-}
-
 // All tokens, so that nothing is appended where one of them cannot be.
 Status Session::check_tokens(std::span<const int32_t> tokens) const {
   const int64_t vocab = executor_->executable().model->description().config.vocab_size;
@@ -101,6 +95,12 @@ Status Session::append_all_logits(std::span<const int32_t> tokens,
     }
   }
   return {};
+}
+
+std::unique_ptr<Session> Session::fork() const {
+  std::unique_ptr<Session> fork(new Session(executor_, options_));
+  fork->sequence_ = sequence_.fork();
+  return fork;
 }
 
 }  // namespace bitnetc

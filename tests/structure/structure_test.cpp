@@ -320,11 +320,14 @@ const std::vector<SourceFile>& sources() {
   return files;
 }
 
-// The Markdown of the tree. The root holds build folders too, so only its own files count.
+// The Markdown and Python of the tree. The root holds build folders too, so only its own files
+// count.
 std::vector<SourceFile> pages() {
   std::vector<SourceFile> found;
   const auto add = [&](const fs::directory_entry& entry) {
-    if (entry.path().extension() == ".md") found.push_back(read_source(root(), entry.path()));
+    const std::string extension = entry.path().extension().string();
+    if (extension == ".md" || extension == ".py")
+      found.push_back(read_source(root(), entry.path()));
   };
   for (const auto& entry : fs::directory_iterator(root())) add(entry);
   for (const char* folder : {"docs", "tools", "tests"})
