@@ -1,4 +1,6 @@
 // What the library shows to the dynamic linker: the functions of the header and nothing else.
+#include <algorithm>
+#include <cstddef>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -46,6 +48,28 @@ TEST(Exports, TheNameAndVersionsAgree) {
   EXPECT_EQ(headers.find("TEXTREL"), std::string::npos) << "code that is not shared";
   EXPECT_EQ(bitnetc_abi_version(), BITNETC_ABI_VERSION);
   EXPECT_STREQ(bitnetc_version(), BITNETC_VERSION);
+}
+
+// What ABI 0 promised where pointers and size_t have 64 bits: where fields are, and what numbers
+// mean. Structs may grow at their ends; then their first size is what kFirstSize
+// (tools/capi/structs.h) has to say.
+TEST(Exports, FieldsAndNumbersStayWhereTheyWere) {
+  static_assert(BITNETC_ABI_VERSION == 0, "a new ABI has numbers of its own below");
+  static_assert(offsetof(bitnetc_model_options, cancel) == 56);
+  static_assert(offsetof(bitnetc_model_info, has_chat_template) == 64);
+  static_assert(sizeof(bitnetc_chat_message) == 16, "an array of them cannot grow");
+  static_assert(offsetof(bitnetc_sampling, seed) == 48);
+  static_assert(offsetof(bitnetc_generate_options, cancel) == 64);
+  static_assert(offsetof(bitnetc_generation, decode_seconds) == 72);
+  static_assert(offsetof(bitnetc_embed_options, cancel) == 32);
+  static_assert(sizeof(bitnetc_status) == 4 && sizeof(bitnetc_stop_reason) == 4);
+  static_assert(BITNETC_INTERNAL == 12 && BITNETC_STOP_CALLBACK == 5 && BITNETC_NOTE_DETAIL == 1);
+  // What the first program had: its sizes are accepted for ever.
+  const size_t first_sizes[] = {sizeof(bitnetc_model_options), sizeof(bitnetc_model_info),
+                                sizeof(bitnetc_sampling),      sizeof(bitnetc_generate_options),
+                                sizeof(bitnetc_generation),    sizeof(bitnetc_embed_options)};
+  const size_t of_abi_0[] = {64, 72, 56, 72, 80, 40};
+  EXPECT_TRUE(std::ranges::equal(first_sizes, of_abi_0)) << "a struct has grown: see kFirstSize";
 }
 
 TEST(Exports, TheCommandDoesNotNeedTheLibrary) {
