@@ -119,7 +119,7 @@ typedef struct bitnetc_model_options {
   /* For compiled models, kernels, profiles. NULL: that of the command, $XDG_CACHE_HOME/bitnetc or
    * ~/.cache/bitnetc; "": nothing is kept. */
   const char* cache_dir;
-  const char* layout;                    /* of weights, "auto", "i2_s", ...; NULL: as compiled */
+  const char* layout;                    /* of weights: "auto", "i2s", ...; NULL: as compiled */
   bitnetc_note_callback on_note;         /* NULL: notes are dropped */
   bitnetc_progress_callback on_progress; /* NULL: none */
   void* user_data;                       /* of both */

@@ -103,7 +103,7 @@ Result<std::shared_ptr<OpenModel>> open_model(const std::string& name,
   const EngineOptions engine_options{
       .settings = {.cache_dir = cache_dir,
                    .program_dir = program_dir(),
-                   .build = {.store = &store, .notes = &notes}},
+                   .build = {.store = &store}},
       .plan = {.layout = options.layout ? options.layout : "", .threads = open->threads},
       .notes = &notes,
       .cancel = token_of(options.cancel)};
