@@ -102,12 +102,18 @@ TEST_F(ApiThreads, ASequenceInUseIsBusyAndSoAreItsForks) {
     auto& inside = *static_cast<Met*>(user_data);
     ++inside.calls;
     const int32_t id = 1;
+    const int32_t* tokens = nullptr;
+    const float* logits = nullptr;
+    size_t count = 0;
     bitnetc_sequence* fork = nullptr;
     for (const ApiSequence* each : {&inside.sequence, &inside.fork}) {
       EXPECT_FAILS(bitnetc_sequence_eval(each->get(), &id, 1, nullptr), BITNETC_BUSY,
                    "another call uses the sequence");
       EXPECT_EQ(bitnetc_sequence_truncate(each->get(), 0), BITNETC_BUSY);
       EXPECT_EQ(bitnetc_sequence_fork(each->get(), &fork), BITNETC_BUSY);
+      EXPECT_EQ(bitnetc_sequence_get_tokens(each->get(), &tokens, &count), BITNETC_BUSY);
+      EXPECT_EQ(bitnetc_sequence_get_logits(each->get(), &logits, &count), BITNETC_BUSY);
+      EXPECT_EQ(bitnetc_sequence_position(each->get()), -1);
       EXPECT_EQ(bitnetc_generate(each->get(), &id, 1, nullptr, nullptr), BITNETC_BUSY);
     }
     EXPECT_SUCCEEDS(bitnetc_sequence_eval(inside.apart.get(), &id, 1, nullptr));

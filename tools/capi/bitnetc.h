@@ -266,16 +266,17 @@ BITNETC_API bitnetc_status bitnetc_sequence_eval(bitnetc_sequence* sequence, con
 
 /* The logits of the last token, one for each id of the vocabulary. Valid until the next call that
  * changes or frees the sequence. Error: BITNETC_INVALID_ARGUMENT (NULL, or the last call that
- * changed the sequence was not a successful bitnetc_sequence_eval()). */
+ * changed the sequence was not a successful bitnetc_sequence_eval()), BITNETC_BUSY. */
 BITNETC_API bitnetc_status bitnetc_sequence_get_logits(const bitnetc_sequence* sequence,
                                                        const float** logits, size_t* logit_count);
 
 /* The tokens of the sequence, in order. Valid until the next call that changes or frees it.
- * Error: BITNETC_INVALID_ARGUMENT (NULL). */
+ * Error: BITNETC_INVALID_ARGUMENT (NULL), BITNETC_BUSY. */
 BITNETC_API bitnetc_status bitnetc_sequence_get_tokens(const bitnetc_sequence* sequence,
                                                        const int32_t** tokens, size_t* token_count);
 
-/* The number of its tokens, which is the position of the next one. NULL: 0. */
+/* The number of its tokens, which is the position of the next one. NULL: 0; where another call uses
+ * the sequence or one of its forks: -1. */
 BITNETC_API int64_t bitnetc_sequence_position(const bitnetc_sequence* sequence);
 
 /* Forgets the tokens from `length` on. Error: BITNETC_INVALID_ARGUMENT (NULL, a length below 0 or

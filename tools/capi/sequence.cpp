@@ -68,6 +68,8 @@ extern "C" BITNETC_API bitnetc_status bitnetc_sequence_get_logits(const bitnetc_
     BITNETC_RETURN_IF_ERROR(need(sequence, "sequence"));
     BITNETC_RETURN_IF_ERROR(need(logits, "logits"));
     BITNETC_RETURN_IF_ERROR(need(logit_count, "logit_count"));
+    const Turn turn(*sequence->taken);
+    if (!turn.is_mine()) return busy();
     if (sequence->logits.empty())
       return Status(StatusCode::kInvalidArgument,
                     "the sequence has no logits: bitnetc_sequence_eval() comes first");
@@ -84,6 +86,8 @@ extern "C" BITNETC_API bitnetc_status bitnetc_sequence_get_tokens(const bitnetc_
     BITNETC_RETURN_IF_ERROR(need(sequence, "sequence"));
     BITNETC_RETURN_IF_ERROR(need(tokens, "tokens"));
     BITNETC_RETURN_IF_ERROR(need(token_count, "token_count"));
+    const Turn turn(*sequence->taken);
+    if (!turn.is_mine()) return busy();
     *tokens = sequence->tokens.data();
     *token_count = sequence->tokens.size();
     return {};
@@ -91,7 +95,9 @@ extern "C" BITNETC_API bitnetc_status bitnetc_sequence_get_tokens(const bitnetc_
 }
 
 extern "C" BITNETC_API int64_t bitnetc_sequence_position(const bitnetc_sequence* sequence) {
-  return sequence == nullptr ? 0 : static_cast<int64_t>(sequence->tokens.size());
+  if (sequence == nullptr) return 0;
+  const Turn turn(*sequence->taken);
+  return turn.is_mine() ? static_cast<int64_t>(sequence->tokens.size()) : -1;
 }
 
 extern "C" BITNETC_API bitnetc_status bitnetc_sequence_truncate(bitnetc_sequence* sequence,

@@ -53,6 +53,7 @@ class Sequence(c.Handle):
 
     @property
     def position(self):
+        """The number of its tokens; -1 while a generation runs."""
         return library.sequence_position(self.pointer)
 
     def truncate(self, length):
