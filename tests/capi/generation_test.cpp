@@ -159,6 +159,31 @@ TEST_F(Generation, KeepsOfTheSequenceWhatThePromptShares) {
   EXPECT_EQ(ids_of(generate(sequence_of(model), other, options)), third);
 }
 
+// Wherever it stops, what the sequence says it holds is what it has seen.
+TEST_F(Generation, LeavesASequenceThatGoesOnLikeAFreshOne) {
+  const Model model = open();
+  const Ids prompt = tokenize(model, kStory);
+  const ApiSequence sequence = sequence_of(model);
+  auto sampling = sized<bitnetc_sampling>();
+  EXPECT_SUCCEEDS(bitnetc_model_get_sampling(model.get(), &sampling));
+  auto options = sized<bitnetc_generate_options>();
+  options.sampling = &sampling;
+  for (int tokens = 1; tokens <= 40; ++tokens) {
+    sampling.temperature = tokens % 2 ? 0 : 0.7;  // greedy text repeats itself
+    options.max_tokens = tokens * 3;
+    generate(sequence, prompt, options);
+    const int32_t* held = nullptr;
+    size_t count = 0;
+    EXPECT_SUCCEEDS(bitnetc_sequence_get_tokens(sequence.get(), &held, &count));
+    Ids whole(held, held + count);
+    whole.push_back(17);
+    eval(sequence, {17});
+    const ApiSequence fresh = sequence_of(model);
+    eval(fresh, whole);
+    ASSERT_TRUE(are_equal(logits_of(sequence), logits_of(fresh))) << tokens;
+  }
+}
+
 TEST_F(Generation, ChatGoesThroughTheTemplate) {
   const std::string folder = copy_of(kBundledFolder);
   json config = json::parse(std::ifstream(folder + "/tokenizer_config.json"));

@@ -35,7 +35,8 @@ struct GenerationResult {
   int decode_passes = 0;             // tokens that were fed back
 };
 
-// A session that holds tokens already holds the first ones of the prompt, not all of them.
+// A session that holds tokens already holds the first ones of the prompt, not all of them;
+// afterwards it holds the first ones of the prompt and the ids.
 // `on_text` is given whole UTF-8 characters as soon as no stop string can begin with them; where it
 // returns false, nothing more is generated (kInterrupted) or shown.
 Result<GenerationResult> generate(Session& session, const Tokenizer& tokenizer,
