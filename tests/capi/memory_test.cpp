@@ -20,14 +20,15 @@ void* allocate(std::size_t size) {
 
 }  // namespace
 
-// The library's own calls of operator new come here, too.
-void* operator new(std::size_t size) {
+// The library's own calls of operator new come here, too. Inlined into a caller, one of them without
+// the other looks to g++ as if memory went back where it did not come from.
+[[gnu::noinline]] void* operator new(std::size_t size) {
   return allocate(size);
 }
-void operator delete(void* memory) noexcept {
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
   std::free(memory);
 }
-void operator delete(void* memory, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
   std::free(memory);
 }
 
