@@ -57,14 +57,6 @@ Status read_threads(Options& options) {
                    fmt::format("a whole number from 1 to {}", kMaxThreads));
 }
 
-// The XDG base directory rules: a relative XDG_CACHE_HOME is to be ignored.
-std::string find_cache_dir() {
-  const std::string xdg = environment("XDG_CACHE_HOME");
-  if (xdg.starts_with('/')) return xdg + "/bitnetc";
-  const std::string home = environment("HOME");
-  return home.empty() ? "" : home + "/.cache/bitnetc";
-}
-
 // Empty where /proc is not mounted.
 std::string find_program_dir() {
   std::error_code error;
@@ -72,6 +64,14 @@ std::string find_program_dir() {
 }
 
 }  // namespace
+
+// The XDG base directory rules: a relative XDG_CACHE_HOME is to be ignored.
+std::string default_cache_dir() {
+  const std::string xdg = environment("XDG_CACHE_HOME");
+  if (xdg.starts_with('/')) return xdg + "/bitnetc";
+  const std::string home = environment("HOME");
+  return home.empty() ? "" : home + "/.cache/bitnetc";
+}
 
 Result<Options> read_options() {
   Options options;
@@ -82,7 +82,7 @@ Result<Options> read_options() {
   BITNETC_RETURN_IF_ERROR(read_switch("BITNETC_JIT", "off", "on", options.jit));
   BITNETC_RETURN_IF_ERROR(read_switch("BITNETC_POISON", "0", "1", options.poison));
   BITNETC_RETURN_IF_ERROR(read_threads(options));
-  options.cache_dir = find_cache_dir();
+  options.cache_dir = default_cache_dir();
   options.program_dir = find_program_dir();
   options.hub_endpoint = environment("HF_ENDPOINT");
   while (options.hub_endpoint.ends_with('/')) options.hub_endpoint.pop_back();

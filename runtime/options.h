@@ -25,6 +25,9 @@ struct Options {
   std::string hub_token;       // HF_TOKEN
 };
 
+// Options::cache_dir; what the library of the C API reads of the environment.
+std::string default_cache_dir();
+
 // The value of one setting, for `bitnetc doctor`.
 struct OptionValue {
   std::string name, value, meaning;

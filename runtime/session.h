@@ -1,4 +1,4 @@
-// One running conversation: a CpuExecutor of its own and one Sequence. Feed it tokens, read logits.
+// One running conversation: a CpuExecutor and one Sequence. Feed it tokens, read logits.
 // The bits of the logits depend on the tokens alone, not on the number of threads nor on how the
 // tokens were cut into calls. Used by one thread at a time.
 #pragma once
@@ -59,18 +59,21 @@ class Session {
   // Forgets the positions from `length` on; logits() are those of the last append() still.
   void truncate(int64_t length) { sequence_.truncate(length); }
   void reset() { truncate(0); }
+  // A session with the same positions, and without logits. It has the executor of this one: one
+  // thread at a time uses the two, and an append() to either ends the logits of the other.
+  std::unique_ptr<Session> fork() const;
   void set_tap(StepTap tap) { executor_->set_tap(std::move(tap)); }
   void set_observer(PassObserver observer) { executor_->set_observer(std::move(observer)); }
   int64_t memory_bytes() const { return executor_->memory_bytes(); }
   ScreenStats screen_stats() const { return executor_->screen_stats(); }
 
  private:
-  Session(std::unique_ptr<CpuExecutor> executor, const SessionOptions& options);
+  Session(std::shared_ptr<CpuExecutor> executor, const SessionOptions& options);
   Status check_tokens(std::span<const int32_t> tokens) const;
   Status run_chunk(std::span<const int32_t> tokens, std::span<const LogitsNeed> needs,
                    const CancelToken* cancel);
 
-  std::unique_ptr<CpuExecutor> executor_;
+  std::shared_ptr<CpuExecutor> executor_;  // of this session and its forks
   SessionOptions options_;
   Sequence sequence_;
   std::vector<BatchRow> rows_;

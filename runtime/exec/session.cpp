@@ -31,7 +31,7 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Executabl
   return std::unique_ptr<Session>(new Session(std::move(executor), complete));
 }
 
-Session::Session(std::unique_ptr<CpuExecutor> executor, const SessionOptions& options)
+Session::Session(std::shared_ptr<CpuExecutor> executor, const SessionOptions& options)
     : executor_(std::move(executor)), options_(options), sequence_(executor_->pool()) {}
 
 int64_t Session::vocab_size() const {
@@ -118,6 +118,12 @@ Status Session::append_all_logits(std::span<const int32_t> tokens,
     }
   }
   return {};
+}
+
+std::unique_ptr<Session> Session::fork() const {
+  std::unique_ptr<Session> fork(new Session(executor_, options_));
+  fork->sequence_ = sequence_.fork();
+  return fork;
 }
 
 }  // namespace bitnetc

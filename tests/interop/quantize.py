@@ -1,5 +1,5 @@
-"""Rewrites a GGUF file in another type, by the llama.cpp library that node-llama-cpp brings (its own
-interface does not offer this):  quantize.py FOLDER-OF-LIBRARY IN.gguf OUT.gguf FTYPE
+"""Rewrites a GGUF file in another type, by the llama.cpp library that node-llama-cpp brings (its
+own interface does not offer this):  quantize.py FOLDER-OF-LIBRARY IN.gguf OUT.gguf FTYPE
 FTYPE is llama.cpp's number of a file type: 1 F16, 7 Q8_0, 36 TQ1_0, 37 TQ2_0.
 """
 import ctypes
@@ -8,10 +8,14 @@ import sys
 
 
 class Parameters(ctypes.Structure):
-    """llama_model_quantize_params: only its beginning is written to; the room behind it is more than
-    any version needs."""
+    """llama_model_quantize_params: only its beginning is written to; the room behind it is more
+    than any version needs."""
 
-    _fields_ = [("threads", ctypes.c_int32), ("ftype", ctypes.c_int32), ("rest", ctypes.c_byte * 504)]
+    _fields_ = [
+        ("threads", ctypes.c_int32),
+        ("ftype", ctypes.c_int32),
+        ("rest", ctypes.c_byte * 504),
+    ]
 
 
 folder, source, target, ftype = sys.argv[1:]

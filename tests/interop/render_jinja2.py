@@ -1,5 +1,5 @@
-"""Renders a JSON array of {"template", "variables"} with jinja2, set up as transformers does it, and
-prints a JSON array of {"text"} or {"error"}:  render_jinja2.py CASES"""
+"""Renders a JSON array of {"template", "variables"} with jinja2, set up as transformers does it,
+and prints a JSON array of {"text"} or {"error"}:  render_jinja2.py CASES"""
 import datetime
 import json
 import sys

@@ -79,6 +79,32 @@ bool is_private_header(std::string_view path) {
   return std::count(path.begin(), path.end(), '/') > 1;
 }
 
+// The rooms of tools/ that a room there may look into. The command and the library are two doors of
+// the engine; examples are programs of somebody else, who has <bitnetc.h> alone.
+const std::map<std::string, std::set<std::string>, std::less<>>& rooms_of_tools() {
+  static const std::map<std::string, std::set<std::string>, std::less<>> allowed = {
+      {"engine", {"engine"}},
+      {"bitnetc", {"bitnetc", "engine"}},
+      {"capi", {"capi", "engine"}},
+      {"examples", {}},
+  };
+  return allowed;
+}
+
+// "tools/engine/hub/pull.h" -> "engine"
+std::string room_of(std::string_view path) {
+  const std::string_view below = path.substr(path.find('/') + 1);
+  return std::string(below.substr(0, below.find('/')));
+}
+
+std::optional<std::string> quarrel_between_rooms(const std::string& includer,
+                                                 const std::string& header) {
+  const auto rooms = rooms_of_tools().find(room_of(includer));
+  if (rooms == rooms_of_tools().end() || rooms->second.contains(room_of(header)))
+    return std::nullopt;
+  return fmt::format("tools/{} may not include tools/{}", rooms->first, room_of(header));
+}
+
 std::optional<std::string> quarrel_with_own(const std::string& includer,
                                             const std::string& header) {
   const std::string from = top_folder(includer), to = top_folder(header);
@@ -89,8 +115,10 @@ std::optional<std::string> quarrel_with_own(const std::string& includer,
     return fmt::format("{} may not include {}", from, to);
   if (is_private_header(header) && from != to && !is_tests(includer))
     return fmt::format("sub-folders of {} are private to it", to);
-  if (includer.starts_with("tools/engine/") && header.starts_with("tools/bitnetc/"))
-    return "the engine may not include the command";
+  if (includer.starts_with("tests/capi/") && to != "tests")
+    return "what is tested through the library sees <bitnetc.h> alone";
+  if (includer.starts_with("tools/examples/")) return "examples see <bitnetc.h> alone";
+  if (from == "tools" && to == "tools") return quarrel_between_rooms(includer, header);
   return std::nullopt;
 }
 
@@ -196,9 +224,10 @@ void check_environment(const SourceFile& file, Violations& found) {
 }
 
 // Below the command nothing prints: notes go to a sink (runtime/notes.h), failures are returned.
-// Only an internal error is printed, before abort().
+// Only an internal error is printed, before abort(). Examples are programs.
 bool may_print(std::string_view path) {
-  return is_tests(path) || path.starts_with("tools/bitnetc/") || path == "runtime/status.cpp";
+  return is_tests(path) || path.starts_with("tools/bitnetc/") ||
+         path.starts_with("tools/examples/") || path == "runtime/status.cpp";
 }
 
 void check_printing(const SourceFile& file, Violations& found) {
@@ -215,7 +244,7 @@ void check_printing(const SourceFile& file, Violations& found) {
 }
 
 // Settings reach what is below the command as values: there is no accessor of global ones, and
-// nothing there knows the names of the environment.
+// nothing there knows the names of the environment. The library asks where the cache directory is.
 void check_settings(const SourceFile& file, Violations& found) {
   if (is_tests(file.path) || file.path.starts_with("tools/bitnetc/")) return;
   std::istringstream lines(file.text);
@@ -227,7 +256,8 @@ void check_settings(const SourceFile& file, Violations& found) {
       if (has_word(code, word))
         found.push_back(fmt::format("{}:{}: settings are handed down", file.path, number));
     const auto include = parse_include(line);
-    if (include && include->header == "runtime/options.h" && file.path != "runtime/options.cpp")
+    if (include && include->header == "runtime/options.h" && file.path != "runtime/options.cpp" &&
+        file.path != "tools/capi/model.cpp")
       found.push_back(
           fmt::format("{}:{}: only the command reads runtime/options.h", file.path, number));
   }
@@ -281,7 +311,7 @@ const std::vector<SourceFile>& sources() {
       if (!fs::exists(root() / folder)) continue;
       for (const auto& entry : fs::recursive_directory_iterator(root() / folder)) {
         const std::string extension = entry.path().extension().string();
-        if (extension == ".h" || extension == ".cpp" || extension == ".inc")
+        if (extension == ".h" || extension == ".cpp" || extension == ".c" || extension == ".inc")
           found.push_back(read_source(root(), entry.path()));
       }
     }
@@ -290,11 +320,14 @@ const std::vector<SourceFile>& sources() {
   return files;
 }
 
-// The Markdown of the tree. The root holds build folders too, so only its own files count.
+// The Markdown and Python of the tree. The root holds build folders too, so only its own files
+// count.
 std::vector<SourceFile> pages() {
   std::vector<SourceFile> found;
   const auto add = [&](const fs::directory_entry& entry) {
-    if (entry.path().extension() == ".md") found.push_back(read_source(root(), entry.path()));
+    const std::string extension = entry.path().extension().string();
+    if (extension == ".md" || extension == ".py")
+      found.push_back(read_source(root(), entry.path()));
   };
   for (const auto& entry : fs::directory_iterator(root())) add(entry);
   for (const char* folder : {"docs", "tools", "tests"})
@@ -390,6 +423,18 @@ TEST(StructureRules, SubFoldersArePrivate) {
   EXPECT_EQ(complaint("codegen/a.cpp", "#include \"codegen/x64/regs.h\"\n"), "");
   EXPECT_EQ(complaint("tests/codegen/a.cpp", "#include \"codegen/x64/regs.h\"\n"), "");
   EXPECT_NE(complaint("codegen/x64/a.cpp", "#include \"regs.h\"\n"), "");
+}
+
+TEST(StructureRules, TheCommandAndTheLibraryStandOnTheEngine) {
+  EXPECT_EQ(complaint("tools/engine/a.cpp", "#include \"tools/capi/outcome.h\"\n"),
+            "tools/engine/a.cpp:1: tools/capi/outcome.h: tools/engine may not include tools/capi");
+  EXPECT_NE(complaint("tools/engine/hub/a.cpp", "#include \"tools/bitnetc/console.h\"\n"), "");
+  EXPECT_NE(complaint("tools/capi/a.cpp", "#include \"tools/bitnetc/console.h\"\n"), "");
+  EXPECT_NE(complaint("tools/bitnetc/a.cpp", "#include \"tools/capi/bitnetc.h\"\n"), "");
+  EXPECT_EQ(complaint("tools/capi/a.cpp", "#include \"tools/engine/engine.h\"\n"), "");
+  EXPECT_NE(complaint("tools/examples/a.cpp", "#include \"runtime/status.h\"\n"), "");
+  EXPECT_NE(complaint("tests/capi/a_test.cpp", "#include \"tools/engine/engine.h\"\n"), "");
+  EXPECT_EQ(complaint("tests/capi/a_test.cpp", "#include \"tests/support/subprocess.h\"\n"), "");
 }
 
 TEST(StructureRules, ThirdPartiesAreFenced) {

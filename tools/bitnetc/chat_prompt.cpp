@@ -1,20 +1,11 @@
 #include "tools/bitnetc/chat_prompt.h"
 
-#include <ctime>
-
 #include "frontend/chat.h"
 #include "runtime/printable.h"
 #include "tools/bitnetc/text_input.h"
 
 namespace bitnetc {
 namespace {
-
-std::tm local_time() {
-  const std::time_t now = std::time(nullptr);
-  std::tm time = {};
-  ::localtime_r(&now, &time);
-  return time;
-}
 
 Result<std::unique_ptr<const ChatTemplate>> open_template(const ChatOptions& options,
                                                           const std::string& model_name,
@@ -60,13 +51,7 @@ Result<ChatRequest> make_chat_request(const ChatOptions& options, const std::str
   std::vector<ChatMessage> messages;
   if (options.system) messages.push_back({"system", *options.system});
   messages.push_back({"user", *options.prompt});
-  BITNETC_ASSIGN_OR_RETURN(
-      const ChatPrompt prompt,
-      chat_template->render(messages, /*add_generation_prompt=*/true, local_time()));
-  ChatRequest request;
-  BITNETC_ASSIGN_OR_RETURN(request.prompt_ids, encode_chat(*engine.tokenizer, prompt));
-  request.end_of_answer = chat_template->end_of_answer(*engine.tokenizer);
-  return request;
+  return make_chat_request(*chat_template, *engine.tokenizer, messages);
 }
 
 }  // namespace bitnetc

@@ -10,6 +10,7 @@
 #include "tools/bitnetc/plan_options.h"
 #include "tools/bitnetc/text_input.h"
 #include "tools/engine/embedding.h"
+#include "tools/engine/embedding_text.h"
 #include "tools/engine/engine.h"
 
 namespace bitnetc {
@@ -69,19 +70,6 @@ Result<std::vector<std::string>> read_texts(const EmbedOptions& options) {
   return texts;
 }
 
-// What stands in front of every text.
-Result<std::string> prompt_of(const EmbedOptions& options, const EncoderDefaults& defaults) {
-  const std::string name = options.prompt_name.value_or(defaults.default_prompt);
-  if (name.empty()) return std::string();
-  if (const auto found = defaults.prompts.find(name); found != defaults.prompts.end())
-    return found->second;
-  std::string names;
-  for (const auto& [each, text] : defaults.prompts)
-    names += (names.empty() ? "" : ", ") + printable(each, 60);
-  return make_error(StatusCode::kInvalidArgument, "--prompt-name '{}': the model has {}",
-                    printable(name, 60), names.empty() ? "no prompts" : names);
-}
-
 Pooling pooling_of(const EmbedOptions& options, const EncoderDefaults& defaults) {
   if (const auto asked = parse_pooling(options.pooling)) return *asked;
   if (!defaults.pooling)
@@ -90,32 +78,15 @@ Pooling pooling_of(const EmbedOptions& options, const EncoderDefaults& defaults)
   return defaults.pooling.value_or(Pooling::kLast);
 }
 
-// The ids of a text, of which the model takes so many; where it may be cut, what the tokenizer puts
-// behind a text stays.
-Result<TextIds> encode_text(const Engine& engine, const std::string& text, bool may_cut) {
-  BITNETC_ASSIGN_OR_RETURN(TextIds ids, engine.tokenizer->encode(text));
-  if (ids.empty())
-    return Status(StatusCode::kInvalidArgument, "has no tokens; the model's tokenizer adds none");
-  const int64_t most = engine.model->description().config.max_positions;
-  const auto behind = static_cast<int64_t>(engine.tokenizer->suffix().size());
-  if (const auto length = static_cast<int64_t>(ids.size()); length > most) {
-    if (!may_cut || most <= behind)
-      return make_error(StatusCode::kInvalidArgument,
-                        "has {} tokens; expected at most {}, the context of the model "
-                        "(--truncate cuts it)",
-                        length, most);
-    ids.erase(ids.begin() + (most - behind), ids.end() - behind);
-  }
-  return ids;
-}
-
 Result<std::vector<TextIds>> encode_all(const EmbedOptions& options, const Engine& engine,
                                         const std::vector<std::string>& texts) {
-  BITNETC_ASSIGN_OR_RETURN(const std::string prompt,
-                           prompt_of(options, engine.model->description().encoder));
+  const ModelDescription& model = engine.model->description();
+  const auto prompt = embedding_prompt(options.prompt_name, model.encoder);
+  if (!prompt.ok()) return prompt.status().with_context("--prompt-name");
   std::vector<TextIds> all;
   for (const std::string& text : texts) {
-    auto ids = encode_text(engine, prompt + text, options.truncate);
+    auto ids = encode_for_embedding(*engine.tokenizer, *prompt + text, model.config.max_positions,
+                                    options.truncate);
     if (!ids.ok()) return ids.status().with_context(fmt::format("text {}", all.size() + 1));
     all.push_back(*std::move(ids));
   }

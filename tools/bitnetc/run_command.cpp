@@ -22,6 +22,7 @@
 #include "tools/engine/engine.h"
 #include "tools/engine/generate.h"
 #include "tools/engine/npy.h"
+#include "tools/engine/sampling_defaults.h"
 #include "tools/engine/stopwatch.h"
 
 namespace bitnetc {
@@ -83,22 +84,13 @@ Status check_options(const RunOptions& run) {
 
 // The command line over the model's own defaults (generation_config.json).
 Result<SamplingParams> sampling_params(const RunOptions& run, const GenerationDefaults& defaults) {
-  SamplingParams params;
-  if (defaults.do_sample) {
-    params.temperature = defaults.temperature.value_or(1.0);
-    params.top_k = defaults.top_k.value_or(0);
-    params.top_p = defaults.top_p.value_or(1.0);
-    params.min_p = defaults.min_p.value_or(0.0);
-  }
-  params.repeat_penalty = run.repeat_penalty.value_or(defaults.repetition_penalty.value_or(1.0));
+  SamplingParams params = default_sampling(defaults);
+  params.repeat_penalty = run.repeat_penalty.value_or(params.repeat_penalty);
   params.temperature = run.temperature.value_or(params.temperature);
   params.top_k = run.top_k.value_or(params.top_k);
   params.top_p = run.top_p.value_or(params.top_p);
   params.min_p = run.min_p.value_or(params.min_p);
   params.repeat_last_n = run.repeat_last_n;
-  params.suppressed_ids = defaults.suppress_tokens;
-  params.banned_sequences = defaults.bad_words_ids;
-  params.no_repeat_ngram = defaults.no_repeat_ngram_size;
   if (run.greedy) params.temperature = 0;
   BITNETC_ASSIGN_OR_RETURN(params.seed, parse_seed(run.seed));
   BITNETC_RETURN_IF_ERROR(validate(params));
@@ -338,9 +330,11 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
   const bool echoes = !run.json && stdout_is_terminal() && run.prompt.text;
   if (echoes) write_faint(prompt);
   const auto show = [&](std::string_view text) {
-    if (run.json) return;
-    write_text_out(text);
-    flush_out();
+    if (!run.json) {
+      write_text_out(text);
+      flush_out();
+    }
+    return true;
   };
   BITNETC_ASSIGN_OR_RETURN(const GenerationResult result,
                            generate(*session, *engine.tokenizer, request, show, interrupted()));

@@ -53,7 +53,7 @@ namespace {
 class Generation {
  public:
   Generation(Session& session, const Tokenizer& tokenizer, const GenerationRequest& request,
-             const std::function<void(std::string_view)>& on_text, const CancelToken& cancel)
+             const std::function<bool(std::string_view)>& on_text, const CancelToken& cancel)
       : session_(session),
         request_(request),
         on_text_(on_text),
@@ -67,12 +67,6 @@ class Generation {
   Result<GenerationResult> run();
 
  private:
-  // What of the logits behind the first `count` tokens of `history_` and `drafts_` is needed.
-  struct Need {
-    std::vector<int32_t> ids;
-    LogitsNeed need;
-  };
-
   Status read_prompt();
   Status extend();
   Status run_pass(std::span<const int32_t> tokens);
@@ -87,12 +81,12 @@ class Generation {
   void guess();
   void show(const std::string& text) {
     result_.text += text;
-    if (!text.empty()) on_text_(text);
+    if (is_wanted_ && !text.empty()) is_wanted_ = on_text_(text);
   }
 
   Session& session_;
   const GenerationRequest& request_;
-  const std::function<void(std::string_view)>& on_text_;
+  const std::function<bool(std::string_view)>& on_text_;
   const CancelToken& cancel_;
   Sampler sampler_;
   StreamDecoder decoder_;
@@ -104,6 +98,7 @@ class Generation {
   std::vector<std::vector<int32_t>> need_ids_;
   std::vector<LogitsNeed> needs_;
   bool stopped_ = false;
+  bool is_wanted_ = true;  // as on_text_ says
 };
 
 // Of the token that is fed and of each guess.
@@ -134,7 +129,9 @@ void Generation::guess() {
 Status Generation::read_prompt() {
   const Stopwatch watch;
   find_needs();
-  BITNETC_RETURN_IF_ERROR(session_.append(request_.prompt_ids, &cancel_, needs_[0]));
+  const auto missing =
+      std::span(request_.prompt_ids).subspan(static_cast<size_t>(session_.position()));
+  BITNETC_RETURN_IF_ERROR(session_.append(missing, &cancel_, needs_[0]));
   result_.prompt_seconds = watch.seconds();
   if (request_.keep_prompt_logits)
     result_.prompt_logits.assign(session_.logits().begin(), session_.logits().end());
@@ -157,7 +154,11 @@ bool Generation::take(int32_t id) {
     return false;
   }
   show(matcher_.push(decoder_.push(id)));
-  if (matcher_.matched()) stop(StopReason::kStopString);
+  if (matcher_.matched()) {
+    stop(StopReason::kStopString);
+  } else if (!is_wanted_) {
+    stop(StopReason::kInterrupted);
+  }
   return !stopped_ && !is_full();
 }
 
@@ -229,7 +230,7 @@ Result<GenerationResult> Generation::run() {
 
 Result<GenerationResult> generate(Session& session, const Tokenizer& tokenizer,
                                   const GenerationRequest& request,
-                                  const std::function<void(std::string_view)>& on_text,
+                                  const std::function<bool(std::string_view)>& on_text,
                                   const CancelToken& cancel) {
   return Generation(session, tokenizer, request, on_text, cancel).run();
 }

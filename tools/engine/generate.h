@@ -38,10 +38,13 @@ struct GenerationResult {
   int guessed = 0, guessed_right = 0;  // tokens, of several passes (tools/engine/draft.h)
 };
 
-// `on_text` is given whole UTF-8 characters as soon as no stop string can begin with them.
+// A session that holds tokens already holds the first ones of the prompt, not all of them;
+// afterwards it holds the first ones of the prompt and the ids.
+// `on_text` is given whole UTF-8 characters as soon as no stop string can begin with them; where it
+// returns false, nothing more is generated (kInterrupted) or shown.
 Result<GenerationResult> generate(Session& session, const Tokenizer& tokenizer,
                                   const GenerationRequest& request,
-                                  const std::function<void(std::string_view)>& on_text,
+                                  const std::function<bool(std::string_view)>& on_text,
                                   const CancelToken& cancel);
 
 // Holds text back while it may be the beginning of a stop string.

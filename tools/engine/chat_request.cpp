@@ -1,0 +1,28 @@
+#include "tools/engine/chat_request.h"
+
+#include <ctime>
+
+namespace bitnetc {
+namespace {
+
+std::tm local_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm time = {};
+  ::localtime_r(&now, &time);
+  return time;
+}
+
+}  // namespace
+
+Result<ChatRequest> make_chat_request(const ChatTemplate& chat_template, const Tokenizer& tokenizer,
+                                      std::span<const ChatMessage> messages) {
+  BITNETC_ASSIGN_OR_RETURN(
+      const ChatPrompt prompt,
+      chat_template.render(messages, /*add_generation_prompt=*/true, local_time()));
+  ChatRequest request;
+  BITNETC_ASSIGN_OR_RETURN(request.prompt_ids, encode_chat(tokenizer, prompt));
+  request.end_of_answer = chat_template.end_of_answer(tokenizer);
+  return request;
+}
+
+}  // namespace bitnetc

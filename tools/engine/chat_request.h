@@ -1,0 +1,24 @@
+// A conversation as the prompt of a generation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "frontend/chat.h"
+#include "runtime/status.h"
+
+namespace bitnetc {
+
+struct ChatRequest {
+  std::vector<int32_t> prompt_ids;
+  std::optional<int32_t> end_of_answer;  // to stop at, besides what the model names
+};
+
+// The messages up to where the model's answer begins; the template sees the local time.
+// Error: as ChatTemplate::render() and encode_chat().
+Result<ChatRequest> make_chat_request(const ChatTemplate& chat_template, const Tokenizer& tokenizer,
+                                      std::span<const ChatMessage> messages);
+
+}  // namespace bitnetc
