@@ -25,6 +25,9 @@ void* allocate(std::size_t size) {
 [[gnu::noinline]] void* operator new(std::size_t size) {
   return allocate(size);
 }
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return std::malloc(size == 0 ? 1 : size);
+}
 [[gnu::noinline]] void operator delete(void* memory) noexcept {
   std::free(memory);
 }
