@@ -20,8 +20,8 @@ void* allocate(std::size_t size) {
 
 }  // namespace
 
-// The library's own calls of operator new come here, too. Inlined into a caller, one of them without
-// the other looks to g++ as if memory went back where it did not come from.
+// The library's own calls of operator new come here, too. Not inlined, for one of them in a caller
+// without the other looks to g++ as if memory went back where it did not come from.
 [[gnu::noinline]] void* operator new(std::size_t size) {
   return allocate(size);
 }
