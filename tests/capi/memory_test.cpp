@@ -20,10 +20,13 @@ void* allocate(std::size_t size) {
 
 }  // namespace
 
-// The library's own calls of operator new come here, too. Inlined into a caller, one of them
+// The library's own calls of operator new come here, too. Not inlined, for one of them in a caller
 // without the other looks to g++ as if memory went back where it did not come from.
 [[gnu::noinline]] void* operator new(std::size_t size) {
   return allocate(size);
+}
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return std::malloc(size == 0 ? 1 : size);
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept {
   std::free(memory);
