@@ -11,6 +11,7 @@
 #include "runtime/executor.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/model_folder.h"
+#include "tests/support/tiers.h"
 
 namespace bitnetc::test {
 namespace {
@@ -37,15 +38,15 @@ class LongSequences : public testing::Test {
     const auto report =
         compile(graph, folder_->file("model.bnc"), {.target = host_target(), .plans = &plans});
     ASSERT_TRUE(report.ok()) << report.status().message();
-    executable_ = link_file(folder_->file("model.bnc"), host_target());
+    for (const Isa isa : tiers_here())
+      executables_.push_back(link_file(folder_->file("model.bnc"), target_for(isa)));
 
-    const auto executor = *CpuExecutor::create(
-        link_file(folder_->file("model.bnc"), target_for(Isa::kScalar)), {.threads = 1});
+    const auto executor = *CpuExecutor::create(executables_.front(), {.threads = 1});
     Sequence sequence(executor->pool());
     while (sequence.length() < kPositions) append(*executor, {{&sequence, 1}}, &expected_);
   }
   static void TearDownTestSuite() {
-    executable_.reset();
+    executables_.clear();
     expected_.clear();
     folder_.reset();
   }
@@ -79,45 +80,52 @@ class LongSequences : public testing::Test {
     }
   }
 
+  // Calls body(executor) for 1 to 5 threads on every tier; of kScalar, which is slow, for 3.
+  template <typename Body>
+  static void for_each_executor(Body body) {
+    for (int threads = 1; threads <= 5; ++threads)
+      for (size_t i = threads == 3 ? 0 : 1; i < executables_.size(); ++i)
+        ASSERT_NO_FATAL_FAILURE(body(**CpuExecutor::create(executables_[i], {.threads = threads})));
+  }
+
   static std::unique_ptr<TempFolder> folder_;
-  static std::shared_ptr<const Executable> executable_;
+  static std::vector<std::shared_ptr<const Executable>>
+      executables_;                      // of every tier, kScalar first
   static std::vector<Logits> expected_;  // by position
 };
 std::unique_ptr<TempFolder> LongSequences::folder_;
-std::shared_ptr<const Executable> LongSequences::executable_;
+std::vector<std::shared_ptr<const Executable>> LongSequences::executables_;
 std::vector<Logits> LongSequences::expected_;
 
 // A token at a time around the ends of chunks, between prompts of several lengths.
 TEST_F(LongSequences, TokensAfterPromptsOnAnyNumberOfThreads) {
-  for (int threads = 1; threads <= 5; ++threads) {
-    const auto executor = *CpuExecutor::create(executable_, {.threads = threads});
-    Sequence sequence(executor->pool());
+  for_each_executor([](CpuExecutor& executor) {
+    Sequence sequence(executor.pool());
     for (const int64_t prompt : {250, 200, 47, 213}) {
-      ASSERT_NO_FATAL_FAILURE(append(*executor, {{&sequence, prompt}}));
-      for (int i = 0; i < 15; ++i) ASSERT_NO_FATAL_FAILURE(append(*executor, {{&sequence, 1}}));
+      ASSERT_NO_FATAL_FAILURE(append(executor, {{&sequence, prompt}}));
+      for (int i = 0; i < 15; ++i) ASSERT_NO_FATAL_FAILURE(append(executor, {{&sequence, 1}}));
     }
-  }
+  });
 }
 
 // Rows of sequences of different lengths, one of which has a single chunk.
 TEST_F(LongSequences, SequencesOfDifferentLengthsShareAPass) {
-  for (int threads = 1; threads <= 5; ++threads) {
-    const auto executor = *CpuExecutor::create(executable_, {.threads = threads});
-    Sequence shortest(executor->pool()), middle(executor->pool()), longest(executor->pool());
+  for_each_executor([](CpuExecutor& executor) {
+    Sequence shortest(executor.pool()), middle(executor.pool()), longest(executor.pool());
     for (int i = 0; i < 3; ++i)
-      ASSERT_NO_FATAL_FAILURE(append(*executor, {{&longest, 180}, {&middle, 70}}));
-    ASSERT_NO_FATAL_FAILURE(append(*executor, {{&middle, 46}, {&longest, 200}, {&shortest, 5}}));
+      ASSERT_NO_FATAL_FAILURE(append(executor, {{&longest, 180}, {&middle, 70}}));
+    ASSERT_NO_FATAL_FAILURE(append(executor, {{&middle, 46}, {&longest, 200}, {&shortest, 5}}));
     for (int i = 0; i < 4; ++i) {
-      ASSERT_NO_FATAL_FAILURE(append(*executor, {{&longest, 1}, {&shortest, 1}}));
-      ASSERT_NO_FATAL_FAILURE(append(*executor, {{&shortest, 1}, {&middle, 1}, {&longest, 2}}));
-      ASSERT_NO_FATAL_FAILURE(append(*executor, {{&middle, 3}}));
+      ASSERT_NO_FATAL_FAILURE(append(executor, {{&longest, 1}, {&shortest, 1}}));
+      ASSERT_NO_FATAL_FAILURE(append(executor, {{&shortest, 1}, {&middle, 1}, {&longest, 2}}));
+      ASSERT_NO_FATAL_FAILURE(append(executor, {{&middle, 3}}));
     }
-  }
+  });
 }
 
 // Threads beyond the work there is.
 TEST_F(LongSequences, MoreThreadsThanChunks) {
-  const auto executor = *CpuExecutor::create(executable_, {.threads = 24});
+  const auto executor = *CpuExecutor::create(executables_.back(), {.threads = 24});
   Sequence sequence(executor->pool());
   ASSERT_NO_FATAL_FAILURE(append(*executor, {{&sequence, 256}}));
   for (int i = 0; i < 3; ++i) ASSERT_NO_FATAL_FAILURE(append(*executor, {{&sequence, 1}}));

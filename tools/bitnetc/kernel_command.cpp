@@ -133,9 +133,9 @@ std::string describe(const KernelSpec& spec) {
           },
           [](const AttentionSpec& s) {
             return fmt::format(
-                "operation   softmax(q K^T * {}) V of up to {} query heads of a key/value head\n"
-                "shapes      q, out f32[heads][{}], K and V fp16 in pages",
-                s.scale, s.q_per_kv, s.head_dim);
+                "operation   softmax(q K^T * {}) V for {} query heads of a key/value head\n"
+                "shapes      q, out f32[rows][heads][{}], up to {} rows, K and V fp16 in pages",
+                s.scale, s.q_per_kv, s.head_dim, kMostAttentionRows);
           },
           [](const EmbedSpec& s) {
             return fmt::format("operation   widen one table row{}\nshapes      {}[{}] -> f32[{}]",
