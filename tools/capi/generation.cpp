@@ -2,6 +2,7 @@
 #include "tools/capi/sampling.h"
 #include "tools/capi/structs.h"
 #include "tools/capi/turn.h"
+#include "tools/engine/draft.h"
 #include "tools/engine/generate.h"
 
 namespace bitnetc::capi {
@@ -16,7 +17,8 @@ Result<GenerationRequest> make_request(const OpenModel& open, std::span<const in
                       options.max_tokens, kDefaultTokens);
   GenerationRequest request{
       .prompt_ids = {prompt.begin(), prompt.end()},
-      .max_tokens = options.max_tokens > 0 ? options.max_tokens : kDefaultTokens};
+      .max_tokens = options.max_tokens > 0 ? options.max_tokens : kDefaultTokens,
+      .most_drafts = kMostDrafts};
   BITNETC_ASSIGN_OR_RETURN(request.sampling, read_sampling(open, options.sampling));
   if (options.ignore_end == 0) request.stop_ids = open.description().generation.stop_ids;
   if (options.is_chat != 0 && open.end_of_answer) request.stop_ids.push_back(*open.end_of_answer);
