@@ -219,7 +219,8 @@ std::vector<KernelSpec> one_of_each_operation() {
                                    HeadNormSpec{.heads = 4, .head_dim = 64, .eps = 1e-6f},
                                    GluSpec{.n = 640},
                                    EmbedSpec{.k = 640},
-                                   HeadSpec{.n = 1000, .k = 640}};
+                                   HeadSpec{.n = 1000, .k = 640},
+                                   ScreenSpec{.n = 1000, .k = 640}};
   for (const LayoutId layout : kLayouts) {
     for (const int m : {1, 4, 8, kAnyM})
       for (const Epilogue epilogue : kEpilogues)
