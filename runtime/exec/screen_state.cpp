@@ -30,7 +30,8 @@ bool ScreenState::accepts(std::span<const LogitsNeed> needs) {
   if (needs.empty() || std::ssize(needs) > kMaxHeadRows ||
       !std::ranges::all_of(needs, wants_greatest))
     return false;
-  if (until_retry_ > 0 && --until_retry_ == 0) {
+  if (until_retry_ > 0) --until_retry_;
+  if (until_retry_ == 0) {
     both_parts_ = false;
     pays_ = true;
   }

@@ -1,4 +1,5 @@
 // bitnetc bench: how fast a model runs from end to end.
+#include <algorithm>
 #include <memory>
 
 #include "tools/bitnetc/arguments.h"
