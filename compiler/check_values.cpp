@@ -48,6 +48,14 @@ int64_t first_not_finite(std::span<const uint8_t> bytes, ElementType type) {
 // Bytes that one thread checks at a time, so that all threads share a large table.
 constexpr size_t kPieceBytes = 16 << 20;
 
+// The first element below zero, -1: none. There is no NaN.
+int64_t first_negative(std::span<const uint8_t> bytes) {
+  const auto* values = reinterpret_cast<const float*>(bytes.data());
+  const auto* end = values + bytes.size() / sizeof(float);
+  const auto* at = std::find_if(values, end, [](float value) { return value < 0; });
+  return at == end ? -1 : at - values;
+}
+
 // Part of a section whose values one thread checks.
 struct Piece {
   std::string section;
@@ -55,6 +63,7 @@ struct Piece {
   int64_t first = 0;                   // element of the section that `bytes` begin with
   std::optional<WeightLayout> layout;  // of packed codes, which are one piece
   ElementType type = ElementType::kU8;
+  bool not_negative = false;  // f32 that may not be
 };
 
 Status check_piece(const std::string& file, const Piece& piece) {
@@ -65,6 +74,11 @@ Status check_piece(const std::string& file, const Piece& piece) {
                       codes.message());
   }
   const int64_t at = first_not_finite(piece.bytes, piece.type);
+  if (at < 0 && piece.not_negative) {
+    if (const int64_t negative = first_negative(piece.bytes); negative >= 0)
+      return make_error(StatusCode::kDataCorrupt, "{}: section {}: element {} is negative", file,
+                        piece.section, negative);
+  }
   if (at < 0) return {};
   return make_error(StatusCode::kDataCorrupt, "{}: section {}: element {} is not a finite {}", file,
                     piece.section, piece.first + at, element_type_name(piece.type));
@@ -101,7 +115,8 @@ Status add_screen(const CompiledModel& model, std::vector<Piece>& pieces) {
   for (const std::string_view part : {kScreenParts[2], kScreenParts[3], kScreenParts[4]}) {
     const std::string section = screen + std::string(part);
     BITNETC_ASSIGN_OR_RETURN(const auto bytes, model.file().section(section));
-    pieces.push_back({.section = section, .bytes = bytes, .type = ElementType::kF32});
+    pieces.push_back(
+        {.section = section, .bytes = bytes, .type = ElementType::kF32, .not_negative = true});
   }
   return {};
 }

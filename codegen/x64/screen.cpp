@@ -17,7 +17,6 @@
 // Layout     docs/operations/screen.md          Reference  codegen/reference/tables.cpp
 #include <cstddef>
 
-#include "codegen/x64/emit/vnni_tier.h"
 #include "codegen/x64/x64_generator.h"
 #include "codegen/x64/x64_generators.h"
 

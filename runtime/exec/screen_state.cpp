@@ -1,7 +1,5 @@
 #include "runtime/exec/screen_state.h"
 
-#include <iterator>
-
 #include "runtime/rounding.h"
 #include "runtime/steps/screen_steps.h"
 
@@ -80,13 +78,21 @@ void ScreenState::end() {
   }
 }
 
+// What was probed was found again, unless the file's errors are not those of its codes: then the
+// ids are the wrong ones, but never none.
 std::vector<int32_t> ScreenState::computed_ids(int64_t row) const {
-  std::vector<int32_t> found, ids;
+  std::vector<int32_t> ids;
   for (int64_t segment = 0; segment < segments_; ++segment) {
-    const int32_t* const first = this->found(row, segment);
-    found.insert(found.end(), first, first + counts(row, segment).found);
+    const int32_t* const first = found(row, segment);
+    ids.insert(ids.end(), first, first + counts(row, segment).found);
   }
-  std::ranges::set_union(found, this->row(row).need.ids, std::back_inserter(ids));
+  const Row& facts = this->row(row);
+  ids.insert(ids.end(), facts.need.ids.begin(), facts.need.ids.end());
+  const auto best = best_.begin() + row * segments_;
+  ids.insert(ids.end(), best, best + facts.probed);
+  std::ranges::sort(ids);
+  const auto repeated = std::ranges::unique(ids);
+  ids.erase(repeated.begin(), repeated.end());
   return ids;
 }
 

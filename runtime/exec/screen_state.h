@@ -22,6 +22,7 @@ class ScreenState {
     LogitsNeed need;
     float norm = 0;       // at least that of the hidden row
     float threshold = 0;  // every logit from here on is computed
+    int64_t probed = 0;   // of best(): the first so many are computed, too
   };
 
   explicit ScreenState(const ScreenOperands& operands);

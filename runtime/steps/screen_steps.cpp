@@ -153,6 +153,7 @@ void ScreenProbeStep::run(const Pass& pass, Range units, int /*worker*/) const {
       least = std::min(least, logits[id]);
     }
     for (const int32_t id : need.ids) compute(pass, i, id, id + 1);
+    row.probed = wanted;
     row.threshold = least;
     if (need.kind == LogitsNeed::Kind::kWithin)
       row.threshold =

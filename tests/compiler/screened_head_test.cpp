@@ -362,6 +362,21 @@ std::vector<uint8_t>& section(BncParts& parts, const std::string& part) {
       ->second;
 }
 
+// Certified errors are taken on trust, as weights are; ones that are too small must not end the
+// process.
+TEST_F(ScreenedHead, ErrorsThatLieLeaveSomeLogit) {
+  BncParts parts = read_bnc_parts(folder_->file("model.bnc"));
+  for (const char* part : {".coarse_error", ".fine_error", ".step"})
+    std::ranges::fill(section(parts, part), uint8_t{0});
+  const std::string path = folder_->file("lies.bnc");
+  ASSERT_TRUE(write_bnc_parts(parts, path).ok());
+  const auto executor = *CpuExecutor::create(link_file(path, host_target()), {});
+  const std::vector<LogitsNeed> needs = {{.kind = LogitsNeed::Kind::kTop, .k = 3}};
+  const Batch batch = make_batch(*executor, needs, 1);
+  ASSERT_TRUE(executor->run(batch.rows).ok());
+  EXPECT_GE(executor->scores(batch.scored[0]).logits.size(), 3u);
+}
+
 TEST_F(ScreenedHead, FilesWithAWrongScreenAreRefused) {
   EXPECT_EQ(refusal(*folder_, [](BncParts&) {}), "");
   EXPECT_NE(refusal(*folder_, [](BncParts& parts) { section(parts, ".coarse").pop_back(); })
@@ -381,6 +396,13 @@ TEST_F(ScreenedHead, FilesWithAWrongScreenAreRefused) {
       refusal(*folder_, [](BncParts& parts) { parts.description["program"]["screen"] = "no_such"; })
           .find("no_such.coarse"),
       std::string::npos);
+  EXPECT_NE(refusal(*folder_,
+                    [](BncParts& parts) {
+                      const float negative = -1;
+                      std::memcpy(section(parts, ".step").data(), &negative, sizeof negative);
+                    })
+                .find(".screen.step: element 0 is negative"),
+            std::string::npos);
   // None is no mistake.
   EXPECT_EQ(
       refusal(*folder_, [](BncParts& parts) { parts.description["program"].erase("screen"); }), "");

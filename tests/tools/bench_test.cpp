@@ -47,6 +47,20 @@ TEST_F(BenchCommand, MeasuresWhatItWasAskedFor) {
   EXPECT_NE(contents("b.html").find("<svg"), std::string::npos);
 }
 
+TEST_F(BenchCommand, DestroysNoModel) {
+  const std::string model = folder_.file("m.bnc"), out = folder_.file("out");
+  ASSERT_EQ(bitnetc({"compile", "fairytale-6m", "-o", model}).exit_code, 0);
+  const auto size = std::filesystem::file_size(model);
+  for (const char* option : {"--csv", "--html"})
+    EXPECT_NE(bitnetc({"bench", model, option, model}).err.find("which is read"),
+              std::string::npos);
+  EXPECT_NE(bitnetc({"kernel", "explain", model, "--html", model}).err.find("which is read"),
+            std::string::npos);
+  EXPECT_NE(bitnetc({"bench", "--csv", out, "--html", out}).err.find("expected two files"),
+            std::string::npos);
+  EXPECT_EQ(std::filesystem::file_size(model), size);
+}
+
 // Keys and values count, and a head that is read in full counts in full.
 TEST_F(BenchCommand, CountsTheBytesOfAToken) {
   const auto bytes = [&](std::vector<std::string> arguments) {

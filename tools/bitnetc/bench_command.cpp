@@ -68,10 +68,16 @@ Result<BenchRequest> read_request(const BenchCommandOptions& options) {
 }
 
 Result<int> bench(const BenchCommandOptions& options, CommandContext& context) {
-  BITNETC_ASSIGN_OR_RETURN(const BenchRequest request, read_request(options));
+  BITNETC_ASSIGN_OR_RETURN(BenchRequest request, read_request(options));
+  const int threads_asked = context.options.threads;
+  if (options.threads.empty() && threads_asked > 0) request.threads = {threads_asked};
   BITNETC_RETURN_IF_ERROR(locate_model(options.model, context.settings().program_dir).status());
-  BITNETC_ASSIGN_OR_RETURN(const auto csv, open_output(options.csv, context.notes));
-  BITNETC_ASSIGN_OR_RETURN(const auto page, open_output(options.html, context.notes));
+  if (!options.csv.empty() && options.csv == options.html)
+    return Status(StatusCode::kInvalidArgument, "--csv and --html: expected two files");
+  BITNETC_ASSIGN_OR_RETURN(const auto csv,
+                           open_output_apart("--csv", options.csv, options.model, {}, context));
+  BITNETC_ASSIGN_OR_RETURN(const auto page,
+                           open_output_apart("--html", options.html, options.model, {}, context));
   ProgressBar bar("measuring");
   give_time_to_report();
   const auto progress = [&](int done, int total, const std::string& what) {
@@ -89,7 +95,7 @@ Result<int> bench(const BenchCommandOptions& options, CommandContext& context) {
   }
   for (const auto& [file, text] :
        {std::pair(csv.get(), bench_csv(measured)), std::pair(page.get(), bench_html(measured))}) {
-    if (file == nullptr) continue;
+    if (file == nullptr || measured.rows.empty()) continue;
     BITNETC_RETURN_IF_ERROR(file->write(text));
     BITNETC_RETURN_IF_ERROR(file->finish());
   }
@@ -119,7 +125,7 @@ void add_bench_command(Command parent, CommandContext& context) {
   command.integer("--depth", options->depths, kTokens, "Tokens before them (default: 0)");
   command.flag("--both", options->both, "Also prompt and generation in one test");
   command.integer("-t,--threads", options->threads, usable_thread_range(),
-                  "Threads (default: one, and one per CPU)");
+                  "Threads (default: BITNETC_THREADS, else one, and one per CPU)");
   command.list("--kernels", options->kinds, "KIND,...",
                "generated, compiled, reference (default: generated)");
   command.integer("-r,--repeats", options->repeats, {.least = 1, .most = 1000},

@@ -93,7 +93,9 @@ void print_bench(const Bench& bench) {
   for (const BenchRow& row : bench.rows)
     print_out("{:<22} {:>7} {:<10} {:>10.2f} {:>18} {:>10.1f} {:>8} {:>7} {:>6} {:>8}\n",
               row.test.name(), row.threads, kind_name(row.kind), row.tokens_per_second(),
-              fmt::format("{:.2f} +- {:.2f}", row.mean_rate(), row.rate_deviation()),
+              row.seconds.size() < 2
+                  ? "-"
+                  : fmt::format("{:.2f} +- {:.2f}", row.mean_rate(), row.rate_deviation()),
               1e3 * row.median_seconds(), number_or_dash(row.bytes_per_token / 1e9, 3),
               number_or_dash(row.tokens_per_second() * row.bytes_per_token / 1e9, 2),
               row.limit_share() > 0 ? fmt::format("{:.0f} %", 100 * row.limit_share()) : "-",

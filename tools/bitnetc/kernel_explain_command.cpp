@@ -40,7 +40,8 @@ Result<std::vector<MatmulSpec>> matmuls_of(const std::string& what, const Engine
 
 Status explain(const ExplainOptions& options, CommandContext& context) {
   BITNETC_ASSIGN_OR_RETURN(std::vector<LayoutId> layouts, parse_layouts(options.layouts));
-  BITNETC_ASSIGN_OR_RETURN(const auto page, open_output(options.html, context.notes));
+  BITNETC_ASSIGN_OR_RETURN(const auto page,
+                           open_output_apart("--html", options.html, options.what, {}, context));
   BITNETC_ASSIGN_OR_RETURN(const auto shapes,
                            matmuls_of(options.what, context.settings(), layouts));
   const TuningView view =

@@ -153,7 +153,7 @@ void print_screen(const ScreenStats& screen) {
     return;
   }
   print_err(
-      "head        screened for {} of {} tokens: {:.3g} % of its rows needed the fine part, "
+      "head        screened in {} of {} passes: {:.3g} % of its rows needed the fine part, "
       "{:.3g} % were computed\n",
       screen.passes, screen.passes + screen.full_passes,
       100 * share_of_head(screen.refined, screen), 100 * share_of_head(screen.computed, screen));
@@ -207,8 +207,8 @@ nlohmann::ordered_json json_of(const Statistics& stats) {
           {"guessed_tokens", stats.result->guessed},
           {"guessed_right", stats.result->guessed_right},
           {"head",
-           {{"screened_tokens", stats.screen.passes},
-            {"full_tokens", stats.screen.full_passes},
+           {{"screened_passes", stats.screen.passes},
+            {"full_passes", stats.screen.full_passes},
             {"refined_share", share_of_head(stats.screen.refined, stats.screen)},
             {"computed_share", share_of_head(stats.screen.computed, stats.screen)}}}};
 }
@@ -281,18 +281,11 @@ Result<GenerationRequest> make_request(const RunOptions& run, const std::string&
   return request;
 }
 
-// Opened before any work is done; null: `path` is empty, for `option` was not given.
 Result<std::unique_ptr<OutputFile>> open_run_output(const char* option, const std::string& path,
                                                     const RunOptions& run,
                                                     CommandContext& context) {
-  if (path.empty()) return std::unique_ptr<OutputFile>();
-  BITNETC_ASSIGN_OR_RETURN(const ModelLocation location,
-                           locate_model(run.model, context.settings().program_dir));
-  std::vector<std::string> inputs = model_files(location);
-  inputs.push_back(run.prompt.file);
-  inputs.push_back(run.chat.template_file);
-  BITNETC_RETURN_IF_ERROR(check_not_an_input(option, path, inputs));
-  return open_output(path, context.notes);
+  return open_output_apart(option, path, run.model, {run.prompt.file, run.chat.template_file},
+                           context);
 }
 
 Result<int> run_model(const RunOptions& run, CommandContext& context) {
