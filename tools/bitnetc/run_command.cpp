@@ -133,8 +133,8 @@ Statistics make_statistics(const Engine& engine, const Session& session,
     stats.prompt_rate = static_cast<double>(stats.prompt_tokens) / result.prompt_seconds;
   if (result.decode_tokens > 0) {
     stats.decode_rate = result.decode_tokens / result.decode_seconds;
-    stats.decode_bytes_per_second =
-        stats.decode_rate * engine.executable->bytes_per_token(stats.screen);
+    stats.decode_bytes_per_second = result.decode_passes / result.decode_seconds *
+                                    engine.executable->bytes_per_token(stats.screen);
     stats.read_bandwidth =
         remembered_read_bandwidth(context.options.cache_dir, threads, {.note = print_note});
   }

@@ -192,6 +192,7 @@ Status Generation::extend() {
   }
   session_.truncate(before + 1 + static_cast<int64_t>(right));
   draft_length_.add(static_cast<int>(drafts_.size()), static_cast<int>(right), seconds);
+  ++result_.decode_passes;
   result_.decode_tokens += 1 + static_cast<int>(right);
   result_.guessed += static_cast<int>(drafts_.size());
   result_.guessed_right += static_cast<int>(right);

@@ -35,6 +35,7 @@ struct GenerationResult {
   double first_token_seconds = 0;      // from the start to the first sampled token
   double decode_seconds = 0;           // forward passes and sampling after the first token
   int decode_tokens = 0;               // that came out after the first
+  int decode_passes = 0;               // that they came out of
   int guessed = 0, guessed_right = 0;  // tokens, of several passes (tools/engine/draft.h)
 };
 
