@@ -40,7 +40,8 @@ bool ScreenState::accepts(std::span<const LogitsNeed> needs) {
 void ScreenState::begin(std::span<const LogitsNeed> needs) {
   const size_t rows = needs.size(), n = static_cast<size_t>(n_);
   const auto per_segment = rows * static_cast<size_t>(segments_);
-  if (high_.size() < rows * static_cast<size_t>(padded_k_)) {
+  // The last of them says that all have been made.
+  if (found_.size() < rows * n) {
     high_ = Buffer<int8_t>(rows * static_cast<size_t>(padded_k_));
     low_ = Buffer<int8_t>(high_.size());
     estimates_ = Buffer<float>(rows * n);

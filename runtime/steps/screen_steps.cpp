@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kLanes = 16;  // compared at once
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// The index of the greatest value, the first of equals.
+// The index of the greatest value, the first of equals; 0 where there is none but NaN.
 int64_t greatest(const float* x, int64_t count) {
   float most[kLanes];
   std::fill_n(most, kLanes, -kInfinity);
@@ -22,7 +22,8 @@ int64_t greatest(const float* x, int64_t count) {
     for (int64_t j = 0; j < kLanes; ++j) most[j] = x[i + j] > most[j] ? x[i + j] : most[j];
   float top = *std::max_element(most, most + kLanes);
   for (; i < count; ++i) top = std::max(top, x[i]);
-  return std::find(x, x + count, top) - x;
+  const auto at = std::find(x, x + count, top) - x;
+  return at < count ? at : 0;
 }
 
 // Ids of [begin, end) whose logit may reach the threshold, written to `ids`; how many.
@@ -135,15 +136,17 @@ void ScreenProbeStep::run(const Pass& pass, Range units, int /*worker*/) const {
     ScreenState::Row& row = state.row(i);
     const LogitsNeed& need = row.need;
     const std::span<int32_t> best = state.best(i);
-    const auto listed = [&](int32_t id) { return std::ranges::binary_search(need.ids, id); };
-    const auto end =
-        std::partition(best.begin(), best.end(), [&](int32_t id) { return !listed(id); });
+    const float* const estimates = state.estimates(i);
+    // An estimate is NaN only where the steps in the file are not those of its codes.
+    const auto counts = [&](int32_t id) {
+      return !std::isnan(estimates[id]) && !std::ranges::binary_search(need.ids, id);
+    };
+    const auto end = std::partition(best.begin(), best.end(), counts);
     const int64_t wanted = need.kind == LogitsNeed::Kind::kTop ? need.k : 1;
     if (end - best.begin() < wanted) {
       state.give_up(i);
       continue;
     }
-    const float* const estimates = state.estimates(i);
     std::nth_element(best.begin(), best.begin() + wanted - 1, end,
                      [&](int32_t a, int32_t b) { return estimates[a] > estimates[b]; });
     const float* const logits = pass.at<float>(*this, operands().logits, i);

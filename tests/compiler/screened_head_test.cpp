@@ -366,15 +366,20 @@ std::vector<uint8_t>& section(BncParts& parts, const std::string& part) {
 // process.
 TEST_F(ScreenedHead, ErrorsThatLieLeaveSomeLogit) {
   BncParts parts = read_bnc_parts(folder_->file("model.bnc"));
-  for (const char* part : {".coarse_error", ".fine_error", ".step"})
-    std::ranges::fill(section(parts, part), uint8_t{0});
   const std::string path = folder_->file("lies.bnc");
-  ASSERT_TRUE(write_bnc_parts(parts, path).ok());
-  const auto executor = *CpuExecutor::create(link_file(path, host_target()), {});
-  const std::vector<LogitsNeed> needs = {{.kind = LogitsNeed::Kind::kTop, .k = 3}};
-  const Batch batch = make_batch(*executor, needs, 1);
-  ASSERT_TRUE(executor->run(batch.rows).ok());
-  EXPECT_GE(executor->scores(batch.scored[0]).logits.size(), 3u);
+  for (const float step : {0.0f, std::numeric_limits<float>::max()}) {
+    for (const char* part : {".coarse_error", ".fine_error"})
+      std::ranges::fill(section(parts, part), uint8_t{0});
+    std::vector<uint8_t>& steps = section(parts, ".step");
+    for (size_t at = 0; at < steps.size(); at += sizeof step)
+      std::memcpy(steps.data() + at, &step, sizeof step);
+    ASSERT_TRUE(write_bnc_parts(parts, path).ok());
+    const auto executor = *CpuExecutor::create(link_file(path, host_target()), {});
+    const std::vector<LogitsNeed> needs = {{.kind = LogitsNeed::Kind::kTop, .k = 3}};
+    const Batch batch = make_batch(*executor, needs, 1);
+    ASSERT_TRUE(executor->run(batch.rows).ok());
+    EXPECT_GE(executor->scores(batch.scored[0]).logits.size(), 3u) << "step " << step;
+  }
 }
 
 TEST_F(ScreenedHead, FilesWithAWrongScreenAreRefused) {

@@ -41,13 +41,15 @@ Result<std::vector<GeneratorKind>> parse_kinds(const std::vector<std::string>& n
   return kinds;
 }
 
-Result<BenchRequest> read_request(const BenchCommandOptions& options) {
+// `standard_threads`: where none are asked for; 0: one, and one per CPU.
+Result<BenchRequest> read_request(const BenchCommandOptions& options, int standard_threads) {
   BenchRequest request{.tests = {},
                        .threads = options.threads,
                        .repeats = options.repeats,
                        .full_head = options.full_head};
   BITNETC_ASSIGN_OR_RETURN(request.kinds, parse_kinds(options.kinds));
-  if (request.threads.empty()) request.threads = one_and_all_threads();
+  if (request.threads.empty())
+    request.threads = standard_threads > 0 ? std::vector{standard_threads} : one_and_all_threads();
   const auto or_default = [](const std::vector<int64_t>& given, int64_t standard) {
     return given.empty() ? std::vector<int64_t>{standard} : given;
   };
@@ -67,10 +69,16 @@ Result<BenchRequest> read_request(const BenchCommandOptions& options) {
   return request;
 }
 
+// Null: that option was not given.
+Status write_output(OutputFile* file, std::string (*text)(const Bench&), const Bench& measured) {
+  if (file == nullptr) return {};
+  BITNETC_RETURN_IF_ERROR(file->write(text(measured)));
+  return file->finish();
+}
+
 Result<int> bench(const BenchCommandOptions& options, CommandContext& context) {
-  BITNETC_ASSIGN_OR_RETURN(BenchRequest request, read_request(options));
-  const int threads_asked = context.options.threads;
-  if (options.threads.empty() && threads_asked > 0) request.threads = {threads_asked};
+  BITNETC_ASSIGN_OR_RETURN(const BenchRequest request,
+                           read_request(options, context.options.threads));
   BITNETC_RETURN_IF_ERROR(locate_model(options.model, context.settings().program_dir).status());
   if (!options.csv.empty() && options.csv == options.html)
     return Status(StatusCode::kInvalidArgument, "--csv and --html: expected two files");
@@ -93,11 +101,9 @@ Result<int> bench(const BenchCommandOptions& options, CommandContext& context) {
   } else {
     print_bench(measured);
   }
-  for (const auto& [file, text] :
-       {std::pair(csv.get(), bench_csv(measured)), std::pair(page.get(), bench_html(measured))}) {
-    if (file == nullptr || measured.rows.empty()) continue;
-    BITNETC_RETURN_IF_ERROR(file->write(text));
-    BITNETC_RETURN_IF_ERROR(file->finish());
+  if (!measured.rows.empty()) {
+    BITNETC_RETURN_IF_ERROR(write_output(csv.get(), bench_csv, measured));
+    BITNETC_RETURN_IF_ERROR(write_output(page.get(), bench_html, measured));
   }
   return static_cast<int>(measured.interrupted ? kExitInterrupted : kExitOk);
 }

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <numeric>
 
 #include "autotune/limits.h"
 #include "runtime/random.h"
@@ -45,6 +43,10 @@ class BenchRun {
   Status repeat(BenchRow& row, Session& session, bool counts);
   Status generate(Session& session, int64_t count);
   double kv_bytes(const BenchTest& test) const;
+  // Of engines_ and of a number of threads' sessions.
+  size_t index_of(GeneratorKind kind) const {
+    return static_cast<size_t>(std::ranges::find(request_.kinds, kind) - request_.kinds.begin());
+  }
   void tell(const std::string& what) { progress_(done_++, total_, what); }
 
   const std::string& model_;
@@ -132,8 +134,7 @@ Status BenchRun::measure_depth(int threads, int64_t depth,
   for (int turn = 0; turn <= request_.repeats; ++turn) {
     for (size_t i = first; i < bench_.rows.size(); ++i) {
       BenchRow& row = bench_.rows[i];
-      const size_t kind =
-          static_cast<size_t>(std::ranges::find(request_.kinds, row.kind) - request_.kinds.begin());
+      const size_t kind = index_of(row.kind);
       tell(fmt::format("{}, {} threads, {}", row.test.name(), threads, kind_name(row.kind)));
       BITNETC_RETURN_IF_ERROR(repeat(row, *sessions[kind], turn > 0));
     }
@@ -141,8 +142,7 @@ Status BenchRun::measure_depth(int threads, int64_t depth,
   for (size_t i = first; i < bench_.rows.size(); ++i) {
     BenchRow& row = bench_.rows[i];
     if (row.test.generated == 0 || row.test.prompt > 0) continue;
-    const size_t kind =
-        static_cast<size_t>(std::ranges::find(request_.kinds, row.kind) - request_.kinds.begin());
+    const size_t kind = index_of(row.kind);
     row.bytes_per_token =
         engines_[kind].executable->bytes_per_token(sessions[kind]->screen_stats()) +
         kv_bytes(row.test);
