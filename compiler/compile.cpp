@@ -162,6 +162,7 @@ class Compilation {
 
   Status write_screen(const FloatTable& table) {
     const std::optional<HeadScreen> screen = make_screen(table);
+    report_.cannot_screen = !screen;
     if (!screen) return {};
     program_.screen = table.name + ".screen";
     const std::span<const uint8_t> parts[] = {screen->coarse, screen->fine, as_bytes(screen->step),

@@ -30,6 +30,7 @@ struct CompileReport {
   int64_t ternary_weights = 0;
   int64_t packed_bytes = 0;
   int steps = 0;
+  bool cannot_screen = false;  // the head, although a screen was wanted
 };
 
 // The matmuls that compile() makes of a graph, each shape and epilogue once: what a tuner has to

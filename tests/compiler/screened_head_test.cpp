@@ -9,7 +9,9 @@
 
 #include "codegen/kernel_spec.h"
 #include "compiler/check_program.h"
+#include "compiler/compile.h"
 #include "compiler/passes/screen.h"
+#include "frontend/load.h"
 #include "runtime/cpu_features.h"
 #include "runtime/executor.h"
 #include "runtime/math.h"
@@ -191,6 +193,27 @@ TEST(SplitHidden, RefusesWhatIsNotScreened) {
   const auto split = split_hidden(h, 256, high, low);
   ASSERT_TRUE(split.has_value());
   EXPECT_EQ(256 * high[3] + low[3], -kHiddenLevels);
+}
+
+// A head that cannot be screened is compiled without a screen, and the report says so.
+TEST(Screen, CompilingSaysThatTheHeadHasNone) {
+  TempFolder folder;
+  ModelFiles files = make_master_model({.vocab = 300}, 3);
+  write_model(files, folder.path() / "m");
+  auto loaded = load_model((folder.path() / "m").string());
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  const HeuristicPlanSource plans;
+  FloatTable& table = loaded->graph.tables.back();
+  ASSERT_EQ(table.type, FloatType::kBf16);
+  std::vector<uint8_t> bytes(table.bytes.begin(), table.bytes.end());
+  table.bytes = bytes;
+  for (const bool is_huge : {false, true}) {
+    if (is_huge) bytes[1] = 0x7f;  // at least 1.7e38
+    const auto report =
+        compile(loaded->graph, folder.file("m.bnc"), {.target = host_target(), .plans = &plans});
+    ASSERT_TRUE(report.ok()) << report.status().message();
+    EXPECT_EQ(report->cannot_screen, is_huge);
+  }
 }
 
 // ---- the executor

@@ -50,6 +50,10 @@ Status compile_graph(const LoadedModel& loaded, const CompileRequest& request,
       }};
   BITNETC_ASSIGN_OR_RETURN(const CompileReport report,
                            compile(loaded.graph, request.output_path, compile_options));
+  if (report.cannot_screen)
+    options.notes->note(NoteKind::kModel,
+                        "the head has a row that is too large or too long to be screened: every "
+                        "logit will be computed");
   options.notes->note(
       NoteKind::kCompiled,
       fmt::format("compiled {} -> {}: {} steps, {} ternary weights in {:.1f} MB, file {:.1f} MB, "
