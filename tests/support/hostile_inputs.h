@@ -1,5 +1,5 @@
 // Malformed inputs of one kind, by the hundred and the same at every run: each is refused in one
-// clear line, soon and in little memory, or it stands on the list of those that are legal.
+// clear line and in little memory, or it stands on the list of those that are legal.
 #pragma once
 
 #include <cstddef>
