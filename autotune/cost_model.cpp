@@ -11,11 +11,12 @@ namespace {
 // multiplies; one that decodes into a panel leaves the memory alone while it multiplies that.
 constexpr double kExposedDirect = 0.2, kExposedPanel = 1.0;
 // How much longer the weights take than at the read bandwidth: one stream prefetched by less than
-// kFarPrefetchBytes, or not at all; a stream a tile, each prefetched within its tile; the same
-// prefetched beyond all of them, where the next group's begin; lookups without their prefetch in
-// the order of memory.
-constexpr double kNearPrefetch = 1.15, kSeveralStreams = 1.5, kNextStreams = 1.15,
-                 kStreamsOutOfOrder = 1.75;
+// kFarPrefetchBytes, or not at all; a stream a tile without a prefetch; lookups without their
+// prefetch in the order of memory.
+constexpr double kNearPrefetch = 1.15, kSeveralStreams = 1.5, kStreamsOutOfOrder = 1.75;
+// One stream, however far it is prefetched, against several that are: Emerald Rapids, one thread,
+// 2560 x 2560, 30 November 2026.
+constexpr double kOneStream = 1.09;
 constexpr int kFarPrefetchBytes = 4096;
 // Tables are read and written from the second-level cache, beside the stream of weights: bytes in
 // the time of a vector operation, 80 GB/s.
@@ -56,12 +57,13 @@ double vector_operations_per_second(const MachineLimits& limits) {
 
 // ---- terms
 
-double stream_factor(const MatmulWork& work, GeneratorKind kind, int64_t tile_bytes) {
+double stream_factor(const MatmulWork& work, GeneratorKind kind) {
   if (kind == GeneratorKind::kCompiled) return kSeveralStreams;
   if (work.strategy == Strategy::kLookUp) return work.prefetch_bytes > 0 ? 1 : kStreamsOutOfOrder;
   if (work.strategy == Strategy::kPanel) return work.prefetch_bytes > 0 ? 1 : kSeveralStreams;
-  if (work.streams == 1) return work.prefetch_bytes >= kFarPrefetchBytes ? 1 : kNearPrefetch;
-  return work.prefetch_bytes > (work.streams - 1) * tile_bytes ? kNextStreams : kSeveralStreams;
+  if (work.streams == 1)
+    return work.prefetch_bytes >= kFarPrefetchBytes ? kOneStream : kNearPrefetch;
+  return work.prefetch_bytes > 0 ? 1 : kSeveralStreams;
 }
 
 // Products wait for sums that are too few to take turns, and for loads where they outnumber the
@@ -100,8 +102,7 @@ CostPrediction predict(const Candidate& candidate, int64_t tokens, const Machine
   const double slowdown = kind == GeneratorKind::kCompiled ? kCompiled : 1;
   const double cache_factor = work.panel_bytes > kPanelBytesInL1 ? kPanelOutOfL1 : 1;
   return {.memory_s = passes * static_cast<double>(layout.total_bytes()) *
-                      stream_factor(work, kind, layout.tile_bytes()) /
-                      known_or(limits.read_bytes_per_second, 1e10),
+                      stream_factor(work, kind) / known_or(limits.read_bytes_per_second, 1e10),
           .multiply_s = slowdown * work.multiply_operations * wait_factor(work) * cache_factor /
                             peak_of(limits, work.tier) +
                         work.sums_bytes / table_rate,

@@ -1,5 +1,6 @@
-// measure_read_bandwidth of autotune/limits.h: several streams per thread through memory that was
-// just evicted from every cache, in passes that are short beside a time slice of the system.
+// The read bandwidths of autotune/limits.h: several streams per thread. That of the machine is of
+// memory that was just evicted from every cache, in passes that are short beside a time slice of
+// the system.
 
 #include <sys/mman.h>
 
@@ -9,8 +10,10 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <new>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -232,6 +235,27 @@ double measure_read_bandwidth(int threads, int budget_ms) {
   const double best =
       std::min(median_of_better_half(seconds[0]), median_of_better_half(seconds[1]));
   return static_cast<double>(set.pass_bytes()) / best;
+}
+
+double measure_read_bandwidth_of(std::span<const uint8_t> bytes, int threads, int budget_ms) {
+  constexpr size_t kGrain = kMaxStreams * kLineBytes;
+  const auto pool = ThreadPool::at_most(std::min(threads, kMaxThreads), true);
+  const auto members = static_cast<size_t>(pool->size());
+  const size_t slice_bytes = bytes.size() / members / kGrain * kGrain;
+  BITNETC_CHECK(slice_bytes > 0, "{} bytes for {} threads", bytes.size(), members);
+  double best = std::numeric_limits<double>::infinity();
+  std::atomic<uint64_t> total{0};  // nobody may leave the reading out
+  const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(budget_ms);
+  do {
+    for (const Reader reader : readers()) {
+      const Clock::time_point start = Clock::now();
+      pool->run([&](int member) {
+        total += reader(bytes.data() + static_cast<size_t>(member) * slice_bytes, slice_bytes);
+      });
+      best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
+    }
+  } while (Clock::now() < deadline);
+  return static_cast<double>(slice_bytes * members) / best;
 }
 
 }  // namespace bitnetc

@@ -32,13 +32,6 @@ int group_tiles(const Candidate& candidate) {
   return tile_group_size(candidate.spec, plan_of(candidate).tiles_per_step);
 }
 
-// The distance at which a tile group's weights are prefetched while the group before it is worked
-// on (docs/decisions/0008-few-tokens-go-in-pairs-of-tiles.md).
-int group_ahead_bytes(const Candidate& candidate) {
-  return static_cast<int>(group_tiles(candidate) * candidate.spec.weight_layout().tile_bytes() * 7 /
-                          8);
-}
-
 // What a candidate has to meet beside its generator's consent. These cut the space down; none is
 // needed for correctness.
 struct Constraint {
@@ -116,8 +109,7 @@ class CandidateList {
   std::vector<KernelPlan> effective_plans_;
 };
 
-constexpr char kTiles = tiles_field().letter, kUnroll = unroll_field().letter,
-               kPrefetch = prefetch_field().letter;
+constexpr char kTiles = tiles_field().letter, kUnroll = unroll_field().letter;
 
 // The values worth trying of a field; none where the family has no such field.
 std::span<const int> values_of(PlanFields fields, char letter) {
@@ -136,8 +128,7 @@ void for_each_plan(PlanFields fields, const KernelPlan& plan, size_t first, cons
 }
 
 // Calls body(plan) with the plans that differ from the candidate's by one place of the grid in one
-// field. Unrolling, which hardly matters but for tl2, goes to both ends. More or fewer streams of
-// weights want another distance: beyond the tiles of a group (docs/tuning.md).
+// field. Unrolling, which hardly matters but for tl2, goes to both ends.
 template <typename Body>
 void for_each_neighbour(const Candidate& candidate, const Body& body) {
   const PlanFields fields = candidate.generator->plan_fields();
@@ -156,13 +147,8 @@ void for_each_neighbour(const Candidate& candidate, const Body& body) {
       if (each < field.of(plan) && (!to_both_ends || below == plan)) below = neighbour;
       if (each > field.of(plan) && (to_both_ends || above == plan)) above = neighbour;
     }
-    const std::span<const int> distances = values_of(fields, kPrefetch);
-    for (const KernelPlan& neighbour : {below, above}) {
-      if (neighbour == plan) continue;
-      body(neighbour);
-      if (field.letter == kTiles && !distances.empty())
-        body(with_value(fields, neighbour, kPrefetch, distances.back()));
-    }
+    for (const KernelPlan& neighbour : {below, above})
+      if (neighbour != plan) body(neighbour);
   }
 }
 
@@ -323,12 +309,7 @@ std::vector<Candidate> candidates(const MatmulSpec& spec, const Target& target, 
     if (is_first) for_each_neighbour(*first, add_with_plan);
     if (effort == Effort::kQuick) continue;
     const PlanFields fields = guess.generator->plan_fields();
-    for_each_plan(fields, guess.plan, 0, [&](const KernelPlan& plan) {
-      add_with_plan(plan);
-      if (values_of(fields, kPrefetch).empty()) return;
-      const int ahead_bytes = group_ahead_bytes({guess.generator, guess.spec, plan});
-      add_with_plan(with_value(fields, plan, kPrefetch, ahead_bytes));
-    });
+    for_each_plan(fields, guess.plan, 0, add_with_plan);
   }
   return list.take();
 }

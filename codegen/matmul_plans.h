@@ -11,7 +11,7 @@ namespace bitnetc {
 struct DirectPlan {
   int tiles_per_step = 1;  // row tiles (of kTileRows) carried through one pass over K
   int k_unroll = 4;        // units of 16 columns per loop iteration
-  int prefetch_bytes = 0;  // software prefetch distance into the weight stream; 0: none
+  int prefetch_bytes = 0;  // software prefetch distance into the weights of a tile; 0: none
 
   static constexpr DirectPlan from(const KernelPlan& plan);
   constexpr operator KernelPlan() const;  // NOLINT(google-explicit-constructor)
@@ -50,7 +50,7 @@ constexpr PlanField unroll_field(std::span<const int> worth_trying = {}) {
 constexpr PlanField prefetch_field(std::span<const int> worth_trying = {}) {
   return {.letter = 'p',
           .name = "prefetch_bytes",
-          .meaning = "ahead in the packed weights; beside these, 7/8 of a tile group's bytes",
+          .meaning = "ahead in the packed weights of every tile",
           .standard = DirectPlan().prefetch_bytes,
           .worth_trying = worth_trying};
 }

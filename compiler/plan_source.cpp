@@ -16,32 +16,28 @@ constexpr int64_t kCachedBytes = 256 << 10;
 
 // ---- kernels that decode into registers
 
-// From memory one stream beats several; a matrix that stays in L2 needs no prefetch, and four tiles
-// share broadcasts.
-constexpr DirectPlan kStreamedPlan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192};
+// The tiles of a pass are as many streams from memory, and share broadcasts; a matrix that stays in
+// L2 needs no prefetch.
+constexpr int kAheadBytes = 4096;
 constexpr DirectPlan kCachedPlan{.tiles_per_step = 4, .k_unroll = 4};
+// 256-bit registers hold the sums of two tiles for one token, of one for more.
+constexpr DirectPlan kYmmPairPlan{
+    .tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = kAheadBytes};
+constexpr DirectPlan kYmmPlan{.tiles_per_step = 1, .k_unroll = 8, .prefetch_bytes = 8192};
 // Word layouts in 256-bit registers: long loops leave the cache of decoded instructions.
 constexpr DirectPlan kYmmWordsPlan{.tiles_per_step = 1, .k_unroll = 2, .prefetch_bytes = 8192};
 
-// A few tokens: a pair of tiles shares its broadcasts, and 7/8 of a pair ahead every line is
-// prefetched once.
-DirectPlan pair_plan(const MatmulSpec& spec) {
-  const int64_t ahead_bytes = 2 * spec.weight_layout().tile_bytes() * 7 / 8;
-  return {.tiles_per_step = 2,
-          .k_unroll = 4,
-          .prefetch_bytes = static_cast<int>(std::min(ahead_bytes, kCachedBytes))};
-}
-
 DirectPlan avx512_vnni_plan(const MatmulSpec& spec) {
-  const bool is_i2s = spec.layout == LayoutId::kI2S;
-  if (spec.m > 2 || (spec.m == 2 && !is_i2s)) return pair_plan(spec);
-  const bool is_cached = is_i2s && spec.weight_layout().total_bytes() <= kCachedBytes;
-  return is_cached ? kCachedPlan : kStreamedPlan;
+  const bool is_cached = spec.m <= 2 && spec.layout == LayoutId::kI2S &&
+                         spec.weight_layout().total_bytes() <= kCachedBytes;
+  if (is_cached) return kCachedPlan;
+  return {.tiles_per_step = spec.m <= 4 ? 4 : 2, .k_unroll = 4, .prefetch_bytes = kAheadBytes};
 }
 
 DirectPlan direct_plan(const MatmulSpec& spec, const Target& target) {
   if (target.supports(Isa::kAvx512Vnni)) return avx512_vnni_plan(spec);
-  return spec.layout == LayoutId::kI2S ? kStreamedPlan : kYmmWordsPlan;
+  if (spec.layout != LayoutId::kI2S) return kYmmWordsPlan;
+  return spec.m == 1 ? kYmmPairPlan : kYmmPlan;
 }
 
 // ---- LUT kernels
@@ -74,13 +70,15 @@ PanelPlan panel_plan(const Target& target) {
 // ---- which family
 
 // Whether the kernel for one token is a LUT kernel. Where a tier decodes tl1 and tl2 in registers
-// that is faster; b3 is faster by lookup tables, unless the multiplier is that of AVX-VNNI.
+// that is faster; b3 is faster by lookup tables where a tier has neither VBMI nor the multiplier of
+// AVX-VNNI.
 bool is_looked_up(const MatmulSpec& spec, const Target& target) {
   if (spec.m != 1) return false;
   const bool has_avx512 = target.supports(Isa::kAvx512Vnni);
+  const bool has_vbmi = has_avx512 && target.has(Feature::kAvx512Vbmi);
   switch (spec.layout) {
-    case LayoutId::kB3: return has_avx512 || !target.supports(Isa::kAvxVnni);
-    case LayoutId::kTl2: return has_avx512 && !target.has(Feature::kAvx512Vbmi);
+    case LayoutId::kB3: return has_avx512 ? !has_vbmi : !target.supports(Isa::kAvxVnni);
+    case LayoutId::kTl2: return has_avx512 && !has_vbmi;
     default: return false;
   }
 }
@@ -95,13 +93,7 @@ bool is_tl2_by_panel(const MatmulSpec& spec, const Target& target) {
 
 KernelChoice choice_for(const MatmulSpec& spec, const Target& target) {
   if (spec.m == kAnyM) return {.plan = panel_plan(target)};
-  if (is_looked_up(spec, target)) {
-    // The direct kernel of AVX-512 stands higher in the list and takes b3, too.
-    const bool is_b3_in_zmm = spec.layout == LayoutId::kB3 && target.supports(Isa::kAvx512Vnni) &&
-                              target.has(Feature::kAvx512Vbmi);
-    return {.plan = lut_plan(spec.layout, target),
-            .generator = is_b3_in_zmm ? "x64_lut_avx512" : ""};
-  }
+  if (is_looked_up(spec, target)) return {.plan = lut_plan(spec.layout, target)};
   if (is_tl2_by_panel(spec, target) && target.supports(Isa::kAvx2))
     return {.plan = panel_plan(target), .generator = "x64_panel_avx2"};
   return {.plan = direct_plan(spec, target)};

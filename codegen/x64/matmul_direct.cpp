@@ -131,12 +131,22 @@ void MatmulDirect::accumulate_k(const Pass& pass, int64_t w_advance_bytes) {
   mov(regs_.x, argument(offsetof(MatmulArgs, x)));
   if (more_than_4_tokens) lea(regs_.x_token4, ptr[regs_.x + regs_.x_stride * 4]);
   begin(pass);
-  repeat(regs_.k_iterations, iterations, [&] {
-    blocks(pass, unroll);
-    add(regs_.w, unroll * block_bytes_);
-    add(regs_.x, unroll * block_columns_);
-    if (more_than_4_tokens) add(regs_.x_token4, unroll * block_columns_);
-  });
+  // A prefetch that leaves its tile goes on in the same tile of a later group: `groups` behind.
+  const auto run = [&](int64_t count, int64_t groups) {
+    prefetch_ahead_bytes_ = plan_.prefetch_bytes + groups * (pass.tiles - 1) * tile_bytes();
+    repeat(regs_.k_iterations, count, [&] {
+      blocks(pass, unroll);
+      add(regs_.w, unroll * block_bytes_);
+      add(regs_.x, unroll * block_columns_);
+      if (more_than_4_tokens) add(regs_.x_token4, unroll * block_columns_);
+    });
+  };
+  const int64_t groups = plan_.prefetch_bytes / tile_bytes();
+  const int64_t staying =
+      ((groups + 1) * tile_bytes() - plan_.prefetch_bytes) / (unroll * block_bytes_);
+  const bool is_one_stream = !prefetches(pass) || pass.tiles == 1;
+  run(is_one_stream ? iterations : std::min(staying, iterations), groups);
+  if (!is_one_stream) run(std::max(iterations - staying, int64_t{0}), groups + 1);
   const int remainder = static_cast<int>(whole_blocks % unroll);
   if (remainder > 0) blocks(pass, remainder);
   const auto columns_left = static_cast<int>(spec_.k - whole_blocks * block_columns_);
@@ -185,10 +195,14 @@ Xbyak::RegExp MatmulDirect::tier_scratch() const {
   return regs_.scratch + tiles_per_group(plan_.tiles_per_step) * spec_.m * kTileOutputBytes;
 }
 
+bool MatmulDirect::prefetches(const Pass& pass) const {
+  return plan_.prefetch_bytes > 0 && pass.first_part == 0;
+}
+
 void MatmulDirect::prefetch(const Pass& pass, int block) {
-  if (plan_.prefetch_bytes == 0 || pass.first_part > 0) return;
+  if (!prefetches(pass)) return;
   for (int tile = 0; tile < pass.tiles; ++tile) {
-    const int64_t offset = tile * tile_bytes() + block * block_bytes_ + plan_.prefetch_bytes;
+    const int64_t offset = tile * tile_bytes() + block * block_bytes_ + prefetch_ahead_bytes_;
     for (int line = 0; line < block_bytes_; line += kLineBytes)
       prefetcht0(ptr[regs_.w + static_cast<int>(offset + line)]);
   }

@@ -11,6 +11,9 @@
 //       end                                leaves sum_k x * code as i32 in the scratch
 //     epilogue for all tokens of the group
 //
+// The tiles of a pass are as many streams. Each is prefetched across the end of its tile into its
+// next one, a group further: the loop over K is emitted twice, before and after that end.
+//
 // With a gated epilogue a group is a whole number of (gate tile, up tile) pairs. When T = 1 the
 // same code passes over the gate tile, then over the up tile. Hardware prefetchers follow a stream
 // by the instruction that reads it: with a loop per tile, one token from memory took 1.15 (AVX-512)
@@ -117,6 +120,8 @@ class MatmulDirect : public MatmulProgram {
   void run_tile_group(int tiles_per_pass);
   void run_passes(int tiles_per_pass);
   void accumulate_k(const Pass& pass, int64_t w_advance_bytes);
+  // A pass over further rows of the same blocks finds them in L1.
+  bool prefetches(const Pass& pass) const;
   void epilogue();
 
   int tiles_per_group(int tiles_per_pass) const;
@@ -131,6 +136,7 @@ class MatmulDirect : public MatmulProgram {
   const int parts_per_pass_;
   const int tier_scratch_bytes_;
   int group_tiles_ = 0, pass_tiles_ = 0;  // of the group being emitted
+  int64_t prefetch_ahead_bytes_ = 0;      // of the blocks being emitted, from where they lie
 };
 
 }  // namespace bitnetc::x64

@@ -202,7 +202,7 @@ MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) 
 constexpr MatmulFamily kFamily{.name = "x64_matmul_i2s_avx2",
                                .suffix = "avx2",
                                .isa = Isa::kAvx2,
-                               .revision = 3,
+                               .revision = 4,
                                .layouts = {LayoutId::kI2S},
                                .min_m = 1,
                                .max_m = kMaxSmallM,

@@ -278,12 +278,12 @@ constexpr MatmulFamily family(std::string_view name, std::string_view suffix, Is
 
 std::unique_ptr<Generator> make_x64_matmul_i2s_avxvnni() {
   return x64::make_matmul_generator(
-      x64::family<x64::kAvxVnniTier>("x64_matmul_i2s_avxvnni", "avxvnni", Isa::kAvxVnni, 3));
+      x64::family<x64::kAvxVnniTier>("x64_matmul_i2s_avxvnni", "avxvnni", Isa::kAvxVnni, 4));
 }
 
 std::unique_ptr<Generator> make_x64_matmul_i2s_avx512vnni() {
   return x64::make_matmul_generator(x64::family<x64::kAvx512VnniTier>(
-      "x64_matmul_i2s_avx512vnni", "avx512vnni", Isa::kAvx512Vnni, 4));
+      "x64_matmul_i2s_avx512vnni", "avx512vnni", Isa::kAvx512Vnni, 5));
 }
 
 }  // namespace bitnetc

@@ -129,7 +129,7 @@ MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) 
 constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avx2",
                                .suffix = "words_avx2",
                                .isa = Isa::kAvx2,
-                               .revision = 2,
+                               .revision = 3,
                                .layouts = {LayoutId::kTl1, LayoutId::kTl2},
                                .min_m = 1,
                                .max_m = kMostTokens,

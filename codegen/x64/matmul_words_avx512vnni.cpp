@@ -166,7 +166,7 @@ MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) 
 constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avx512vnni",
                                .suffix = "words_avx512vnni",
                                .isa = Isa::kAvx512Vnni,
-                               .revision = 3,
+                               .revision = 4,
                                .layouts = {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
                                .vbmi_layouts = {LayoutId::kTl2, LayoutId::kB3},
                                .min_m = 1,

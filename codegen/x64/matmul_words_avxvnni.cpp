@@ -99,7 +99,7 @@ MatmulWork work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens) 
 constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avxvnni",
                                .suffix = "words_avxvnni",
                                .isa = Isa::kAvxVnni,
-                               .revision = 2,
+                               .revision = 3,
                                .layouts = {LayoutId::kTl1, LayoutId::kTl2, LayoutId::kB3},
                                .min_m = 1,
                                .max_m = kMostTokens,

@@ -157,8 +157,8 @@ TEST(SearchSpace, WhatTheRuleOfThumbPassesOverCompetes) {
     const char* passed_over;
   };
   const PassedOver cases[] = {
-      {LayoutId::kB3, 1, Isa::kAvx512Vnni, "x64_lut_avx512", "x64_matmul_words_avx512vnni"},
-      {LayoutId::kB3, 1, Isa::kAmx, "x64_lut_avx512", "x64_matmul_words_avx512vnni"},
+      {LayoutId::kB3, 1, Isa::kAvx512Vnni, "x64_matmul_words_avx512vnni", "x64_lut_avx512"},
+      {LayoutId::kB3, 1, Isa::kAmx, "x64_matmul_words_avx512vnni", "x64_lut_avx512"},
       {LayoutId::kTl2, 3, Isa::kAvx2, "x64_panel_avx2", "x64_matmul_words_avx2"},
       {LayoutId::kTl2, 4, Isa::kAvx2, "x64_panel_avx2", "x64_matmul_words_avx2"}};
   for (const PassedOver& c : cases) {

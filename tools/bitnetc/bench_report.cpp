@@ -152,8 +152,9 @@ std::string bench_html(const Bench& bench) {
       "bitnetc bench",
       fmt::format("<h1>{}</h1>\n<p>{}</p>\n<p>bitnetc {}, {}{}</p>\n"
                   "<p>Tests of a number of threads took turns; bars are medians, thin lines reach "
-                  "from the slowest to the fastest repeat. The limit of generation is the measured "
-                  "read bandwidth over the bytes of a token.</p>{}\n{}{}",
+                  "from the slowest to the fastest repeat. The limit of generation is the rate "
+                  "at which threads that only read the model's file read it, over the bytes of a "
+                  "token.</p>{}\n{}{}",
                   escape_xml(heading(bench)), escape_xml(describe(this_machine())), BITNETC_VERSION,
                   today(), bench.interrupted ? "; interrupted: not everything was measured" : "",
                   energy, plots_of(bench), table_of(bench)));

@@ -12,6 +12,14 @@
 namespace bitnetc {
 namespace {
 
+constexpr int kReadingMs = 20;  // of reading the model's bytes between two turns, at least
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const size_t last = values.size() - 1;
+  return (values[last / 2] + values[(last + 1) / 2]) / 2;
+}
+
 // Tokens that do not repeat themselves, the same for every kind of kernels.
 class TokenStream {
  public:
@@ -118,7 +126,8 @@ Status BenchRun::measure_threads(int threads) {
   return {};
 }
 
-// All kinds and tests of a depth take turns, so that what disturbs the machine disturbs them alike.
+// All kinds and tests of a depth take turns with reading the file, so that what disturbs the
+// machine disturbs them alike.
 Status BenchRun::measure_depth(int threads, int64_t depth,
                                std::vector<std::unique_ptr<Session>>& sessions) {
   for (const auto& session : sessions) {
@@ -131,7 +140,11 @@ Status BenchRun::measure_depth(int threads, int64_t depth,
     for (const GeneratorKind kind : request_.kinds)
       if (test.depth == depth)
         bench_.rows.push_back({.test = test, .threads = threads, .kind = kind, .seconds = {}});
+  std::vector<double> read_bandwidths;
   for (int turn = 0; turn <= request_.repeats; ++turn) {
+    if (turn > 0)
+      read_bandwidths.push_back(
+          measure_read_bandwidth_of(engines_[0].model->file().bytes(), threads, kReadingMs));
     for (size_t i = first; i < bench_.rows.size(); ++i) {
       BenchRow& row = bench_.rows[i];
       const size_t kind = index_of(row.kind);
@@ -146,7 +159,7 @@ Status BenchRun::measure_depth(int threads, int64_t depth,
     row.bytes_per_token =
         engines_[kind].executable->bytes_per_token(sessions[kind]->screen_stats()) +
         kv_bytes(row.test);
-    row.read_bandwidth = remembered_read_bandwidth(options_.settings.cache_dir, threads);
+    row.read_bandwidth = median(read_bandwidths);
   }
   return {};
 }
@@ -204,10 +217,7 @@ std::string BenchTest::name() const {
 }
 
 double BenchRow::median_seconds() const {
-  std::vector<double> sorted = seconds;
-  std::ranges::sort(sorted);
-  const size_t last = sorted.size() - 1;
-  return (sorted[last / 2] + sorted[(last + 1) / 2]) / 2;
+  return median(seconds);
 }
 
 double BenchRow::tokens_per_second() const {

@@ -35,7 +35,7 @@ struct BenchRow {
   GeneratorKind kind = GeneratorKind::kGenerated;
   std::vector<double> seconds;  // of each repeat
   double bytes_per_token = 0;   // that a generated token reads, keys and values included; else 0
-  double read_bandwidth = 0;    // of this machine with these threads, bytes per second
+  double read_bandwidth = 0;    // of the model's file with these threads, bytes per second
   double joules_per_token = 0;  // 0: not known
 
   double median_seconds() const;
