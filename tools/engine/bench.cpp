@@ -7,12 +7,14 @@
 #include "runtime/random.h"
 #include "runtime/session.h"
 #include "tools/engine/energy.h"
+#include "tools/engine/matrices.h"
 #include "tools/engine/stopwatch.h"
 
 namespace bitnetc {
 namespace {
 
-constexpr int kReadingMs = 20;  // of reading the model's bytes between two turns, at least
+// Of measuring a limit between two turns, at least.
+constexpr int kReadingMs = 20, kMultiplyingMs = 20;
 
 double median(std::vector<double> values) {
   std::ranges::sort(values);
@@ -37,6 +39,11 @@ class TokenStream {
 };
 
 class BenchRun {
+  // One measurement per turn.
+  struct Limits {
+    std::vector<double> read_bandwidths, peaks;
+  };
+
  public:
   BenchRun(const std::string& model, const BenchRequest& request, const EngineOptions& options,
            const std::function<void(int, int, const std::string&)>& progress)
@@ -51,6 +58,8 @@ class BenchRun {
   Status repeat(BenchRow& row, Session& session, bool counts);
   Status generate(Session& session, int64_t count);
   double kv_bytes(const BenchTest& test) const;
+  void add_limits(int threads, Limits& limits) const;
+  void set_limits(BenchRow& row, const Limits& limits, const Session& session) const;
   // Of engines_ and of a number of threads' sessions.
   size_t index_of(GeneratorKind kind) const {
     return static_cast<size_t>(std::ranges::find(request_.kinds, kind) - request_.kinds.begin());
@@ -126,7 +135,7 @@ Status BenchRun::measure_threads(int threads) {
   return {};
 }
 
-// All kinds and tests of a depth take turns with reading the file, so that what disturbs the
+// All kinds and tests of a depth take turns with the limits, so that what disturbs the
 // machine disturbs them alike.
 Status BenchRun::measure_depth(int threads, int64_t depth,
                                std::vector<std::unique_ptr<Session>>& sessions) {
@@ -140,11 +149,9 @@ Status BenchRun::measure_depth(int threads, int64_t depth,
     for (const GeneratorKind kind : request_.kinds)
       if (test.depth == depth)
         bench_.rows.push_back({.test = test, .threads = threads, .kind = kind, .seconds = {}});
-  std::vector<double> read_bandwidths;
+  Limits limits;
   for (int turn = 0; turn <= request_.repeats; ++turn) {
-    if (turn > 0)
-      read_bandwidths.push_back(
-          measure_read_bandwidth_of(engines_[0].model->file().bytes(), threads, kReadingMs));
+    if (turn > 0) add_limits(threads, limits);
     for (size_t i = first; i < bench_.rows.size(); ++i) {
       BenchRow& row = bench_.rows[i];
       const size_t kind = index_of(row.kind);
@@ -152,16 +159,29 @@ Status BenchRun::measure_depth(int threads, int64_t depth,
       BITNETC_RETURN_IF_ERROR(repeat(row, *sessions[kind], turn > 0));
     }
   }
-  for (size_t i = first; i < bench_.rows.size(); ++i) {
-    BenchRow& row = bench_.rows[i];
-    if (row.test.generated == 0 || row.test.prompt > 0) continue;
-    const size_t kind = index_of(row.kind);
-    row.bytes_per_token =
-        engines_[kind].executable->bytes_per_token(sessions[kind]->screen_stats()) +
-        kv_bytes(row.test);
-    row.read_bandwidth = median(read_bandwidths);
-  }
+  for (size_t i = first; i < bench_.rows.size(); ++i)
+    set_limits(bench_.rows[i], limits, *sessions[index_of(bench_.rows[i].kind)]);
   return {};
+}
+
+void BenchRun::add_limits(int threads, Limits& limits) const {
+  limits.read_bandwidths.push_back(
+      measure_read_bandwidth_of(engines_[0].model->file().bytes(), threads, kReadingMs));
+  const std::optional<Isa> tier = options_.settings.target.best_tier();
+  limits.peaks.push_back(tier ? measure_int8_peak(*tier, threads, kMultiplyingMs) : 0);
+}
+
+void BenchRun::set_limits(BenchRow& row, const Limits& limits, const Session& session) const {
+  const Engine& engine = engines_[index_of(row.kind)];
+  if (row.test.prompt == 0) {
+    row.bytes_per_token =
+        engine.executable->bytes_per_token(session.screen_stats()) + kv_bytes(row.test);
+    row.read_bandwidth = median(limits.read_bandwidths);
+  } else if (row.test.generated == 0) {
+    for (const MatrixGroup& each : matrix_groups(engine.model->description().program))
+      row.operations_per_token += 2 * static_cast<double>(each.count * each.spec.n * each.spec.k);
+    row.peak_operations = median(limits.peaks);
+  }
 }
 
 // Keys and values that a generated token reads in the mean.
@@ -242,7 +262,8 @@ double BenchRow::rate_deviation() const {
 }
 
 double BenchRow::limit_share() const {
-  return read_bandwidth > 0 ? tokens_per_second() * bytes_per_token / read_bandwidth : 0;
+  if (read_bandwidth > 0) return tokens_per_second() * bytes_per_token / read_bandwidth;
+  return peak_operations > 0 ? tokens_per_second() * operations_per_token / peak_operations : 0;
 }
 
 Result<Bench> run_bench(const std::string& model, const BenchRequest& request,

@@ -34,8 +34,14 @@ struct BenchRow {
   int threads = 1;
   GeneratorKind kind = GeneratorKind::kGenerated;
   std::vector<double> seconds;  // of each repeat
-  double bytes_per_token = 0;   // that a generated token reads, keys and values included; else 0
-  double read_bandwidth = 0;    // of the model's file with these threads, bytes per second
+  // Of generation alone, else 0: what a token reads, keys and values included, and the rate at
+  // which as many threads read the model's file, bytes per second.
+  double bytes_per_token = 0;
+  double read_bandwidth = 0;
+  // Of prompts alone, else 0: what the matmuls of a token take, and what the unit that kernels
+  // multiply with does in as many threads, per second. A multiply-accumulate is two.
+  double operations_per_token = 0;
+  double peak_operations = 0;
   double joules_per_token = 0;  // 0: not known
 
   double median_seconds() const;
@@ -43,7 +49,7 @@ struct BenchRow {
   // Of all repeats.
   double mean_rate() const;
   double rate_deviation() const;  // standard, of a sample
-  double limit_share() const;     // of the read bandwidth; 0: does not apply
+  double limit_share() const;     // of either limit; 0: there is none
 };
 
 struct Bench {
