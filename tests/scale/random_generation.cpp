@@ -71,7 +71,7 @@ RandomGeneration draw_generation(RandomValues& random, size_t sessions) {
 RandomGeneration longest_generation(size_t session) {
   RandomValues random(session);
   RandomGeneration longest;
-  longest.prompt = draw_prompt(random, kMostWords);
+  longest.prompt = draw_prompt(random, 2 * kMostWords);  // words have several tokens or one
   longest.request.max_tokens = kMostTokens;
   longest.request.most_drafts = kMostDrafts;
   longest.session = session;
