@@ -81,6 +81,7 @@ class Soak {
   void look_at_usage();
   void find(const std::string& what) {
     report_.findings.push_back(fmt::format("generation {}: {}", report_.generations, what));
+    say_(report_.findings.back());  // at once, for whoever breaks off
   }
   bool is_each(int parts) const {
     return report_.generations % std::max(1, request_.generations / parts) == 0;
