@@ -65,6 +65,7 @@ class Session {
   void set_tap(StepTap tap) { executor_->set_tap(std::move(tap)); }
   void set_observer(PassObserver observer) { executor_->set_observer(std::move(observer)); }
   int64_t memory_bytes() const { return executor_->memory_bytes(); }
+  int64_t pages_in_use() const { return executor_->pool()->pages_in_use(); }  // forks' as well
   ScreenStats screen_stats() const { return executor_->screen_stats(); }
 
  private:
