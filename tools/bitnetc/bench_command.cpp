@@ -1,6 +1,7 @@
 // bitnetc bench: how fast a model runs from end to end.
 #include <algorithm>
 #include <memory>
+#include <span>
 
 #include "tools/bitnetc/arguments.h"
 #include "tools/bitnetc/bench_report.h"
@@ -9,13 +10,14 @@
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/output_option.h"
 #include "tools/bitnetc/plan_options.h"
+#include "tools/engine/bench_cost.h"
 #include "tools/engine/models.h"
 
 namespace bitnetc {
 namespace {
 
 struct BenchCommandOptions {
-  std::string model;
+  std::vector<std::string> models;
   std::vector<int64_t> prompts, generated, depths;
   std::vector<int> threads;
   std::vector<std::string> kinds = {"generated"};
@@ -70,42 +72,72 @@ Result<BenchRequest> read_request(const BenchCommandOptions& options, int standa
 }
 
 // Null: that option was not given.
-Status write_output(OutputFile* file, std::string (*text)(const Bench&), const Bench& measured) {
+Status write_output(OutputFile* file, std::string (*text)(std::span<const Bench>),
+                    const std::vector<Bench>& measured) {
   if (file == nullptr) return {};
   BITNETC_RETURN_IF_ERROR(file->write(text(measured)));
   return file->finish();
 }
 
+// The files of every model; one that is not there is an error before any is measured.
+Result<std::vector<std::string>> files_of(const std::vector<std::string>& models,
+                                          CommandContext& context) {
+  std::vector<std::string> files;
+  for (const std::string& model : models) {
+    BITNETC_ASSIGN_OR_RETURN(const auto location,
+                             locate_model(model, context.settings().program_dir));
+    for (std::string& file : model_files(location)) files.push_back(std::move(file));
+  }
+  return files;
+}
+
+// One after the other, so that only one takes memory.
+Result<std::vector<Bench>> measure(const std::vector<std::string>& models,
+                                   const BenchRequest& request, const BenchCommandOptions& options,
+                                   CommandContext& context) {
+  std::vector<Bench> measured;
+  for (const std::string& model : models) {
+    ProgressBar bar(models.size() == 1
+                        ? "measuring"
+                        : fmt::format("measuring {} of {}", measured.size() + 1, models.size()));
+    const auto progress = [&](int done, int total, const std::string& what) {
+      bar.update(done, total, what);
+    };
+    BITNETC_ASSIGN_OR_RETURN(
+        Bench bench, run_bench(model, request, context.engine_options(options.plan), progress));
+    bar.finish();
+    measured.push_back(std::move(bench));
+    if (measured.back().interrupted) break;
+  }
+  return measured;
+}
+
 Result<int> bench(const BenchCommandOptions& options, CommandContext& context) {
   BITNETC_ASSIGN_OR_RETURN(const BenchRequest request,
                            read_request(options, context.options.threads));
-  BITNETC_RETURN_IF_ERROR(locate_model(options.model, context.settings().program_dir).status());
+  const std::vector<std::string> models =
+      options.models.empty() ? std::vector<std::string>{kBundledModel} : options.models;
+  BITNETC_ASSIGN_OR_RETURN(const std::vector<std::string> files, files_of(models, context));
   if (!options.csv.empty() && options.csv == options.html)
     return Status(StatusCode::kInvalidArgument, "--csv and --html: expected two files");
   BITNETC_ASSIGN_OR_RETURN(const auto csv,
-                           open_output_apart("--csv", options.csv, options.model, {}, context));
-  BITNETC_ASSIGN_OR_RETURN(const auto page,
-                           open_output_apart("--html", options.html, options.model, {}, context));
-  ProgressBar bar("measuring");
-  give_time_to_report();
-  const auto progress = [&](int done, int total, const std::string& what) {
-    bar.update(done, total, what);
-  };
+                           open_output_apart("--csv", options.csv, models.front(), files, context));
   BITNETC_ASSIGN_OR_RETURN(
-      const Bench measured,
-      run_bench(options.model, request, context.engine_options(options.plan), progress));
-  bar.finish();
+      const auto page, open_output_apart("--html", options.html, models.front(), files, context));
+  give_time_to_report();
+  BITNETC_ASSIGN_OR_RETURN(const std::vector<Bench> measured,
+                           measure(models, request, options, context));
   stop_gracefully();
   if (options.json) {
     write_bench_json(measured);
   } else {
     print_bench(measured);
   }
-  if (!measured.rows.empty()) {
+  if (!measured.front().rows.empty()) {
     BITNETC_RETURN_IF_ERROR(write_output(csv.get(), bench_csv, measured));
     BITNETC_RETURN_IF_ERROR(write_output(page.get(), bench_html, measured));
   }
-  return static_cast<int>(measured.interrupted ? kExitInterrupted : kExitOk);
+  return static_cast<int>(measured.back().interrupted ? kExitInterrupted : kExitOk);
 }
 
 }  // namespace
@@ -119,10 +151,13 @@ void add_bench_command(Command parent, CommandContext& context) {
       "Examples:\n"
       "  bitnetc bench 2b.bnc\n"
       "  bitnetc bench 2b.bnc --prompt 16,512,4096 --gen 128 --depth 0,4096 -t 1,2\n"
-      "  bitnetc bench 2b.bnc --kernels generated,compiled --html bench.html");
-  command.text(
-      "MODEL", options->model, "MODEL",
-      fmt::format(".bnc or .gguf file, model folder or bundled name (default: {})", kBundledModel));
+      "  bitnetc bench 2b.bnc --kernels generated,compiled --html bench.html\n"
+      "  bitnetc bench 125m.bnc large.bnc 2b.bnc 8b.bnc --prompt 0 --html cost.html");
+  command.repeated_text(
+      "MODEL", options->models, "MODEL",
+      fmt::format(".bnc or .gguf file, model folder or bundled name (default: {}); of {} or more "
+                  "also the line of seconds over bytes",
+                  kBundledModel, kLeastCostPoints));
   constexpr IntegerRange kTokens = {.least = 0, .most = 1 << 20};
   command.integer("--prompt", options->prompts, kTokens,
                   "Tokens of prompts, 0: none (default: 512)");

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autotune/machine.h"
+#include "tools/bitnetc/bench_cost_report.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/html_page.h"
 #include "tools/bitnetc/json_output.h"
@@ -19,6 +20,14 @@ std::string number_or_dash(double value, int decimals) {
 
 std::string heading(const Bench& bench) {
   return fmt::format("{}, {}", bench.model, format_bytes(bench.model_bytes));
+}
+
+// Quoted where it holds what separates fields.
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
 }
 
 const char* colour_of(GeneratorKind kind) {
@@ -84,9 +93,7 @@ std::string table_of(const Bench& bench) {
   return text + "</table>\n";
 }
 
-}  // namespace
-
-void print_bench(const Bench& bench) {
+void print_rows(const Bench& bench) {
   print_out("{}\n\n", heading(bench));
   print_out("{:<22} {:>7} {:<10} {:>10} {:>18} {:>10} {:>8} {:>7} {:>6} {:>8}\n", "test", "threads",
             "kernels", "tokens/s", "mean", "ms", "GB/token", "GB/s", "limit", "J/token");
@@ -100,64 +107,95 @@ void print_bench(const Bench& bench) {
               number_or_dash(row.tokens_per_second() * row.bytes_per_token / 1e9, 2),
               row.limit_share() > 0 ? fmt::format("{:.0f} %", 100 * row.limit_share()) : "-",
               number_or_dash(row.joules_per_token, 3));
-  if (!bench.energy.empty()) print_note("energy is not available: " + bench.energy);
-  if (bench.interrupted) print_note("interrupted: not everything was measured");
 }
 
-void write_bench_json(const Bench& bench) {
+nlohmann::ordered_json json_of(const Bench& bench, const BenchRow& row) {
+  return {{"test", row.test.name()},
+          {"prompt", row.test.prompt},
+          {"generated", row.test.generated},
+          {"depth", row.test.depth},
+          {"threads", row.threads},
+          {"kernels", kind_name(row.kind)},
+          {"tokens_per_second", row.tokens_per_second()},
+          {"mean_tokens_per_second", row.mean_rate()},
+          {"deviation", row.rate_deviation()},
+          {"seconds", row.seconds},
+          {"bytes_per_token", row.bytes_per_token},
+          {"read_bandwidth_bytes_per_second", row.read_bandwidth},
+          {"limit_share", row.limit_share()},
+          {"joules_per_token", row.joules_per_token},
+          {"model", bench.model},
+          {"model_bytes", bench.model_bytes}};
+}
+
+bool was_interrupted(std::span<const Bench> models) {
+  return models.back().interrupted;
+}
+
+}  // namespace
+
+void print_bench(std::span<const Bench> models) {
+  for (const Bench& bench : models) {
+    if (&bench != &models.front()) print_out("\n");
+    print_rows(bench);
+  }
+  print_cost(cost_lines(models));
+  if (const std::string& why = models.front().energy; !why.empty())
+    print_note("energy is not available: " + why);
+  if (was_interrupted(models)) print_note("interrupted: not everything was measured");
+}
+
+void write_bench_json(std::span<const Bench> models) {
   auto rows = nlohmann::ordered_json::array();
-  for (const BenchRow& row : bench.rows)
-    rows.push_back({{"test", row.test.name()},
-                    {"prompt", row.test.prompt},
-                    {"generated", row.test.generated},
-                    {"depth", row.test.depth},
-                    {"threads", row.threads},
-                    {"kernels", kind_name(row.kind)},
-                    {"tokens_per_second", row.tokens_per_second()},
-                    {"mean_tokens_per_second", row.mean_rate()},
-                    {"deviation", row.rate_deviation()},
-                    {"seconds", row.seconds},
-                    {"bytes_per_token", row.bytes_per_token},
-                    {"read_bandwidth_bytes_per_second", row.read_bandwidth},
-                    {"limit_share", row.limit_share()},
-                    {"joules_per_token", row.joules_per_token}});
+  for (const Bench& bench : models)
+    for (const BenchRow& row : bench.rows) rows.push_back(json_of(bench, row));
+  const Bench& first = models.front();
   write_json("bench", 1,
-             {{"model", bench.model},
-              {"model_bytes", bench.model_bytes},
+             {{"model", first.model},
+              {"model_bytes", first.model_bytes},
               {"machine", describe(this_machine())},
-              {"energy", bench.energy.empty() ? "measured" : bench.energy},
-              {"interrupted", bench.interrupted},
+              {"energy", first.energy.empty() ? "measured" : first.energy},
+              {"interrupted", was_interrupted(models)},
               {"rows", std::move(rows)},
+              {"cost_lines", cost_json(cost_lines(models))},
               {"bitnetc_version", BITNETC_VERSION}});
 }
 
-std::string bench_csv(const Bench& bench) {
+std::string bench_csv(std::span<const Bench> models) {
   std::string text =
       "test,prompt,generated,depth,threads,kernels,tokens_per_second,mean,deviation,"
-      "median_seconds,bytes_per_token,read_bandwidth,limit_share,joules_per_token\n";
-  for (const BenchRow& row : bench.rows)
-    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", row.test.name(),
-                        row.test.prompt, row.test.generated, row.test.depth, row.threads,
-                        kind_name(row.kind), row.tokens_per_second(), row.mean_rate(),
-                        row.rate_deviation(), row.median_seconds(), row.bytes_per_token,
-                        row.read_bandwidth, row.limit_share(), row.joules_per_token);
+      "median_seconds,bytes_per_token,read_bandwidth,limit_share,joules_per_token,model\n";
+  for (const Bench& bench : models)
+    for (const BenchRow& row : bench.rows)
+      text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", row.test.name(),
+                          row.test.prompt, row.test.generated, row.test.depth, row.threads,
+                          kind_name(row.kind), row.tokens_per_second(), row.mean_rate(),
+                          row.rate_deviation(), row.median_seconds(), row.bytes_per_token,
+                          row.read_bandwidth, row.limit_share(), row.joules_per_token,
+                          csv_field(bench.model));
   return text;
 }
 
-std::string bench_html(const Bench& bench) {
+std::string bench_html(std::span<const Bench> models) {
+  const std::string& why = models.front().energy;
   const std::string energy =
-      bench.energy.empty() ? ""
-                           : "<p>Energy is not available: " + escape_xml(bench.energy) + "</p>";
-  return html_page(
-      "bitnetc bench",
-      fmt::format("<h1>{}</h1>\n<p>{}</p>\n<p>bitnetc {}, {}{}</p>\n"
-                  "<p>Tests of a number of threads took turns; bars are medians, thin lines reach "
-                  "from the slowest to the fastest repeat. The limit of generation is the rate "
-                  "at which threads that only read the model's file read it, over the bytes of a "
-                  "token.</p>{}\n{}{}",
-                  escape_xml(heading(bench)), escape_xml(describe(this_machine())), BITNETC_VERSION,
-                  today(), bench.interrupted ? "; interrupted: not everything was measured" : "",
-                  energy, plots_of(bench), table_of(bench)));
+      why.empty() ? "" : "<p>Energy is not available: " + escape_xml(why) + "</p>";
+  std::string body = fmt::format(
+      "<h1>{}</h1>\n<p>{}</p>\n<p>bitnetc {}, {}{}</p>\n"
+      "<p>Tests of a number of threads took turns; bars are medians, thin lines reach "
+      "from the slowest to the fastest repeat. The limit of generation is the rate "
+      "at which threads that only read the model's file read it, over the bytes of a "
+      "token.</p>{}\n",
+      models.size() == 1 ? escape_xml(heading(models.front()))
+                         : fmt::format("{} models", models.size()),
+      escape_xml(describe(this_machine())), BITNETC_VERSION, today(),
+      was_interrupted(models) ? "; interrupted: not everything was measured" : "", energy);
+  body += cost_html(cost_lines(models));
+  for (const Bench& bench : models) {
+    if (models.size() > 1) body += fmt::format("<h2>{}</h2>\n", escape_xml(heading(bench)));
+    body += plots_of(bench) + table_of(bench);
+  }
+  return html_page("bitnetc bench", body);
 }
 
 }  // namespace bitnetc

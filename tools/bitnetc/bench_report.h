@@ -1,15 +1,17 @@
-// What `bitnetc bench` found, as a table, JSON, CSV or a page with plots.
+// What `bitnetc bench` found of one model or several, as a table, JSON, CSV or a page with plots.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "tools/engine/bench.h"
 
 namespace bitnetc {
 
-void print_bench(const Bench& bench);
-void write_bench_json(const Bench& bench);  // docs/json.md
-std::string bench_csv(const Bench& bench);
-std::string bench_html(const Bench& bench);
+// `models` has at least one.
+void print_bench(std::span<const Bench> models);
+void write_bench_json(std::span<const Bench> models);  // docs/json.md
+std::string bench_csv(std::span<const Bench> models);
+std::string bench_html(std::span<const Bench> models);
 
 }  // namespace bitnetc

@@ -128,9 +128,10 @@ class HelpText {
     const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
     if (!commands.empty()) usage += " COMMAND";
     for (const CLI::Option* option : app.get_options())
-      if (option->get_positional())
-        usage += option->get_required() ? " " + spelled(*option)
-                                        : fmt::format(" [{}]", spelled(*option));
+      if (option->get_positional()) {
+        const std::string name = spelled(*option) + (option->get_expected_max() > 1 ? "..." : "");
+        usage += option->get_required() ? " " + name : fmt::format(" [{}]", name);
+      }
     text_ += fmt::format("{} [OPTIONS]\n\n{}\n", usage, app.get_description());
     text_ = fit(text_, kHelpColumns);
     add_section("Arguments", app, [](const CLI::Option& each) { return each.get_positional(); });
@@ -243,8 +244,8 @@ void Command::json_flag(bool& value) {
   app_->add_flag("--json", value, "One JSON document on stdout, also for an error (docs/json.md)");
 }
 
-void Command::valued(const char* names, const char* placeholder, const std::string& help,
-                     Take take) {
+CLI::Option* Command::valued(const char* names, const char* placeholder, const std::string& help,
+                             Take take) {
   const auto option = std::make_shared<CLI::Option*>(nullptr);
   *option = app_->add_option(
       names,
@@ -254,7 +255,7 @@ void Command::valued(const char* names, const char* placeholder, const std::stri
         return true;
       },
       help);
-  (*option)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->type_name(placeholder);
+  return (*option)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->type_name(placeholder);
 }
 
 void Command::text(const char* names, std::string& value, const char* placeholder,
@@ -275,14 +276,16 @@ void Command::maybe_empty_text(const char* names, std::optional<std::string>& va
 }
 
 void Command::repeated_text(const char* names, std::vector<std::string>& values,
-                            const char* placeholder, const char* help, bool may_be_empty) {
-  valued(names, placeholder, help,
-         [&values, may_be_empty](const std::string& option, const auto& given) {
-           for (const std::string& each : given)
-             if (!may_be_empty) BITNETC_RETURN_IF_ERROR(expect_text(option, each));
-           values = given;
-           return Status();
-         });
+                            const char* placeholder, const std::string& help, bool may_be_empty) {
+  CLI::Option* option =
+      valued(names, placeholder, help,
+             [&values, may_be_empty](const std::string& typed, const auto& given) {
+               for (const std::string& each : given)
+                 if (!may_be_empty) BITNETC_RETURN_IF_ERROR(expect_text(typed, each));
+               values = given;
+               return Status();
+             });
+  if (option->get_positional()) option->expected(CLI::detail::expected_max_vector_size);
 }
 
 void Command::choice(const char* names, std::vector<std::string> choices, const char* help,

@@ -18,7 +18,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace bitnetc {
 
@@ -70,7 +71,7 @@ class Command {
   void maybe_empty_text(const char* names, std::optional<std::string>& value,
                         const char* placeholder, const std::string& help);
   void repeated_text(const char* names, std::vector<std::string>& values, const char* placeholder,
-                     const char* help, bool may_be_empty = false);
+                     const std::string& help, bool may_be_empty = false);
   void choice(const char* names, std::vector<std::string> choices, const char* help,
               std::function<void(const std::string&)> store);
   // Separated by commas; `values` holds the default.
@@ -102,7 +103,8 @@ class Command {
   using Take = std::function<Status(const std::string&, const std::vector<std::string>&)>;
 
   Command(CLI::App* app, Shared* shared) : app_(app), shared_(shared) {}
-  void valued(const char* names, const char* placeholder, const std::string& help, Take take);
+  CLI::Option* valued(const char* names, const char* placeholder, const std::string& help,
+                      Take take);
   void integers(const char* names, bool is_list, IntegerRange range, const char* help,
                 std::function<void(int64_t)> store);
   void numbers(const char* names, DecimalRange range, const char* help,

@@ -251,6 +251,80 @@ std::string draw(const LinePlot& plot) {
                        plot.title);
 }
 
+namespace {
+
+// Both ends at a 1, 2 or 5 times a power of ten.
+class LogAxis {
+ public:
+  LogAxis(double least, double most, double from, double to) : from_(from), to_(to) {
+    for (int power = static_cast<int>(std::floor(std::log10(least)));
+         ticks_.size() < 2 || ticks_.back() < most; ++power)
+      for (const double factor : {1.0, 2.0, 5.0})
+        if (ticks_.size() < 2 || ticks_.back() < most)
+          add_tick(factor * std::pow(10, power), least);
+  }
+  const std::vector<double>& ticks() const { return ticks_; }
+  double at(double value) const {
+    const double span = std::log(ticks_.back() / ticks_.front());
+    return from_ + (to_ - from_) * std::log(value / ticks_.front()) / span;
+  }
+
+ private:
+  // The first tick is the greatest one that is not above `least`.
+  void add_tick(double tick, double least) {
+    if (tick <= least) ticks_.clear();
+    ticks_.push_back(tick);
+  }
+
+  const double from_, to_;
+  std::vector<double> ticks_;
+};
+
+void draw_series(Canvas& canvas, const LogAxis& x, const LogAxis& y, const ScatterSeries& series) {
+  for (size_t i = 1; i < series.line.size(); ++i) {
+    const auto& [x1, y1] = series.line[i - 1];
+    const auto& [x2, y2] = series.line[i];
+    if (std::min(y1, y2) < y.ticks().front() || std::max(y1, y2) > y.ticks().back()) continue;
+    canvas.line(x.at(x1), y.at(y1), x.at(x2), y.at(y2), series.colour, 1.5);
+  }
+  for (const auto& [px, py] : series.points) canvas.dot(x.at(px), y.at(py), series.colour);
+}
+
+}  // namespace
+
+std::string draw(const ScatterPlot& plot) {
+  using G = LineGeometry;
+  const auto& first = plot.series.front().points.front();
+  double left = first.first, right = left, low = first.second, high = low;
+  for (const ScatterSeries& series : plot.series)
+    for (const auto& [x, y] : series.points) {
+      left = std::min(left, x), right = std::max(right, x);
+      low = std::min(low, y), high = std::max(high, y);
+    }
+  const double bottom = G::kTop + G::kPlotHeight, end = G::kLeft + G::kPlotWidth;
+  const LogAxis x(left, right, G::kLeft, end), y(low, high, bottom, G::kTop);
+  Canvas canvas;
+  canvas.text(0, kTextHeight + 2, fmt::format("{}, {}", plot.title, plot.unit), {.bold = true});
+  for (const double tick : x.ticks()) {
+    canvas.line(x.at(tick), G::kTop, x.at(tick), bottom, kGrid);
+    canvas.text(x.at(tick), bottom + 18, number(tick), {.anchor = "middle", .colour = kFaint});
+  }
+  for (const double tick : y.ticks()) {
+    canvas.line(G::kLeft, y.at(tick), end, y.at(tick), kGrid);
+    canvas.text(G::kLeft - 8, y.at(tick) + 4, number(tick), {.anchor = "end", .colour = kFaint});
+  }
+  canvas.text((G::kLeft + end) / 2, bottom + 38, plot.x_name,
+              {.anchor = "middle", .colour = kFaint});
+  double legend_y = G::kTop + kTextHeight;
+  for (const ScatterSeries& series : plot.series) {
+    draw_series(canvas, x, y, series);
+    canvas.dot(end + 30, legend_y - 4, series.colour);
+    canvas.text(end + 42, legend_y, series.name);
+    legend_y += 20;
+  }
+  return canvas.finish(end + G::kLegend, bottom + G::kBottom, plot.title);
+}
+
 std::string draw(const HeatMap& map) {
   constexpr double kLeft = 300, kTop = 48, kCellWidth = 96, kCellHeight = 22;
   double least = 0;

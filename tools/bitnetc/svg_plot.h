@@ -1,5 +1,5 @@
 // Plots as inline SVG: horizontal bars in groups that each have a limit, lines over a logarithmic
-// axis, and numbers on a grid. Text is escaped here; the page supplies the font.
+// axis, dots over two, and numbers on a grid. Text is escaped here; the page supplies the font.
 #pragma once
 
 #include <string>
@@ -42,6 +42,17 @@ struct LinePlot {
   std::vector<Level> levels;
 };
 std::string draw(const LinePlot& plot);
+
+// Dots over two logarithmic axes, and a line through them.
+struct ScatterSeries {
+  std::string name, colour;
+  std::vector<std::pair<double, double>> points, line;  // positive; the line ascending in x
+};
+struct ScatterPlot {
+  std::string title, x_name, unit;
+  std::vector<ScatterSeries> series;  // at least one, with a point
+};
+std::string draw(const ScatterPlot& plot);
 
 // Numbers on a grid, small ones dark: the less the better.
 struct HeatMap {
