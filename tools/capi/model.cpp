@@ -43,6 +43,7 @@ class CallbackNotes final : public Notes {
       case NoteKind::kWaiting:
       case NoteKind::kObserver:
       case NoteKind::kProfile:
+      case NoteKind::kBackEnd:
       case NoteKind::kRepacked:
       case NoteKind::kFallback:
       case NoteKind::kTuning: return BITNETC_NOTE_INFO;

@@ -1,5 +1,6 @@
 #include "tools/engine/engine.h"
 
+#include "codegen/llvm_back_end.h"
 #include "compiler/check_program.h"
 #include "compiler/compile.h"
 #include "frontend/load.h"
@@ -103,6 +104,9 @@ void note_fallbacks(const std::vector<std::string>& lines, Notes& notes) {
 void note_kernels(const Engine& engine, Notes& notes) {
   const LinkReport& report = engine.link_report;
   for (const std::string& line : report.repacks()) notes.note(NoteKind::kRepacked, line);
+  if (const Status llvm = llvm_back_end_status(); !llvm.ok())
+    notes.note(NoteKind::kBackEnd,
+               fmt::format("norms run on slower kernels than those of LLVM: {}", llvm.message()));
   note_fallbacks(report.fallbacks(), notes);
   std::string text = matmul_table(*engine.executable);
   for (const LinkedKernel& kernel : report.kernels)
