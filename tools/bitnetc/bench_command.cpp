@@ -7,6 +7,7 @@
 #include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
+#include "tools/bitnetc/memory_options.h"
 #include "tools/bitnetc/output_option.h"
 #include "tools/bitnetc/plan_options.h"
 #include "tools/engine/models.h"
@@ -23,6 +24,7 @@ struct BenchCommandOptions {
   bool both = false, full_head = false, json = false;
   std::string csv, html;
   PlanRequest plan;
+  MemoryOptions memory;
 };
 
 Result<std::vector<GeneratorKind>> parse_kinds(const std::vector<std::string>& names) {
@@ -86,14 +88,16 @@ Result<int> bench(const BenchCommandOptions& options, CommandContext& context) {
                            open_output_apart("--csv", options.csv, options.model, {}, context));
   BITNETC_ASSIGN_OR_RETURN(const auto page,
                            open_output_apart("--html", options.html, options.model, {}, context));
+  place_memory(options.memory);
+  EngineOptions engine_options = context.engine_options(options.plan);
+  engine_options.memory = options.memory.request();
   ProgressBar bar("measuring");
   give_time_to_report();
   const auto progress = [&](int done, int total, const std::string& what) {
     bar.update(done, total, what);
   };
-  BITNETC_ASSIGN_OR_RETURN(
-      const Bench measured,
-      run_bench(options.model, request, context.engine_options(options.plan), progress));
+  BITNETC_ASSIGN_OR_RETURN(const Bench measured,
+                           run_bench(options.model, request, engine_options, progress));
   bar.finish();
   stop_gracefully();
   if (options.json) {
@@ -139,6 +143,7 @@ void add_bench_command(Command parent, CommandContext& context) {
   command.flag("--full-head", options->full_head, "Compute every logit of generated tokens");
   add_layout_option(command, options->plan.layout,
                     "Weight layout (default: as compiled; a compiled model is repacked in memory)");
+  add_memory_options(command, options->memory);
   command.json_flag(options->json);
   command.text("--csv", options->csv, "FILE", "Also a table for programs");
   command.text("--html", options->html, "FILE", "Also a page with plots");
