@@ -51,7 +51,7 @@ std::vector<std::string> notes_on_cpus(const Machine& machine) {
   if (usable.numa_nodes > 1)
     notes.push_back(fmt::format(
         "memory lies on {} nodes, and a thread reads that of another one more slowly: numactl "
-        "--cpunodebind=0 --membind=0 keeps a run on one",
+        "--cpunodebind=0 --membind=0 keeps a run on one, --numa interleave spreads its memory",
         usable.numa_nodes));
   return notes;
 }

@@ -56,8 +56,9 @@ using KvPage = std::shared_ptr<Buffer<uint16_t>>;
 // pool.
 class KvPool {
  public:
-  // `page_limit`: most pages in use at once, 0: as many as memory holds.
-  explicit KvPool(const KvLayout& layout, int64_t page_limit = 0);
+  // `page_limit`: most pages in use at once, 0: as many as memory holds. `lock`: pages are locked
+  // in memory, as far as the system lets this process.
+  explicit KvPool(const KvLayout& layout, int64_t page_limit = 0, bool lock = false);
   KvPool(const KvPool&) = delete;
   KvPool& operator=(const KvPool&) = delete;
 
@@ -67,6 +68,9 @@ class KvPool {
   Result<KvPage> take();
   int64_t pages_in_use() const;
   int64_t memory_bytes() const;  // of pages in use and pages kept
+  // Ok where every page is locked, or none was to be. Error: as lock_memory(), of the first page
+  // that is not.
+  Status lock_status() const;
 
  private:
   struct Store;  // shared with the pages' deleters

@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "runtime/file_descriptor.h"
 #include "runtime/printable.h"
@@ -56,6 +58,21 @@ void MappedFile::forget(std::span<const uint8_t> part) const {
   const size_t last = end == size_bytes_ ? end : end / page * page;
   // Advice only: where it is refused the pages merely stay.
   if (begin < last) ::madvise(const_cast<uint8_t*>(data_) + begin, last - begin, MADV_DONTNEED);
+}
+
+int64_t resident_bytes(std::span<const uint8_t> mapped) {
+  if (mapped.empty()) return 0;
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> states(1 << 16);  // of the pages that are asked after at once
+  int64_t resident = 0;
+  for (size_t begin = 0; begin < mapped.size(); begin += states.size() * page) {
+    const size_t length = std::min(states.size() * page, mapped.size() - begin);
+    if (::mincore(const_cast<uint8_t*>(mapped.data()) + begin, length, states.data()) != 0)
+      return 0;
+    const auto end = states.begin() + static_cast<ptrdiff_t>(ceil_div(length, page));
+    resident += std::count_if(states.begin(), end, [](unsigned char state) { return state & 1; });
+  }
+  return resident * static_cast<int64_t>(page);
 }
 
 }  // namespace bitnetc

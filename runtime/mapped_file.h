@@ -34,4 +34,8 @@ class MappedFile {
   size_t size_bytes_;
 };
 
+// Bytes of whole pages of a mapping that are in memory, whoever brought them there; 0 where the
+// system does not say.
+int64_t resident_bytes(std::span<const uint8_t> mapped);
+
 }  // namespace bitnetc

@@ -18,6 +18,8 @@ enum class NoteKind {
   kWaiting,         // what is waited for
   kObserver,        // what a JitObserver cannot write
   kProfile,         // a part of this machine's profile that cannot be used
+  kMemory,          // memory that is not locked or placed as it was asked for
+  kBackEnd,         // a back-end that cannot be opened, and what runs in its place
   kRepacked,        // matrices that run in another layout than they are stored in
   kFallback,        // the operations that run on slower kernels than they should, in one note
   kFallbackReason,  // why one of them does; one note per operation

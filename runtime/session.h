@@ -19,6 +19,7 @@ struct SessionOptions {
   int threads = 1;
   bool pin_threads = false;    // CpuExecutorOptions::pin_threads
   bool screen = true;          // CpuExecutorOptions::screen
+  bool lock_pages = false;     // CpuExecutorOptions::lock_pages
   int64_t context_tokens = 0;  // most positions, 0: the model's maximum
   int chunk_tokens =
       kMaxTokensPerCall;  // most tokens per pass; kernels take no more than the default
@@ -66,6 +67,7 @@ class Session {
   void set_observer(PassObserver observer) { executor_->set_observer(std::move(observer)); }
   int64_t memory_bytes() const { return executor_->memory_bytes(); }
   int64_t pages_in_use() const { return executor_->pool()->pages_in_use(); }  // forks' as well
+  Status lock_status() const { return executor_->pool()->lock_status(); }
   ScreenStats screen_stats() const { return executor_->screen_stats(); }
 
  private:

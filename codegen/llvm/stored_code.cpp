@@ -16,6 +16,15 @@ static_assert(sizeof(Header) == 16);
 
 }  // namespace
 
+LlvmCode code_in(std::shared_ptr<const ExecMemory> memory, const CodeOffsets& offsets) {
+  const uint8_t* const block = memory->span().rx;
+  return {
+      .memory = std::move(memory),
+      .entry = reinterpret_cast<Kernel::Entry>(reinterpret_cast<uintptr_t>(block + offsets.entry)),
+      .block = {block, offsets.block_bytes},
+      .instructions = {block + offsets.instructions, offsets.instruction_bytes}};
+}
+
 std::vector<uint8_t> pack_code(const LlvmCode& code) {
   BITNETC_CHECK(code.position_independent, "this code cannot be moved");
   const auto offset = [&](const uint8_t* address) {
@@ -33,7 +42,7 @@ std::vector<uint8_t> pack_code(const LlvmCode& code) {
   return packed;
 }
 
-Result<LoadedCode> load_code(std::span<const uint8_t> packed) {
+Result<LlvmCode> load_code(std::span<const uint8_t> packed) {
   Header header = {};
   if (packed.size() >= sizeof header) std::memcpy(&header, packed.data(), sizeof header);
   const uint64_t end = uint64_t{header.instructions} + header.instruction_bytes;
@@ -43,12 +52,13 @@ Result<LoadedCode> load_code(std::span<const uint8_t> packed) {
                       "{} bytes of stored code say: block of {}, instructions {} to {}, entry {}",
                       packed.size(), header.block_bytes, header.instructions, end, header.entry);
   }
-  LoadedCode loaded;
-  BITNETC_ASSIGN_OR_RETURN(loaded.memory, publish_code(packed.subspan(sizeof header)));
-  const uint8_t* const block = loaded.memory->span().rx;
-  loaded.entry = reinterpret_cast<Kernel::Entry>(reinterpret_cast<uintptr_t>(block + header.entry));
-  loaded.instructions = {block + header.instructions, header.instruction_bytes};
-  return loaded;
+  BITNETC_ASSIGN_OR_RETURN(auto memory, publish_code(packed.subspan(sizeof header)));
+  LlvmCode code = code_in(std::move(memory), {.block_bytes = header.block_bytes,
+                                              .entry = header.entry,
+                                              .instructions = header.instructions,
+                                              .instruction_bytes = header.instruction_bytes});
+  code.position_independent = true;
+  return code;
 }
 
 }  // namespace bitnetc

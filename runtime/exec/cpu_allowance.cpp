@@ -5,20 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <iterator>
-#include <string>
 
 #include "runtime/exec/cpu_quota.h"
 
 namespace bitnetc {
 namespace {
-
-std::optional<std::string> read_text(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
 
 // CPU 0 where the system does not say.
 std::vector<int> cpus_of_mask() {
@@ -43,7 +34,7 @@ int CpuAllowance::usable() const {
 
 const CpuAllowance& cpu_allowance() {
   static const CpuAllowance allowance = [] {
-    CpuAllowance found{.allowed = cpus_of_mask(), .quota = cgroup_cpu_limit(read_text)};
+    CpuAllowance found{.allowed = cpus_of_mask(), .quota = cgroup_cpu_limit(read_system_text)};
     found.online = std::max(static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)),
                             static_cast<int>(found.allowed.size()));
     return found;

@@ -70,7 +70,7 @@ int64_t now_ns() {
 struct CpuExecutor::Impl {
   Impl(std::shared_ptr<const Executable> linked, const CpuExecutorOptions& options)
       : executable(std::move(linked)),
-        pool(std::make_shared<KvPool>(executable->kv, options.page_limit)),
+        pool(std::make_shared<KvPool>(executable->kv, options.page_limit, options.lock_pages)),
         threads(options.threads, options.pin_threads),
         claims(threads.size()) {
     for (const BufferInfo& info : executable->buffers) memory.emplace_back(info);

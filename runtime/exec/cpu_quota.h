@@ -2,14 +2,11 @@
 // cpu.cfs_period_us (v1), of the process's group and of every group around it.
 #pragma once
 
-#include <functional>
 #include <optional>
-#include <string>
+
+#include "runtime/system_text.h"
 
 namespace bitnetc {
-
-// Contents of a file, or nothing when it cannot be read.
-using ReadText = std::function<std::optional<std::string>(const std::string& path)>;
 
 // CPUs' worth of time per unit of time, the smallest of all enclosing groups; nothing without a
 // limit. `read` is asked for /proc/self/cgroup and for files below /sys/fs/cgroup.

@@ -2,18 +2,43 @@
 
 #include <algorithm>
 
+#include "runtime/memory_lock.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {
 
+namespace {
+
+std::span<const uint8_t> page_bytes(const Buffer<uint16_t>& page) {
+  return {reinterpret_cast<const uint8_t*>(page.data()), page.bytes()};
+}
+
+}  // namespace
+
 struct KvPool::Store {
-  std::mutex mutex;
+  explicit Store(bool lock) : locks(lock) {}
+  ~Store() {
+    if (!locks) return;
+    for (const auto& page : free) unlock_memory(page_bytes(*page));
+  }
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // Where one page is refused, the limit is reached: no further one is tried.
+  void keep_in_memory(const Buffer<uint16_t>& page) {
+    const std::lock_guard lock(mutex);
+    if (lock_status.ok()) lock_status = lock_memory(page_bytes(page), "a page of keys and values");
+  }
+
+  const bool locks;
+  std::mutex mutex;  // guards what follows
+  Status lock_status;
   std::vector<std::unique_ptr<Buffer<uint16_t>>> free;
   int64_t in_use = 0;
 };
 
-KvPool::KvPool(const KvLayout& layout, int64_t page_limit)
-    : layout_(layout), page_limit_(page_limit), store_(std::make_shared<Store>()) {}
+KvPool::KvPool(const KvLayout& layout, int64_t page_limit, bool lock)
+    : layout_(layout), page_limit_(page_limit), store_(std::make_shared<Store>(lock)) {}
 
 Result<KvPage> KvPool::take() {
   std::unique_ptr<Buffer<uint16_t>> memory;
@@ -37,6 +62,7 @@ Result<KvPage> KvPool::take() {
   if (!memory) {
     try {
       memory = std::make_unique<Buffer<uint16_t>>(static_cast<size_t>(layout_.page_elements()));
+      if (store_->locks) store_->keep_in_memory(*memory);
     } catch (const std::bad_alloc&) {
       const std::lock_guard lock(store_->mutex);
       --store_->in_use;
@@ -52,6 +78,11 @@ Result<KvPage> KvPool::take() {
   } catch (const std::bad_alloc&) {
     return refused();  // the page has gone back through its deleter
   }
+}
+
+Status KvPool::lock_status() const {
+  const std::lock_guard lock(store_->mutex);
+  return store_->lock_status;
 }
 
 int64_t KvPool::pages_in_use() const {

@@ -24,10 +24,11 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Executabl
   if (complete.context_tokens == 0) complete.context_tokens = config.max_positions;
   complete.chunk_tokens = static_cast<int>(std::min(
       {int64_t{options.chunk_tokens}, int64_t{kMaxTokensPerCall}, complete.context_tokens}));
-  BITNETC_ASSIGN_OR_RETURN(
-      auto executor, CpuExecutor::create(std::move(executable), {.threads = options.threads,
-                                                                 .pin_threads = options.pin_threads,
-                                                                 .screen = options.screen}));
+  BITNETC_ASSIGN_OR_RETURN(auto executor, CpuExecutor::create(std::move(executable),
+                                                              {.threads = options.threads,
+                                                               .pin_threads = options.pin_threads,
+                                                               .screen = options.screen,
+                                                               .lock_pages = options.lock_pages}));
   return std::unique_ptr<Session>(new Session(std::move(executor), complete));
 }
 

@@ -6,12 +6,16 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
+#include "runtime/cpu_allowance.h"
 #include "runtime/output_file.h"
 #include "runtime/rounding.h"
+#include "runtime/thread_pool.h"
 
 namespace bitnetc {
 namespace {
@@ -198,6 +202,30 @@ Result<BncSection> parse_section(const json& row, uint64_t sections_end,
   return section;
 }
 
+// Of every section with its padding. A large file is brought into memory and read by all threads,
+// the largest sections first, so that none is left to one thread at the end.
+std::vector<uint64_t> checksums(const std::vector<BncSection>& sections,
+                                std::span<const uint8_t> bytes) {
+  constexpr size_t kBytesPerThread = 32 << 20;  // a thread is worth starting
+  std::vector<size_t> order(sections.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, std::greater(), [&](size_t i) { return sections[i].size_bytes; });
+
+  std::vector<uint64_t> sums(sections.size());
+  std::atomic<size_t> next = 0;
+  const auto useful = static_cast<int64_t>(1 + bytes.size() / kBytesPerThread);
+  const auto threads = ThreadPool::at_most(
+      static_cast<int>(std::min<int64_t>(usable_cpu_count(), useful)), /*pin=*/false);
+  threads->run([&](int) {
+    for (size_t i = next++; i < order.size(); i = next++) {
+      const BncSection& section = sections[order[i]];
+      sums[order[i]] =
+          XXH3_64bits(bytes.data() + section.offset, round_up(section.size_bytes, kBncAlignment));
+    }
+  });
+  return sums;
+}
+
 }  // namespace
 
 Status BncReader::parse() {
@@ -237,13 +265,13 @@ Status BncReader::parse() {
     return make_error(StatusCode::kDataCorrupt, "{}: section table: {}", origin_, error.what());
   }
   BITNETC_RETURN_IF_ERROR(check_disjoint());
-  for (const BncSection& section : sections_) {
-    const uint64_t sum =
-        XXH3_64bits(bytes_.data() + section.offset, round_up(section.size_bytes, kBncAlignment));
-    if (sum != section.checksum) {
+  const std::vector<uint64_t> sums = checksums(sections_, bytes_);
+  for (size_t i = 0; i < sections_.size(); ++i) {
+    const BncSection& section = sections_[i];
+    if (sums[i] != section.checksum) {
       return make_error(StatusCode::kDataCorrupt,
                         "{}: section {}: checksum is {:016x}, expected {:016x}", origin_,
-                        section.name, sum, section.checksum);
+                        section.name, sums[i], section.checksum);
     }
   }
   return {};

@@ -45,11 +45,21 @@ TEST_F(ApiErrors, OptionsOfAModel) {
 }
 
 TEST_F(ApiErrors, SizesOfStructs) {
-  for (const size_t size : {size_t{0}, sizeof(bitnetc_model_options) - 1, size_t{1} << 40}) {
+  const size_t first_size = offsetof(bitnetc_model_options, lock_memory);
+  for (const size_t size : {size_t{0}, first_size - 1, size_t{1} << 40}) {
     options_.size = size;
     EXPECT_FAILS(try_open(nullptr, &options_), BITNETC_INVALID_ARGUMENT,
                  "expected sizeof(bitnetc_model_options), ");
   }
+  // A program that was compiled against the first header: what lies behind is not its struct.
+  options_.size = first_size;
+  options_.lock_memory = options_.skip_memory_check = 77;
+  bitnetc_model* earlier = nullptr;
+  EXPECT_SUCCEEDS(bitnetc_model_open(nullptr, &options_, &earlier));
+  bitnetc_model_free(earlier);
+  options_.size = sizeof options_;
+  EXPECT_FAILS(try_open(nullptr, &options_), BITNETC_INVALID_ARGUMENT,
+               "lock_memory is 77, expected 0 or 1");
   // A program that was compiled against a later header.
   struct Later {
     bitnetc_model_options known;

@@ -85,6 +85,12 @@ class Facts(ModelTest):
         self.assertEqual(steps[-1][1], steps[-1][2])
 
 
+    def test_memory(self):
+        expected = command("run", "-p", STORY, "-n", "8")["text"]
+        with bitnetc.Model(lock_memory=True, skip_memory_check=True) as model:
+            self.assertEqual("".join(model.generate(STORY, max_tokens=8)), expected)
+
+
 class Generating(ModelTest):
     def test_is_what_the_command_prints(self):
         for seed in (0, 7):

@@ -45,6 +45,17 @@ TEST(MappedFile, ForgottenPagesComeBackUnchanged) {
     ASSERT_EQ(bytes[i], static_cast<uint8_t>(content[i])) << "at " << i;
 }
 
+TEST(MappedFile, PagesThatWereReadAreResident) {
+  TempFolder folder;
+  constexpr size_t kBytes = size_t{3} << 20;
+  write_file(folder.path() / "file", std::string(kBytes, 'x'));
+  const auto file = MappedFile::open(folder.file("file"));
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  EXPECT_EQ(resident_bytes({}), 0);
+  // Nobody asks for the memory of a file that was just written.
+  EXPECT_EQ(resident_bytes((*file)->bytes()), static_cast<int64_t>(kBytes));
+}
+
 TEST(MappedFile, RefusesWhatIsNotAReadableRegularFile) {
   TempFolder folder;
   write_file(folder.path() / "file", "x");

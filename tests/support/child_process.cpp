@@ -2,9 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,6 +93,25 @@ std::string make_read_only(const std::string& folder) {
   return ::mount(nullptr, folder.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0
              ? ""
              : failed("mount read-only");
+}
+
+// Whoever has CAP_IPC_LOCK has no limit: root has it, after exec again unless it is taken from the
+// bounding set.
+std::string limit_locking(int64_t size_bytes) {
+  __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+  if (::syscall(SYS_capget, &header, sets) != 0) return failed("capget");
+  constexpr uint32_t kLock = 1u << CAP_IPC_LOCK;
+  if ((sets[0].effective & kLock) != 0) {
+    if (::prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0) != 0) return failed("PR_CAPBSET_DROP");
+    sets[0].effective &= ~kLock;
+    sets[0].permitted &= ~kLock;
+    sets[0].inheritable &= ~kLock;
+    if (::syscall(SYS_capset, &header, sets) != 0) return failed("capset");
+  }
+  const auto bytes = static_cast<rlim_t>(size_bytes);
+  const rlimit limit = {.rlim_cur = bytes, .rlim_max = bytes};
+  return ::setrlimit(RLIMIT_MEMLOCK, &limit) == 0 ? "" : failed("setrlimit");
 }
 
 }  // namespace bitnetc::test

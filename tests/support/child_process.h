@@ -37,4 +37,8 @@ std::string own_mounts();
 std::string mount_small_disk(const std::string& folder, int64_t size_bytes);
 std::string make_read_only(const std::string& folder);
 
+// For use inside a child: it and the programs it starts may lock so many bytes in memory, also
+// where the user is root. Empty, or what went wrong.
+std::string limit_locking(int64_t size_bytes);
+
 }  // namespace bitnetc::test

@@ -8,6 +8,7 @@
 #include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
+#include "tools/bitnetc/memory_options.h"
 #include "tools/bitnetc/output_option.h"
 #include "tools/bitnetc/plan_options.h"
 #include "tools/engine/bench_cost.h"
@@ -25,6 +26,7 @@ struct BenchCommandOptions {
   bool both = false, full_head = false, json = false;
   std::string csv, html;
   PlanRequest plan;
+  MemoryOptions memory;
 };
 
 Result<std::vector<GeneratorKind>> parse_kinds(const std::vector<std::string>& names) {
@@ -95,6 +97,8 @@ Result<std::vector<std::string>> files_of(const std::vector<std::string>& models
 Result<std::vector<Bench>> measure(const std::vector<std::string>& models,
                                    const BenchRequest& request, const BenchCommandOptions& options,
                                    CommandContext& context) {
+  EngineOptions engine_options = context.engine_options(options.plan);
+  engine_options.memory = options.memory.request();
   std::vector<Bench> measured;
   for (const std::string& model : models) {
     ProgressBar bar(models.size() == 1
@@ -103,8 +107,7 @@ Result<std::vector<Bench>> measure(const std::vector<std::string>& models,
     const auto progress = [&](int done, int total, const std::string& what) {
       bar.update(done, total, what);
     };
-    BITNETC_ASSIGN_OR_RETURN(
-        Bench bench, run_bench(model, request, context.engine_options(options.plan), progress));
+    BITNETC_ASSIGN_OR_RETURN(Bench bench, run_bench(model, request, engine_options, progress));
     bar.finish();
     measured.push_back(std::move(bench));
     if (measured.back().interrupted) break;
@@ -124,6 +127,7 @@ Result<int> bench(const BenchCommandOptions& options, CommandContext& context) {
                            open_output_apart("--csv", options.csv, models.front(), files, context));
   BITNETC_ASSIGN_OR_RETURN(
       const auto page, open_output_apart("--html", options.html, models.front(), files, context));
+  place_memory(options.memory);
   give_time_to_report();
   BITNETC_ASSIGN_OR_RETURN(const std::vector<Bench> measured,
                            measure(models, request, options, context));
@@ -174,6 +178,7 @@ void add_bench_command(Command parent, CommandContext& context) {
   command.flag("--full-head", options->full_head, "Compute every logit of generated tokens");
   add_layout_option(command, options->plan.layout,
                     "Weight layout (default: as compiled; a compiled model is repacked in memory)");
+  add_memory_options(command, options->memory);
   command.json_flag(options->json);
   command.text("--csv", options->csv, "FILE", "Also a table for programs");
   command.text("--html", options->html, "FILE", "Also a page with plots");

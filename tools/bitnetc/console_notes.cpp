@@ -28,6 +28,8 @@ void ConsoleNotes::note(NoteKind kind, const std::string& text) {
     case NoteKind::kModel:
     case NoteKind::kCache:
     case NoteKind::kProfile:
+    case NoteKind::kMemory:
+    case NoteKind::kBackEnd:
     case NoteKind::kRepacked:
     case NoteKind::kWaiting:
     case NoteKind::kTuning: print_note(text); return;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "codegen/llvm_back_end.h"
 #include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
@@ -32,6 +33,16 @@ void check_cache_dir(const std::string& dir, std::vector<std::string>& problems)
                     dir));
   if ((info.st_mode & 022) != 0)
     problems.push_back(fmt::format("{} can be written by others; run chmod 700 {}", dir, dir));
+}
+
+// The kernel store may have all that the bundled model needs: whether more could be generated is
+// asked here.
+void check_llvm(Diagnosis& diagnosis) {
+  const auto llvm = open_llvm_back_end();
+  diagnosis.llvm = llvm.ok() ? *llvm : llvm.status().message();
+  if (const Status status = llvm_back_end_status(); !status.ok())
+    diagnosis.problems.push_back("norms run on slower kernels than those of LLVM: " +
+                                 status.message());
 }
 
 // Proves the kernels of the bundled model, so that "what runs here" is an observation, and looks
@@ -87,6 +98,7 @@ Result<Diagnosis> diagnose(CommandContext& context) {
     diagnosis.jit_refusal = status.message();
     diagnosis.problems.push_back("no generated code can run: " + status.message());
   }
+  check_llvm(diagnosis);
   check_cache_dir(settings.cache_dir, diagnosis.problems);
   check_bundled_model(context, diagnosis);
   check_pages(diagnosis.pages);

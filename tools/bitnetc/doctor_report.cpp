@@ -180,6 +180,7 @@ void print_diagnosis(const Diagnosis& diagnosis) {
                  ? "executable memory is to be had (written and run through two mappings, never "
                    "both at once)"
                  : diagnosis.jit_refusal);
+  print_line("llvm", diagnosis.llvm);
   print_line("kernels", fmt::format("{} proven for the bundled model", diagnosis.kernels.size()));
   print_line("fingerprint", fmt::format("{} (what was measured here is kept under it)",
                                         fingerprint(diagnosis.machine)));
@@ -219,6 +220,7 @@ void write_diagnosis_json(const Diagnosis& diagnosis) {
               {"pages", json_of(diagnosis.pages)},
               {"notes", all_notes(diagnosis)},
               {"jit", diagnosis.jit_refusal.empty()},
+              {"llvm", diagnosis.llvm},
               {"kernels", kernels},
               {"settings", settings},
               {"problems", diagnosis.problems}});

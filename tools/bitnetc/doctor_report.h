@@ -22,6 +22,7 @@ struct Diagnosis {
   ClockState clock;
   PageObservation pages;
   std::string jit_refusal;            // why no generated code can run; else empty
+  std::string llvm;                   // version and file of the back-end, or why there is none
   std::vector<LinkedKernel> kernels;  // of the bundled model
   std::vector<std::string> problems;  // each with its remedy
 };

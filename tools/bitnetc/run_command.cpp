@@ -13,6 +13,7 @@
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/json_output.h"
+#include "tools/bitnetc/memory_options.h"
 #include "tools/bitnetc/output_option.h"
 #include "tools/bitnetc/plan_options.h"
 #include "tools/bitnetc/profile_report.h"
@@ -46,6 +47,7 @@ struct RunOptions {
   bool full_head = false;
   int most_drafts = kMostDrafts;
   PlanRequest plan;
+  MemoryOptions memory;
   bool json = false;
 };
 
@@ -281,6 +283,14 @@ Result<GenerationRequest> make_request(const RunOptions& run, const std::string&
   return request;
 }
 
+// That the run may come to.
+int64_t most_positions(const RunOptions& run, const GenerationRequest& request,
+                       const Engine& engine) {
+  const int64_t context =
+      run.context > 0 ? run.context : engine.model->description().config.max_positions;
+  return std::min(context, std::ssize(request.prompt_ids) + request.max_tokens);
+}
+
 Result<std::unique_ptr<OutputFile>> open_run_output(const char* option, const std::string& path,
                                                     const RunOptions& run,
                                                     CommandContext& context) {
@@ -301,19 +311,23 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
     BITNETC_ASSIGN_OR_RETURN(prompt, resolve_text(run.prompt, "prompt"));
   }
   const Stopwatch load_watch;
-  BITNETC_ASSIGN_OR_RETURN(const Engine engine,
-                           make_engine(run.model, context.engine_options(run.plan)));
+  place_memory(run.memory);
+  EngineOptions options = context.engine_options(run.plan);
+  options.memory = run.memory.request();
+  BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(run.model, options));
   BITNETC_RETURN_IF_ERROR(expect_output(engine, ModelOutput::kLogits, run.model));
   BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, prompt, engine));
+  BITNETC_RETURN_IF_ERROR(expect_memory(engine, most_positions(run, request, engine), options));
   const int threads = context.thread_count(run.plan.threads);
   // Pinning helps when every CPU has its thread; fewer threads, as under a quota, are better placed
   // by the scheduler.
   const bool fills_mask = threads == static_cast<int>(cpu_allowance().allowed.size());
-  BITNETC_ASSIGN_OR_RETURN(const auto session,
-                           Session::create(engine.executable, {.threads = threads,
-                                                               .pin_threads = fills_mask,
-                                                               .screen = !run.full_head,
-                                                               .context_tokens = run.context}));
+  BITNETC_ASSIGN_OR_RETURN(
+      const auto session, Session::create(engine.executable, {.threads = threads,
+                                                              .pin_threads = fills_mask,
+                                                              .screen = !run.full_head,
+                                                              .lock_pages = engine.memory_is_locked,
+                                                              .context_tokens = run.context}));
   const double load_ms = load_watch.seconds() * 1e3;
   give_time_to_report();
 
@@ -333,6 +347,7 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
                            generate(*session, *engine.tokenizer, request, show, interrupted()));
   stop_gracefully();
   BITNETC_RETURN_IF_ERROR(output_failure());
+  note_unlocked_pages(*session);
   if (echoes || (!run.json && !result.text.empty())) write_text_out("\n");
   if (logits_file) BITNETC_RETURN_IF_ERROR(write_npy(*logits_file, result.prompt_logits));
   if (trace_file) BITNETC_RETURN_IF_ERROR(profile.write_trace(*trace_file));
@@ -415,6 +430,7 @@ void add_run_command(Command parent, CommandContext& context) {
   add_usage_option(command, run->plan.usage);
   command.text("--logits", run->logits_file, "FILE",
                "Write the float32 logits of the last prompt position to a .npy file");
+  add_memory_options(command, run->memory);
   command.flag("--full-head", run->full_head,
                "Compute every logit, not only those that decide: the same text, more slowly");
   command.integer("--draft", run->most_drafts, {.least = 0, .most = kMostDrafts},

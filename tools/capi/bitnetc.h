@@ -124,6 +124,10 @@ typedef struct bitnetc_model_options {
   bitnetc_progress_callback on_progress; /* NULL: none */
   void* user_data;                       /* of both */
   bitnetc_cancel* cancel;                /* NULL: nobody can stop it */
+  /* 1: the model's file, and the keys and values of its sequences, are locked in memory, as far as
+   * the limit of the process (RLIMIT_MEMLOCK) allows; a note says where it does not. */
+  int32_t lock_memory;
+  int32_t skip_memory_check; /* 1: opens also what does not fit in memory */
 } bitnetc_model_options;
 
 /* Opens a model: a .bnc or .gguf file, a Hugging Face folder, the name of a bundled model, or NULL
@@ -131,7 +135,8 @@ typedef struct bitnetc_model_options {
  * `options` may be NULL. Nothing but the place of the cache directory is read from the environment.
  * A file that is cut short while its model is in use raises SIGBUS.
  * Error: BITNETC_NOT_FOUND, BITNETC_DATA_CORRUPT, BITNETC_UNSUPPORTED, BITNETC_IO_ERROR,
- * BITNETC_INVALID_ARGUMENT (options), BITNETC_CANCELLED, BITNETC_OUT_OF_MEMORY. */
+ * BITNETC_INVALID_ARGUMENT (options), BITNETC_CANCELLED, BITNETC_OUT_OF_MEMORY (also where the
+ * model is larger than the memory that is available). */
 BITNETC_API bitnetc_status bitnetc_model_open(const char* name,
                                               const bitnetc_model_options* options,
                                               bitnetc_model** model);

@@ -43,6 +43,8 @@ class CallbackNotes final : public Notes {
       case NoteKind::kWaiting:
       case NoteKind::kObserver:
       case NoteKind::kProfile:
+      case NoteKind::kMemory:
+      case NoteKind::kBackEnd:
       case NoteKind::kRepacked:
       case NoteKind::kFallback:
       case NoteKind::kTuning: return BITNETC_NOTE_INFO;
@@ -65,8 +67,15 @@ std::string program_dir() {
   return (file.parent_path() / BITNETC_LIBRARY_TO_PROGRAM).lexically_normal().string();
 }
 
+Status check_switch(const char* name, int32_t value) {
+  if (value == 0 || value == 1) return {};
+  return make_error(StatusCode::kInvalidArgument, "{} is {}, expected 0 or 1", name, value);
+}
+
 Status check_options(const bitnetc_model_options& options) {
   constexpr int kMostThreads = 1024;
+  BITNETC_RETURN_IF_ERROR(check_switch("lock_memory", options.lock_memory));
+  BITNETC_RETURN_IF_ERROR(check_switch("skip_memory_check", options.skip_memory_check));
   if (options.threads < 0 || options.threads > kMostThreads)
     return make_error(StatusCode::kInvalidArgument, "threads is {}, expected 0 (all) to {}",
                       options.threads, kMostThreads);
@@ -105,6 +114,7 @@ Result<std::shared_ptr<OpenModel>> open_model(const std::string& name,
                    .program_dir = program_dir(),
                    .build = {.store = &store}},
       .plan = {.layout = options.layout ? options.layout : "", .threads = open->threads},
+      .memory = {.lock = options.lock_memory != 0, .check = options.skip_memory_check == 0},
       .notes = &notes,
       .cancel = token_of(options.cancel)};
   BITNETC_ASSIGN_OR_RETURN(open->engine, make_engine(name, engine_options));

@@ -14,8 +14,10 @@ extern "C" BITNETC_API bitnetc_status bitnetc_sequence_create(const bitnetc_mode
     const auto& open = model->open;
     BITNETC_RETURN_IF_ERROR(expect_output(open->engine, ModelOutput::kLogits, open->name));
     BITNETC_ASSIGN_OR_RETURN(
-        auto session, Session::create(open->engine.executable, {.threads = open->threads,
-                                                                .context_tokens = context_tokens}));
+        auto session,
+        Session::create(open->engine.executable, {.threads = open->threads,
+                                                  .lock_pages = open->engine.memory_is_locked,
+                                                  .context_tokens = context_tokens}));
     *sequence = new bitnetc_sequence{
         .open = open, .taken = std::make_shared<std::atomic_flag>(), .session = std::move(session)};
     return {};

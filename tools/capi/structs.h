@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <span>
 
@@ -14,6 +15,9 @@ namespace bitnetc::capi {
 // A struct that grows keeps its first size here, in a specialisation.
 template <typename Struct>
 inline constexpr size_t kFirstSize = sizeof(Struct);
+template <>
+inline constexpr size_t kFirstSize<bitnetc_model_options> =
+    offsetof(bitnetc_model_options, lock_memory);
 
 // More than any version of a struct will have: an uninitialised field, not a newer caller.
 inline constexpr size_t kMostStructBytes = 4096;

@@ -78,12 +78,16 @@ class BenchRun {
 
 Status BenchRun::check_context(const Engine& engine) const {
   const int64_t most = engine.model->description().config.max_positions;
-  for (const BenchTest& test : request_.tests)
-    if (test.depth + test.tokens() > most)
+  int64_t longest = 0;
+  for (const BenchTest& test : request_.tests) {
+    const int64_t positions = test.depth + test.tokens();
+    if (positions > most)
       return make_error(StatusCode::kInvalidArgument,
-                        "{} takes {} positions, the model was made for {}", test.name(),
-                        test.depth + test.tokens(), most);
-  return {};
+                        "{} takes {} positions, the model was made for {}", test.name(), positions,
+                        most);
+    longest = std::max(longest, positions);
+  }
+  return expect_memory(engine, longest, options_);
 }
 
 Result<Bench> BenchRun::run() {
@@ -122,8 +126,9 @@ Status BenchRun::measure_threads(int threads) {
   std::vector<std::unique_ptr<Session>> sessions;
   for (const Engine& engine : engines_) {
     BITNETC_ASSIGN_OR_RETURN(
-        auto session,
-        Session::create(engine.executable, {.threads = threads, .screen = !request_.full_head}));
+        auto session, Session::create(engine.executable, {.threads = threads,
+                                                          .screen = !request_.full_head,
+                                                          .lock_pages = engine.memory_is_locked}));
     sessions.push_back(std::move(session));
   }
   std::vector<int64_t> depths;
@@ -132,6 +137,9 @@ Status BenchRun::measure_threads(int threads) {
   depths.erase(std::unique(depths.begin(), depths.end()), depths.end());
   for (const int64_t depth : depths)
     BITNETC_RETURN_IF_ERROR(measure_depth(threads, depth, sessions));
+  for (const auto& session : sessions)
+    if (const Status locked = session->lock_status(); !locked.ok())
+      options_.notes->note(NoteKind::kMemory, locked.message());
   return {};
 }
 

@@ -1,9 +1,15 @@
 #include "tools/engine/engine.h"
 
+#include <filesystem>
+
+#include "codegen/llvm_back_end.h"
 #include "compiler/check_program.h"
 #include "compiler/compile.h"
 #include "frontend/load.h"
 #include "runtime/cpu_allowance.h"
+#include "runtime/mapped_file.h"
+#include "runtime/memory_lock.h"
+#include "runtime/memory_need.h"
 #include "runtime/output_file.h"
 #include "runtime/printable.h"
 #include "tools/engine/machine_plans.h"
@@ -103,6 +109,9 @@ void note_fallbacks(const std::vector<std::string>& lines, Notes& notes) {
 void note_kernels(const Engine& engine, Notes& notes) {
   const LinkReport& report = engine.link_report;
   for (const std::string& line : report.repacks()) notes.note(NoteKind::kRepacked, line);
+  if (const Status llvm = llvm_back_end_status(); !llvm.ok())
+    notes.note(NoteKind::kBackEnd,
+               fmt::format("norms run on slower kernels than those of LLVM: {}", llvm.message()));
   note_fallbacks(report.fallbacks(), notes);
   std::string text = matmul_table(*engine.executable);
   for (const LinkedKernel& kernel : report.kernels)
@@ -126,6 +135,28 @@ Status tune_for(const Graph& graph, Effort effort, const EngineOptions& options)
   if (report.cancelled)
     return Status(StatusCode::kCancelled, "stopped; what was measured so far is kept");
   return {};
+}
+
+// A file that is no file is left to whoever opens it.
+Status check_file_fits(const std::string& path) {
+  std::error_code error;
+  const auto size_bytes = std::filesystem::file_size(path, error);
+  if (error) return {};
+  const MemoryNeed need{.weights_bytes = static_cast<int64_t>(size_bytes)};
+  const auto allowance = memory_allowance();
+  if (check_memory(path, need, allowance).ok()) return {};
+  // Some of it may be in memory for good.
+  const auto mapped = MappedFile::open(path);
+  return mapped.ok() ? check_memory(path, need, allowance, (*mapped)->bytes()) : Status();
+}
+
+// Whether all of it could be; a note says why not.
+bool lock_weights(const Engine& engine, Notes& notes) {
+  Status locked = lock_memory(engine.model->file().bytes(), "the model");
+  for (const Buffer<uint8_t>& matrix : engine.executable->repacked)
+    if (locked.ok()) locked = lock_memory({matrix.data(), matrix.bytes()}, "a repacked matrix");
+  if (!locked.ok()) notes.note(NoteKind::kMemory, locked.message());
+  return locked.ok();
 }
 
 }  // namespace
@@ -174,10 +205,13 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
   const MachinePlans machine = plans_for(options);
   Engine engine;
   if (location.kind == ModelLocation::Kind::kCompiled) {
+    // Opening reads the whole file.
+    if (options.memory.check) BITNETC_RETURN_IF_ERROR(check_file_fits(location.path));
     BITNETC_ASSIGN_OR_RETURN(engine.model, open_checked(location.path));
   } else {
     BITNETC_ASSIGN_OR_RETURN(engine.model, open_source_model(location.path, options, machine));
   }
+  BITNETC_RETURN_IF_ERROR(expect_memory(engine, KvLayout::kPagePositions, options));
   BITNETC_ASSIGN_OR_RETURN(engine.tokenizer,
                            Tokenizer::from_file(engine.model->tokenizer_json(),
                                                 fmt::format("{}: {}", engine.model->file().origin(),
@@ -190,7 +224,16 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
                                                     .choose_layouts = !options.plan.layout.empty()},
                                                    &engine.link_report));
   note_kernels(engine, *options.notes);
+  if (options.memory.lock) engine.memory_is_locked = lock_weights(engine, *options.notes);
   return engine;
+}
+
+Status expect_memory(const Engine& engine, int64_t positions, const EngineOptions& options) {
+  if (!options.memory.check) return {};
+  const BncReader& file = engine.model->file();
+  return check_memory(file.origin(),
+                      memory_need(*engine.model, positions, threads_of(options.plan)),
+                      memory_allowance(), file.bytes());
 }
 
 Status expect_output(const Engine& engine, ModelOutput expected, const std::string& name) {

@@ -43,9 +43,16 @@ struct EngineSettings {
   BuildSettings build = {};  // its notes: EngineOptions::notes instead
 };
 
+// How a model's memory is treated.
+struct MemoryRequest {
+  bool lock = false;  // the model's file and what is repacked are locked in memory
+  bool check = true;  // a model that does not fit in memory is refused
+};
+
 struct EngineOptions {
   EngineSettings settings = {};
   PlanRequest plan = {};
+  MemoryRequest memory = {};
   Notes* notes = &no_notes();
   const CancelToken* cancel = nullptr;
 };
@@ -74,10 +81,15 @@ struct Engine {
   std::shared_ptr<const Executable> executable;
   std::unique_ptr<const Tokenizer> tokenizer;
   LinkReport link_report;
+  bool memory_is_locked = false;  // as was asked for
 };
-// open_model(), and all that it needs to run. Notes name what was repacked and every operation that
-// fell back to slower kernels.
+// open_model(), and all that it needs to run. Notes name what was repacked, every operation that
+// fell back to slower kernels, and memory that could not be locked.
+// Error: also kOutOfMemory where the model does not fit in memory (runtime/memory_need.h).
 Result<Engine> make_engine(const std::string& model_name, const EngineOptions& options);
+// Whether there is memory for a sequence of `positions` positions, where that is checked. Error:
+// kOutOfMemory.
+Status expect_memory(const Engine& engine, int64_t positions, const EngineOptions& options);
 // `name`: the model's, for the message. Error: kUnsupported where it puts out something else.
 Status expect_output(const Engine& engine, ModelOutput expected, const std::string& name);
 // Only the tokenizer of a model; no weights are compiled or linked.

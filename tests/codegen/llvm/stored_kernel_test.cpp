@@ -10,7 +10,7 @@
 #include "tests/support/model_folder.h"
 
 #ifdef BITNETC_HAVE_LLVM
-#include "codegen/llvm/llvm_kernels.h"
+#include "codegen/llvm/llvm_target.h"
 #include "codegen/llvm/stored_code.h"
 
 namespace bitnetc::test {

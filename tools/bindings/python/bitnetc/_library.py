@@ -75,6 +75,8 @@ class ModelOptions(Sized):
         ("on_progress", PROGRESS_CALLBACK),
         ("user_data", c_void_p),
         ("cancel", c_void_p),
+        ("lock_memory", c_int32),
+        ("skip_memory_check", c_int32),
     ]
 
 

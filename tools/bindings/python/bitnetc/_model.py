@@ -58,12 +58,16 @@ class Sampling:
 class Model(c.Handle):
     """An open model. `name`: a .bnc or .gguf file, a Hugging Face folder, the name of a bundled
     model; None for the default one. `on_note(level, text)` hears what happens on the way (level 0:
-    worth knowing, 1: details), `on_progress(task, done, total)` how far it is."""
+    worth knowing, 1: details), `on_progress(task, done, total)` how far it is. `lock_memory` keeps
+    weights, keys and values from being paged out, as far as the limit of the process allows;
+    `skip_memory_check` opens a model that does not fit in memory."""
 
     def __init__(self, name=None, *, threads=0, cache_dir=None, layout=None, on_note=None,
-                 on_progress=None, cancel=None):
+                 on_progress=None, cancel=None, lock_memory=False, skip_memory_check=False):
         options = c.ModelOptions(threads=threads, cache_dir=c.to_path(cache_dir),
-                                 layout=c.to_text(layout), cancel=c.pointer_of(cancel))
+                                 layout=c.to_text(layout), cancel=c.pointer_of(cancel),
+                                 lock_memory=bool(lock_memory),
+                                 skip_memory_check=bool(skip_memory_check))
         if on_note is not None:
             options.on_note = c.NOTE_CALLBACK(
                 lambda _, level, text: on_note(level, text.decode("utf-8", "replace")))

@@ -14,8 +14,8 @@
 // Reference   codegen/reference/norm.cpp
 #include <cstddef>
 
-#include "codegen/llvm/llvm_kernels.h"
-#include "codegen/llvm/norm_emitter.h"
+#include "codegen/llvm/module/norm_emitter.h"
+#include "codegen/llvm/module/norm_kernels.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {
@@ -87,12 +87,14 @@ Value* emit_quantise(NormEmitter& emit, const NormQuantizeSpec& spec, Value* x, 
       });
   emit.begin_phase("finish");
   const int64_t written = round_up(spec.k, kGroup);
-  if (written < spec.padded_k()) {
+  if (written < round_up(spec.k, kQuantPad)) {
     emit_store_codes(emit, llvm::Constant::getNullValue(emit.i32s(kGroup)), q,
                      {ir.getInt64(written), kGroup, kGroup});
   }
   return ir.CreateAddReduce(lanes);
 }
+
+}  // namespace
 
 void emit_norm_quantize(llvm::Function& function, const NormQuantizeSpec& spec) {
   NormEmitter emit(function, spec.k);
@@ -113,17 +115,6 @@ void emit_norm_quantize(llvm::Function& function, const NormQuantizeSpec& spec) 
   Value* const sum = emit_quantise(emit, spec, x, weight, r, inv, q);
   ir.CreateStore(sum, sum_out);
   ir.CreateRetVoid();
-}
-
-}  // namespace
-
-Result<LlvmCode> build_llvm_norm_quantize(const KernelRequest& request,
-                                          const std::string& kernel_name,
-                                          const BuildSettings& settings) {
-  BITNETC_ASSIGN_OR_RETURN(OrcJit* const jit, OrcJit::shared());
-  KernelFunction function = jit->begin(kernel_name, request.target);
-  emit_norm_quantize(*function.function, std::get<NormQuantizeSpec>(request.spec));
-  return jit->finish(std::move(function), request, kernel_name, settings);
 }
 
 }  // namespace bitnetc

@@ -10,7 +10,7 @@
 
 #include <functional>
 
-#include "codegen/llvm/orc_jit.h"
+#include "codegen/llvm/module/orc_jit.h"
 
 namespace bitnetc {
 

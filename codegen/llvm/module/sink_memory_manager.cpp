@@ -1,9 +1,8 @@
-#include "codegen/llvm/exec_memory_manager.h"
+#include "codegen/llvm/module/sink_memory_manager.h"
 
 #include <llvm/ExecutionEngine/JITLink/JITLink.h>
 #include <llvm/ExecutionEngine/JITLink/x86_64.h>
 
-#include "runtime/exec_memory.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {
@@ -19,25 +18,22 @@ llvm::Error refuse(const Status& status) {
   return llvm::createStringError(std::make_error_code(code), status.message());
 }
 
-// A block between allocation and the end of relocation.
+// A block between allocation and the end of relocation. One that is abandoned stays with its owner,
+// who hears that the link failed.
 class Allocation final : public llvm::jitlink::JITLinkMemoryManager::InFlightAlloc {
  public:
-  explicit Allocation(std::unique_ptr<ExecMemory> memory) : memory_(std::move(memory)) {}
+  Allocation(const LlvmCodeSink& sink, const uint8_t* block) : sink_(sink), block_(block) {}
 
-  void abandon(OnAbandonedFunction on_abandoned) override {
-    memory_.reset();
-    on_abandoned(llvm::Error::success());
-  }
-  // From here on the block belongs to the FinalizedAlloc, whose address is that of the ExecMemory
-  // object.
+  void abandon(OnAbandonedFunction on_abandoned) override { on_abandoned(llvm::Error::success()); }
   void finalize(OnFinalizedFunction on_finalized) override {
-    memory_->publish();
-    on_finalized(llvm::jitlink::JITLinkMemoryManager::FinalizedAlloc(
-        ExecutorAddr::fromPtr(memory_.release())));
+    sink_.publish(sink_.owner);
+    on_finalized(
+        llvm::jitlink::JITLinkMemoryManager::FinalizedAlloc(ExecutorAddr::fromPtr(block_)));
   }
 
  private:
-  std::unique_ptr<ExecMemory> memory_;
+  const LlvmCodeSink& sink_;
+  const uint8_t* const block_;
 };
 
 bool holds_instructions(const llvm::orc::AllocGroup& group) {
@@ -86,34 +82,46 @@ llvm::Expected<size_t> place_segments(llvm::jitlink::BasicLayout& layout) {
 
 }  // namespace
 
-void ExecMemoryManager::allocate(const llvm::jitlink::JITLinkDylib*,
+void SinkMemoryManager::begin(const LlvmCodeSink& sink) {
+  sink_ = sink;
+  block_ = instructions_ = {};
+  position_independent_ = false;
+}
+
+void SinkMemoryManager::describe(ExecutorAddr entry, LlvmResult& result) const {
+  result.block_bytes = block_.size();
+  result.entry = static_cast<size_t>(entry.toPtr<const uint8_t*>() - block_.data());
+  result.instructions = static_cast<size_t>(instructions_.data() - block_.data());
+  result.instruction_bytes = instructions_.size();
+  result.position_independent = position_independent_;
+}
+
+void SinkMemoryManager::allocate(const llvm::jitlink::JITLinkDylib*,
                                  llvm::jitlink::LinkGraph& graph,
                                  OnAllocatedFunction on_allocated) {
   llvm::jitlink::BasicLayout layout(graph);
   llvm::Expected<size_t> size_bytes = place_segments(layout);
   if (!size_bytes) return on_allocated(size_bytes.takeError());
 
-  auto memory = ExecMemory::allocate(*size_bytes);
-  if (!memory.ok()) return on_allocated(refuse(memory.status()));
-  const CodeSpan& block = (*memory)->span();
-  latest_ = {.bytes = {block.rx, *size_bytes},
-             .instructions = {},
-             .position_independent = has_distances_only(graph)};
+  CodeSpan block;
+  const Status allocated = sink_.allocate(sink_.owner, *size_bytes, block);
+  if (!allocated.ok()) return on_allocated(refuse(allocated));
+  block_ = {block.rx, *size_bytes};
+  position_independent_ = has_distances_only(graph);
   for (auto& [group, segment] : layout.segments()) {
     const uint64_t offset = segment.Addr.getValue();
     segment.WorkingMem = reinterpret_cast<char*>(block.rw + offset);
     segment.Addr = ExecutorAddr::fromPtr(block.rx + offset);
-    if (holds_instructions(group)) latest_.instructions = {block.rx + offset, segment.ContentSize};
+    if (holds_instructions(group)) instructions_ = {block.rx + offset, segment.ContentSize};
   }
   if (llvm::Error error = layout.apply()) return on_allocated(std::move(error));
-  on_allocated(std::make_unique<Allocation>(*std::move(memory)));
+  on_allocated(std::make_unique<Allocation>(sink_, block.rx));
 }
 
-void ExecMemoryManager::deallocate(std::vector<FinalizedAlloc> allocations,
+// The code outlives what is forgotten here.
+void SinkMemoryManager::deallocate(std::vector<FinalizedAlloc> allocations,
                                    OnDeallocatedFunction on_deallocated) {
-  for (FinalizedAlloc& allocation : allocations) {
-    delete allocation.release().toPtr<ExecMemory*>();
-  }
+  for (FinalizedAlloc& allocation : allocations) allocation.release();
   on_deallocated(llvm::Error::success());
 }
 

@@ -1,4 +1,4 @@
-#include "codegen/llvm/norm_emitter.h"
+#include "codegen/llvm/module/norm_emitter.h"
 
 #include <bit>
 #include <numeric>

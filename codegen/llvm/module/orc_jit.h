@@ -1,7 +1,7 @@
-// LLVM ORC behind two calls: begin() opens an empty function for one kernel on one target, finish()
-// turns the IR written into it into code. One OrcJit serves the whole process and every target: the
-// tier is an attribute of the function, so it is printed with the IR. Any thread may call, several
-// may generate code at once; only linking is one at a time. A kernel calls nothing outside itself.
+// LLVM ORC behind two calls: begin() opens an empty function for one kernel on one tier, finish()
+// turns the IR written into it into code. One OrcJit serves the whole process and every tier, which
+// is an attribute of the function and so printed with the IR. Any thread may call, several may
+// generate code at once; only linking is one at a time. A kernel calls nothing outside itself.
 //
 // The IR is already the vector code that is wanted, so no IR optimisation pipeline runs: only
 // instruction selection, scheduling and register allocation
@@ -14,9 +14,8 @@
 #include <memory>
 #include <string>
 
-#include "codegen/llvm/llvm_kernels.h"
+#include "codegen/llvm/module_interface.h"
 #include "runtime/status.h"
-#include "runtime/target.h"
 
 namespace bitnetc {
 
@@ -33,13 +32,10 @@ class OrcJit {
   // Error: kUnsupported when LLVM has no code generator for this machine.
   static Result<OrcJit*> shared();
 
-  KernelFunction begin(const std::string& kernel_name, const Target& target) const;
-  // Verifies, compiles and links the kernel, and tells the observer of the settings.
-  // Error: what LLVM or the executable memory said, with the kernel's name.
-  Result<LlvmCode> finish(KernelFunction function, const KernelRequest& request,
-                          const std::string& kernel_name, const BuildSettings& settings);
-  // Gives the code back. `code` is LlvmCode::code.
-  void release(void* code);
+  KernelFunction begin(const LlvmRequest& request) const;
+  // Verifies, compiles and links the kernel into a block of the request's sink.
+  // Error: what LLVM or the sink said, with the kernel's name.
+  Status finish(llvm::Module& module, const LlvmRequest& request, LlvmResult& result);
 
  private:
   struct Impl;

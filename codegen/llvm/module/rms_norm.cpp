@@ -7,11 +7,10 @@
 // Reference   codegen/reference/norm.cpp
 #include <cstddef>
 
-#include "codegen/llvm/llvm_kernels.h"
-#include "codegen/llvm/norm_emitter.h"
+#include "codegen/llvm/module/norm_emitter.h"
+#include "codegen/llvm/module/norm_kernels.h"
 
 namespace bitnetc {
-namespace {
 
 void emit_rms_norm(llvm::Function& function, const RmsNormSpec& spec) {
   NormEmitter emit(function, spec.k);
@@ -23,16 +22,6 @@ void emit_rms_norm(llvm::Function& function, const RmsNormSpec& spec) {
   emit.store_normalised(x, weight, r, y);
   emit.begin_phase("finish");
   emit.ir().CreateRetVoid();
-}
-
-}  // namespace
-
-Result<LlvmCode> build_llvm_rms_norm(const KernelRequest& request, const std::string& kernel_name,
-                                     const BuildSettings& settings) {
-  BITNETC_ASSIGN_OR_RETURN(OrcJit* const jit, OrcJit::shared());
-  KernelFunction function = jit->begin(kernel_name, request.target);
-  emit_rms_norm(*function.function, std::get<RmsNormSpec>(request.spec));
-  return jit->finish(std::move(function), request, kernel_name, settings);
 }
 
 }  // namespace bitnetc
