@@ -127,8 +127,11 @@ class Linker {
   Status link(const Step& step, const HeadSpec& spec) {
     const auto table = section<uint8_t>(step, "table");
     executable_.output = slice(step, "logits");
-    if (!model_.description().program.screen.empty())
+    if (model_.description().program.screen.empty()) {
+      report_.no_screen = "the compiled model has no screen";
+    } else {
       BITNETC_RETURN_IF_ERROR(link_screen(step, spec, table.data()));
+    }
     return add<HeadStep>(step, spec,
                          {.hidden = slice(step, "hidden"),
                           .logits = slice(step, "logits"),
@@ -164,7 +167,10 @@ class Linker {
       const auto index = static_cast<size_t>(each);
       auto built = builder_.build({.spec = screen_spec, .plan = {}, .target = options_.target});
       BITNETC_RETURN_IF_ERROR(built.status().with_context("step " + step.name));
-      if (built->kind == GeneratorKind::kReference) return {};
+      if (built->kind == GeneratorKind::kReference) {
+        report_.no_screen = "only the reference could make its estimates";
+        return {};
+      }
       operands.kernels[index] = use(step, *std::move(built));
       operands.row_bytes[index] = screen_spec.row_bytes();
       operands.padded_k = screen_spec.padded_k();

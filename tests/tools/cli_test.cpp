@@ -94,6 +94,25 @@ TEST_F(Cli, SameTextOnEveryTierAndThreadCountAndWithoutJit) {
   EXPECT_EQ(without_jit.err.find("matmul"), std::string::npos) << without_jit.err;
 }
 
+TEST_F(Cli, VerboseSaysHowTheHeadIsRead) {
+  const std::string plain = folder_.file("plain.bnc");
+  ASSERT_EQ(bitnetc({"compile", "fairytale-6m", "-q", "--no-screen", "-o", plain}).exit_code, 0);
+  const auto said = [&](const std::string& model, const std::vector<std::string>& more,
+                        const char* isa) {
+    return bitnetc(with({"run", model, "-p", "The", "-n", "2", "-v"}, more), {{"BITNETC_ISA", isa}})
+        .err;
+  };
+  const std::string model = compile_bundled(), full = "head        read in full for every token: ";
+  EXPECT_NE(said(model, {}, "avx2").find("head        screened in "), std::string::npos);
+  EXPECT_NE(said(model, {"--full-head"}, "avx2").find(full + "every logit was asked for"),
+            std::string::npos);
+  EXPECT_NE(said(plain, {}, "avx2").find(full + "the compiled model has no screen"),
+            std::string::npos);
+  EXPECT_NE(said(model, {}, "scalar").find(full + "only the reference"), std::string::npos);
+  EXPECT_NE(bitnetc({"inspect", model}).out.find("head        has a screen"), std::string::npos);
+  EXPECT_EQ(bitnetc({"inspect", plain}).out.find("head        has a screen"), std::string::npos);
+}
+
 TEST_F(Cli, SameTextInEveryLayout) {
   const auto expected = bitnetc(kStory);
   const std::string compiled = folder_.file("b3.bnc");

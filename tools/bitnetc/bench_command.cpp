@@ -38,11 +38,26 @@ Result<std::vector<GeneratorKind>> parse_kinds(const std::vector<std::string>& n
     if (at == std::end(all))
       return make_error(StatusCode::kInvalidArgument,
                         "--kernels '{}': expected generated, compiled or reference", name);
-    if (std::ranges::find(kinds, *at) != kinds.end())
-      return make_error(StatusCode::kInvalidArgument, "--kernels names {} twice", name);
     kinds.push_back(*at);
   }
   return kinds;
+}
+
+// What is named twice would be measured twice.
+template <typename T>
+Status expect_distinct(const char* option, std::vector<T> values) {
+  std::ranges::sort(values);
+  const auto twice = std::ranges::adjacent_find(values);
+  if (twice == values.end()) return {};
+  return make_error(StatusCode::kInvalidArgument, "{} names {} twice", option, *twice);
+}
+
+Status expect_distinct(const BenchCommandOptions& options) {
+  BITNETC_RETURN_IF_ERROR(expect_distinct("--prompt", options.prompts));
+  BITNETC_RETURN_IF_ERROR(expect_distinct("--gen", options.generated));
+  BITNETC_RETURN_IF_ERROR(expect_distinct("--depth", options.depths));
+  BITNETC_RETURN_IF_ERROR(expect_distinct("--threads", options.threads));
+  return expect_distinct("--kernels", options.kinds);
 }
 
 // `standard_threads`: where none are asked for; 0: one, and one per CPU.
@@ -116,6 +131,7 @@ Result<std::vector<Bench>> measure(const std::vector<std::string>& models,
 }
 
 Result<int> bench(const BenchCommandOptions& options, CommandContext& context) {
+  BITNETC_RETURN_IF_ERROR(expect_distinct(options));
   BITNETC_ASSIGN_OR_RETURN(const BenchRequest request,
                            read_request(options, context.options.threads));
   const std::vector<std::string> models =

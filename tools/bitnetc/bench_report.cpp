@@ -122,6 +122,8 @@ nlohmann::ordered_json json_of(const Bench& bench, const BenchRow& row) {
           {"seconds", row.seconds},
           {"bytes_per_token", row.bytes_per_token},
           {"read_bandwidth_bytes_per_second", row.read_bandwidth},
+          {"operations_per_token", row.operations_per_token},
+          {"peak_operations_per_second", row.peak_operations},
           {"limit_share", row.limit_share()},
           {"joules_per_token", row.joules_per_token},
           {"model", bench.model},
@@ -164,15 +166,16 @@ void write_bench_json(std::span<const Bench> models) {
 std::string bench_csv(std::span<const Bench> models) {
   std::string text =
       "test,prompt,generated,depth,threads,kernels,tokens_per_second,mean,deviation,"
-      "median_seconds,bytes_per_token,read_bandwidth,limit_share,joules_per_token,model\n";
+      "median_seconds,bytes_per_token,read_bandwidth,operations_per_token,"
+      "peak_operations,limit_share,joules_per_token,model\n";
   for (const Bench& bench : models)
     for (const BenchRow& row : bench.rows)
-      text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", row.test.name(),
+      text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", row.test.name(),
                           row.test.prompt, row.test.generated, row.test.depth, row.threads,
                           kind_name(row.kind), row.tokens_per_second(), row.mean_rate(),
                           row.rate_deviation(), row.median_seconds(), row.bytes_per_token,
-                          row.read_bandwidth, row.limit_share(), row.joules_per_token,
-                          csv_field(bench.model));
+                          row.read_bandwidth, row.operations_per_token, row.peak_operations,
+                          row.limit_share(), row.joules_per_token, csv_field(bench.model));
   return text;
 }
 
@@ -185,7 +188,8 @@ std::string bench_html(std::span<const Bench> models) {
       "<p>Tests of a number of threads took turns; bars are medians, thin lines reach "
       "from the slowest to the fastest repeat. The limit of generation is the rate "
       "at which threads that only read the model's file read it, over the bytes of a "
-      "token.</p>{}\n",
+      "token; of prompts the peak of the unit that multiplies, over the operations of a "
+      "token's matmuls.</p>{}\n",
       models.size() == 1 ? escape_xml(heading(models.front()))
                          : fmt::format("{} models", models.size()),
       escape_xml(describe(this_machine())), BITNETC_VERSION, today(),

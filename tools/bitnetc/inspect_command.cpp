@@ -83,6 +83,8 @@ void print_summary(const CompiledModel& model) {
               layout.bits_per_weight(),
               format_bytes(static_cast<double>(group.count * layout.total_bytes())));
   }
+  if (!description.program.screen.empty())
+    print_out("head        has a screen: few of its rows are read for most tokens\n");
   print_out("plans       {} for {}\n", plan_origins(description.program),
             description.program.target_isa);
   for (const SourceFile& source : description.sources)

@@ -149,9 +149,11 @@ double share_of_head(int64_t rows, const ScreenStats& screen) {
                               : 0;
 }
 
-void print_screen(const ScreenStats& screen) {
+// `no_screen`: LinkReport::no_screen.
+void print_screen(const ScreenStats& screen, const std::string& no_screen) {
   if (screen.passes + screen.full_passes == 0) {
-    print_err("head        read in full for every token\n");
+    print_err("head        read in full for every token: {}\n",
+              no_screen.empty() ? "every logit was asked for" : no_screen);
     return;
   }
   print_err(
@@ -182,7 +184,7 @@ void print_statistics(const Statistics& stats) {
   if (result.guessed > 0)
     print_err("guessed     {} tokens ahead, {} of them right\n", result.guessed,
               result.guessed_right);
-  if (verbosity() == Verbosity::kVerbose) print_screen(stats.screen);
+  if (verbosity() == Verbosity::kVerbose) print_screen(stats.screen, stats.link->no_screen);
 }
 
 nlohmann::ordered_json json_of(const SamplingParams& sampling) {

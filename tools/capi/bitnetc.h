@@ -125,7 +125,7 @@ typedef struct bitnetc_model_options {
   void* user_data;                       /* of both */
   bitnetc_cancel* cancel;                /* NULL: nobody can stop it */
   /* 1: the model's file, and the keys and values of its sequences, are locked in memory, as far as
-   * the limit of the process (RLIMIT_MEMLOCK) allows; a note says where it does not. */
+   * the limit of the process (RLIMIT_MEMLOCK) allows. A note says where the file is not. */
   int32_t lock_memory;
   int32_t skip_memory_check; /* 1: opens also what does not fit in memory */
 } bitnetc_model_options;
