@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <vector>
 
 #include "runtime/kv_cache.h"
 #include "tests/support/child_process.h"
+#include "tests/support/sanitizers.h"
 
 namespace bitnetc::test {
 namespace {
@@ -18,6 +20,10 @@ TEST(MemoryLock, NothingIsLockedWithoutBytes) {
 }
 
 TEST(MemoryLock, ARefusalNamesTheLimitAndHowToRaiseIt) {
+  if (kIsSanitized) {
+    std::printf("SKIPPED: mlock does nothing under a sanitizer\n");
+    GTEST_SKIP() << "mlock does nothing under a sanitizer";
+  }
   EXPECT_EQ(in_child([]() -> std::string {
               if (const std::string problem = limit_locking(64 << 10); !problem.empty())
                 return problem;
@@ -37,6 +43,10 @@ TEST(MemoryLock, ARefusalNamesTheLimitAndHowToRaiseIt) {
 }
 
 TEST(MemoryLock, PagesOfKeysAndValuesGoOnWithoutIt) {
+  if (kIsSanitized) {
+    std::printf("SKIPPED: mlock does nothing under a sanitizer\n");
+    GTEST_SKIP() << "mlock does nothing under a sanitizer";
+  }
   EXPECT_EQ(in_child([]() -> std::string {
               if (const std::string problem = limit_locking(32 << 10); !problem.empty())
                 return problem;

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdio>
+
 #include "runtime/memory_allowance.h"
 #include "runtime/memory_nodes.h"
 #include "tests/support/child_process.h"
 #include "tests/support/cli_fixture.h"
+#include "tests/support/sanitizers.h"
 #include "tools/engine/engine.h"
 
 namespace bitnetc::test {
@@ -38,6 +41,10 @@ class MemoryOptionsTest : public CliFixture {
 };
 
 TEST_F(MemoryOptionsTest, ARefusedLockIsANoteAndTheRunGoesOn) {
+  if (kIsSanitized) {
+    std::printf("SKIPPED: mlock does nothing under a sanitizer\n");
+    GTEST_SKIP() << "mlock does nothing under a sanitizer";
+  }
   const auto free = bitnetc(story());
   EXPECT_EQ(free.exit_code, 0) << free.err;
   EXPECT_EQ(in_child([&]() -> std::string {
