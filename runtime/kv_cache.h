@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "runtime/buffer.h"
+#include "runtime/rounding.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
@@ -30,6 +31,9 @@ struct KvLayout {
   int64_t layers = 1;
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
+
+  // That hold so many positions.
+  static int64_t pages_for(int64_t positions) { return ceil_div(positions, kPagePositions); }
 
   int64_t head_elements() const { return kPagePositions * head_dim; }  // keys or values of one head
   int64_t page_elements() const { return layers * 2 * kv_heads * head_elements(); }
@@ -63,6 +67,7 @@ class KvPool {
   KvPool& operator=(const KvPool&) = delete;
 
   const KvLayout& layout() const { return layout_; }
+  int64_t page_limit() const { return page_limit_; }  // 0: as many as memory holds
   // A page that nobody else has; what it holds is not specified.
   // Error: kOutOfMemory when the limit is reached or memory is refused.
   Result<KvPage> take();

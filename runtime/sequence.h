@@ -25,6 +25,16 @@ class Sequence {
   Sequence fork() const;
   int64_t pages() const { return static_cast<int64_t>(pages_.size()); }
 
+  // For caches of prefixes. The page of the positions from 64 * index on, shared with the caller;
+  // checked: index < pages().
+  KvPage page(int64_t index) const;
+  // Takes `page` for the one that is there, whose positions hold the same tokens: then they hold
+  // the same bits. Checked: index < pages().
+  void replace_page(int64_t index, KvPage page);
+  // Appends `count` positions, the first of `page`, which others computed behind the same tokens.
+  // Checked: length() is a multiple of a page and nothing is reserved, 1 <= count <= 64.
+  void adopt(KvPage page, int64_t count);
+
   // For executors. Makes the positions [length(), length() + count) writable: takes missing pages
   // and copies shared ones. Changes no position that is there. Error: as KvPool::take().
   Status reserve(int64_t count);

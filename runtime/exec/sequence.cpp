@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "runtime/memory_lock.h"
-#include "runtime/rounding.h"
 
 namespace bitnetc {
 
@@ -96,34 +95,47 @@ int64_t KvPool::memory_bytes() const {
   return pages * layout_.page_elements() * static_cast<int64_t>(sizeof(uint16_t));
 }
 
-namespace {
-
-int64_t pages_for(int64_t positions) {
-  return ceil_div(positions, KvLayout::kPagePositions);
-}
-
-}  // namespace
-
 void Sequence::truncate(int64_t length) {
   BITNETC_CHECK(length >= 0 && length <= length_, "truncate({}) of {} positions", length, length_);
   length_ = length;
-  const auto kept = static_cast<size_t>(pages_for(length));
+  const auto kept = static_cast<size_t>(KvLayout::pages_for(length));
   pages_.resize(kept);
   table_.resize(kept);
 }
 
 Sequence Sequence::fork() const {
   Sequence copy(pool_);
-  const auto shared = static_cast<size_t>(pages_for(length_));  // reserved pages are not shared
+  // Reserved pages are not shared.
+  const auto shared = static_cast<size_t>(KvLayout::pages_for(length_));
   copy.pages_.assign(pages_.begin(), pages_.begin() + static_cast<ptrdiff_t>(shared));
   copy.table_.assign(table_.begin(), table_.begin() + static_cast<ptrdiff_t>(shared));
   copy.length_ = length_;
   return copy;
 }
 
+KvPage Sequence::page(int64_t index) const {
+  BITNETC_CHECK(index >= 0 && index < pages(), "page {} of {}", index, pages());
+  return pages_[static_cast<size_t>(index)];
+}
+
+void Sequence::replace_page(int64_t index, KvPage page) {
+  BITNETC_CHECK(index >= 0 && index < pages(), "page {} of {}", index, pages());
+  table_[static_cast<size_t>(index)] = page->data();
+  pages_[static_cast<size_t>(index)] = std::move(page);
+}
+
+void Sequence::adopt(KvPage page, int64_t count) {
+  BITNETC_CHECK(length_ == pages() * KvLayout::kPagePositions && count >= 1 &&
+                    count <= KvLayout::kPagePositions,
+                "{} positions adopted behind {} in {} pages", count, length_, pages());
+  table_.push_back(page->data());
+  pages_.push_back(std::move(page));
+  length_ += count;
+}
+
 Status Sequence::reserve(int64_t count) {
   const int64_t first = length_ / KvLayout::kPagePositions;  // the first page that is written to
-  const int64_t end = pages_for(length_ + count);
+  const int64_t end = KvLayout::pages_for(length_ + count);
   for (int64_t i = first; i < end; ++i) {
     const auto at = static_cast<size_t>(i);
     if (at < pages_.size() && pages_[at].use_count() == 1) continue;
@@ -141,7 +153,8 @@ Status Sequence::reserve(int64_t count) {
 }
 
 void Sequence::commit(int64_t count) {
-  BITNETC_CHECK(pages_for(length_ + count) <= pages(), "commit({}) of unreserved positions", count);
+  BITNETC_CHECK(KvLayout::pages_for(length_ + count) <= pages(),
+                "commit({}) of unreserved positions", count);
   length_ += count;
 }
 

@@ -161,6 +161,42 @@ TEST_F(Sequences, MemoryFollowsUse) {
   EXPECT_EQ(executor->pool()->pages_in_use(), 1);
 }
 
+// Behind the same tokens a page is as good from another sequence, whole or in part.
+TEST_F(Sequences, PagesOfOthersAreAdopted) {
+  const auto executor = make_executor(1);
+  const auto append = [&](Sequence& sequence, const Tokens& tokens) {
+    std::vector<BatchRow> rows;
+    for (const int32_t token : tokens)
+      rows.push_back({.sequence = &sequence,
+                      .token = token,
+                      .position = sequence.length() + std::ssize(rows)});
+    rows.back().need.kind = LogitsNeed::Kind::kAll;
+    ASSERT_TRUE(executor->run(rows).ok());
+  };
+  Tokens tokens;
+  for (int32_t i = 0; i < 100; ++i) tokens.push_back(i % 7);
+  Sequence first(executor->pool()), second(executor->pool()), same(executor->pool());
+  append(first, tokens);
+  second.adopt(first.page(0), KvLayout::kPagePositions);
+  second.adopt(first.page(1), 20);
+  EXPECT_EQ(second.length(), 84);
+  EXPECT_EQ(executor->pool()->pages_in_use(), 2);
+  append(second, {300});  // into a copy
+  Tokens with_other(tokens.begin(), tokens.begin() + 84);
+  with_other.push_back(300);
+  EXPECT_TRUE(same_bits(executor->scores(0).logits, alone(with_other)));
+  EXPECT_EQ(executor->pool()->pages_in_use(), 3);
+
+  append(same, tokens);
+  same.replace_page(0, first.page(0));
+  EXPECT_EQ(executor->pool()->pages_in_use(), 4);
+  tokens.push_back(9);
+  for (Sequence* sequence : {&first, &same}) {
+    append(*sequence, {9});
+    EXPECT_TRUE(same_bits(executor->scores(0).logits, alone(tokens)));
+  }
+}
+
 TEST_F(Sequences, AFullPoolIsSaidAndChangesNothing) {
   const auto executor = make_executor(1, 1);
   Sequence first(executor->pool()), second(executor->pool());
