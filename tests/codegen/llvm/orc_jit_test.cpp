@@ -223,6 +223,7 @@ TEST_F(OrcJitTest, RefusedMemoryIsAnErrorWithTheKernelsName) {
   const KernelRequest request{
       .spec = kQuantizeSpec, .plan = {}, .target = target_for(tiers().front())};
   ASSERT_TRUE(norm_quantize_->accepts(request).ok());
+  ASSERT_TRUE(norm_quantize_->build(request, "first_kernel", {}).ok());  // opens the module
   // Executable memory is a file, of which this process may open no more for a while.
   rlimit before = {};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
