@@ -56,8 +56,8 @@ double remembered_read_bandwidth(const std::string& cache_dir, int threads,
 double measure_read_bandwidth(int threads, int budget_ms = 300);
 
 // Bytes per second of `threads` threads that read `bytes` from end to end, wherever they lie (at
-// least 1 KiB per thread, from a cache line on): the best of the passes that fit `budget_ms`, at
-// least two. What a kernel that needs all of them can reach at most. Pins the threads.
+// least 512 of them, from a cache line on): the best of the passes that fit `budget_ms`, at least
+// two. What a kernel that needs all of them can reach at most. Pins the threads.
 double measure_read_bandwidth_of(std::span<const uint8_t> bytes, int threads, int budget_ms);
 
 // Peak int8 arithmetic in operations per second of the unit that kernels of the tier multiply with,

@@ -240,9 +240,10 @@ double measure_read_bandwidth(int threads, int budget_ms) {
 double measure_read_bandwidth_of(std::span<const uint8_t> bytes, int threads, int budget_ms) {
   constexpr size_t kGrain = kMaxStreams * kLineBytes;
   const auto pool = ThreadPool::at_most(std::min(threads, kMaxThreads), true);
-  const auto members = static_cast<size_t>(pool->size());
+  BITNETC_CHECK(bytes.size() >= kGrain, "{} bytes, expected at least {}", bytes.size(), kGrain);
+  // Where there is less than a slice for everybody, some read nothing.
+  const size_t members = std::min(static_cast<size_t>(pool->size()), bytes.size() / kGrain);
   const size_t slice_bytes = bytes.size() / members / kGrain * kGrain;
-  BITNETC_CHECK(slice_bytes > 0, "{} bytes for {} threads", bytes.size(), members);
   double best = std::numeric_limits<double>::infinity();
   std::atomic<uint64_t> total{0};  // nobody may leave the reading out
   const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(budget_ms);
@@ -250,7 +251,8 @@ double measure_read_bandwidth_of(std::span<const uint8_t> bytes, int threads, in
     for (const Reader reader : readers()) {
       const Clock::time_point start = Clock::now();
       pool->run([&](int member) {
-        total += reader(bytes.data() + static_cast<size_t>(member) * slice_bytes, slice_bytes);
+        const auto slice = static_cast<size_t>(member);
+        if (slice < members) total += reader(bytes.data() + slice * slice_bytes, slice_bytes);
       });
       best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
     }

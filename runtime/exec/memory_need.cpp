@@ -59,7 +59,7 @@ Status check_memory(const std::string& path, const MemoryNeed& need,
   if (there >= missing) return {};
   return make_error(StatusCode::kOutOfMemory,
                     "{}: needs {} of memory ({}), but {} are available ({}): end other programs, "
-                    "ask for less context (-c, -n), or take a machine or a limit with more",
+                    "ask for less context or fewer tokens, or take a machine or a limit with more",
                     printable_path(path), megabytes(need.total_bytes() - there), parts_of(need),
                     megabytes(allowance->available_bytes), allowance->limited_by);
 }

@@ -8,10 +8,12 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "autotune/machine.h"
+#include "runtime/buffer.h"
 #include "runtime/cache_directory.h"
 #include "runtime/cpu_features.h"
 #include "runtime/thread_pool.h"
@@ -35,6 +37,15 @@ TEST(Limits, MoreThreadsThanCpusStillMeasure) {
 }
 
 // Whatever the number of threads and the size of the caches, measuring takes at most 64 MiB.
+// Also where there is less to read than threads.
+TEST(Limits, TheRateOfReadingGivenBytes) {
+  const Buffer<uint8_t> bytes(1 << 20);
+  for (const size_t size : {size_t{512}, size_t{1500}, bytes.size()}) {
+    const std::span<const uint8_t> part(bytes.data(), size);
+    for (const int threads : {1, 7}) EXPECT_GT(measure_read_bandwidth_of(part, threads, 1), 0);
+  }
+}
+
 TEST(Limits, MeasuringTakesLittleMemory) {
   const std::string wrong = test::in_child([]() -> std::string {
     rusage before = {}, after = {};

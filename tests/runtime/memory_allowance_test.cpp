@@ -108,7 +108,7 @@ TEST(CheckMemory, NamesFileNeedAndAllowance) {
       refused.message(),
       "m.bnc: needs 7901 MB of memory (7500 MB for its weights, 400 MB for 4096 positions of "
       "context, 1 MB for work), but 7900 MB are available (this machine): end other programs, "
-      "ask for less context (-c, -n), or take a machine or a limit with more");
+      "ask for less context or fewer tokens, or take a machine or a limit with more");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "autotune/limits.h"
 #include "runtime/random.h"
@@ -58,7 +59,7 @@ class BenchRun {
   Status repeat(BenchRow& row, Session& session, bool counts);
   Status generate(Session& session, int64_t count);
   double kv_bytes(const BenchTest& test) const;
-  void add_limits(int threads, Limits& limits) const;
+  void add_limits(std::span<const BenchRow> rows, int threads, Limits& limits) const;
   void set_limits(BenchRow& row, const Limits& limits, const Session& session) const;
   // Of engines_ and of a number of threads' sessions.
   size_t index_of(GeneratorKind kind) const {
@@ -159,7 +160,7 @@ Status BenchRun::measure_depth(int threads, int64_t depth,
         bench_.rows.push_back({.test = test, .threads = threads, .kind = kind, .seconds = {}});
   Limits limits;
   for (int turn = 0; turn <= request_.repeats; ++turn) {
-    if (turn > 0) add_limits(threads, limits);
+    if (turn > 0) add_limits(std::span(bench_.rows).subspan(first), threads, limits);
     for (size_t i = first; i < bench_.rows.size(); ++i) {
       BenchRow& row = bench_.rows[i];
       const size_t kind = index_of(row.kind);
@@ -172,20 +173,26 @@ Status BenchRun::measure_depth(int threads, int64_t depth,
   return {};
 }
 
-void BenchRun::add_limits(int threads, Limits& limits) const {
-  limits.read_bandwidths.push_back(
-      measure_read_bandwidth_of(engines_[0].model->file().bytes(), threads, kReadingMs));
+// Those that the rows are compared with.
+void BenchRun::add_limits(std::span<const BenchRow> rows, int threads, Limits& limits) const {
+  const auto has = [&](bool (BenchTest::*kind)() const) {
+    return std::ranges::any_of(rows, [&](const BenchRow& row) { return (row.test.*kind)(); });
+  };
+  if (has(&BenchTest::only_generates))
+    limits.read_bandwidths.push_back(
+        measure_read_bandwidth_of(engines_[0].model->file().bytes(), threads, kReadingMs));
   const std::optional<Isa> tier = options_.settings.target.best_tier();
-  limits.peaks.push_back(tier ? measure_int8_peak(*tier, threads, kMultiplyingMs) : 0);
+  if (has(&BenchTest::only_reads))
+    limits.peaks.push_back(tier ? measure_int8_peak(*tier, threads, kMultiplyingMs) : 0);
 }
 
 void BenchRun::set_limits(BenchRow& row, const Limits& limits, const Session& session) const {
   const Engine& engine = engines_[index_of(row.kind)];
-  if (row.test.prompt == 0) {
+  if (row.test.only_generates()) {
     row.bytes_per_token =
         engine.executable->bytes_per_token(session.screen_stats()) + kv_bytes(row.test);
     row.read_bandwidth = median(limits.read_bandwidths);
-  } else if (row.test.generated == 0) {
+  } else if (row.test.only_reads()) {
     for (const MatrixGroup& each : matrix_groups(engine.model->description().program))
       row.operations_per_token += 2 * static_cast<double>(each.count * each.spec.n * each.spec.k);
     row.peak_operations = median(limits.peaks);

@@ -17,6 +17,8 @@ namespace bitnetc {
 struct BenchTest {
   int64_t prompt = 0, generated = 0, depth = 0;
   int64_t tokens() const { return prompt + generated; }
+  bool only_generates() const { return prompt == 0; }
+  bool only_reads() const { return generated == 0; }
   std::string name() const;  // "pp512", "tg128", "pp512+tg128", "tg128 @ d4096"
 };
 
