@@ -26,6 +26,8 @@
 #include "codegen/operations/rms_norm.h"
 #include "codegen/operations/rope_append.h"
 #include "codegen/operations/screen.h"
+#include "codegen/operations/sparse_down.h"
+#include "codegen/operations/sparse_up.h"
 #include "codegen/operations/tables.h"
 #include "runtime/status.h"
 
@@ -33,9 +35,9 @@ namespace bitnetc {
 
 // The list of operations: names, checks, proofs, conformance tests and the reference derive from
 // it.
-using KernelSpec =
-    std::variant<MatmulSpec, NormQuantizeSpec, RmsNormSpec, HeadNormSpec, RopeAppendSpec,
-                 AttentionSpec, EmbedSpec, HeadSpec, QuantizeSpec, TablesSpec, GluSpec, ScreenSpec>;
+using KernelSpec = std::variant<MatmulSpec, NormQuantizeSpec, RmsNormSpec, HeadNormSpec,
+                                RopeAppendSpec, AttentionSpec, EmbedSpec, HeadSpec, QuantizeSpec,
+                                TablesSpec, GluSpec, ScreenSpec, SparseUpSpec, SparseDownSpec>;
 
 std::string spec_name(const KernelSpec& spec);
 // Error: kInvalidArgument naming the text, the part that does not parse and the form that was

@@ -57,7 +57,8 @@ class ProgramChecker {
       : file_(model.file()),
         config_(model.description().config),
         program_(model.description().program),
-        filled_(program_.buffers.size()),
+        filled_{std::vector<Columns>(program_.buffers.size()),
+                std::vector<Columns>(program_.buffers.size())},
         used_columns_(program_.buffers.size(), 0),
         used_positions_(program_.buffers.size(), 0) {}
 
@@ -71,6 +72,13 @@ class ProgramChecker {
   }
 
  private:
+  // Whether the steps for one row take the places of those for several.
+  enum PassKind { kWhole, kSkipping };
+  static constexpr PassKind kPassKinds[] = {kWhole, kSkipping};
+  bool runs_in(PassKind pass) const {
+    return step_->rows != (pass == kSkipping ? StepRows::kSeveral : StepRows::kOne);
+  }
+
   template <typename... Args>
   Status corrupt(fmt::format_string<Args...> format, Args&&... args) const {
     const std::string where = step_ != nullptr ? fmt::format("step {}", step_->name) : "program";
@@ -95,12 +103,30 @@ class ProgramChecker {
     if (!spec.ok()) return corrupt("{}", spec.status().message());
     if (std::holds_alternative<TablesSpec>(*spec) || std::holds_alternative<ScreenSpec>(*spec))
       return corrupt("kernel {} is no step of a program by itself", step_->kernel);
+    BITNETC_RETURN_IF_ERROR(check_rows(*spec));
     BITNETC_RETURN_IF_ERROR(check_against_config(*spec));
     BITNETC_RETURN_IF_ERROR(check_order(*spec));
     BITNETC_RETURN_IF_ERROR(check_operands(*spec));
     BITNETC_RETURN_IF_ERROR(check_parts(*spec));
     BITNETC_RETURN_IF_ERROR(check_code_width(*spec));
     return check_absmax(*spec);
+  }
+
+  // Steps that skip neurons know one row only; others than the ones whose place they take run in
+  // every pass.
+  Status check_rows(const KernelSpec& spec) const {
+    const bool is_sparse =
+        std::holds_alternative<SparseUpSpec>(spec) || std::holds_alternative<SparseDownSpec>(spec);
+    const bool may_be_replaced =
+        std::holds_alternative<MatmulSpec>(spec) || std::holds_alternative<GluSpec>(spec);
+    if (is_sparse == (step_->rows == StepRows::kOne) &&
+        (step_->rows != StepRows::kSeveral || may_be_replaced))
+      return {};
+    return corrupt("is {} for {}, expected {}", step_->operation(),
+                   step_->rows == StepRows::kAny   ? "any rows"
+                   : step_->rows == StepRows::kOne ? "one row"
+                                                   : "several rows",
+                   is_sparse ? "one row" : "any rows");
   }
 
   // ---- operands
@@ -199,16 +225,24 @@ class ProgramChecker {
   Status check_filled(const Operand& operand) const {
     const Slice& slice = step_->operand(operand.name)->slice;
     const auto buffer = static_cast<size_t>(slice.buffer);
-    if (!filled_[buffer].contain(slice.column, slice.column + slice.columns))
+    for (const PassKind pass : kPassKinds) {
+      if (!runs_in(pass) ||
+          filled_[pass][buffer].contain(slice.column, slice.column + slice.columns))
+        continue;
       return corrupt(
-          "operand {} reads columns {} to {} of buffer {} before a step has written them",
-          operand.name, slice.column, slice.column + slice.columns, program_.buffers[buffer].name);
+          "operand {} reads columns {} to {} of buffer {} before a step has written them{}",
+          operand.name, slice.column, slice.column + slice.columns, program_.buffers[buffer].name,
+          pass == kSkipping ? " in passes of one row" : "");
+    }
     return {};
   }
   // Up to a whole row tile: what stands in pad columns reaches no other column.
   void fill(const Slice& slice) {
-    filled_[static_cast<size_t>(slice.buffer)].add(
-        slice.column, slice.column + round_up(slice.columns, kTileRows));
+    for (const PassKind pass : kPassKinds) {
+      if (!runs_in(pass)) continue;
+      filled_[pass][static_cast<size_t>(slice.buffer)].add(
+          slice.column, slice.column + round_up(slice.columns, kTileRows));
+    }
   }
 
   // ---- numbers that a spec shares with the config
@@ -334,12 +368,17 @@ class ProgramChecker {
       code_width_[step_->operand("q")->slice.buffer] = norm->k;
     if (const auto* quantize = std::get_if<QuantizeSpec>(&spec))
       code_width_[step_->operand("q")->slice.buffer] = quantize->k;
-    const auto* matmul = std::get_if<MatmulSpec>(&spec);
-    if (matmul == nullptr) return {};
+    const std::optional<int64_t> read =
+        std::visit(Overloaded{[](const MatmulSpec& s) { return std::optional(s.k); },
+                              [](const SparseUpSpec& s) { return std::optional(s.k); },
+                              [](const SparseDownSpec& s) { return std::optional(s.k); },
+                              [](const auto&) { return std::optional<int64_t>(); }},
+                   spec);
+    if (!read) return {};
     const int64_t width = code_width_[step_->operand("x")->slice.buffer];
-    if (width == matmul->k) return {};
+    if (width == *read) return {};
     return corrupt("operand x was quantised with {} columns, {} reads {}", width, step_->kernel,
-                   matmul->k);
+                   *read);
   }
 
   // A quantisation that does not find the absmax itself takes the one that the matmul just before
@@ -412,7 +451,7 @@ class ProgramChecker {
   const ModelConfig& config_;
   const Program& program_;
   const Step* step_ = nullptr;
-  std::vector<Columns> filled_;        // by buffer
+  std::vector<Columns> filled_[2];     // by PassKind and buffer
   std::vector<int64_t> used_columns_;  // by buffer: the end of what any operand uses
   std::vector<int64_t> used_positions_;
   std::map<int, int64_t> code_width_;  // by buffer of codes: columns before the pad

@@ -62,6 +62,7 @@ struct Piece {
   std::span<const uint8_t> bytes;
   int64_t first = 0;                   // element of the section that `bytes` begin with
   std::optional<WeightLayout> layout;  // of packed codes, which are one piece
+  bool neuron_rows = false;            // packed codes of neurons
   ElementType type = ElementType::kU8;
   bool not_negative = false;  // f32 that may not be
 };
@@ -69,6 +70,12 @@ struct Piece {
 Status check_piece(const std::string& file, const Piece& piece) {
   if (piece.layout) {
     const Status codes = check_packed(*piece.layout, piece.bytes);
+    if (codes.ok()) return {};
+    return make_error(StatusCode::kDataCorrupt, "{}: section {}: {}", file, piece.section,
+                      codes.message());
+  }
+  if (piece.neuron_rows) {
+    const Status codes = check_neuron_rows(piece.bytes);
     if (codes.ok()) return {};
     return make_error(StatusCode::kDataCorrupt, "{}: section {}: {}", file, piece.section,
                       codes.message());
@@ -93,6 +100,10 @@ Status add_pieces(const CompiledModel& model, const Step& step, std::set<std::st
     const std::string& section = step.operand(operand.name)->section;
     if (!seen.insert(section).second) continue;
     BITNETC_ASSIGN_OR_RETURN(const auto bytes, model.file().section(section));
+    if (operand.type == ElementType::kU8 && !std::holds_alternative<MatmulSpec>(spec)) {
+      pieces.push_back({.section = section, .bytes = bytes, .neuron_rows = true});
+      continue;
+    }
     if (operand.type == ElementType::kU8) {
       pieces.push_back({.section = section,
                         .bytes = bytes,

@@ -28,7 +28,8 @@ class Compilation {
 
   Result<CompileReport> run() {
     BITNETC_RETURN_IF_ERROR(validate(graph_));
-    BITNETC_ASSIGN_OR_RETURN(FusedGraph fused, fuse(graph_));
+    BITNETC_ASSIGN_OR_RETURN(FusedGraph fused,
+                             fuse(graph_, {.skip_neurons = options_.skip_neurons}));
     choose_layouts(fused);
     const MemoryPlan memory = plan_memory(fused);
     program_.target_isa = options_.target.name();
@@ -60,6 +61,7 @@ class Compilation {
               .kernel = spec_name(op.spec),
               .layer = op.layer,
               .scored = op.scored,
+              .rows = op.rows,
               .rope_amplitude = op.rope_scaling.amplitude};
     for (const Operand& operand : step_operands(op.spec, graph_.config)) {
       StepOperand bound{.name = std::string(operand.name)};
@@ -85,7 +87,8 @@ class Compilation {
       return memory.of_value[static_cast<size_t>(id)];
     };
     if (operand.name == "residual") return value(op.residual).values;
-    if (operand.name == "up") return value(op.up).values;
+    if (operand.name == "up") return value(op.second).values;
+    if (operand.name == "gate" && op.kind == StepKind::kSparseUp) return value(op.second).values;
     if (operand.name == "row_absmax" || operand.name == "absmax") return memory.row_absmax;
     if (operand.role == Role::kScratch) return memory.scores;
     const ValueBuffers& buffers = value(operand.role == Role::kOutput ? op.output : op.input);
@@ -96,6 +99,8 @@ class Compilation {
 
   std::string section_name(const FusedOp& op, const Operand& operand) const {
     switch (op.kind) {
+      case StepKind::kSparseUp:
+      case StepKind::kSparseDown:
       case StepKind::kMatmul: return op.name + (operand.name == "w" ? ".weight" : ".tile_scale");
       case StepKind::kNormQuantize:
       case StepKind::kRmsNorm:
@@ -121,6 +126,8 @@ class Compilation {
   Status write_weights(const FusedOp& op, Step& step) {
     switch (op.kind) {
       case StepKind::kMatmul: return write_matmul(op, step);
+      case StepKind::kSparseUp:
+      case StepKind::kSparseDown: return write_neurons(op, step);
       case StepKind::kNormQuantize:
       case StepKind::kRmsNorm:
       case StepKind::kHeadNorm: {
@@ -158,6 +165,12 @@ class Compilation {
     for (spec.m = kAnyM; spec.m <= kMaxSmallM; ++spec.m)
       step.plans[spec.m] = print_choice(options_.plans->choose(spec, options_.target));
     return {};
+  }
+
+  Status write_neurons(const FusedOp& op, const Step& step) {
+    BITNETC_ASSIGN_OR_RETURN(const PackedMatmul packed, pack_neurons(graph_, op));
+    BITNETC_RETURN_IF_ERROR(writer_.add_section(step.operand("w")->section, packed.bytes));
+    return writer_.add_section(step.operand("tile_scale")->section, as_bytes(packed.tile_scales));
   }
 
   Status write_screen(const FloatTable& table) {

@@ -20,6 +20,9 @@ struct CompileOptions {
   // Whether the file gets the head a second time in few bits, with which most tokens are chosen
   // without reading most of the head (docs/screened-head.md).
   bool screen = true;
+  // Whether FFNs with squared ReLU get a second copy of up and down, of which a token reads the
+  // neurons that are active (docs/sparse-ffn.md).
+  bool skip_neurons = false;
   // Told after each step's weights are written; `done` of `total` steps. A false answer stops the
   // compilation with kCancelled.
   std::function<bool(int done, int total, const std::string& step)> progress;

@@ -24,6 +24,22 @@ class Linker {
         report_(report),
         executable_(executable) {}
 
+  // Whether neurons can be skipped: the program has steps for it, and none of them would run on the
+  // reference, which takes longer than reading all.
+  Status find_skipping(const Program& program) {
+    for (const Step& step : program.steps) {
+      if (step.rows != StepRows::kOne) continue;
+      BITNETC_ASSIGN_OR_RETURN(const KernelSpec spec, parse_spec(step.kernel));
+      auto built = builder_.build({.spec = spec, .plan = {}, .target = options_.target});
+      BITNETC_RETURN_IF_ERROR(built.status().with_context("step " + step.name));
+      executable_.skips_neurons = built->kind != GeneratorKind::kReference;
+      if (executable_.skips_neurons) continue;
+      report_.no_skipping = "only the reference could read some of the neurons";
+      return {};
+    }
+    return {};
+  }
+
   // The program has passed check_program: operands are there and fit.
   Status link_step(const Step& step) {
     BITNETC_ASSIGN_OR_RETURN(const KernelSpec spec, parse_spec(step.kernel));
@@ -37,7 +53,9 @@ class Linker {
                       step.name, why);
   }
 
-  static StepBase base(const Step& step) { return {.name = step.name, .scored = step.scored}; }
+  static StepBase base(const Step& step) {
+    return {.name = step.name, .scored = step.scored, .rows = step.rows};
+  }
 
   static BoundSlice slice(const Step& step, std::string_view operand) {
     const StepOperand* bound = step.operand(operand);
@@ -84,6 +102,37 @@ class Linker {
     return add<GluStep>(
         step, spec, {.gate = slice(step, "gate"), .up = slice(step, "up"), .y = slice(step, "y")});
   }
+  Status link(const Step& step, const SparseUpSpec& spec) {
+    if (!executable_.skips_neurons) return {};
+    return add_sparse<SparseUpStep>(step, spec,
+                                    {.x = quantized(step, "x", "x_scale", "x_sum"),
+                                     .gate = slice(step, "gate"),
+                                     .y = slice(step, "y")});
+  }
+  Status link(const Step& step, const SparseDownSpec& spec) {
+    if (!executable_.skips_neurons) return {};
+    return add_sparse<SparseDownStep>(step, spec,
+                                      {.x = quantized(step, "x", "x_scale", "x_sum"),
+                                       .residual = slice(step, "residual"),
+                                       .y = slice(step, "y")},
+                                      spec.chunks());
+  }
+  template <typename Linked, typename Spec, typename... More>
+  Status add_sparse(const Step& step, const Spec& spec, const typename Linked::Operands& operands,
+                    More... more) {
+    const NeuronRows rows = spec.weights();
+    const SparseStep::Neurons neurons{.w = section<uint8_t>(step, "w").data(),
+                                      .tile_scale = section<float>(step, "tile_scale").data(),
+                                      .count = rows.neurons,
+                                      .row_bytes = rows.row_bytes(),
+                                      .tiles = spec.tiles()};
+    Kernel kernel;
+    BITNETC_RETURN_IF_ERROR(build(step, spec, kernel));
+    executable_.steps.push_back(
+        std::make_unique<Linked>(base(step), std::move(kernel), operands, neurons, more...));
+    tables_.written(operands.y.buffer);
+    return {};
+  }
   Status link(const Step& step, const HeadNormSpec& spec) {
     return add<HeadNormStep>(
         step, spec, {.x = slice(step, "x"), .weight = section<float>(step, "weight").data()});
@@ -118,7 +167,8 @@ class Linker {
     Kernel kernel;
     BITNETC_RETURN_IF_ERROR(build(step, spec, kernel));
     executable_.steps.push_back(std::make_unique<AttentionScoresStep>(
-        StepBase{.name = step.name + ".scores", .scored = step.scored}, kernel, operands));
+        StepBase{.name = step.name + ".scores", .scored = step.scored, .rows = step.rows}, kernel,
+        operands));
     executable_.steps.push_back(
         std::make_unique<AttentionStep>(base(step), std::move(kernel), operands));
     tables_.written(operands.out.buffer);
@@ -327,7 +377,8 @@ class Linker {
     Kernel kernel;
     BITNETC_RETURN_IF_ERROR(build(step, spec, kernel));
     executable_.steps.push_back(std::make_unique<TablesStep>(
-        StepBase{.name = step.name + ".tables", .scored = step.scored}, std::move(kernel),
+        StepBase{.name = step.name + ".tables", .scored = step.scored, .rows = step.rows},
+        std::move(kernel),
         TablesStep::Operands{
             .x = operands.x.q, .tables = operands.tables, .blocks = spec.blocks()}));
     return {};
@@ -423,6 +474,7 @@ Result<std::shared_ptr<const Executable>> link(std::shared_ptr<const CompiledMod
                     .kv_heads = description.config.kv_heads,
                     .head_dim = description.config.head_dim};
   Linker linker(*model, builder, options, *report, *executable);
+  BITNETC_RETURN_IF_ERROR(linker.find_skipping(description.program));
   for (const Step& step : description.program.steps)
     BITNETC_RETURN_IF_ERROR(linker.link_step(step));
   executable->model = std::move(model);

@@ -33,6 +33,8 @@ struct LinkReport {
   std::vector<LinkedKernel> kernels;
   std::vector<LayoutChange> layout_changes;
   int64_t build_ns = 0, proof_ns = 0;  // sums over kernels
+  // Why no neurons are skipped; empty: they are, or the model was not compiled for it.
+  std::string no_skipping;
   std::string no_screen;  // why the head cannot be screened; empty: it can, or there is none
 
   // One line per operation that runs on the reference kernels although faster ones were wanted,

@@ -62,6 +62,7 @@ class Collector {
   Status add(const Step& step) {
     BITNETC_ASSIGN_OR_RETURN(const KernelSpec spec, parse_spec(step.kernel));
     if (const auto* matmul = std::get_if<MatmulSpec>(&spec)) return add_matmul(step, *matmul);
+    if (step.rows == StepRows::kOne) return {};  // its weights are a second copy
     const bool is_table = step.operation() == "embed" || step.operation() == "head";
     for (const Operand& operand : step_operands(spec, model_->description().config)) {
       if (operand.role != Role::kWeight || step.operation() == "ropeappend") continue;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,9 +28,16 @@ struct BoundSlice {
   bool bound() const { return buffer >= 0; }
 };
 
+// What every linked step is made from.
+struct StepBase {
+  std::string name;
+  bool scored = false;
+  StepRows rows = StepRows::kAny;
+};
+
 // A step with its kernels and weights bound: one class per operation, in runtime/steps/. Its work
-// falls into units that may run on any worker in any order. Stateless: passes of several executors
-// may run it at once.
+// falls into units that may run on any worker in any order. Stateless but for counters: passes of
+// several executors may run it at once.
 class LinkedStep {
  public:
   // A slice the step writes, by the name of the operand.
@@ -42,6 +50,7 @@ class LinkedStep {
 
   const std::string& name() const { return name_; }
   bool scored() const { return scored_; }  // runs only for rows whose logits are wanted
+  StepRows rows() const { return rows_; }
 
   virtual std::string_view operation() const = 0;  // "matmul", as in kernel names
   // The kernel that serves a pass of `rows` rows.
@@ -59,11 +68,13 @@ class LinkedStep {
   virtual void run(const Pass& pass, Range units, int worker) const = 0;
 
  protected:
-  LinkedStep(std::string name, bool scored) : name_(std::move(name)), scored_(scored) {}
+  explicit LinkedStep(StepBase base)
+      : name_(std::move(base.name)), scored_(base.scored), rows_(base.rows) {}
 
  private:
   std::string name_;
   bool scored_;
+  StepRows rows_;
 };
 
 struct Executable {
@@ -83,9 +94,14 @@ struct Executable {
   BoundSlice output;  // what the model puts out for a scored row: logits, or its hidden row
   std::shared_ptr<const ScreenOperands> screen;  // null: the head is always read in full
 
+  bool skips_neurons = false;  // whether there are steps of StepRows::kOne
+
   // Bytes of weights, scales and tables that one generated token reads, where the head was read as
-  // `screened` says.
-  double bytes_per_token(const ScreenStats& screened) const;
+  // `screened` says and neurons were skipped or not.
+  double bytes_per_token(const ScreenStats& screened, bool skipping) const;
+  // The share of the neurons that the passes so far have read by steps of `operation`, 0..1; empty:
+  // there are no such steps.
+  std::optional<double> neurons_read(std::string_view operation) const;
 };
 
 }  // namespace bitnetc

@@ -110,9 +110,10 @@ struct CpuExecutorOptions {
   // Binds worker i to the i-th CPU this process may use, the calling thread (worker 0) included.
   // Its own binding comes back when the executor ends.
   bool pin_threads = false;
-  int64_t page_limit = 0;   // most KV pages in use at once, 0: as many as memory holds
-  bool screen = true;       // whether logits may be found by the screened head
-  bool lock_pages = false;  // KV pages are locked in memory, as far as the system allows
+  int64_t page_limit = 0;    // most KV pages in use at once, 0: as many as memory holds
+  bool screen = true;        // whether logits may be found by the screened head
+  bool skip_neurons = true;  // in passes of one row, where the model was compiled for it
+  bool lock_pages = false;   // KV pages are locked in memory, as far as the system allows
 };
 
 // Not thread-safe: one thread uses it at a time.

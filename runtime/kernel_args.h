@@ -109,6 +109,43 @@ struct GluArgs {
   float* y;
 };
 
+// One token, the up projection of the row tiles [tile_begin, tile_end):
+//   y[n] = gate[n]^2 * up[n] where gate[n] > 0, else +0; up as MatmulArgs has y
+//   x, x_scale, x_sum, tile_scale   as in MatmulArgs
+//   gate, y        f32[N]
+//   w              the neurons' rows (codegen/layout/neuron_rows.h, NeuronOrder::kPlanes)
+//   neurons_read   i32[1] or null: how many gates were positive
+struct SparseUpArgs {
+  const int8_t* x;
+  const float* x_scale;
+  const int32_t* x_sum;
+  const float* gate;
+  const uint8_t* w;
+  const float* tile_scale;
+  float* y;
+  int32_t* neurons_read;
+  int64_t tile_begin;
+  int64_t tile_end;
+};
+
+// One token, as MatmulArgs: the outputs of [chunk_begin, chunk_end), 256 each.
+//   x              i8[K], one per neuron
+//   w              the neurons' rows (codegen/layout/neuron_rows.h, NeuronOrder::kTiles)
+//   residual, y    f32[N]; residual only with SparseDownSpec::residual, may equal y
+//   neurons_read   i32[1] or null: how many activations were not zero
+struct SparseDownArgs {
+  const int8_t* x;
+  const float* x_scale;
+  const int32_t* x_sum;
+  const uint8_t* w;
+  const float* tile_scale;
+  float* y;
+  const float* residual;
+  int32_t* neurons_read;
+  int64_t chunk_begin;
+  int64_t chunk_end;
+};
+
 // One token: each head h of x becomes its RMS norm.   x  f32[heads*d], in place; weight  f32[d]
 struct HeadNormArgs {
   float* x;

@@ -8,3 +8,4 @@
 #include "runtime/steps/matmul_step.h"
 #include "runtime/steps/norm_steps.h"
 #include "runtime/steps/screen_steps.h"
+#include "runtime/steps/sparse_steps.h"

@@ -49,12 +49,17 @@ struct StepPart {
   int64_t rows = 0;
 };
 
+// The passes that a step runs in. Where neurons can be skipped, a pass of one row takes other steps
+// than a pass of several (docs/sparse-ffn.md).
+enum class StepRows { kAny, kOne, kSeveral };
+
 struct Step {
   std::string name;    // "layers.0.qkv_proj"
   std::string kernel;  // spec name with m = 1
   std::vector<StepOperand> operands;
-  int layer = -1;             // whose keys and values it uses; -1: none
-  bool scored = false;        // runs only for rows whose logits are wanted
+  int layer = -1;       // whose keys and values it uses; -1: none
+  bool scored = false;  // runs only for rows whose logits are wanted
+  StepRows rows = StepRows::kAny;
   double rope_amplitude = 1;  // ropeappend: of every cosine and sine
   std::vector<StepPart> parts;
   std::map<int, std::string> plans;  // matmul: choice by m, for Program::target (print_choice)

@@ -19,6 +19,7 @@ struct SessionOptions {
   int threads = 1;
   bool pin_threads = false;    // CpuExecutorOptions::pin_threads
   bool screen = true;          // CpuExecutorOptions::screen
+  bool skip_neurons = true;    // CpuExecutorOptions::skip_neurons
   bool lock_pages = false;     // CpuExecutorOptions::lock_pages
   int64_t context_tokens = 0;  // most positions, 0: the model's maximum
   int chunk_tokens =
@@ -55,6 +56,7 @@ class Session {
   int64_t position() const { return sequence_.length(); }  // tokens appended so far
   int64_t context_tokens() const { return options_.context_tokens; }
   int threads() const { return executor_->threads(); }
+  bool skips_neurons() const { return options_.skip_neurons; }
   int64_t vocab_size() const;
   int chunk_tokens() const { return options_.chunk_tokens; }
   // Forgets the positions from `length` on; logits() are those of the last append() still.

@@ -26,8 +26,9 @@ struct CallCase {
   int64_t first = 0;      // the token's position, or the first row or block of a range
   int64_t positions = 0;  // that the caches have room for
   int64_t workers = 1;
-  float magnitude = 2;   // f32 inputs are random in [-magnitude, magnitude)
-  bool optional = true;  // whether operands that may be null are there
+  int64_t percent_active = 100;  // of the neurons, where an operation skips the others
+  float magnitude = 2;           // f32 inputs are random in [-magnitude, magnitude)
+  bool optional = true;          // whether operands that may be null are there
   // Whether the start-up proof makes this call too: at least one case of each spec.
   bool at_start = true;
 };

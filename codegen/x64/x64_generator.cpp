@@ -196,5 +196,8 @@ std::unique_ptr<Generator> make_operation_generator(const OperationFamily<Spec>&
 template std::unique_ptr<Generator> make_operation_generator(const OperationFamily<TablesSpec>&);
 template std::unique_ptr<Generator> make_operation_generator(const OperationFamily<ScreenSpec>&);
 template std::unique_ptr<Generator> make_operation_generator(const OperationFamily<HeadSpec>&);
+template std::unique_ptr<Generator> make_operation_generator(const OperationFamily<SparseUpSpec>&);
+template std::unique_ptr<Generator> make_operation_generator(
+    const OperationFamily<SparseDownSpec>&);
 
 }  // namespace bitnetc::x64

@@ -86,7 +86,7 @@ struct OperationFamily {
   Status (*accepts)(const Spec& spec) = nullptr;
 };
 
-// For TablesSpec, ScreenSpec and HeadSpec.
+// For TablesSpec, ScreenSpec, HeadSpec, SparseUpSpec and SparseDownSpec.
 template <typename Spec>
 std::unique_ptr<Generator> make_operation_generator(const OperationFamily<Spec>& family);
 

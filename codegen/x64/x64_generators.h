@@ -29,6 +29,10 @@ std::unique_ptr<Generator> make_x64_screen_avx2();
 std::unique_ptr<Generator> make_x64_screen_avxvnni();
 std::unique_ptr<Generator> make_x64_screen_avx512vnni();
 
+// The skipping projections of an FFN with squared ReLU, for one token.
+std::unique_ptr<Generator> make_x64_sparse_up_avx512vnni();
+std::unique_ptr<Generator> make_x64_sparse_down_avx512vnni();
+
 // Any number of tokens, in every layout: weights are decoded into a panel, and the panel is
 // multiplied.
 std::unique_ptr<Generator> make_x64_panel_avx2();

@@ -20,7 +20,7 @@ Epilogue epilogue_of(Activation activation) {
 
 class Fuser {
  public:
-  explicit Fuser(const Graph& graph) : graph_(graph) {
+  Fuser(const Graph& graph, const FuseOptions& options) : graph_(graph), options_(options) {
     producers_.assign(graph.value_columns.size(), nullptr);
     consumers_.resize(graph.value_columns.size());
     for (const Node& node : graph.nodes) {
@@ -116,6 +116,7 @@ class Fuser {
       op.kind = StepKind::kNormQuantize;
       op.spec = spec;
       op.output = define(node, spec.padded_k(), BufferKind::kQuantized);
+      if (sparse_.contains(input)) sparse_.insert(op.output);
     } else if (const bool is_last = is_output(node) || all_users_are(node, GraphOp::kHead);
                is_last || all_users_are(node, GraphOp::kRmsNorm)) {
       op.kind = StepKind::kRmsNorm;
@@ -250,6 +251,7 @@ class Fuser {
       if (part == nullptr || part->op != GraphOp::kBitLinear)
         return unsupported(node, "an input is not a linear layer");
     if (!share_input(parts)) return fuse_separate_glu(node, epilogue);
+    if (options_.skip_neurons && epilogue == Epilogue::kRelu2Mul) return fuse_sparse_glu(node);
     const std::string name = fmt::format("layers.{}.gate_up_proj", node.layer);
     BITNETC_ASSIGN_OR_RETURN(const int output, fuse_matmul(node, name, parts, epilogue));
     fused_values_[node.output] = output;
@@ -264,10 +266,50 @@ class Fuser {
          .name = node.name,
          .input = gate,
          .output = define(node, round_up(n, kTileRows)),
-         .up = up,
+         .second = up,
          .layer = node.layer,
          .spec = GluSpec{.n = n, .epilogue = epilogue}});
     return {};
+  }
+
+  // As fuse_separate_glu(), with another step in the place of up and product for one row.
+  Status fuse_sparse_glu(const Node& node) {
+    BITNETC_RETURN_IF_ERROR(fuse_separate_glu(node, Epilogue::kRelu2Mul));
+    FusedOp& product = fused_graph_.ops.back();
+    FusedOp& up = fused_graph_.ops[fused_graph_.ops.size() - 2];
+    BITNETC_CHECK(up.output == product.second, "{}: up is not made just before", node.name);
+    product.rows = up.rows = StepRows::kSeveral;
+    const auto& matmul = std::get<MatmulSpec>(up.spec);
+    sparse_.insert(product.output);
+    add({.kind = StepKind::kSparseUp,
+         .name = up.name + ".sparse",
+         .input = up.input,
+         .output = product.output,
+         .second = product.input,
+         .rows = StepRows::kOne,
+         .layer = node.layer,
+         .weights = up.weights,
+         .spec = SparseUpSpec{.n = matmul.n, .k = matmul.k}});
+    return {};
+  }
+
+  // Behind a projection of what is sparse: the same for one row.
+  void skip_neurons_of_last_op() {
+    FusedOp& dense = fused_graph_.ops.back();
+    if (!sparse_.contains(dense.input) || dense.weights.size() != 1 || dense.output_column != 0)
+      return;
+    dense.rows = StepRows::kSeveral;
+    const auto& matmul = std::get<MatmulSpec>(dense.spec);
+    add({.kind = StepKind::kSparseDown,
+         .name = dense.name + ".sparse",
+         .input = dense.input,
+         .output = dense.output,
+         .residual = dense.residual,
+         .rows = StepRows::kOne,
+         .layer = dense.layer,
+         .weights = dense.weights,
+         .spec = SparseDownSpec{
+             .n = matmul.n, .k = matmul.k, .residual = matmul.epilogue == Epilogue::kResidual}});
   }
 
   // The norm of the sum's input `norm`, added to the other one.
@@ -304,6 +346,7 @@ class Fuser {
       BITNETC_ASSIGN_OR_RETURN(const int output,
                                fuse_matmul(node, linear->name, parts, Epilogue::kResidual));
       fused_graph_.ops.back().residual = residual;
+      skip_neurons_of_last_op();
       fused_values_[node.output] = output;
       return {};
     }
@@ -368,6 +411,7 @@ class Fuser {
     if (absmax_is_left) std::get<MatmulSpec>(fused_graph_.ops.back().spec).row_absmax = true;
     const QuantizeSpec spec{.k = k, .find_absmax = !absmax_is_left};
     at->second = new_value(name, spec.padded_k(), BufferKind::kQuantized);
+    if (sparse_.contains(value)) sparse_.insert(at->second);
     add({.kind = StepKind::kQuantize,
          .name = name,
          .input = value,
@@ -397,22 +441,25 @@ class Fuser {
                          fmt::format("it uses {}, which is part of another step", producer->name));
     BITNETC_ASSIGN_OR_RETURN(const int output,
                              fuse_matmul(user, producer->name, {&producer, 1}, Epilogue::kScale));
+    skip_neurons_of_last_op();
     return fused_values_[value] = output;
   }
 
   const Graph& graph_;
+  const FuseOptions options_;
   std::vector<const Node*> producers_;
   std::vector<std::vector<const Node*>> consumers_;
   std::map<ValueId, int> fused_values_;
   std::map<int, int> quantised_;  // fused f32 value -> the same, quantised
+  std::set<int> sparse_;          // fused values that are zero where a neuron is not active
   std::set<const Node*> fused_;
   FusedGraph fused_graph_;
 };
 
 }  // namespace
 
-Result<FusedGraph> fuse(const Graph& graph) {
-  return Fuser(graph).run();
+Result<FusedGraph> fuse(const Graph& graph, const FuseOptions& options) {
+  return Fuser(graph, options).run();
 }
 
 }  // namespace bitnetc

@@ -9,6 +9,10 @@
 //   projections of different inputs       a matmul each; those of q, k and v write side by side in
 //                                         one row, a step behind gate and up makes their product
 //   norm of the heads of q or k           one step in place on its columns of the fused row
+//   gate and up of squared ReLU, where neurons are skipped: a matmul each and their product for
+//     several rows, and for one row a step that computes up where the gate is positive; behind it
+//     the projection of their product for several rows, and for one row a step that reads the
+//     neurons that are not zero
 //   rope of q and k, cache append         one step in place on the fused row
 #pragma once
 
@@ -31,7 +35,9 @@ enum class StepKind {
   kRopeAppend,    // f32 qkv in place, k and v into the cache of `layer`
   kAttention,     // f32 qkv -> f32
   kRmsNorm,       // f32 -> f32, maybe adding `residual`         weights: f32 norm vector
-  kGlu,           // f32 gate (`input`) and up -> f32
+  kGlu,           // f32 gate (`input`) and up (`second`) -> f32
+  kSparseUp,      // quantised, f32 gate (`second`) -> f32       weights: neuron rows, f32 per tile
+  kSparseDown,    // quantised -> f32, maybe adding `residual`   weights: neuron rows, f32 per tile
   kHead,          // f32 -> logits                               weights: table
   // clang-format on
 };
@@ -59,10 +65,11 @@ struct FusedOp {
   StepKind kind = StepKind::kEmbed;
   std::string name;
   int input = -1, output = -1, residual = -1;  // fused values
-  int up = -1;                                 // kGlu: a fused value
+  int second = -1;                             // kGlu, kSparseUp: a fused value
   int64_t column = 0;                          // kHeadNorm: where its columns of `input` begin
   int64_t output_column = 0;                   // kMatmul: where its columns of `output` begin
   bool scored = false;                         // only for rows whose output is wanted
+  StepRows rows = StepRows::kAny;
   int layer = -1;  // of its node; kRopeAppend, kAttention: the cache they use
   // Indices into the graph's ternary matrices, vectors or tables, by kind.
   std::vector<int> weights;
@@ -77,10 +84,15 @@ struct FusedGraph {
   std::vector<FusedOp> ops;
 };
 
+struct FuseOptions {
+  // Whether FFNs with squared ReLU get steps that skip neurons in passes of one row.
+  bool skip_neurons = false;
+};
+
 // `graph` is valid (validate()). The layouts of the matmuls are left at their default; choosing
 // them is not a matter of the graph.
 // Error: kUnsupported naming the node whose surroundings match none of the patterns above, or whose
 // attributes no kernel has.
-Result<FusedGraph> fuse(const Graph& graph);
+Result<FusedGraph> fuse(const Graph& graph, const FuseOptions& options = {});
 
 }  // namespace bitnetc

@@ -12,7 +12,7 @@ class MemoryPlanner {
     plan_.of_value.resize(graph.values.size());
     for (size_t i = 0; i < graph.ops.size(); ++i) {
       const FusedOp& op = graph.ops[i];
-      for (const int value : {op.input, op.output, op.residual, op.up})
+      for (const int value : {op.input, op.output, op.residual, op.second})
         if (value >= 0) last_use_[index(value)] = static_cast<int>(i);
       if (op.output >= 0) scored_[index(op.output)] = op.scored;
     }

@@ -42,4 +42,26 @@ Result<PackedMatmul> pack_matmul(const Graph& graph, const FusedOp& op) {
   return packed;
 }
 
+Result<PackedMatmul> pack_neurons(const Graph& graph, const FusedOp& op) {
+  const TernarySource& source = graph.ternary[static_cast<size_t>(op.weights[0])];
+  BITNETC_ASSIGN_OR_RETURN(const TernaryMatrix matrix,
+                           load_with_one_scale(source, "has no kernel yet"));
+  const auto* up = std::get_if<SparseUpSpec>(&op.spec);
+  const NeuronRows whole =
+      up != nullptr ? up->weights() : std::get<SparseDownSpec>(op.spec).weights();
+  const int64_t tiles = up != nullptr ? up->tiles() : std::get<SparseDownSpec>(op.spec).tiles();
+  NeuronRows given = whole;  // without the rows that fill a tile
+  (up != nullptr ? given.neurons : given.width) = matrix.n;
+  PackedMatmul packed;
+  packed.bytes.assign(static_cast<size_t>(whole.total_bytes()), kZeroNeuronWeights);
+  packed.tile_scales.assign(static_cast<size_t>(tiles), matrix.scales.values[0]);
+  if (up != nullptr) {
+    pack_neuron_rows(given, matrix.trits, packed.bytes);
+  } else {
+    pack_neuron_columns(given, matrix.trits, packed.bytes);
+  }
+  packed.weights = matrix.n * matrix.k;
+  return packed;
+}
+
 }  // namespace bitnetc

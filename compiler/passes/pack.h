@@ -21,5 +21,7 @@ struct PackedMatmul {
 // Error: the source's; kDataCorrupt for a matrix that is not what its source says, kUnsupported for
 // scales that no kernel has, naming the matrix.
 Result<PackedMatmul> pack_matmul(const Graph& graph, const FusedOp& op);
+// The same for a step that skips neurons.
+Result<PackedMatmul> pack_neurons(const Graph& graph, const FusedOp& op);
 
 }  // namespace bitnetc

@@ -72,7 +72,8 @@ struct CpuExecutor::Impl {
       : executable(std::move(linked)),
         pool(std::make_shared<KvPool>(executable->kv, options.page_limit, options.lock_pages)),
         threads(options.threads, options.pin_threads),
-        claims(threads.size()) {
+        claims(threads.size()),
+        skips_neurons(options.skip_neurons && executable->skips_neurons) {
     for (const BufferInfo& info : executable->buffers) memory.emplace_back(info);
     for (const Executable::Rotation& rotation : executable->rotations) ropes.emplace_back(rotation);
     if (options.screen && executable->screen != nullptr) screen.emplace(*executable->screen);
@@ -90,6 +91,7 @@ struct CpuExecutor::Impl {
   std::shared_ptr<KvPool> pool;
   ThreadPool threads;
   WorkClaims claims;
+  const bool skips_neurons;
   std::vector<BufferMemory> memory;  // by Executable::buffers
   std::vector<RopeRows> ropes;       // by Executable::rotations
   std::optional<ScreenState> screen;
@@ -218,6 +220,7 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
               .ropes = rope_tables,
               .kv = executable->kv,
               .workers = threads.size(),
+              .skips_neurons = skips_neurons && rows.size() == 1,
               .screen = screen && !tap && screen->accepts(needs) ? &*screen : nullptr,
               .normed = tap ? normed.data() : nullptr,
               .normed_stride = widest};
@@ -253,7 +256,7 @@ bool CpuExecutor::Impl::walk(std::span<const std::unique_ptr<const LinkedStep>> 
     const bool keeps_time = worker == 0 && observer;
     int64_t turn = 0;
     for (const auto& step : steps) {
-      const int64_t units = step->units(pass);
+      const int64_t units = pass.includes(*step) ? step->units(pass) : 0;
       if (units == 0) continue;
       const int64_t begin_ns = keeps_time ? now_ns() : 0;
       step->begin(pass, worker);

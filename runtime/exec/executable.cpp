@@ -2,6 +2,7 @@
 
 #include "runtime/executor.h"
 #include "runtime/steps/screen_steps.h"
+#include "runtime/steps/sparse_steps.h"
 
 namespace bitnetc {
 namespace {
@@ -26,13 +27,26 @@ double head_bytes(const ScreenOperands& head, const ScreenStats& screened) {
 
 }  // namespace
 
-double Executable::bytes_per_token(const ScreenStats& screened) const {
+double Executable::bytes_per_token(const ScreenStats& screened, bool skipping) const {
   double total = screen ? head_bytes(*screen, screened) : 0;
+  const StepRows left_out = skips_neurons && skipping ? StepRows::kSeveral : StepRows::kOne;
   for (const auto& step : steps) {
+    if (step->rows() == left_out) continue;
     const bool is_screened = step->operation() == "screen" || step->operation() == "head";
     if (!screen || !is_screened) total += static_cast<double>(step->weight_bytes());
   }
   return total;
+}
+
+std::optional<double> Executable::neurons_read(std::string_view operation) const {
+  double sum = 0;
+  int count = 0;
+  for (const auto& step : steps) {
+    if (step->operation() != operation) continue;
+    sum += static_cast<const SparseStep&>(*step).share_read();
+    ++count;
+  }
+  return count > 0 ? std::optional(sum / count) : std::nullopt;
 }
 
 }  // namespace bitnetc

@@ -45,11 +45,16 @@ class Pass {
   std::span<const RopeTable> ropes;
   KvLayout kv;
   int workers = 1;
+  bool skips_neurons = false;     // the steps for one row take the places of those for several
   ScreenState* screen = nullptr;  // of a pass whose logits are screened; null: all are computed
   float* normed = nullptr;  // f32 [row][normed_stride]: where taps want normed values; else null
   int64_t normed_stride = 0;
 
   int64_t enough_units() const { return kUnitsPerWorker * workers; }
+  // Whether a step is one of this pass.
+  bool includes(const LinkedStep& step) const {
+    return step.rows() != (skips_neurons ? StepRows::kSeveral : StepRows::kOne);
+  }
   // Rows that a step runs for.
   int64_t rows_of(const LinkedStep& step) const {
     return static_cast<int64_t>(step.scored() ? scored.size() : rows.size());

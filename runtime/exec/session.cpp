@@ -28,6 +28,7 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Executabl
                                                               {.threads = options.threads,
                                                                .pin_threads = options.pin_threads,
                                                                .screen = options.screen,
+                                                               .skip_neurons = options.skip_neurons,
                                                                .lock_pages = options.lock_pages}));
   return std::unique_ptr<Session>(new Session(std::move(executor), complete));
 }

@@ -252,12 +252,23 @@ StepOperand parse_operand(const json& object, const std::vector<BufferInfo>& buf
   return operand;
 }
 
+const char* step_rows_name(StepRows rows) {
+  return rows == StepRows::kOne ? "one" : "several";
+}
+
+StepRows parse_step_rows(const std::string& name) {
+  for (const StepRows rows : {StepRows::kOne, StepRows::kSeveral})
+    if (name == step_rows_name(rows)) return rows;
+  throw BadField(fmt::format("rows = '{}', expected one or several", name));
+}
+
 json print_step(const Step& step) {
   json object = {{"name", step.name}, {"kernel", step.kernel}, {"operands", json::array()}};
   for (const StepOperand& operand : step.operands)
     object["operands"].push_back(print_operand(operand));
   if (step.layer >= 0) object["layer"] = step.layer;
   if (step.scored) object["scored"] = true;
+  if (step.rows != StepRows::kAny) object["rows"] = step_rows_name(step.rows);
   if (step.rope_amplitude != 1) object["rope_amplitude"] = step.rope_amplitude;
   for (const StepPart& part : step.parts)
     object["parts"].push_back({{"name", part.name}, {"rows", part.rows}});
@@ -272,6 +283,7 @@ Step parse_step(const json& object, const std::vector<BufferInfo>& buffers) {
     step.operands.push_back(parse_operand(operand, buffers));
   step.layer = get_optional<int>(object, "layer").value_or(-1);
   step.scored = object.value("scored", false);
+  if (object.contains("rows")) step.rows = parse_step_rows(object.at("rows").get<std::string>());
   if (object.contains("rope_amplitude"))
     step.rope_amplitude = object.at("rope_amplitude").get<double>();
   if (object.contains("parts")) {

@@ -28,9 +28,7 @@ class MatmulStep final : public LinkedStep {
   using Kernels = std::array<Kernel, kMaxBakedM + 1>;
 
   MatmulStep(StepBase base, Kernels kernels, const Operands& operands)
-      : LinkedStep(std::move(base.name), base.scored),
-        kernels_(std::move(kernels)),
-        operands_(operands) {}
+      : LinkedStep(std::move(base)), kernels_(std::move(kernels)), operands_(operands) {}
 
   std::string_view operation() const override { return "matmul"; }
   const Kernel& kernel(int64_t rows = 1) const override {
@@ -59,9 +57,7 @@ class TablesStep final : public LinkedStep {
     int64_t blocks = 0;
   };
   TablesStep(StepBase base, Kernel kernel, const Operands& operands)
-      : LinkedStep(std::move(base.name), base.scored),
-        kernel_(std::move(kernel)),
-        operands_(operands) {}
+      : LinkedStep(std::move(base)), kernel_(std::move(kernel)), operands_(operands) {}
 
   std::string_view operation() const override { return "tables"; }
   const Kernel& kernel(int64_t /*rows*/ = 1) const override { return kernel_; }

@@ -8,16 +8,9 @@
 
 namespace bitnetc {
 
-// What every linked step is made from.
-struct StepBase {
-  std::string name;
-  bool scored = false;
-};
-
 class RowStep : public LinkedStep {
  public:
-  RowStep(StepBase base, Kernel kernel)
-      : LinkedStep(std::move(base.name), base.scored), kernel_(std::move(kernel)) {}
+  RowStep(StepBase base, Kernel kernel) : LinkedStep(std::move(base)), kernel_(std::move(kernel)) {}
 
   const Kernel& kernel(int64_t /*rows*/ = 1) const override { return kernel_; }
   int64_t units(const Pass& pass) const override { return pass.rows_of(*this); }

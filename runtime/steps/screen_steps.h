@@ -29,7 +29,7 @@ struct ScreenOperands {
 class ScreenStep : public LinkedStep {
  public:
   ScreenStep(StepBase base, std::shared_ptr<const ScreenOperands> operands)
-      : LinkedStep(std::move(base.name), base.scored), operands_(std::move(operands)) {}
+      : LinkedStep(std::move(base)), operands_(std::move(operands)) {}
 
   std::string_view operation() const override { return "screen"; }
   const Kernel& kernel(int64_t /*rows*/ = 1) const override { return operands_->kernels[0]; }

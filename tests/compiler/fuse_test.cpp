@@ -359,7 +359,7 @@ TEST_F(Fuse, GateAndUpOfDifferentInputs) {
             "layers.0.up_proj: matmul_i8_i2s_f32_n96_k64_m1_scale");
   EXPECT_EQ(glu.name + ": " + spec_name(glu.spec), "layers.0.glu: glu_f32_relu2mul_n96");
   EXPECT_EQ(glu.input, gate.output);
-  EXPECT_EQ(glu.up, up.output);
+  EXPECT_EQ(glu.second, up.output);
   EXPECT_EQ(fused->ops[11].input, glu.output);
 }
 

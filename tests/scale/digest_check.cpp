@@ -20,8 +20,12 @@ class DigestCheck {
   Result<DigestReport> run();
 
  private:
-  std::string compiled(LayoutId layout) const {
-    return fmt::format("{}/{}.bnc", request_.folder, layout_name(layout));
+  std::string compiled(LayoutId layout, bool skip_neurons) const {
+    return fmt::format("{}/{}{}.bnc", request_.folder, layout_name(layout),
+                       skip_neurons ? "-sparse" : "");
+  }
+  std::string compiled(const Settings& settings) const {
+    return compiled(settings.layout, settings.skip_neurons);
   }
   Status compile_layouts() const;
   Status compare(const Settings& settings, const Story& story, const Trace& plain);
@@ -37,20 +41,23 @@ Status DigestCheck::compile_layouts() const {
   for (const LayoutId layout : std::set(layouts.begin(), layouts.end())) {
     EngineOptions options;
     options.plan.layout = layout_name(layout);
-    BITNETC_RETURN_IF_ERROR(
-        compile_model({.source_path = request_.source, .output_path = compiled(layout)}, options));
+    for (const bool skip_neurons : {false, true})
+      BITNETC_RETURN_IF_ERROR(compile_model({.source_path = request_.source,
+                                             .output_path = compiled(layout, skip_neurons),
+                                             .skip_neurons = skip_neurons},
+                                            options));
     say_(fmt::format("compiled in {}", layout_name(layout)));
   }
   return {};
 }
 
 Status DigestCheck::compare(const Settings& settings, const Story& story, const Trace& plain) {
-  BITNETC_ASSIGN_OR_RETURN(const Trace trace,
-                           run_story(compiled(settings.layout), settings, story));
+  BITNETC_ASSIGN_OR_RETURN(const Trace trace, run_story(compiled(settings), settings, story));
   report_.runs += 1;
   report_.guessed += trace.guessed;
   report_.guessed_right += trace.guessed_right;
   report_.screened_passes += trace.screened_passes;
+  report_.skipping_runs += trace.skips_neurons;
   const std::string difference = first_difference(plain, trace);
   if (!difference.empty())
     report_.differences.push_back(fmt::format("{}: against {}: {}", settings.describe(),
@@ -65,11 +72,10 @@ Status DigestCheck::compare(const Settings& settings, const Story& story, const 
 Result<DigestReport> DigestCheck::run() {
   BITNETC_RETURN_IF_ERROR(compile_layouts());
   const Settings settings = plain_settings();
-  BITNETC_ASSIGN_OR_RETURN(const auto model, CompiledModel::open(compiled(settings.layout)));
+  BITNETC_ASSIGN_OR_RETURN(const auto model, CompiledModel::open(compiled(settings)));
   const Story story =
       make_story(model->description().config.vocab_size, request_.prompt_tokens, request_.steps);
-  BITNETC_ASSIGN_OR_RETURN(const Trace plain,
-                           run_story(compiled(settings.layout), settings, story));
+  BITNETC_ASSIGN_OR_RETURN(const Trace plain, run_story(compiled(settings), settings, story));
   say_(fmt::format("expected, {}: {}", settings.describe(), plain.digests()));
   for (const Settings& each : covering_settings(request_.factors))
     BITNETC_RETURN_IF_ERROR(compare(each, story, plain));

@@ -21,6 +21,7 @@ struct DigestReport {
   std::vector<std::string> differences;  // the settings of the two, the first step, the ids
   int guessed = 0, guessed_right = 0;
   int64_t screened_passes = 0;
+  int64_t skipping_runs = 0;  // in which neurons were skipped
 };
 
 // `say` is given a line per run. Error: as compile_model(), run_story().

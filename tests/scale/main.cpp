@@ -93,6 +93,7 @@ int digests(const Arguments& arguments) {
                   report->runs, request.prompt_tokens, request.steps, report->differences.size(),
                   report->guessed, report->guessed_right, report->screened_passes));
   if (report->guessed == 0) say("NOTHING WAS GUESSED: guesses were not compared");
+  if (report->skipping_runs == 0) say("NO NEURONS WERE SKIPPED: that was not compared");
   if (report->screened_passes == 0) say("NOTHING WAS SCREENED: the screened head was not compared");
   return conclude(report->differences);
 }

@@ -24,10 +24,11 @@ const char* name_of(Pages pages) {
 }  // namespace
 
 std::string Settings::describe() const {
-  return fmt::format("{} thread{}, {}, {}, {}, chunks of {}, {} head, {} drafts, {} pages", threads,
-                     threads == 1 ? "" : "s", isa_name(tier), layout_name(layout),
-                     kind_name(kernels), chunk_tokens, screen ? "screened" : "full", most_drafts,
-                     name_of(pages));
+  return fmt::format(
+      "{} thread{}, {}, {}, {}, chunks of {}, {} head, {} neurons, {} drafts, {} pages", threads,
+      threads == 1 ? "" : "s", isa_name(tier), layout_name(layout), kind_name(kernels),
+      chunk_tokens, screen ? "screened" : "full", skip_neurons ? "active" : "all", most_drafts,
+      name_of(pages));
 }
 
 Factors all_factors(std::span<const Isa> tiers) {
@@ -41,16 +42,17 @@ Factors all_factors(std::span<const Isa> tiers) {
           .layouts = {std::begin(kLayouts), std::end(kLayouts)},
           .chunk_tokens = {1, 7, kLongestChunk},
           .screen = {0, 1},
+          .skip_neurons = {0, 1},
           .most_drafts = {0, kMostDrafts},
           .pages = {Pages::kFresh, Pages::kReused, Pages::kForked}};
 }
 
 std::vector<Settings> covering_settings(const Factors& factors) {
   const auto count = [](const auto& levels) { return static_cast<int>(levels.size()); };
-  const std::vector<int> levels = {count(factors.threads), count(factors.kernels),
-                                   count(factors.layouts), count(factors.chunk_tokens),
-                                   count(factors.screen),  count(factors.most_drafts),
-                                   count(factors.pages)};
+  const std::vector<int> levels = {count(factors.threads),     count(factors.kernels),
+                                   count(factors.layouts),     count(factors.chunk_tokens),
+                                   count(factors.screen),      count(factors.skip_neurons),
+                                   count(factors.most_drafts), count(factors.pages)};
   std::vector<Settings> all;
   for (const std::vector<int>& row : covering_rows(levels)) {
     size_t factor = 0;
@@ -63,6 +65,7 @@ std::vector<Settings> covering_settings(const Factors& factors) {
     settings.layout = take(factors.layouts);
     settings.chunk_tokens = take(factors.chunk_tokens);
     settings.screen = take(factors.screen) != 0;
+    settings.skip_neurons = take(factors.skip_neurons) != 0;
     settings.most_drafts = take(factors.most_drafts);
     settings.pages = take(factors.pages);
     all.push_back(settings);

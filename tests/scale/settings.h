@@ -25,10 +25,12 @@ struct Settings {
   GeneratorKind kernels = GeneratorKind::kGenerated;  // the fastest kind that is built
   int chunk_tokens = 1;                               // most tokens of a prompt in a pass
   bool screen = false;
+  bool skip_neurons = false;  // of a model compiled for it
   int most_drafts = 0;
   Pages pages = Pages::kFresh;
 
-  // "2 threads, avx2, tl1, generated, chunks of 7, full head, 7 drafts, fresh pages"
+  // "2 threads, avx2, tl1, generated, chunks of 7, full head, all neurons, 7 drafts,
+  // fresh pages"
   std::string describe() const;
 };
 
@@ -45,13 +47,14 @@ struct Factors {
   std::vector<KernelChoice> kernels;
   std::vector<LayoutId> layouts;
   std::vector<int> chunk_tokens;
-  std::vector<int> screen;  // 0 and 1
+  std::vector<int> screen;        // 0 and 1
+  std::vector<int> skip_neurons;  // 0 and 1
   std::vector<int> most_drafts;
   std::vector<Pages> pages;
 };
-// 1, 2 and 5 threads, every layout, chunks of 1, 7 and 512 tokens, screened head and drafts on and
-// off, pages of every kind; of the tiers those given, with generated and with compiled kernels
-// (kScalar has neither).
+// 1, 2 and 5 threads, every layout, chunks of 1, 7 and 512 tokens, screened head, skipped neurons
+// and drafts on and off, pages of every kind; of the tiers those given, with generated and with
+// compiled kernels (kScalar has neither).
 Factors all_factors(std::span<const Isa> tiers);
 
 // Runs in which every two levels of different factors meet.

@@ -120,6 +120,7 @@ Status StoryRun::generate_texts() {
     trace_.guessed_right += result.guessed_right;
     if (is_first) trace_.logits = result.prompt_logits;
   }
+  trace_.skips_neurons = engine_.executable->skips_neurons;
   trace_.screened_passes = session_->screen_stats().passes;
   return {};
 }

@@ -31,6 +31,7 @@ struct Trace {
   int64_t vocab = 0;
   int guessed = 0, guessed_right = 0;  // tokens, in all texts
   int64_t screened_passes = 0;
+  bool skips_neurons = false;
   size_t repacked = 0;  // matrices that run in another layout than the settings say
 
   // XXH3-64 of all ids and of all logits, in hexadecimal.

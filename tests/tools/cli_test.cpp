@@ -94,6 +94,23 @@ TEST_F(Cli, SameTextOnEveryTierAndThreadCountAndWithoutJit) {
   EXPECT_EQ(without_jit.err.find("matmul"), std::string::npos) << without_jit.err;
 }
 
+TEST_F(Cli, SkippedNeuronsChangeNoText) {
+  const std::string sparse = folder_.file("sparse.bnc");
+  ASSERT_EQ(bitnetc({"compile", "fairytale-6m", "-q", "--sparse-ffn", "-o", sparse}).exit_code, 0);
+  const std::vector<std::string> more = {"-p", "Once upon a time", "-n", "40", "--draft", "0"};
+  const auto expected = bitnetc(with({"run", compile_bundled()}, more));
+  ASSERT_EQ(expected.exit_code, 0) << expected.err;
+  const auto skipping = bitnetc(with({"run", sparse, "-v"}, more));
+  EXPECT_EQ(skipping.out, expected.out);
+  EXPECT_NE(skipping.err.find("\nneurons     "), std::string::npos) << skipping.err;
+  EXPECT_EQ(bitnetc(with(with({"run", sparse}, more), {"--dense-ffn"})).out, expected.out);
+  const auto without = bitnetc(with({"run", sparse, "-v"}, more), {{"BITNETC_ISA", "avx2"}});
+  EXPECT_EQ(without.out, expected.out);
+  EXPECT_NE(without.err.find("neurons     none skipped: only the reference could"),
+            std::string::npos)
+      << without.err;
+}
+
 TEST_F(Cli, VerboseSaysHowTheHeadIsRead) {
   const std::string plain = folder_.file("plain.bnc");
   ASSERT_EQ(bitnetc({"compile", "fairytale-6m", "-q", "--no-screen", "-o", plain}).exit_code, 0);

@@ -23,7 +23,7 @@ struct BenchCommandOptions {
   std::vector<int> threads;
   std::vector<std::string> kinds = {"generated"};
   int repeats = 5;
-  bool both = false, full_head = false, json = false;
+  bool both = false, full_head = false, dense_ffn = false, json = false;
   std::string csv, html;
   PlanRequest plan;
   MemoryOptions memory;
@@ -65,6 +65,7 @@ Result<BenchRequest> read_request(const BenchCommandOptions& options, int standa
   BenchRequest request{.tests = {},
                        .threads = options.threads,
                        .repeats = options.repeats,
+                       .dense_ffn = options.dense_ffn,
                        .full_head = options.full_head};
   BITNETC_ASSIGN_OR_RETURN(request.kinds, parse_kinds(options.kinds));
   if (request.threads.empty())
@@ -191,6 +192,8 @@ void add_bench_command(Command parent, CommandContext& context) {
                "generated, compiled, reference (default: generated)");
   command.integer("-r,--repeats", options->repeats, {.least = 1, .most = 1000},
                   "Times that every test counts (default: 5)");
+  command.flag("--dense-ffn", options->dense_ffn,
+               "Read every neuron, although the model was compiled with --sparse-ffn");
   command.flag("--full-head", options->full_head, "Compute every logit of generated tokens");
   add_layout_option(command, options->plan.layout,
                     "Weight layout (default: as compiled; a compiled model is repacked in memory)");

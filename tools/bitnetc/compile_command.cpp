@@ -16,7 +16,7 @@ struct CompileCommandOptions {
   std::string model, output;
   PlanRequest plan{.layout = "auto"};
   std::string tune = kNoTuning;
-  bool no_screen = false;
+  bool no_screen = false, sparse_ffn = false;
 };
 
 Status run_compile(const CompileCommandOptions& compile, CommandContext& context) {
@@ -28,7 +28,8 @@ Status run_compile(const CompileCommandOptions& compile, CommandContext& context
   return compile_model({.source_path = location.path,
                         .output_path = compile.output,
                         .tune = parse_effort(compile.tune),
-                        .screen = !compile.no_screen},
+                        .screen = !compile.no_screen,
+                        .skip_neurons = compile.sparse_ffn},
                        context.engine_options(compile.plan));
 }
 
@@ -58,6 +59,9 @@ void add_compile_command(Command parent, CommandContext& context) {
                  [compile](const std::string& effort) { compile->tune = effort; });
   command.flag("--no-screen", compile->no_screen,
                "Leave out the few-bit copy of the head: a smaller file, slower generation");
+  command.flag("--sparse-ffn", compile->sparse_ffn,
+               "Add a copy of up and down of which a token reads the active neurons only: a larger "
+               "file, faster generation (models with squared ReLU)");
   command.verbosity_flags(
       true, "List the configuration keys that were ignored, and what tuning measured");
   command.set_action([compile, &context]() -> Result<int> {

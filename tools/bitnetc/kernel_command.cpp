@@ -154,6 +154,18 @@ std::string describe(const KernelSpec& spec) {
                 "shapes      codes {}[{}], h i8[{}] twice",
                 s.code_bits(), s.n, s.k, s.padded_k());
           },
+          [](const SparseUpSpec& s) {
+            return fmt::format(
+                "operation   y = gate^2 * (x W^T), for the neurons whose gate is positive\n"
+                "shapes      x i8[{}], W ternary[{}][{}], gate, y f32[{}]",
+                s.k, s.n, s.k, s.n);
+          },
+          [](const SparseDownSpec& s) {
+            return fmt::format(
+                "operation   y = {}x W^T, for the neurons whose x is not zero\n"
+                "shapes      x i8[{}], W ternary[{}][{}], y f32[{}]",
+                s.residual ? "residual + " : "", s.k, s.n, s.k, s.n);
+          },
           [](const GluSpec& s) {
             return fmt::format("operation   y = gate and up by {}\nshapes      gate, up, y f32[{}]",
                                epilogue_name(s.epilogue), s.n);

@@ -44,7 +44,7 @@ struct RunOptions {
   bool ignore_eos = false;
   std::string logits_file, trace_file;
   bool profile = false;
-  bool full_head = false;
+  bool full_head = false, dense_ffn = false;
   int most_drafts = kMostDrafts;
   PlanRequest plan;
   MemoryOptions memory;
@@ -109,6 +109,7 @@ struct Statistics {
   int64_t kernels_stored = 0;  // read from the cache directory instead of generated
   int64_t peak_memory_bytes = 0;
   ScreenStats screen;
+  std::optional<double> up_read, down_read;  // Executable::neurons_read
   const GenerationResult* result = nullptr;
   const LinkReport* link = nullptr;
 };
@@ -131,12 +132,17 @@ Statistics make_statistics(const Engine& engine, const Session& session,
                    .screen = session.screen_stats(),
                    .result = &result,
                    .link = &engine.link_report};
+  if (session.skips_neurons()) {
+    stats.up_read = engine.executable->neurons_read("sparseup");
+    stats.down_read = engine.executable->neurons_read("sparsedown");
+  }
   if (result.prompt_seconds > 0)
     stats.prompt_rate = static_cast<double>(stats.prompt_tokens) / result.prompt_seconds;
   if (result.decode_tokens > 0) {
     stats.decode_rate = result.decode_tokens / result.decode_seconds;
-    stats.decode_bytes_per_second = result.decode_passes / result.decode_seconds *
-                                    engine.executable->bytes_per_token(stats.screen);
+    stats.decode_bytes_per_second =
+        result.decode_passes / result.decode_seconds *
+        engine.executable->bytes_per_token(stats.screen, session.skips_neurons());
     stats.read_bandwidth =
         remembered_read_bandwidth(context.options.cache_dir, threads, {.note = print_note});
   }
@@ -163,6 +169,14 @@ void print_screen(const ScreenStats& screen, const std::string& no_screen) {
       100 * share_of_head(screen.refined, screen), 100 * share_of_head(screen.computed, screen));
 }
 
+void print_neurons(const Statistics& stats) {
+  if (!stats.link->no_skipping.empty())
+    print_err("neurons     none skipped: {}\n", stats.link->no_skipping);
+  if (stats.up_read && stats.down_read)
+    print_err("neurons     {:.3g} % of up and {:.3g} % of down were read per token\n",
+              100 * *stats.up_read, 100 * *stats.down_read);
+}
+
 void print_statistics(const Statistics& stats) {
   const GenerationResult& result = *stats.result;
   print_err("\nprompt      {:5} tokens  {:9.1f} tokens/s   first token after {:.1f} ms\n",
@@ -184,7 +198,10 @@ void print_statistics(const Statistics& stats) {
   if (result.guessed > 0)
     print_err("guessed     {} tokens ahead, {} of them right\n", result.guessed,
               result.guessed_right);
-  if (verbosity() == Verbosity::kVerbose) print_screen(stats.screen, stats.link->no_screen);
+  if (verbosity() == Verbosity::kVerbose) {
+    print_screen(stats.screen, stats.link->no_screen);
+    print_neurons(stats);
+  }
 }
 
 nlohmann::ordered_json json_of(const SamplingParams& sampling) {
@@ -197,6 +214,7 @@ nlohmann::ordered_json json_of(const SamplingParams& sampling) {
 }
 
 nlohmann::ordered_json json_of(const Statistics& stats) {
+  const auto share = [](const std::optional<double>& read) { return read.value_or(1); };
   return {{"threads", stats.threads},
           {"load_ms", stats.load_ms},
           {"kernels_stored", stats.kernels_stored},
@@ -210,6 +228,7 @@ nlohmann::ordered_json json_of(const Statistics& stats) {
           {"peak_memory_bytes", stats.peak_memory_bytes},
           {"guessed_tokens", stats.result->guessed},
           {"guessed_right", stats.result->guessed_right},
+          {"neurons", {{"up_share", share(stats.up_read)}, {"down_share", share(stats.down_read)}}},
           {"head",
            {{"screened_passes", stats.screen.passes},
             {"full_passes", stats.screen.full_passes},
@@ -328,6 +347,7 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
       const auto session, Session::create(engine.executable, {.threads = threads,
                                                               .pin_threads = fills_mask,
                                                               .screen = !run.full_head,
+                                                              .skip_neurons = !run.dense_ffn,
                                                               .lock_pages = engine.memory_is_locked,
                                                               .context_tokens = run.context}));
   const double load_ms = load_watch.seconds() * 1e3;
@@ -433,6 +453,8 @@ void add_run_command(Command parent, CommandContext& context) {
   command.text("--logits", run->logits_file, "FILE",
                "Write the float32 logits of the last prompt position to a .npy file");
   add_memory_options(command, run->memory);
+  command.flag("--dense-ffn", run->dense_ffn,
+               "Read every neuron, although the model was compiled with --sparse-ffn");
   command.flag("--full-head", run->full_head,
                "Compute every logit, not only those that decide: the same text, more slowly");
   command.integer("--draft", run->most_drafts, {.least = 0, .most = kMostDrafts},

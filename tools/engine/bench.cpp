@@ -129,6 +129,7 @@ Status BenchRun::measure_threads(int threads) {
     BITNETC_ASSIGN_OR_RETURN(
         auto session, Session::create(engine.executable, {.threads = threads,
                                                           .screen = !request_.full_head,
+                                                          .skip_neurons = !request_.dense_ffn,
                                                           .lock_pages = engine.memory_is_locked}));
     sessions.push_back(std::move(session));
   }
@@ -190,7 +191,8 @@ void BenchRun::set_limits(BenchRow& row, const Limits& limits, const Session& se
   const Engine& engine = engines_[index_of(row.kind)];
   if (row.test.only_generates()) {
     row.bytes_per_token =
-        engine.executable->bytes_per_token(session.screen_stats()) + kv_bytes(row.test);
+        engine.executable->bytes_per_token(session.screen_stats(), !request_.dense_ffn) +
+        kv_bytes(row.test);
     row.read_bandwidth = median(limits.read_bandwidths);
   } else if (row.test.only_reads()) {
     for (const MatrixGroup& each : matrix_groups(engine.model->description().program))

@@ -27,6 +27,7 @@ struct BenchRequest {
   std::vector<int> threads;
   std::vector<GeneratorKind> kinds = {GeneratorKind::kGenerated};
   int repeats = 5;         // after one that does not count
+  bool dense_ffn = false;  // every neuron, where the model was compiled to skip some
   bool full_head = false;  // every logit of generated tokens, instead of the greatest
 };
 

@@ -50,6 +50,7 @@ Status compile_graph(const LoadedModel& loaded, const CompileRequest& request,
       .plans = &plans,
       .bitnetc_version = BITNETC_VERSION,
       .screen = request.screen,
+      .skip_neurons = request.skip_neurons,
       .progress = [&](int done, int total, const std::string& step) {
         options.notes->progress({.task = "compiling", .done = done, .total = total, .what = step});
         return !is_cancelled(options.cancel);

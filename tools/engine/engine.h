@@ -61,8 +61,9 @@ struct CompileRequest {
   std::string source_path;
   std::string output_path;
   std::optional<Effort> tune =
-      {};              // measured before; none: as far as this machine is tuned already
-  bool screen = true;  // CompileOptions::screen
+      {};                     // measured before; none: as far as this machine is tuned already
+  bool screen = true;         // CompileOptions::screen
+  bool skip_neurons = false;  // CompileOptions::skip_neurons
 };
 // Compiles a source model into one .bnc file. Error: kInvalidArgument where the output is one of
 // the files that are read, or a device; else as OutputFile::create() (before anything is read),
