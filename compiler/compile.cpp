@@ -30,6 +30,10 @@ class Compilation {
     BITNETC_RETURN_IF_ERROR(validate(graph_));
     BITNETC_ASSIGN_OR_RETURN(FusedGraph fused,
                              fuse(graph_, {.skip_neurons = options_.skip_neurons}));
+    report_.cannot_skip =
+        options_.skip_neurons && std::ranges::none_of(fused.ops, [](const FusedOp& op) {
+          return op.kind == StepKind::kSparseUp;
+        });
     choose_layouts(fused);
     const MemoryPlan memory = plan_memory(fused);
     program_.target_isa = options_.target.name();

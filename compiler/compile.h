@@ -34,6 +34,7 @@ struct CompileReport {
   int64_t packed_bytes = 0;
   int steps = 0;
   bool cannot_screen = false;  // the head, although a screen was wanted
+  bool cannot_skip = false;    // neurons, although that was wanted: there is no squared ReLU
 };
 
 // The matmuls that compile() makes of a graph, each shape and epilogue once: what a tuner has to

@@ -22,9 +22,12 @@ std::vector<proof::CallCase> neuron_cases(int64_t units) {
     cases.push_back({.name = fmt::format("{} % active", percent),
                      .percent_active = percent,
                      .optional = percent != 50,
-                     .at_start = percent == 16});
-  if (units > 1)
-    cases.push_back({.name = "the last unit", .first = units - 1, .percent_active = 30});
+                     .at_start = false});
+  for (const int64_t last : {3, 1})
+    cases.push_back({.name = fmt::format("the last {} units", last),
+                     .first = std::max(int64_t{0}, units - last),
+                     .percent_active = 30,
+                     .at_start = last == 3});
   return cases;
 }
 

@@ -20,7 +20,8 @@ inline constexpr int64_t kActivePercents[] = {0, 3, 16, 50, 100};
 // than what a kernel can address from its first byte.
 Status check_neurons(const std::string& name, const NeuronRows& rows, int64_t n);
 
-// Cases of every share: the units of the whole call, and of both ends of it.
+// Cases of every share of all units, and of the last ones, which the start-up proof makes: the
+// reference is slow.
 std::vector<proof::CallCase> neuron_cases(int64_t units);
 
 // Turns random bytes into codes of weights.

@@ -73,6 +73,11 @@ TEST(SparseFfn, OtherActivationsHaveNoZeros) {
       glu->activation = Activation::kSilu;
   const Counted counted = count_steps(loaded.graph);
   EXPECT_EQ(counted.one + counted.several, 0);
+  const HeuristicPlanSource plans;
+  const auto report = compile(loaded.graph, folder.file("m.bnc"),
+                              {.target = host_target(), .plans = &plans, .skip_neurons = true});
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  EXPECT_TRUE(report->cannot_skip);
 }
 
 // ---- the bits

@@ -61,6 +61,9 @@ Status compile_graph(const LoadedModel& loaded, const CompileRequest& request,
     options.notes->note(NoteKind::kModel,
                         "the head has a row that is too large or too long to be screened: every "
                         "logit will be computed");
+  if (report.cannot_skip)
+    options.notes->note(NoteKind::kModel,
+                        "no FFN of this model has a squared ReLU whose neurons could be skipped");
   options.notes->note(
       NoteKind::kCompiled,
       fmt::format("compiled {} -> {}: {} steps, {} ternary weights in {:.1f} MB, file {:.1f} MB, "
