@@ -66,7 +66,9 @@ TEST_F(Signals, ChecksAndMeasurementsSayInOneLineThatTheyWereStopped) {
   const auto doctor = bitnetc_with({"doctor"}, {.interrupt_after_ms = 50});
   EXPECT_EQ(doctor.exit_code, 130) << doctor.err;
   EXPECT_EQ(doctor.out, "");
-  EXPECT_EQ(doctor.err, "bitnetc: stopped before all of the machine was looked at\n");
+  // A note of what runs on the reference may stand before it.
+  EXPECT_TRUE(doctor.err.ends_with("bitnetc: stopped before all of the machine was looked at\n"))
+      << doctor.err;
 }
 
 TEST_F(Signals, AnOutputThatNobodyReadsIsWaitedForUntilCtrlC) {
