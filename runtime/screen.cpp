@@ -5,7 +5,7 @@
 namespace bitnetc {
 namespace {
 
-constexpr size_t kLanes = 16;  // independent, so that the compiler works on vectors
+constexpr size_t kNormLanes = 16;  // independent, so that the compiler works on vectors
 
 struct Magnitude {
   float largest = 0;
@@ -13,8 +13,8 @@ struct Magnitude {
 };
 
 Magnitude measure(std::span<const float> h) {
-  float largest[kLanes] = {};
-  double squares[kLanes] = {};
+  float largest[kNormLanes] = {};
+  double squares[kNormLanes] = {};
   const auto add = [&](const float* values, size_t count) {
     for (size_t j = 0; j < count; ++j) {
       const float magnitude = std::fabs(values[j]);
@@ -23,11 +23,11 @@ Magnitude measure(std::span<const float> h) {
     }
   };
   size_t i = 0;
-  for (; i + kLanes <= h.size(); i += kLanes) add(h.data() + i, kLanes);
+  for (; i + kNormLanes <= h.size(); i += kNormLanes) add(h.data() + i, kNormLanes);
   add(h.data() + i, h.size() - i);
   Magnitude all;
   double sum = 0;
-  for (size_t j = 0; j < kLanes; ++j) {
+  for (size_t j = 0; j < kNormLanes; ++j) {
     all.largest = std::max(all.largest, largest[j]);
     sum += squares[j];
   }

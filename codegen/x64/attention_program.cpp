@@ -12,7 +12,6 @@ namespace {
 
 constexpr int kElementsAtOnce = 4;  // of the loop over d
 constexpr int kHalf = 2;            // bytes of an element of the cache
-constexpr int kLineBytes = 64;
 constexpr int kKeys = static_cast<int>(KvLayout::kKeyBlock);
 constexpr int kPageBlocks = static_cast<int>(KvLayout::kPagePositions) / kKeys;
 

@@ -8,7 +8,7 @@ namespace bitnetc::x64 {
 namespace {
 
 constexpr int64_t kPage = KvLayout::kPagePositions;
-constexpr int64_t kKeys = KvLayout::kKeyBlock;
+constexpr int64_t kBlockKeys = KvLayout::kKeyBlock;
 
 class Walk {
  public:
@@ -123,13 +123,13 @@ void Walk::score_page(int64_t chunk, int64_t page, const Group& group) const {
   const SeenPositions positions =
       SeenPositions{.begin = begin, .end = end}.inside(page * kPage, (page + 1) * kPage);
   if (positions.empty()) return;
-  const int64_t block = positions.begin % kPage / kKeys;
+  const int64_t block = positions.begin % kPage / kBlockKeys;
   const AttentionPiece piece{
-      .cache = args_.pages[page] + args_.k_offset + block * kKeys * head_dim_,
+      .cache = args_.pages[page] + args_.k_offset + block * kBlockKeys * head_dim_,
       .ahead_bytes = ahead_bytes(page, group),
       .q = queries(group),
-      .scores = record(chunk, group.first) + (page * kPage + block * kKeys) % kAttentionChunk,
-      .count = ceil_div((positions.end - 1) % kPage + 1, kKeys) - block};
+      .scores = record(chunk, group.first) + (page * kPage + block * kBlockKeys) % kAttentionChunk,
+      .count = ceil_div((positions.end - 1) % kPage + 1, kBlockKeys) - block};
   code_.scores[which(group)](&piece);
 }
 

@@ -28,7 +28,6 @@ using Xbyak::Ymm;
 using Xbyak::Zmm;
 
 constexpr int kGroup = math::kLanes;  // columns that fill all lanes
-constexpr int kLineBytes = 64;
 
 class HeadProgram final : public X64Code {
  public:

@@ -6,11 +6,6 @@
 #include "runtime/rounding.h"
 
 namespace bitnetc::x64 {
-namespace {
-
-constexpr int kLineBytes = 64;
-
-}  // namespace
 
 MatmulWork direct_work(const MatmulSpec& spec, const KernelPlan& plan, int64_t tokens,
                        double decode_operations_per_weight, int independent_sums) {

@@ -35,7 +35,7 @@
 #include "codegen/x64/x64_generators.h"
 
 namespace bitnetc {
-namespace x64 {
+namespace x64::matmul_i2s_vnni {
 namespace {
 
 using Xbyak::Xmm;
@@ -274,15 +274,15 @@ constexpr MatmulFamily family(std::string_view name, std::string_view suffix, Is
 }
 
 }  // namespace
-}  // namespace x64
+}  // namespace x64::matmul_i2s_vnni
 
 std::unique_ptr<Generator> make_x64_matmul_i2s_avxvnni() {
-  return x64::make_matmul_generator(
-      x64::family<x64::kAvxVnniTier>("x64_matmul_i2s_avxvnni", "avxvnni", Isa::kAvxVnni, 4));
+  return x64::make_matmul_generator(x64::matmul_i2s_vnni::family<x64::kAvxVnniTier>(
+      "x64_matmul_i2s_avxvnni", "avxvnni", Isa::kAvxVnni, 4));
 }
 
 std::unique_ptr<Generator> make_x64_matmul_i2s_avx512vnni() {
-  return x64::make_matmul_generator(x64::family<x64::kAvx512VnniTier>(
+  return x64::make_matmul_generator(x64::matmul_i2s_vnni::family<x64::kAvx512VnniTier>(
       "x64_matmul_i2s_avx512vnni", "avx512vnni", Isa::kAvx512Vnni, 5));
 }
 

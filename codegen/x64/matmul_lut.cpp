@@ -9,7 +9,6 @@
 namespace bitnetc::x64 {
 namespace {
 
-constexpr int kLineBytes = 64;
 constexpr int kAskAgainBytes = 2048;
 constexpr int kMaxLaneSum = 32767;
 constexpr int kMaxActivation = 128;  // in magnitude

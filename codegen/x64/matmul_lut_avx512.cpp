@@ -23,7 +23,7 @@
 #include "codegen/x64/x64_generators.h"
 
 namespace bitnetc {
-namespace x64 {
+namespace x64::matmul_lut_avx512 {
 namespace {
 
 using Xbyak::Ymm;
@@ -160,10 +160,10 @@ constexpr MatmulFamily kFamily{.name = "x64_lut_avx512",
                                .effective_plan = effective_lut_plan};
 
 }  // namespace
-}  // namespace x64
+}  // namespace x64::matmul_lut_avx512
 
 std::unique_ptr<Generator> make_x64_lut_avx512() {
-  return x64::make_matmul_generator(x64::kFamily);
+  return x64::make_matmul_generator(x64::matmul_lut_avx512::kFamily);
 }
 
 }  // namespace bitnetc

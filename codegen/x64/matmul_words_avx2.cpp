@@ -20,7 +20,7 @@
 #include "codegen/x64/x64_generators.h"
 
 namespace bitnetc {
-namespace x64 {
+namespace x64::matmul_words_avx2 {
 namespace {
 
 using Xbyak::Ymm;
@@ -139,10 +139,10 @@ constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avx2",
                                .work = work};
 
 }  // namespace
-}  // namespace x64
+}  // namespace x64::matmul_words_avx2
 
 std::unique_ptr<Generator> make_x64_matmul_words_avx2() {
-  return x64::make_matmul_generator(x64::kFamily);
+  return x64::make_matmul_generator(x64::matmul_words_avx2::kFamily);
 }
 
 }  // namespace bitnetc

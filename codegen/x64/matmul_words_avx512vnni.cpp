@@ -25,7 +25,7 @@
 #include "codegen/x64/x64_generators.h"
 
 namespace bitnetc {
-namespace x64 {
+namespace x64::matmul_words_avx512vnni {
 namespace {
 
 using Xbyak::Zmm;
@@ -45,7 +45,9 @@ class MatmulWordsAvx512Vnni final : public MatmulDirect {
       : MatmulDirect(kZmmFile, spec, plan, 1, 0), decoder_(make_group_decoder(spec.layout)) {}
 
  private:
-  int chains(const Pass& pass) const { return x64::chains(pass.tiles, spec_.m); }
+  int chains(const Pass& pass) const {
+    return matmul_words_avx512vnni::chains(pass.tiles, spec_.m);
+  }
   Zmm acc(const Pass& pass, int tile, int token, int chain) const {  // i32x16
     return Zmm(kFirstAccumulator + (tile * spec_.m + token) * chains(pass) + chain);
   }
@@ -177,10 +179,10 @@ constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avx512vnni",
                                .work = work};
 
 }  // namespace
-}  // namespace x64
+}  // namespace x64::matmul_words_avx512vnni
 
 std::unique_ptr<Generator> make_x64_matmul_words_avx512vnni() {
-  return x64::make_matmul_generator(x64::kFamily);
+  return x64::make_matmul_generator(x64::matmul_words_avx512vnni::kFamily);
 }
 
 }  // namespace bitnetc

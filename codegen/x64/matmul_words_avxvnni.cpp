@@ -16,7 +16,7 @@
 #include "codegen/x64/x64_generators.h"
 
 namespace bitnetc {
-namespace x64 {
+namespace x64::matmul_words_avxvnni {
 namespace {
 
 using Xbyak::Ymm;
@@ -109,10 +109,10 @@ constexpr MatmulFamily kFamily{.name = "x64_matmul_words_avxvnni",
                                .work = work};
 
 }  // namespace
-}  // namespace x64
+}  // namespace x64::matmul_words_avxvnni
 
 std::unique_ptr<Generator> make_x64_matmul_words_avxvnni() {
-  return x64::make_matmul_generator(x64::kFamily);
+  return x64::make_matmul_generator(x64::matmul_words_avxvnni::kFamily);
 }
 
 }  // namespace bitnetc

@@ -13,7 +13,7 @@
 #include "codegen/x64/x64_generators.h"
 
 namespace bitnetc {
-namespace x64 {
+namespace x64::tables_avx2 {
 namespace {
 
 using Xbyak::Ymm;
@@ -95,10 +95,10 @@ constexpr OperationFamily<TablesSpec> kFamily{.name = "x64_tables_avx2",
                                               .accepts = accepts};
 
 }  // namespace
-}  // namespace x64
+}  // namespace x64::tables_avx2
 
 std::unique_ptr<Generator> make_x64_tables_avx2() {
-  return x64::make_operation_generator(x64::kFamily);
+  return x64::make_operation_generator(x64::tables_avx2::kFamily);
 }
 
 }  // namespace bitnetc

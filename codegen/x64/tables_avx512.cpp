@@ -12,7 +12,7 @@
 #include "codegen/x64/x64_generators.h"
 
 namespace bitnetc {
-namespace x64 {
+namespace x64::tables_avx512 {
 namespace {
 
 using Xbyak::Zmm;
@@ -91,10 +91,10 @@ constexpr OperationFamily<TablesSpec> kFamily{.name = "x64_tables_avx512",
                                               .accepts = accepts};
 
 }  // namespace
-}  // namespace x64
+}  // namespace x64::tables_avx512
 
 std::unique_ptr<Generator> make_x64_tables_avx512() {
-  return x64::make_operation_generator(x64::kFamily);
+  return x64::make_operation_generator(x64::tables_avx512::kFamily);
 }
 
 }  // namespace bitnetc

@@ -22,6 +22,8 @@ struct VectorFile {
 inline constexpr VectorFile kYmmFile{.count = 16, .bytes = 32};
 inline constexpr VectorFile kZmmFile{.count = 32, .bytes = 64};
 
+inline constexpr int kLineBytes = 64;  // of a cache line
+
 class X64Code : protected Xbyak::CodeGenerator {
  public:
   ~X64Code() override = default;

@@ -10,17 +10,17 @@
 namespace bitnetc {
 namespace {
 
-constexpr int64_t kLanes = 16;  // compared at once
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr int64_t kComparedLanes = 16;  // compared at once
+constexpr float kFloatInfinity = std::numeric_limits<float>::infinity();
 
 // The index of the greatest value, the first of equals; 0 where there is none but NaN.
 int64_t greatest(const float* x, int64_t count) {
-  float most[kLanes];
-  std::fill_n(most, kLanes, -kInfinity);
+  float most[kComparedLanes];
+  std::fill_n(most, kComparedLanes, -kFloatInfinity);
   int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes)
-    for (int64_t j = 0; j < kLanes; ++j) most[j] = x[i + j] > most[j] ? x[i + j] : most[j];
-  float top = *std::max_element(most, most + kLanes);
+  for (; i + kComparedLanes <= count; i += kComparedLanes)
+    for (int64_t j = 0; j < kComparedLanes; ++j) most[j] = x[i + j] > most[j] ? x[i + j] : most[j];
+  float top = *std::max_element(most, most + kComparedLanes);
   for (; i < count; ++i) top = std::max(top, x[i]);
   const auto at = std::find(x, x + count, top) - x;
   return at < count ? at : 0;
@@ -31,8 +31,8 @@ int32_t candidates(const float* estimates, const float* errors, float norm, floa
                    int64_t begin, int64_t end, int32_t* ids) {
   const auto reaches = [&](int64_t id) { return estimates[id] + errors[id] * norm >= threshold; };
   int32_t count = 0;
-  for (int64_t first = begin; first < end; first += kLanes) {
-    const int64_t last = std::min(first + kLanes, end);
+  for (int64_t first = begin; first < end; first += kComparedLanes) {
+    const int64_t last = std::min(first + kComparedLanes, end);
     int any = 0;
     for (int64_t id = first; id < last; ++id) any |= reaches(id) ? 1 : 0;
     if (any == 0) continue;
@@ -150,7 +150,7 @@ void ScreenProbeStep::run(const Pass& pass, Range units, int /*worker*/) const {
     std::nth_element(best.begin(), best.begin() + wanted - 1, end,
                      [&](int32_t a, int32_t b) { return estimates[a] > estimates[b]; });
     const float* const logits = pass.at<float>(*this, operands().logits, i);
-    float least = kInfinity;
+    float least = kFloatInfinity;
     for (const int32_t id : best.first(static_cast<size_t>(wanted))) {
       compute(pass, i, id, id + 1);
       least = std::min(least, logits[id]);
@@ -159,8 +159,8 @@ void ScreenProbeStep::run(const Pass& pass, Range units, int /*worker*/) const {
     row.probed = wanted;
     row.threshold = least;
     if (need.kind == LogitsNeed::Kind::kWithin)
-      row.threshold =
-          std::nextafter(static_cast<float>(static_cast<double>(least) - need.margin), -kInfinity);
+      row.threshold = std::nextafter(static_cast<float>(static_cast<double>(least) - need.margin),
+                                     -kFloatInfinity);
   }
 }
 

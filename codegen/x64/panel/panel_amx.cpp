@@ -28,7 +28,7 @@
 #include "codegen/x64/x64_generators.h"
 
 namespace bitnetc {
-namespace x64 {
+namespace x64::panel_amx {
 namespace {
 
 using Xbyak::Reg64;
@@ -241,10 +241,10 @@ class PanelAmx final : public PanelMatmul {
 constexpr MatmulFamily kFamily = panel_family<PanelAmx>("x64_panel_amx", "panel_amx", Isa::kAmx);
 
 }  // namespace
-}  // namespace x64
+}  // namespace x64::panel_amx
 
 std::unique_ptr<Generator> make_x64_panel_amx() {
-  return x64::make_matmul_generator(x64::kFamily);
+  return x64::make_matmul_generator(x64::panel_amx::kFamily);
 }
 
 }  // namespace bitnetc

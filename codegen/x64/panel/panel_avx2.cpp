@@ -14,7 +14,7 @@
 #include "codegen/x64/x64_generators.h"
 
 namespace bitnetc {
-namespace x64 {
+namespace x64::panel_avx2 {
 namespace {
 
 using Xbyak::Xmm;
@@ -78,10 +78,10 @@ constexpr MatmulFamily kFamily =
     panel_family<PanelAvx2>("x64_panel_avx2", "panel_avx2", Isa::kAvx2);
 
 }  // namespace
-}  // namespace x64
+}  // namespace x64::panel_avx2
 
 std::unique_ptr<Generator> make_x64_panel_avx2() {
-  return x64::make_matmul_generator(x64::kFamily);
+  return x64::make_matmul_generator(x64::panel_avx2::kFamily);
 }
 
 }  // namespace bitnetc

@@ -22,7 +22,7 @@
 #include "codegen/x64/x64_generators.h"
 
 namespace bitnetc {
-namespace x64 {
+namespace x64::panel_vnni {
 namespace {
 
 constexpr int kAvxVnniTokens[] = {0, 2};  // two tiles take 3 tokens at most
@@ -67,14 +67,14 @@ constexpr MatmulFamily kAvx512VnniFamily = panel_family<PanelVnni<Avx512Vnni>>(
     "x64_panel_avx512vnni", "panel_avx512vnni", Isa::kAvx512Vnni, {LayoutId::kTl2, LayoutId::kB3});
 
 }  // namespace
-}  // namespace x64
+}  // namespace x64::panel_vnni
 
 std::unique_ptr<Generator> make_x64_panel_avxvnni() {
-  return x64::make_matmul_generator(x64::kAvxVnniFamily);
+  return x64::make_matmul_generator(x64::panel_vnni::kAvxVnniFamily);
 }
 
 std::unique_ptr<Generator> make_x64_panel_avx512vnni() {
-  return x64::make_matmul_generator(x64::kAvx512VnniFamily);
+  return x64::make_matmul_generator(x64::panel_vnni::kAvx512VnniFamily);
 }
 
 }  // namespace bitnetc

@@ -9,7 +9,7 @@
 namespace bitnetc::gguf {
 namespace {
 
-constexpr int64_t kBlock = 64;
+constexpr int64_t kBlockTrits = 64;
 
 int8_t digit(uint8_t byte, int index) {
   constexpr int kPowers[5] = {81, 27, 9, 3, 1};
@@ -25,7 +25,7 @@ void decode_iq2_bn(std::span<const uint8_t> bytes, int64_t n, int64_t k, int8_t*
   for (int64_t row = 0; row < n; ++row) {
     factors->push_back(load_f32(at));
     at += sizeof(float);
-    for (int64_t first = 0; first < k; first += kBlock, at += 16)
+    for (int64_t first = 0; first < k; first += kBlockTrits, at += 16)
       for (int64_t j = 0; j < 16; ++j)
         for (int part = 0; part < 4; ++part)
           trits[row * k + first + 16 * part + j] =
@@ -39,7 +39,7 @@ void decode_iq1_bn(std::span<const uint8_t> bytes, int64_t n, int64_t k, int8_t*
   for (int64_t row = 0; row < n; ++row) {
     factors->push_back(load_f16(at));
     at += sizeof(uint16_t);
-    for (int64_t first = 0; first < k; first += kBlock, at += 13)
+    for (int64_t first = 0; first < k; first += kBlockTrits, at += 13)
       for (int group = 0; group < 4; ++group) {
         int8_t* out = trits + row * k + first + 16 * group;
         for (int byte = 0; byte < 3; ++byte)

@@ -11,7 +11,7 @@
 namespace bitnetc::gguf {
 namespace {
 
-constexpr int64_t kBlock = 256;
+constexpr int64_t kSuperBlock = 256;
 
 struct FactorAndMinimum {
   int factor, minimum;
@@ -28,7 +28,7 @@ FactorAndMinimum unpack_pair(const uint8_t* s, int j) {
 
 void widen_q4_k(const uint8_t* bytes, int64_t count, float* values) {
   constexpr int64_t kBlockBytes = 144;
-  for (int64_t first = 0; first < count; first += kBlock, bytes += kBlockBytes) {
+  for (int64_t first = 0; first < count; first += kSuperBlock, bytes += kBlockBytes) {
     // In double both products and their difference are exact: fp16 times 6 and 4 bits spans less
     // than 53 bits.
     const double d = load_f16(bytes), dmin = load_f16(bytes + 2);
@@ -45,7 +45,7 @@ void widen_q4_k(const uint8_t* bytes, int64_t count, float* values) {
 
 void widen_q6_k(const uint8_t* bytes, int64_t count, float* values) {
   constexpr int64_t kBlockBytes = 210;
-  for (int64_t first = 0; first < count; first += kBlock, bytes += kBlockBytes) {
+  for (int64_t first = 0; first < count; first += kSuperBlock, bytes += kBlockBytes) {
     const uint8_t* factors = bytes + 192;
     const float d = load_f16(bytes + 208);
     // 11, 7 and 6 significant bits: the product is exact in fp32.
@@ -69,7 +69,7 @@ void widen_q6_k(const uint8_t* bytes, int64_t count, float* values) {
 void encode_q6_k(std::span<const float> values, uint8_t* out) {
   constexpr size_t kParts = 16, kPart = 16;
   constexpr int64_t kBlockBytes = 210;
-  for (size_t first = 0; first < values.size(); first += kBlock, out += kBlockBytes) {
+  for (size_t first = 0; first < values.size(); first += kSuperBlock, out += kBlockBytes) {
     std::memset(out, 0, kBlockBytes);
     // The value of largest magnitude, with its sign: mapped to -32, the end of the codes.
     float factors[kParts], largest = 0;

@@ -8,9 +8,9 @@
 namespace bitnetc::gguf {
 namespace {
 
-// The least scale that absmean quantisation makes (docs/numerics.md): of a matrix of zeros any
-// positive scale is true.
-constexpr float kScaleFloor = 1e-5f;
+// Of a matrix of zeros any positive scale is true: the least that absmean quantisation makes
+// (docs/numerics.md).
+constexpr float kScaleOfZeros = 1e-5f;
 
 std::string place(int64_t index, int64_t columns) {
   return fmt::format("row {}, column {}", index / columns, index % columns);
@@ -89,7 +89,7 @@ Result<TernaryMatrix> ternary_from_floats(const TypedTensor& stored, std::option
   };
   BITNETC_RETURN_IF_ERROR(for_each_run(stored, take));
   const float multiplier = factor.value_or(1.0f);
-  if (magnitude == 0) magnitude = factor ? 1.0f : kScaleFloor;
+  if (magnitude == 0) magnitude = factor ? 1.0f : kScaleOfZeros;
   const float scale = magnitude * multiplier;
   if (!(std::isfinite(scale) && scale > 0))
     return error(stored,
@@ -158,7 +158,7 @@ class FactorReader {
         found = factors_[i];
       }
     }
-    return found ? found : unused.value_or(kScaleFloor);
+    return found ? found : unused.value_or(kScaleOfZeros);
   }
 
   const TypedTensor& stored_;
