@@ -220,7 +220,9 @@ std::vector<KernelSpec> one_of_each_operation() {
                                    GluSpec{.n = 640},
                                    EmbedSpec{.k = 640},
                                    HeadSpec{.n = 1000, .k = 640},
-                                   ScreenSpec{.n = 1000, .k = 640}};
+                                   ScreenSpec{.n = 1000, .k = 640},
+                                   SparseUpSpec{.n = 640, .k = 640},
+                                   SparseDownSpec{.n = 640, .k = 640}};
   for (const LayoutId layout : kLayouts) {
     for (const int m : {1, 4, 8, kAnyM})
       for (const Epilogue epilogue : kEpilogues)
