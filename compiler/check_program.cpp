@@ -75,9 +75,7 @@ class ProgramChecker {
   // Whether the steps for one row take the places of those for several.
   enum PassKind { kWhole, kSkipping };
   static constexpr PassKind kPassKinds[] = {kWhole, kSkipping};
-  bool runs_in(PassKind pass) const {
-    return step_->rows != (pass == kSkipping ? StepRows::kSeveral : StepRows::kOne);
-  }
+  bool runs_in(PassKind pass) const { return runs_in_pass(step_->rows, pass == kSkipping); }
 
   template <typename... Args>
   Status corrupt(fmt::format_string<Args...> format, Args&&... args) const {

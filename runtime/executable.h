@@ -99,8 +99,7 @@ struct Executable {
   // Bytes of weights, scales and tables that one generated token reads, where the head was read as
   // `screened` says and neurons were skipped or not.
   double bytes_per_token(const ScreenStats& screened, bool skipping) const;
-  // The share of the neurons that the passes so far have read by steps of `operation`, 0..1; empty:
-  // there are no such steps.
+  // The share of the neurons that steps of `operation` have read so far, 0..1; empty: none has run.
   std::optional<double> neurons_read(std::string_view operation) const;
 };
 

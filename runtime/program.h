@@ -52,6 +52,10 @@ struct StepPart {
 // The passes that a step runs in. Where neurons can be skipped, a pass of one row takes other steps
 // than a pass of several (docs/sparse-ffn.md).
 enum class StepRows { kAny, kOne, kSeveral };
+// Whether a pass has such steps: one that skips neurons, or any other.
+constexpr bool runs_in_pass(StepRows rows, bool skips_neurons) {
+  return rows != (skips_neurons ? StepRows::kSeveral : StepRows::kOne);
+}
 
 struct Step {
   std::string name;    // "layers.0.qkv_proj"

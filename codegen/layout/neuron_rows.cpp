@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "codegen/layout/i2_s.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {
@@ -72,10 +73,7 @@ int8_t neuron_weight(NeuronOrder order, const uint8_t* row, int64_t column) {
 }
 
 Status check_neuron_rows(std::span<const uint8_t> packed) {
-  uint8_t invalid = 0;
-  for (const uint8_t byte : packed)
-    invalid = static_cast<uint8_t>(invalid | (byte & byte >> 1 & kZeroNeuronWeights));
-  if (invalid == 0) return {};
+  if (i2s::all_valid(packed)) return {};
   const auto at = std::ranges::find_if(
       packed, [](uint8_t byte) { return (byte & byte >> 1 & kZeroNeuronWeights) != 0; });
   return make_error(StatusCode::kDataCorrupt, "byte {} holds a code of 3, expected 0..2",

@@ -29,6 +29,7 @@ constexpr int kUpPlanes = I2sPlanes::kCount;
 constexpr int kUpPlaneColumns = 64;
 // The rows of the tile that comes this many tiles later are prefetched.
 constexpr int kUpTilesAhead = 1;
+constexpr uint8_t kLessQuiet = 17;  // vcmpps: a < b, false for NaNs, no exception
 
 class SparseUpProgram final : public X64Code {
  public:
@@ -46,6 +47,7 @@ class SparseUpProgram final : public X64Code {
   void dot_block(int block, int planes);
   void fold();
   void store_tile();
+  Xbyak::Address argument(size_t offset) const { return ptr[args_ + static_cast<int>(offset)]; }
 
   static Zmm sum(int plane) { return Zmm(plane); }
   static Zmm masked(int plane) { return Zmm(kUpPlanes + plane); }
@@ -71,10 +73,6 @@ class SparseUpProgram final : public X64Code {
   const Reg64 iterations_ = Xbyak::util::r15;
 };
 
-int up_argument(size_t offset) {
-  return static_cast<int>(offset);
-}
-
 void SparseUpProgram::generate() {
   prologue(kTileRows * static_cast<int>(sizeof(int32_t)));
   load_arguments();
@@ -83,7 +81,7 @@ void SparseUpProgram::generate() {
   test(tiles_left_, tiles_left_);
   jz(done, T_NEAR);
   vmovups(value_, ptr[gate_]);
-  vcmpps(active_, value_, zero_, 14);  // greater, quiet: not for a NaN
+  vcmpps(active_, zero_, value_, kLessQuiet);
   kmovw(rows_left_.cvt32(), active_);
   popcnt(rax, rows_left_);
   add(neurons_read_, rax);
@@ -109,7 +107,7 @@ void SparseUpProgram::generate() {
   jmp(next_tile, T_NEAR);
   L(done);
   Xbyak::Label no_count;
-  mov(rax, ptr[args_ + up_argument(offsetof(SparseUpArgs, neurons_read))]);
+  mov(rax, argument(offsetof(SparseUpArgs, neurons_read)));
   test(rax, rax);
   jz(no_count);
   mov(ptr[rax], neurons_read_.cvt32());
@@ -118,7 +116,6 @@ void SparseUpProgram::generate() {
 }
 
 void SparseUpProgram::load_arguments() {
-  const auto argument = [&](size_t offset) { return ptr[args_ + up_argument(offset)]; };
   mov(rax, argument(offsetof(SparseUpArgs, tile_begin)));
   mov(tiles_left_, argument(offsetof(SparseUpArgs, tile_end)));
   sub(tiles_left_, rax);
@@ -147,7 +144,7 @@ void SparseUpProgram::prefetch_rows() {
   Xbyak::Label next, none;
   cmp(tiles_left_, kUpTilesAhead);
   jle(none, T_NEAR);
-  vcmpps(later_, zero_, ptr[gate_ + kUpTilesAhead * kTileRows * 4], 1);  // 0 < gate
+  vcmpps(later_, zero_, ptr[gate_ + kUpTilesAhead * kTileRows * 4], kLessQuiet);
   kmovw(r13d, later_);
   test(r13, r13);
   jz(none, T_NEAR);

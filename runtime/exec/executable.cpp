@@ -29,9 +29,8 @@ double head_bytes(const ScreenOperands& head, const ScreenStats& screened) {
 
 double Executable::bytes_per_token(const ScreenStats& screened, bool skipping) const {
   double total = screen ? head_bytes(*screen, screened) : 0;
-  const StepRows left_out = skips_neurons && skipping ? StepRows::kSeveral : StepRows::kOne;
   for (const auto& step : steps) {
-    if (step->rows() == left_out) continue;
+    if (!runs_in_pass(step->rows(), skips_neurons && skipping)) continue;
     const bool is_screened = step->operation() == "screen" || step->operation() == "head";
     if (!screen || !is_screened) total += static_cast<double>(step->weight_bytes());
   }
@@ -43,7 +42,9 @@ std::optional<double> Executable::neurons_read(std::string_view operation) const
   int count = 0;
   for (const auto& step : steps) {
     if (step->operation() != operation) continue;
-    sum += static_cast<const SparseStep&>(*step).share_read();
+    const auto share = static_cast<const SparseStep&>(*step).share_read();
+    if (!share) continue;
+    sum += *share;
     ++count;
   }
   return count > 0 ? std::optional(sum / count) : std::nullopt;

@@ -52,9 +52,7 @@ class Pass {
 
   int64_t enough_units() const { return kUnitsPerWorker * workers; }
   // Whether a step is one of this pass.
-  bool includes(const LinkedStep& step) const {
-    return step.rows() != (skips_neurons ? StepRows::kSeveral : StepRows::kOne);
-  }
+  bool includes(const LinkedStep& step) const { return runs_in_pass(step.rows(), skips_neurons); }
   // Rows that a step runs for.
   int64_t rows_of(const LinkedStep& step) const {
     return static_cast<int64_t>(step.scored() ? scored.size() : rows.size());

@@ -16,7 +16,8 @@ int64_t SparseStep::weight_bytes() const {
   return read + scale_bytes(neurons_.tiles);
 }
 
-double SparseStep::share_read() const {
+std::optional<double> SparseStep::share_read() const {
+  if (passes_.load(std::memory_order_relaxed) == 0) return std::nullopt;
   return static_cast<double>(weight_bytes() - scale_bytes(neurons_.tiles)) /
          static_cast<double>(neurons_.count * neurons_.row_bytes);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 
 #include "runtime/steps/norm_steps.h"
 
@@ -20,8 +21,8 @@ class SparseStep : public LinkedStep {
 
   const Kernel& kernel(int64_t /*rows*/ = 1) const override { return kernel_; }
   int64_t weight_bytes() const override;
-  // The share of the neurons that the passes so far have read: 0..1.
-  double share_read() const;
+  // The share of the neurons that the passes so far have read, 0..1; empty: there was none.
+  std::optional<double> share_read() const;
   int64_t units(const Pass& /*pass*/) const override { return units_; }
 
  protected:
