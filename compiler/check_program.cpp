@@ -265,7 +265,7 @@ class ProgramChecker {
                   s.head_dim != config_.head_dim)
                 return corrupt("kernel {}, but the config has {} query heads, {} kv heads of {}",
                                step_->kernel, config_.q_heads, config_.kv_heads, config_.head_dim);
-              return {};
+              return check_kv_type(s.kv_type);
             },
             [&](const AttentionSpec& s) { return check_attention(s); },
             [&](const EmbedSpec& s) -> Status {
@@ -297,7 +297,14 @@ class ProgramChecker {
     if (spec.scale != config_.attention_scale())
       return corrupt("kernel {}, but the config's attention scale is {}", step_->kernel,
                      config_.attention_scale());
-    return {};
+    return check_kv_type(spec.kv_type);
+  }
+
+  // The type is chosen when a model is linked.
+  Status check_kv_type(KvType type) const {
+    if (type == KvType::kF16) return {};
+    return corrupt("kernel {}: expected one whose name does not end with {}", step_->kernel,
+                   kv_type_name(type));
   }
 
   // ---- which steps there are, in which order

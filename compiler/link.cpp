@@ -149,11 +149,14 @@ class Linker {
                               .absmax = slice(step, "absmax"),
                               .out = quantized(step, "q", "scale", "sum")});
   }
-  Status link(const Step& step, const RopeAppendSpec& spec) {
+  // A file says nothing of the type of keys and values.
+  Status link(const Step& step, RopeAppendSpec spec) {
+    spec.kv_type = options_.kv_type;
     return add<RopeAppendStep>(
         step, spec, {.qkv = slice(step, "qkv"), .layer = step.layer, .rope = rope_index(step)});
   }
-  Status link(const Step& step, const AttentionSpec& spec) {
+  Status link(const Step& step, AttentionSpec spec) {
+    spec.kv_type = options_.kv_type;
     const BoundSlice scores = slice(step, "scores");
     BufferInfo& buffer = executable_.buffers[static_cast<size_t>(scores.buffer)];
     const AttentionScratch scratch{.head_dim = spec.head_dim, .heads = spec.q_per_kv};
@@ -472,7 +475,8 @@ Result<std::shared_ptr<const Executable>> link(std::shared_ptr<const CompiledMod
   executable->buffers = description.program.buffers;
   executable->kv = {.layers = description.config.layers,
                     .kv_heads = description.config.kv_heads,
-                    .head_dim = description.config.head_dim};
+                    .head_dim = description.config.head_dim,
+                    .type = options.kv_type};
   Linker linker(*model, builder, options, *report, *executable);
   BITNETC_RETURN_IF_ERROR(linker.find_skipping(description.program));
   for (const Step& step : description.program.steps)

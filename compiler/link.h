@@ -9,6 +9,7 @@
 #include "codegen/kernel_builder.h"
 #include "compiler/plan_source.h"
 #include "runtime/executable.h"
+#include "runtime/kv_type.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
@@ -48,6 +49,7 @@ struct LinkOptions {
   Target target;
   const PlanSource* plans = nullptr;  // asked when the artifact was planned for another tier
   bool choose_layouts = false;        // matrices in the layouts that `plans` want, not as stored
+  KvType kv_type = KvType::kF16;
 };
 
 // A matrix is repacked in memory where another layout is wanted, and into i2_s where its layout

@@ -25,7 +25,7 @@ constexpr std::string_view element_type_name(ElementType type) {
   return "?";
 }
 
-constexpr int64_t element_bytes(ElementType type) {
+[[gnu::always_inline]] constexpr int64_t element_bytes(ElementType type) {
   switch (type) {
     case ElementType::kU8:
     case ElementType::kI8: return 1;

@@ -157,8 +157,8 @@ struct HeadNormArgs {
 //   qkv        f32[q_heads*d + kv_heads*d + kv_heads*d], each part starting at a multiple of
 //              kTileRows
 //   cos, sin   f32[d/2], of the token's position in its sequence
-//   k_cache, v_cache   the layer's keys and values in the page, from its first kv head on
-//                      (runtime/kv_cache.h)
+//   k_cache, v_cache   the layer's keys and values in the page, from its first kv head on, of the
+//                      spec's KvType (runtime/kv_cache.h)
 //   position   within the page
 struct RopeAppendArgs {
   float* qkv;
@@ -167,7 +167,7 @@ struct RopeAppendArgs {
   uint16_t* k_cache;
   uint16_t* v_cache;
   int64_t position;
-  int64_t head_stride;  // elements between kv heads, KvLayout::head_elements()
+  int64_t head_stride;  // words between kv heads, KvLayout::head_words()
 };
 
 // `rows` tokens of one sequence, at positions from `position` on, and the query heads of one kv
@@ -177,8 +177,8 @@ struct RopeAppendArgs {
 // in any order.
 //   q, out     f32 [rows][stride], head h of a row at h * d
 //   pages      of the sequence, by position / KvLayout::kPagePositions
-//   k_offset, v_offset   elements from the start of a page to the keys and values of the layer and
-//                        kv head
+//   k_offset, v_offset   words from the start of a page to the keys and values of the layer and kv
+//                        head
 //   scores     scratch: what a part leaves for the next (runtime/attention_scratch.h)
 struct AttentionArgs {
   enum Part : int64_t {

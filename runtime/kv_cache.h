@@ -1,13 +1,15 @@
-// Where the keys and values of past positions live: pages of 64 positions, each holding the fp16
-// keys and values of every layer. A Sequence lists the pages of its positions; sequences may share
-// pages.
+// Where the keys and values of past positions live: pages of 64 positions, each holding the keys and
+// values of every layer. A Sequence lists the pages of its positions; sequences may share pages.
 //
 // Keys are stored in blocks of 16 positions with the head dimension outermost inside a block, so
 // that one SIMD load holds the same dimension of 16 keys and scores need no horizontal sum. Values
 // are plain rows.
 //
-//   page   u16 (fp16) [layer] { k, v }
-//          k [kv_head][position / 16][d][position % 16],  v [kv_head][position][d]
+//   page    words of 16 bits [layer] { k, v }
+//   k       [kv_head] { cells [position / 16][d][position % 16], scales }
+//   v       [kv_head] { cells [position][d], scales }
+//   cells   f16, f32 or i8: KvType
+//   scales  f32 [position]   of i8 alone
 //
 // A page is a multiple of a key block and divides a softmax chunk (256 positions), so where pages
 // begin and end changes no bit (docs/numerics.md).
@@ -19,11 +21,14 @@
 #include <vector>
 
 #include "runtime/buffer.h"
+#include "runtime/kv_type.h"
 #include "runtime/rounding.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
 
+// Offsets and extents in words of 16 bits; indices in cells. Functions that kernels call are always
+// inlined, as those of runtime/rounding.h.
 struct KvLayout {
   static constexpr int64_t kKeyBlock = 16;
   static constexpr int64_t kPagePositions = 64;
@@ -31,26 +36,46 @@ struct KvLayout {
   int64_t layers = 1;
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
+  KvType type = KvType::kF16;
 
   // That hold so many positions.
   static int64_t pages_for(int64_t positions) { return ceil_div(positions, kPagePositions); }
 
-  int64_t head_elements() const { return kPagePositions * head_dim; }  // keys or values of one head
-  int64_t page_elements() const { return layers * 2 * kv_heads * head_elements(); }
+  [[gnu::always_inline]] int64_t cell_bytes() const { return element_bytes(kv_cell_type(type)); }
+  [[gnu::always_inline]] int64_t scale_bytes() const {  // of a key or value
+    return type == KvType::kI8 ? int64_t{sizeof(float)} : 0;
+  }
+  // From the start of one head's keys or values to their scales.
+  [[gnu::always_inline]] int64_t scales_offset() const {
+    return kPagePositions * head_dim * cell_bytes() / kWordBytes;
+  }
+  // Keys or values of one head in a page.
+  [[gnu::always_inline]] int64_t head_words() const {
+    return scales_offset() + kPagePositions * scale_bytes() / kWordBytes;
+  }
+  int64_t page_words() const { return layers * 2 * kv_heads * head_words(); }
+  int64_t page_bytes() const { return page_words() * kWordBytes; }
+  // Keys and values of a position in all layers.
+  int64_t position_bytes() const { return page_bytes() / kPagePositions; }
   // From the start of a page to the keys or values of one layer and kv head.
   int64_t k_offset(int64_t layer, int64_t head) const {
-    return (layer * 2 * kv_heads + head) * head_elements();
+    return (layer * 2 * kv_heads + head) * head_words();
   }
   int64_t v_offset(int64_t layer, int64_t head) const {
-    return k_offset(layer, head) + kv_heads * head_elements();
+    return k_offset(layer, head) + kv_heads * head_words();
   }
   // Inside one head's keys or values; `position` counts from the start of the page.
-  int64_t k_index(int64_t position, int64_t d) const {
+  [[gnu::always_inline]] int64_t k_index(int64_t position, int64_t d) const {
     return (position / kKeyBlock * head_dim + d) * kKeyBlock + position % kKeyBlock;
   }
-  int64_t v_index(int64_t position, int64_t d) const { return position * head_dim + d; }
+  [[gnu::always_inline]] int64_t v_index(int64_t position, int64_t d) const {
+    return position * head_dim + d;
+  }
 
   bool operator==(const KvLayout&) const = default;
+
+ private:
+  static constexpr int64_t kWordBytes = sizeof(uint16_t);
 };
 
 // The memory of one page; goes back to its pool with the last owner.

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "runtime/compiled_model.h"
+#include "runtime/kv_type.h"
 #include "runtime/memory_allowance.h"
 #include "runtime/status.h"
 
@@ -23,7 +24,7 @@ struct MemoryNeed {
 };
 
 // Of one sequence of `positions` positions, with `threads` threads.
-MemoryNeed memory_need(const CompiledModel& model, int64_t positions, int threads);
+MemoryNeed memory_need(const CompiledModel& model, KvType kv_type, int64_t positions, int threads);
 
 // `path`: the model's, for the message. `mapped`: its file, where it is mapped already; what of it
 // is in memory for good need not be found again. Nothing is known where `allowance` is nothing.

@@ -29,10 +29,11 @@ class Sequence {
   // checked: index < pages().
   KvPage page(int64_t index) const;
   // Takes `page` for the one that is there, whose positions hold the same tokens: then they hold
-  // the same bits. Checked: index < pages().
+  // the same bits. Checked: index < pages(), a page of the same layout.
   void replace_page(int64_t index, KvPage page);
   // Appends `count` positions, the first of `page`, which others computed behind the same tokens.
-  // Checked: length() is a multiple of a page and nothing is reserved, 1 <= count <= 64.
+  // Checked: length() is a multiple of a page and nothing is reserved, 1 <= count <= 64, a page of
+  // the same layout.
   void adopt(KvPage page, int64_t count);
 
   // For executors. Makes the positions [length(), length() + count) writable: takes missing pages
@@ -46,6 +47,8 @@ class Sequence {
   const KvPool* pool() const { return pool_.get(); }
 
  private:
+  void check_size(const Buffer<uint16_t>& page) const;
+
   std::shared_ptr<KvPool> pool_;
   std::vector<KvPage> pages_;
   std::vector<uint16_t*> table_;  // pages_[i]->data()

@@ -1,13 +1,17 @@
 #include "codegen/operations/attention.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "codegen/operations/spec_name.h"
 #include "runtime/attention_scratch.h"
-#include "runtime/kv_cache.h"
 #include "runtime/random.h"
 
 namespace bitnetc {
+
+KvLayout AttentionSpec::layout() const {
+  return {.kv_heads = 1, .head_dim = head_dim, .type = kv_type};
+}
 
 using Attention = Operation<AttentionSpec>;
 
@@ -27,8 +31,8 @@ std::vector<Operand> Attention::operands(const AttentionSpec& spec) {
           // Keys and values of the kv head.
           {.name = "pages",
            .role = Role::kCache,
-           .type = ElementType::kF16,
-           .per_position = 2 * spec.head_dim,
+           .type = kv_cell_type(spec.kv_type),
+           .per_position = spec.layout().position_bytes() / spec.layout().cell_bytes(),
            .args_offset = offsetof(AttentionArgs, pages)},
           {.name = "scores",
            .role = Role::kScratch,
@@ -46,8 +50,8 @@ Status Attention::validate(const AttentionSpec& spec) {
 
 std::string Attention::name(const AttentionSpec& spec) {
   const std::string window = spec.window == 0 ? "all" : fmt::to_string(spec.window);
-  return fmt::format("attention_f32_d{}_g{}_w{}_scale{}", spec.head_dim, spec.q_per_kv, window,
-                     spec.scale);
+  return fmt::format("attention_f32_d{}_g{}_w{}_scale{}{}", spec.head_dim, spec.q_per_kv, window,
+                     spec.scale, kv_type_suffix(spec.kv_type));
 }
 
 AttentionSpec Attention::parse(NameReader& reader) {
@@ -57,6 +61,7 @@ AttentionSpec Attention::parse(NameReader& reader) {
   spec.q_per_kv = reader.number<int64_t>("g");
   spec.window = reader.number_or<int64_t>("w", "all", 0);
   spec.scale = reader.number<float>("scale");
+  spec.kv_type = reader.kv_type();
   return spec;
 }
 
@@ -78,6 +83,15 @@ std::vector<AttentionSpec> Attention::samples() {
   for (const int64_t window : {1, 3, 16, 100, 300, 512})
     specs.push_back({.head_dim = 32, .q_per_kv = 2, .window = window, .scale = kScale});
   specs.push_back({.head_dim = 48, .q_per_kv = 8, .window = 70, .scale = kScale});
+  for (const KvType type : {KvType::kF32, KvType::kI8}) {
+    for (const int64_t head_dim : {1, 7, 8, 16, 33, 64, 80, 100, 128, 256})
+      specs.push_back({.head_dim = head_dim, .scale = kScale, .kv_type = type});
+    for (const int64_t q_per_kv : {2, 3, 4, 5, 8, 13})
+      specs.push_back({.head_dim = 64, .q_per_kv = q_per_kv, .scale = kScale, .kv_type = type});
+    for (const int64_t window : {1, 16, 100, 300})
+      specs.push_back(
+          {.head_dim = 32, .q_per_kv = 2, .window = window, .scale = kScale, .kv_type = type});
+  }
   return specs;
 }
 
@@ -100,11 +114,29 @@ std::vector<proof::CallCase> Attention::cases(const AttentionSpec&) {
   return cases;
 }
 
-void Attention::prepare(const AttentionSpec& spec, const proof::CallCase& call_case, Random&,
+namespace {
+
+// Random bits are no scales: positive ones of very different sizes, of keys and of values.
+void fill_scales(const KvLayout& layout, Random& random, std::span<uint16_t> words) {
+  const int64_t offsets[] = {layout.k_offset(0, 0), layout.v_offset(0, 0)};
+  for (int64_t page = 0; page < std::ssize(words); page += layout.page_words()) {
+    for (const int64_t offset : offsets) {
+      auto* const scales = reinterpret_cast<float*>(
+          &words[static_cast<size_t>(page + offset + layout.scales_offset())]);
+      for (int64_t p = 0; p < KvLayout::kPagePositions; ++p)
+        scales[p] = std::ldexp(random.uniform(1, 2), -static_cast<int>(random.next() % 16));
+    }
+  }
+}
+
+}  // namespace
+
+void Attention::prepare(const AttentionSpec& spec, const proof::CallCase& call_case, Random& random,
                         proof::OperandBuffers& buffers, Args& args) {
-  const KvLayout layout{.kv_heads = 1, .head_dim = spec.head_dim};
-  args.pages = reinterpret_cast<const uint16_t* const*>(
-      buffers.pages("pages", layout.page_elements() * element_bytes(ElementType::kF16)));
+  const KvLayout layout = spec.layout();
+  if (layout.scale_bytes() > 0) fill_scales(layout, random, buffers.get<uint16_t>("pages"));
+  args.pages =
+      reinterpret_cast<const uint16_t* const*>(buffers.pages("pages", layout.page_bytes()));
   args.k_offset = layout.k_offset(0, 0);
   args.v_offset = layout.v_offset(0, 0);
   args.position = call_case.first;

@@ -10,6 +10,7 @@
 
 #include "codegen/operations/call_case.h"
 #include "codegen/operations/operation.h"
+#include "runtime/kv_cache.h"
 
 namespace bitnetc {
 
@@ -18,6 +19,8 @@ struct AttentionSpec {
   int64_t q_per_kv = 1;  // query heads that share a kv head
   int64_t window = 0;    // positions a token sees, its own included; 0: all
   float scale = 0;
+  KvType kv_type = KvType::kF16;
+  KvLayout layout() const;  // of one kv head and layer
   auto operator<=>(const AttentionSpec&) const = default;
 };
 

@@ -1,11 +1,14 @@
 #include "codegen/operations/rope_append.h"
 
 #include "codegen/operations/spec_name.h"
-#include "runtime/kv_cache.h"
 #include "runtime/random.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {
+
+KvLayout RopeAppendSpec::layout() const {
+  return {.kv_heads = kv_heads, .head_dim = head_dim, .type = kv_type};
+}
 
 int64_t RopeAppendSpec::k_offset() const {
   return round_up(q_heads * head_dim, kTileRows);
@@ -22,6 +25,9 @@ int64_t RopeAppendSpec::qkv_columns() const {
 using RopeAppend = Operation<RopeAppendSpec>;
 
 std::vector<Operand> RopeAppend::operands(const RopeAppendSpec& spec) {
+  const KvLayout layout = spec.layout();
+  // Of keys, and of values.
+  const int64_t cells_per_position = layout.position_bytes() / 2 / layout.cell_bytes();
   return {{.name = "qkv",
            .role = Role::kInOut,
            .type = ElementType::kF32,
@@ -39,13 +45,13 @@ std::vector<Operand> RopeAppend::operands(const RopeAppendSpec& spec) {
            .args_offset = offsetof(RopeAppendArgs, sin)},
           {.name = "k_cache",
            .role = Role::kCache,
-           .type = ElementType::kF16,
-           .per_position = spec.kv_heads * spec.head_dim,
+           .type = kv_cell_type(spec.kv_type),
+           .per_position = cells_per_position,
            .args_offset = offsetof(RopeAppendArgs, k_cache)},
           {.name = "v_cache",
            .role = Role::kCache,
-           .type = ElementType::kF16,
-           .per_position = spec.kv_heads * spec.head_dim,
+           .type = kv_cell_type(spec.kv_type),
+           .per_position = cells_per_position,
            .args_offset = offsetof(RopeAppendArgs, v_cache)}};
 }
 
@@ -61,7 +67,8 @@ Status RopeAppend::validate(const RopeAppendSpec& spec) {
 }
 
 std::string RopeAppend::name(const RopeAppendSpec& spec) {
-  return fmt::format("ropeappend_f32_q{}_kv{}_d{}", spec.q_heads, spec.kv_heads, spec.head_dim);
+  return fmt::format("ropeappend_f32_q{}_kv{}_d{}{}", spec.q_heads, spec.kv_heads, spec.head_dim,
+                     kv_type_suffix(spec.kv_type));
 }
 
 RopeAppendSpec RopeAppend::parse(NameReader& reader) {
@@ -70,6 +77,7 @@ RopeAppendSpec RopeAppend::parse(NameReader& reader) {
   spec.q_heads = reader.number<int64_t>("q");
   spec.kv_heads = reader.number<int64_t>("kv");
   spec.head_dim = reader.number<int64_t>("d");
+  spec.kv_type = reader.kv_type();
   return spec;
 }
 
@@ -85,6 +93,9 @@ std::vector<RopeAppendSpec> RopeAppend::samples() {
   for (const int64_t head_dim : {2, 4, 6, 14, 16, 18, 32, 50, 64, 80, 100, 128, 256})
     specs.push_back({.q_heads = 3, .kv_heads = 2, .head_dim = head_dim});
   specs.push_back({.q_heads = 20, .kv_heads = 5, .head_dim = 128});
+  for (const KvType type : {KvType::kF32, KvType::kI8})
+    for (const int64_t head_dim : {2, 6, 14, 16, 50, 64, 100, 128})
+      specs.push_back({.q_heads = 3, .kv_heads = 2, .head_dim = head_dim, .kv_type = type});
   return specs;
 }
 
@@ -97,9 +108,12 @@ std::vector<proof::CallCase> RopeAppend::cases(const RopeAppendSpec&) {
                      .positions = KvLayout::kPagePositions,
                      .magnitude = 4});
   }
-  // Past the largest fp16.
-  cases.push_back(
-      {.name = "huge values", .positions = KvLayout::kPagePositions, .magnitude = 1e6f});
+  // Past the largest fp16, near the largest fp32, and less than the least measure of a row.
+  for (const float magnitude : {1e6f, 1e37f, 1e-6f, 0.0f})
+    cases.push_back({.name = fmt::format("values up to {}", magnitude),
+                     .first = KvLayout::kKeyBlock,
+                     .positions = KvLayout::kPagePositions,
+                     .magnitude = magnitude});
   return cases;
 }
 
@@ -108,7 +122,7 @@ void RopeAppend::prepare(const RopeAppendSpec& spec, const proof::CallCase& call
   for (const char* name : {"cos", "sin"})
     for (float& value : buffers.get<float>(name)) value = random.uniform(-1, 1);
   args.position = call_case.first;
-  args.head_stride = KvLayout{.head_dim = spec.head_dim}.head_elements();
+  args.head_stride = spec.layout().head_words();
 }
 
 }  // namespace bitnetc

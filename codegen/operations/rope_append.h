@@ -1,4 +1,4 @@
-// Rotate-half RoPE on q and k in place, then fp16 append of k and v to the cache.
+// Rotate-half RoPE on q and k in place, then k and v are appended to the cache.
 // Page: docs/operations/rope_append.md
 #pragma once
 
@@ -10,11 +10,14 @@
 
 #include "codegen/operations/call_case.h"
 #include "codegen/operations/operation.h"
+#include "runtime/kv_cache.h"
 
 namespace bitnetc {
 
 struct RopeAppendSpec {
   int64_t q_heads = 0, kv_heads = 0, head_dim = 0;
+  KvType kv_type = KvType::kF16;
+  KvLayout layout() const;  // of one layer
   // Column where the k and v parts of the fused qkv row start: parts begin at whole tiles.
   int64_t k_offset() const;
   int64_t v_offset() const;

@@ -36,6 +36,19 @@ LayoutId NameReader::layout() {
   return layout.value_or(LayoutId::kI2S);
 }
 
+KvType NameReader::kv_type() {
+  if (at_end()) return KvType::kF16;
+  const std::string_view part = next();
+  for (const KvType type : {KvType::kF32, KvType::kI8})
+    if (part == kv_type_suffix(type).substr(1)) return type;
+  fail("the end of the name, kvf32 or kvi8");
+  return KvType::kF16;
+}
+
+std::string kv_type_suffix(KvType type) {
+  return type == KvType::kF16 ? std::string() : fmt::format("_kv{}", kv_type_name(type));
+}
+
 Status check_dimension(const std::string& name, const char* field, int64_t value) {
   constexpr int64_t kMaxDimension = int64_t{1} << 31;
   if (value > 0 && value < kMaxDimension) return {};

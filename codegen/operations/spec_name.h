@@ -8,6 +8,7 @@
 
 #include "codegen/weight_layout.h"
 #include "runtime/float_type.h"
+#include "runtime/kv_type.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
@@ -46,6 +47,8 @@ class NameReader {
   }
   FloatType float_type();
   LayoutId layout();
+  // The type of keys and values at the end of a name; f16 where it says nothing.
+  KvType kv_type();
 
   bool at_end() const { return rest_.empty(); }
   // "'i3s' where 'a layout such as i2s...' was expected"; empty: nothing failed.
@@ -55,6 +58,9 @@ class NameReader {
   std::string_view rest_, last_;
   std::string failed_;
 };
+
+// What NameReader::kv_type() reads: "_kvi8"; empty for f16.
+std::string kv_type_suffix(KvType type);
 
 // Error: kInvalidArgument, "<name>: <field> = <value>, expected 1..2147483647".
 Status check_dimension(const std::string& name, const char* field, int64_t value);

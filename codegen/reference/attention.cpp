@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
+#include "codegen/reference/quantize_row.h"
 #include "codegen/reference/reference.h"
 #include "runtime/attention_scratch.h"
-#include "runtime/kv_cache.h"
 #include "runtime/math.h"
 
 namespace bitnetc::reference {
@@ -19,22 +20,61 @@ void rotate(float* head, int64_t head_dim, const float* cos, const float* sin) {
   }
 }
 
+// Stores the key or value x[d] of one kv head; `index` of d is that of its cell.
+template <typename Index>
+void store(const KvLayout& layout, const float* x, int64_t position, Index index, uint16_t* words) {
+  const auto put = [&]<typename Cell>(Cell* cells, auto cell_of) {
+    for (int64_t d = 0; d < layout.head_dim; ++d) cells[index(d)] = cell_of(x[d]);
+  };
+  switch (layout.type) {
+    case KvType::kF16: put(words, math::round_to_f16); break;
+    case KvType::kF32: put(reinterpret_cast<float*>(words), std::identity()); break;
+    case KvType::kI8: {
+      const float absmax = absmax_of_row(layout.head_dim, x), factor = code_factor(absmax);
+      reinterpret_cast<float*>(words + layout.scales_offset())[position] = code_scale(absmax);
+      put(reinterpret_cast<int8_t*>(words), [&](float value) { return to_code(value * factor); });
+      break;
+    }
+  }
+}
+
+// The keys or the values of one kv head in a page.
+struct HeadCache {
+  const KvLayout& layout;
+  const uint16_t* words;
+
+  // Widened exactly; of i8 the code.
+  float load(int64_t index) const {
+    switch (layout.type) {
+      case KvType::kF16: return math::widen_f16(words[index]);
+      case KvType::kF32: return reinterpret_cast<const float*>(words)[index];
+      case KvType::kI8: return reinterpret_cast<const int8_t*>(words)[index];
+    }
+    return 0;
+  }
+  // What the cells of a position are multiples of.
+  float scale(int64_t position) const {
+    if (layout.type != KvType::kI8) return 1;
+    return reinterpret_cast<const float*>(words + layout.scales_offset())[position];
+  }
+};
+
 }  // namespace
 
 void rope_append(const RopeAppendSpec& spec, const RopeAppendArgs& args) {
-  const KvLayout layout{.head_dim = spec.head_dim};
+  const KvLayout layout = spec.layout();
   for (int64_t h = 0; h < spec.q_heads; ++h)
     rotate(args.qkv + h * spec.head_dim, spec.head_dim, args.cos, args.sin);
   for (int64_t h = 0; h < spec.kv_heads; ++h) {
     float* k = args.qkv + spec.k_offset() + h * spec.head_dim;
     const float* v = args.qkv + spec.v_offset() + h * spec.head_dim;
     rotate(k, spec.head_dim, args.cos, args.sin);
-    uint16_t* k_cache = args.k_cache + h * args.head_stride;
-    uint16_t* v_cache = args.v_cache + h * args.head_stride;
-    for (int64_t d = 0; d < spec.head_dim; ++d) {
-      k_cache[layout.k_index(args.position, d)] = math::round_to_f16(k[d]);
-      v_cache[layout.v_index(args.position, d)] = math::round_to_f16(v[d]);
-    }
+    store(
+        layout, k, args.position, [&](int64_t d) { return layout.k_index(args.position, d); },
+        args.k_cache + h * args.head_stride);
+    store(
+        layout, v, args.position, [&](int64_t d) { return layout.v_index(args.position, d); },
+        args.v_cache + h * args.head_stride);
   }
 }
 
@@ -63,8 +103,8 @@ class Query {
 
  private:
   float* record(int64_t chunk) const { return args_.scores + scratch_.record(chunk, row_); }
-  const uint16_t* at_page(int64_t p, int64_t offset) const {
-    return args_.pages[p / KvLayout::kPagePositions] + offset;
+  HeadCache at_page(int64_t p, int64_t offset) const {
+    return {layout_, args_.pages[p / KvLayout::kPagePositions] + offset};
   }
 
   void find_scores(int64_t chunk) const {
@@ -72,12 +112,12 @@ class Query {
     float* scores = record(chunk) + scratch_.scores(head_);
     const SeenPositions seen = seen_.in_chunk(chunk);
     for (int64_t p = seen.begin; p < seen.end; ++p) {
-      const uint16_t* k = at_page(p, args_.k_offset);
+      const HeadCache keys = at_page(p, args_.k_offset);
+      const int64_t in_page = p % KvLayout::kPagePositions;
       float dot = 0;
       for (int64_t d = 0; d < spec_.head_dim; ++d)
-        dot = std::fma(q[d], math::widen_f16(k[layout_.k_index(p % KvLayout::kPagePositions, d)]),
-                       dot);
-      scores[p % kAttentionChunk] = dot * spec_.scale;
+        dot = std::fma(q[d], keys.load(layout_.k_index(in_page, d)), dot);
+      scores[p % kAttentionChunk] = (dot * keys.scale(in_page)) * spec_.scale;
     }
     record(chunk)[scratch_.largest(head_)] =
         *std::max_element(scores + seen.begin % kAttentionChunk,
@@ -97,10 +137,11 @@ class Query {
     for (int64_t p = seen.begin; p < seen.end; ++p) {
       const float e = math::softmax_weight(scores[p % kAttentionChunk] - max);
       sum += e;
-      const uint16_t* v =
-          at_page(p, args_.v_offset) + layout_.v_index(p % KvLayout::kPagePositions, 0);
+      const HeadCache cache = at_page(p, args_.v_offset);
+      const int64_t in_page = p % KvLayout::kPagePositions;
+      const float weight = e * cache.scale(in_page);
       for (int64_t d = 0; d < spec_.head_dim; ++d)
-        values[d] = std::fma(e, math::widen_f16(v[d]), values[d]);
+        values[d] = std::fma(weight, cache.load(layout_.v_index(in_page, d)), values[d]);
     }
   }
 
@@ -119,7 +160,7 @@ class Query {
   const AttentionSpec& spec_;
   const AttentionArgs& args_;
   const AttentionScratch scratch_;
-  const KvLayout layout_{.head_dim = spec_.head_dim};
+  const KvLayout layout_ = spec_.layout();
   const int64_t row_, head_;
   const SeenPositions seen_;
 };

@@ -2,14 +2,13 @@
 #include <cmath>
 #include <vector>
 
+#include "codegen/reference/quantize_row.h"
 #include "codegen/reference/reference.h"
 #include "runtime/math.h"
 
 namespace bitnetc::reference {
 
 namespace {
-
-constexpr float kMinAbsmax = 1e-5f;
 
 // `y` may be `x`.
 void normalise(int64_t k, float eps, const float* x, const float* weight, float* y) {
@@ -23,22 +22,16 @@ void normalise(int64_t k, float eps, const float* x, const float* weight, float*
   for (int64_t i = 0; i < k; ++i) y[i] = (x[i] * r) * weight[i];
 }
 
-// Ties to even. A NaN, which no finite model produces, gives -128 and not undefined behaviour.
-int8_t to_code(float scaled) {
-  const float rounded = std::rint(scaled);
-  return static_cast<int8_t>(rounded > -128.0f ? std::min(rounded, 127.0f) : -128.0f);
-}
-
 // The row x[k], whose largest magnitude is `absmax`.
 void quantize_row(int64_t k, int64_t padded_k, const float* x, float absmax, int8_t* q,
                   float* scale, int32_t* sum) {
-  const float factor = 127.0f / absmax;
+  const float factor = code_factor(absmax);
   *sum = 0;
   for (int64_t i = 0; i < padded_k; ++i) {
     q[i] = i < k ? to_code(x[i] * factor) : int8_t{0};
     *sum += q[i];
   }
-  *scale = absmax / 127.0f;
+  *scale = code_scale(absmax);
 }
 
 }  // namespace
@@ -63,15 +56,14 @@ void norm_quantize(const NormQuantizeSpec& spec, const NormQuantizeArgs& args) {
   normalise(spec.k, spec.eps, args.x, args.weight, y.data());
   if (args.normed != nullptr) std::copy(y.begin(), y.end(), args.normed);
 
-  float absmax = kMinAbsmax;
-  for (const float value : y) absmax = std::max(absmax, std::fabs(value));
-  quantize_row(spec.k, spec.padded_k(), y.data(), absmax, args.q, args.scale, args.sum);
+  quantize_row(spec.k, spec.padded_k(), y.data(), absmax_of_row(spec.k, y.data()), args.q,
+               args.scale, args.sum);
 }
 
 void quantize(const QuantizeSpec& spec, const QuantizeArgs& args) {
   float absmax = kMinAbsmax;
   if (spec.find_absmax) {
-    for (int64_t i = 0; i < spec.k; ++i) absmax = std::max(absmax, std::fabs(args.x[i]));
+    absmax = absmax_of_row(spec.k, args.x);
   } else {
     for (int64_t i = 0; i < args.absmax_count; ++i)
       absmax = std::max(absmax, args.absmax[i * args.absmax_stride]);

@@ -11,7 +11,6 @@ namespace bitnetc::x64 {
 namespace {
 
 constexpr int kElementsAtOnce = 4;  // of the loop over d
-constexpr int kHalf = 2;            // bytes of an element of the cache
 constexpr int kKeys = static_cast<int>(KvLayout::kKeyBlock);
 constexpr int kPageBlocks = static_cast<int>(KvLayout::kPagePositions) / kKeys;
 
@@ -22,6 +21,7 @@ AttentionProgram::AttentionProgram(const AttentionTier& tier, const AttentionSpe
       spec_(spec),
       scratch_{.head_dim = spec.head_dim, .heads = spec.q_per_kv},
       head_dim_(static_cast<int>(spec.head_dim)),
+      cell_bytes_(static_cast<int>(spec.layout().cell_bytes())),
       heads_(static_cast<int>(spec.q_per_kv)),
       most_queries_(tier.most_queries),
       rows_together_(static_cast<int>(std::bit_floor(static_cast<unsigned>(
@@ -99,6 +99,17 @@ void AttentionProgram::multiply(const Lot& lot, int wides, LoadSingle load_singl
   }
 }
 
+void AttentionProgram::widen(const Xbyak::Xmm& to, const Xbyak::Address& cells) {
+  switch (spec_.kv_type) {
+    case KvType::kF16: vcvtph2ps(to, cells); break;
+    case KvType::kF32: vmovups(to, cells); break;
+    case KvType::kI8:
+      vpmovsxbd(to, cells);
+      vcvtdq2ps(to, to);
+      break;
+  }
+}
+
 // ---- scores
 
 void AttentionProgram::emit_scores(int rows) {
@@ -111,6 +122,7 @@ void AttentionProgram::score_lot(const Lot& lot) {
   mov(ahead_, argument(offsetof(AttentionPiece, ahead_bytes)));
   mov(scores_, argument(offsetof(AttentionPiece, scores)));
   mov(count_, argument(offsetof(AttentionPiece, count)));
+  if (has_scales()) mov(scales_, argument(offsetof(AttentionPiece, scales)));
   const int most = blocks_at_once(lot);
   for (const int blocks : {most, 1}) {
     Xbyak::Label next, done;
@@ -118,7 +130,8 @@ void AttentionProgram::score_lot(const Lot& lot) {
     cmp(count_, blocks);
     jl(done, T_NEAR);
     score_blocks(lot, blocks, blocks == most && lot.first == 0);
-    add(cache_, blocks * head_dim_ * kKeys * kHalf);
+    add(cache_, blocks * head_dim_ * kKeys * cell_bytes_);
+    if (has_scales()) add(scales_, blocks * kKeys * 4);
     add(scores_, blocks * kKeys * 4);
     sub(count_, blocks);
     jmp(next, T_NEAR);
@@ -136,8 +149,8 @@ int AttentionProgram::blocks_at_once(const Lot& lot) const {
 }
 
 void AttentionProgram::score_blocks(const Lot& lot, int blocks, bool prefetches) {
-  const int block_bytes = head_dim_ * kKeys * kHalf;
-  const int vector_bytes = lanes() * kHalf, element_bytes = kKeys * kHalf;
+  const int block_bytes = head_dim_ * kKeys * cell_bytes_;
+  const int vector_bytes = lanes() * cell_bytes_, element_bytes = kKeys * cell_bytes_;
   const int wides = blocks * vectors_per_block();
   for (int i = 0; i < lot.count * wides; ++i) set_zero(*this, vec(i));
   mov(keys_, cache_);
@@ -151,8 +164,7 @@ void AttentionProgram::score_blocks(const Lot& lot, int blocks, bool prefetches)
           },
           [&](const Xbyak::Xmm& to, int wide) {
             const int block = wide / vectors_per_block(), part = wide % vectors_per_block();
-            vcvtph2ps(to,
-                      ptr[keys_ + (block * block_bytes + d * element_bytes + part * vector_bytes)]);
+            widen(to, ptr[keys_ + (block * block_bytes + d * element_bytes + part * vector_bytes)]);
           });
     }
     if (prefetches) {
@@ -166,6 +178,8 @@ void AttentionProgram::score_blocks(const Lot& lot, int blocks, bool prefetches)
   for (int i = 0; i < lot.count; ++i) {
     for (int wide = 0; wide < wides; ++wide) {
       const int at = query_bytes(lot.first + i, 0, kAttentionChunk) + wide * vectors_.bytes;
+      if (has_scales())
+        vmulps(sum(i, wide, wides), sum(i, wide, wides), ptr[scales_ + wide * vectors_.bytes]);
       vmulps(sum(i, wide, wides), sum(i, wide, wides), constants_.floats(spec_.scale));
       vmovups(ptr[scores_ + at], sum(i, wide, wides));
     }
@@ -317,6 +331,7 @@ void AttentionProgram::add_values(const Lot& lot, int column, int wides, bool su
   mov(cache_, argument(offsetof(AttentionPiece, cache)));
   mov(scores_, argument(offsetof(AttentionPiece, scores)));
   mov(count_, argument(offsetof(AttentionPiece, count)));
+  if (has_scales()) mov(scales_, argument(offsetof(AttentionPiece, scales)));
   Xbyak::Label next;
   align(kLoopAlignment);
   L(next);
@@ -325,13 +340,15 @@ void AttentionProgram::add_values(const Lot& lot, int column, int wides, bool su
       [&](const Xbyak::Xmm& to, int i) {
         vbroadcastss(to, ptr[scores_ + query_bytes(lot.first + i, 0, kAttentionChunk)]);
         if (sums_weights) vaddss(weight_sum(i), weight_sum(i), Xbyak::Xmm(to.getIdx()));
+        if (has_scales()) scale_weight(to);
       },
       [&](const Xbyak::Xmm& to, int wide) {
-        const int offset = (column + wide) * lanes() * kHalf;
-        vcvtph2ps(to, ptr[cache_ + offset]);
+        const int offset = (column + wide) * lanes() * cell_bytes_;
+        widen(to, ptr[cache_ + offset]);
         if (lot.first == 0 && offset % kLineBytes == 0) prefetcht0(ptr[cache_ + ahead_ + offset]);
       });
-  add(cache_, head_dim_ * kHalf);
+  add(cache_, head_dim_ * cell_bytes_);
+  if (has_scales()) add(scales_, 4);
   add(scores_, 4);
   dec(count_);
   jnz(next, T_NEAR);
@@ -339,6 +356,17 @@ void AttentionProgram::add_values(const Lot& lot, int column, int wides, bool su
     for (int wide = 0; wide < wides; ++wide) vmovups(at(i, wide), sum(i, wide, wides));
     if (sums_weights) vmovss(weight_sum_at(i), weight_sum(i));
   }
+}
+
+// All lanes of `weight` times the scale of the position's value.
+void AttentionProgram::scale_weight(const Xbyak::Xmm& weight) {
+  if (vectors_.bytes == 64) {
+    vmulps(weight, weight, ptr_b[scales_]);
+    return;
+  }
+  const Xbyak::Xmm low(weight.getIdx());
+  vmulss(low, low, ptr[scales_]);
+  vbroadcastss(weight, low);
 }
 
 // ---- output

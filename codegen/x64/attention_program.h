@@ -20,7 +20,8 @@
 //            AVX-512: 4 queries 16 + 4 + 1 + 4 of 32, 8 queries 16 + 2 + 1 + 8
 //            AVX2: 4 queries 8 + 2 + 1 + 4 of 16, then 12 + 3 + 1
 // Work       per 16 keys (columns) one vcvtph2ps, which is 2 operations, and a fused product per
-//            query: for 4 queries and AVX-512, 6 operations per 32 bytes of the cache
+//            query: for 4 queries and AVX-512, 6 operations per 32 bytes of the cache. f32: a load
+//            instead, i8: 2 operations also; its scales are multiplied with scores and weights
 // Prefetch   what is at the same place of the following page, while this one is in L1
 // Exactness  docs/numerics.md section 11: d, positions, chunks ascending, fused where it says so.
 //            A score minus the largest is in [-64, 0] where exp is wanted, so exp needs no clamps
@@ -41,7 +42,8 @@ namespace bitnetc::x64 {
 
 // What the parts are called with.
 struct AttentionPiece {
-  const uint16_t* cache = nullptr;  // the first block's keys, or the first position's values
+  const void* cache = nullptr;    // the first block's keys, or the first position's values
+  const float* scales = nullptr;  // of the same positions; of i8 alone
   int64_t ahead_bytes = 0;   // to the same place of the page that is read next; 0: there is none
   const float* q = nullptr;  // of the group's first row; further rows are a record apart
   float* record = nullptr;   // of the group's first row in this chunk, or of the row's first chunk
@@ -83,6 +85,10 @@ class AttentionProgram final : public X64Code {
   size_t begin_part();
   std::vector<Lot> lots(int rows) const;
 
+  bool has_scales() const { return spec_.kv_type == KvType::kI8; }
+  // A vector of cells of the cache as f32; of i8 without their scale.
+  void widen(const Xbyak::Xmm& to, const Xbyak::Address& cells);
+
   void emit_scores(int rows);
   void score_lot(const Lot& lot);
   void score_blocks(const Lot& lot, int blocks, bool prefetches);
@@ -90,6 +96,7 @@ class AttentionProgram final : public X64Code {
 
   void emit_values(int rows);
   void add_values(const Lot& lot, int column, int wides, bool sums_weights);
+  void scale_weight(const Xbyak::Xmm& weight);
   std::vector<int> column_passes(const Lot& lot) const;
 
   void emit_largest();
@@ -114,7 +121,7 @@ class AttentionProgram final : public X64Code {
 
   const AttentionSpec spec_;
   const AttentionScratch scratch_;
-  const int head_dim_, heads_, most_queries_, rows_together_;
+  const int head_dim_, cell_bytes_, heads_, most_queries_, rows_together_;
   Entries entries_{};
   ConstantPool constants_;
 
@@ -128,6 +135,7 @@ class AttentionProgram final : public X64Code {
   const Xbyak::Reg64 scores_ = Xbyak::util::r11;  // of the block or position, or a query's
   const Xbyak::Reg64 record_ = Xbyak::util::rdx;
   const Xbyak::Reg64 to_ = Xbyak::util::r12;
+  const Xbyak::Reg64 scales_ = Xbyak::util::r13;  // of the block's keys or the position's value
 };
 
 }  // namespace bitnetc::x64

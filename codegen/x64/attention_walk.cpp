@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
 
 namespace bitnetc::x64 {
@@ -42,6 +43,17 @@ class Walk {
   }
   size_t row_bytes() const { return static_cast<size_t>(heads_ * head_dim_) * sizeof(float); }
   int which(const Group& group) const { return group.count > 1 ? 0 : 1; }
+
+  // Of the keys or values that begin at `offset` of a page.
+  const void* cells(int64_t page, int64_t offset, int64_t index) const {
+    return reinterpret_cast<const std::byte*>(args_.pages[page] + offset) +
+           index * code_.layout.cell_bytes();
+  }
+  const float* scales(int64_t page, int64_t offset, int64_t position) const {
+    if (code_.layout.scale_bytes() == 0) return nullptr;
+    const uint16_t* const words = args_.pages[page] + offset + code_.layout.scales_offset();
+    return reinterpret_cast<const float*>(words) + position;
+  }
 
   template <typename Body>
   void for_each_group(Body body) const {
@@ -124,11 +136,13 @@ void Walk::score_page(int64_t chunk, int64_t page, const Group& group) const {
       SeenPositions{.begin = begin, .end = end}.inside(page * kPage, (page + 1) * kPage);
   if (positions.empty()) return;
   const int64_t block = positions.begin % kPage / kBlockKeys;
+  const int64_t first = block * kBlockKeys;
   const AttentionPiece piece{
-      .cache = args_.pages[page] + args_.k_offset + block * kBlockKeys * head_dim_,
+      .cache = cells(page, args_.k_offset, code_.layout.k_index(first, 0)),
+      .scales = scales(page, args_.k_offset, first),
       .ahead_bytes = ahead_bytes(page, group),
       .q = queries(group),
-      .scores = record(chunk, group.first) + (page * kPage + block * kBlockKeys) % kAttentionChunk,
+      .scores = record(chunk, group.first) + (page * kPage + first) % kAttentionChunk,
       .count = ceil_div((positions.end - 1) % kPage + 1, kBlockKeys) - block};
   code_.scores[which(group)](&piece);
 }
@@ -194,12 +208,13 @@ void Walk::add_positions(int64_t chunk, const SeenPositions& positions, const Gr
   if (positions.empty()) return;
   const int64_t page = positions.begin / kPage;
   float* const records = record(chunk, group.first);
-  const AttentionPiece piece{
-      .cache = args_.pages[page] + args_.v_offset + positions.begin % kPage * head_dim_,
-      .ahead_bytes = ahead_bytes(page, group),
-      .record = records,
-      .scores = records + positions.begin % kAttentionChunk,
-      .count = positions.end - positions.begin};
+  const int64_t first = positions.begin % kPage;
+  const AttentionPiece piece{.cache = cells(page, args_.v_offset, code_.layout.v_index(first, 0)),
+                             .scales = scales(page, args_.v_offset, first),
+                             .ahead_bytes = ahead_bytes(page, group),
+                             .record = records,
+                             .scores = records + positions.begin % kAttentionChunk,
+                             .count = positions.end - positions.begin};
   code_.values[which(group)](&piece);
 }
 
@@ -225,6 +240,7 @@ AttentionCode::AttentionCode(const AttentionSpec& wanted, const AttentionProgram
                              std::shared_ptr<const ExecMemory> published)
     : spec(wanted),
       scratch{.head_dim = wanted.head_dim, .heads = wanted.q_per_kv},
+      layout(wanted.layout()),
       rows_together(program.rows_together()),
       lanes(program.lanes()),
       memory(std::move(published)) {

@@ -30,6 +30,7 @@ struct AttentionCode {
 
   AttentionSpec spec;
   AttentionScratch scratch;
+  KvLayout layout;
   int rows_together;
   Part scores[2], values[2], largest, weights, output;  // [0]: of a group, [1]: of one row
   int64_t lanes;

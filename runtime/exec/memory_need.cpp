@@ -32,15 +32,16 @@ std::string parts_of(const MemoryNeed& need) {
 
 }  // namespace
 
-MemoryNeed memory_need(const CompiledModel& model, int64_t positions, int threads) {
+MemoryNeed memory_need(const CompiledModel& model, KvType kv_type, int64_t positions, int threads) {
   const ModelDescription& description = model.description();
   const ModelConfig& config = description.config;
-  const KvLayout kv{
-      .layers = config.layers, .kv_heads = config.kv_heads, .head_dim = config.head_dim};
+  const KvLayout kv{.layers = config.layers,
+                    .kv_heads = config.kv_heads,
+                    .head_dim = config.head_dim,
+                    .type = kv_type};
   MemoryNeed need{.weights_bytes = static_cast<int64_t>(model.file().size_bytes()),
                   .positions = positions,
-                  .context_bytes = ceil_div(positions, KvLayout::kPagePositions) *
-                                   kv.page_elements() * static_cast<int64_t>(sizeof(uint16_t))};
+                  .context_bytes = KvLayout::pages_for(positions) * kv.page_bytes()};
   const int64_t rows = std::min<int64_t>(positions, kMaxTokensPerCall);
   for (const BufferInfo& info : description.program.buffers)
     need.work_bytes += buffer_bytes(info, rows, positions, threads);

@@ -56,11 +56,11 @@ Result<KvPage> KvPool::take() {
   const auto refused = [&] {
     return make_error(StatusCode::kOutOfMemory,
                       "no memory for another {} positions of context ({} bytes)",
-                      KvLayout::kPagePositions, layout_.page_elements() * 2);
+                      KvLayout::kPagePositions, layout_.page_bytes());
   };
   if (!memory) {
     try {
-      memory = std::make_unique<Buffer<uint16_t>>(static_cast<size_t>(layout_.page_elements()));
+      memory = std::make_unique<Buffer<uint16_t>>(static_cast<size_t>(layout_.page_words()));
       if (store_->locks) store_->keep_in_memory(*memory);
     } catch (const std::bad_alloc&) {
       const std::lock_guard lock(store_->mutex);
@@ -92,7 +92,7 @@ int64_t KvPool::pages_in_use() const {
 int64_t KvPool::memory_bytes() const {
   const std::lock_guard lock(store_->mutex);
   const auto pages = store_->in_use + static_cast<int64_t>(store_->free.size());
-  return pages * layout_.page_elements() * static_cast<int64_t>(sizeof(uint16_t));
+  return pages * layout_.page_bytes();
 }
 
 void Sequence::truncate(int64_t length) {
@@ -118,8 +118,15 @@ KvPage Sequence::page(int64_t index) const {
   return pages_[static_cast<size_t>(index)];
 }
 
+void Sequence::check_size(const Buffer<uint16_t>& page) const {
+  const int64_t words = pool_->layout().page_words();
+  BITNETC_CHECK(std::ssize(page) == words, "a page of {} words of another layout, expected {}",
+                std::ssize(page), words);
+}
+
 void Sequence::replace_page(int64_t index, KvPage page) {
   BITNETC_CHECK(index >= 0 && index < pages(), "page {} of {}", index, pages());
+  check_size(*page);
   table_[static_cast<size_t>(index)] = page->data();
   pages_[static_cast<size_t>(index)] = std::move(page);
 }
@@ -128,6 +135,7 @@ void Sequence::adopt(KvPage page, int64_t count) {
   BITNETC_CHECK(length_ == pages() * KvLayout::kPagePositions && count >= 1 &&
                     count <= KvLayout::kPagePositions,
                 "{} positions adopted behind {} in {} pages", count, length_, pages());
+  check_size(*page);
   table_.push_back(page->data());
   pages_.push_back(std::move(page));
   length_ += count;

@@ -15,7 +15,7 @@ void RopeAppendStep::run(const Pass& pass, Range units, int /*worker*/) const {
                             .k_cache = page + pass.kv.k_offset(operands_.layer, 0),
                             .v_cache = page + pass.kv.v_offset(operands_.layer, 0),
                             .position = row.position % KvLayout::kPagePositions,
-                            .head_stride = pass.kv.head_elements()});
+                            .head_stride = pass.kv.head_words()});
   }
 }
 

@@ -54,12 +54,22 @@ TEST_F(ApiErrors, SizesOfStructs) {
   // A program that was compiled against the first header: what lies behind is not its struct.
   options_.size = first_size;
   options_.lock_memory = options_.skip_memory_check = 77;
+  options_.kv_type = "nothing";
   bitnetc_model* earlier = nullptr;
   EXPECT_SUCCEEDS(bitnetc_model_open(nullptr, &options_, &earlier));
   bitnetc_model_free(earlier);
   options_.size = sizeof options_;
   EXPECT_FAILS(try_open(nullptr, &options_), BITNETC_INVALID_ARGUMENT,
                "lock_memory is 77, expected 0 or 1");
+  options_.lock_memory = options_.skip_memory_check = 0;
+  EXPECT_FAILS(try_open(nullptr, &options_), BITNETC_INVALID_ARGUMENT,
+               "kv_type 'nothing': expected one of f16, f32, i8");
+  // The one before kv_type.
+  options_.size = offsetof(bitnetc_model_options, kv_type);
+  bitnetc_model* second = nullptr;
+  EXPECT_SUCCEEDS(bitnetc_model_open(nullptr, &options_, &second));
+  bitnetc_model_free(second);
+  options_.size = sizeof options_;
   // A program that was compiled against a later header.
   struct Later {
     bitnetc_model_options known;

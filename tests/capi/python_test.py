@@ -90,6 +90,14 @@ class Facts(ModelTest):
         with bitnetc.Model(lock_memory=True, skip_memory_check=True) as model:
             self.assertEqual("".join(model.generate(STORY, max_tokens=8)), expected)
 
+    def test_kv_type(self):
+        for kv_type in ("f32", "i8"):
+            expected = command("run", "-p", STORY, "-n", "24", "--kv", kv_type)["text"]
+            with bitnetc.Model(kv_type=kv_type) as model:
+                self.assertEqual("".join(model.generate(STORY, max_tokens=24)), expected)
+        with self.assertRaisesRegex(bitnetc.Error, "kv_type 'q4': expected one of f16, f32, i8"):
+            bitnetc.Model(kv_type="q4")
+
 
 class Generating(ModelTest):
     def test_is_what_the_command_prints(self):

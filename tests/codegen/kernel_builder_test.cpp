@@ -211,18 +211,23 @@ TEST(Selection, AKernelForAnyMIsTakenWhereItStandsHigher) {
 // ---- names
 
 std::vector<KernelSpec> one_of_each_operation() {
-  std::vector<KernelSpec> specs = {NormQuantizeSpec{.k = 640, .eps = 1e-5f},
-                                   QuantizeSpec{.k = 640},
-                                   RmsNormSpec{.k = 640, .eps = 1e-6f},
-                                   RopeAppendSpec{.q_heads = 4, .kv_heads = 2, .head_dim = 64},
-                                   AttentionSpec{.head_dim = 64, .scale = 0.125f},
-                                   HeadNormSpec{.heads = 4, .head_dim = 64, .eps = 1e-6f},
-                                   GluSpec{.n = 640},
-                                   EmbedSpec{.k = 640},
-                                   HeadSpec{.n = 1000, .k = 640},
-                                   ScreenSpec{.n = 1000, .k = 640},
-                                   SparseUpSpec{.n = 640, .k = 640},
-                                   SparseDownSpec{.n = 640, .k = 640}};
+  std::vector<KernelSpec> specs = {
+      NormQuantizeSpec{.k = 640, .eps = 1e-5f},
+      QuantizeSpec{.k = 640},
+      RmsNormSpec{.k = 640, .eps = 1e-6f},
+      RopeAppendSpec{.q_heads = 4, .kv_heads = 2, .head_dim = 64},
+      AttentionSpec{.head_dim = 64, .scale = 0.125f},
+      RopeAppendSpec{.q_heads = 4, .kv_heads = 2, .head_dim = 64, .kv_type = KvType::kF32},
+      RopeAppendSpec{.q_heads = 4, .kv_heads = 2, .head_dim = 64, .kv_type = KvType::kI8},
+      AttentionSpec{.head_dim = 64, .scale = 0.125f, .kv_type = KvType::kF32},
+      AttentionSpec{.head_dim = 64, .scale = 0.125f, .kv_type = KvType::kI8},
+      HeadNormSpec{.heads = 4, .head_dim = 64, .eps = 1e-6f},
+      GluSpec{.n = 640},
+      EmbedSpec{.k = 640},
+      HeadSpec{.n = 1000, .k = 640},
+      ScreenSpec{.n = 1000, .k = 640},
+      SparseUpSpec{.n = 640, .k = 640},
+      SparseDownSpec{.n = 640, .k = 640}};
   for (const LayoutId layout : kLayouts) {
     for (const int m : {1, 4, 8, kAnyM})
       for (const Epilogue epilogue : kEpilogues)

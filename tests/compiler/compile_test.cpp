@@ -220,6 +220,10 @@ TEST_F(LinkRefuses, WhatDoesNotFit) {
                  [&](auto& d) { operand(d, 2, "w")["section"] = "nowhere"; });
   expect_refused("the config has",
                  [&](auto& d) { step(d, 3)["kernel"] = "ropeappend_f32_q2_kv2_d16"; });
+  for (const size_t i : {3, 4})
+    expect_refused("expected one whose name does not end with i8", [&](auto& d) {
+      step(d, i)["kernel"] = step(d, i)["kernel"].template get<std::string>() + "_kvi8";
+    });
   for (const double amplitude : {0.0, -1.0, 1e300})
     expect_refused("rope_amplitude = ", [&](auto& d) { step(d, 3)["rope_amplitude"] = amplitude; });
   expect_refused("rope_amplitude = 2, expected none",

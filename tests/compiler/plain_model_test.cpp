@@ -31,8 +31,8 @@ class PlainModelTest : public testing::Test {
 
   // Logits after a prompt and after one more token, on every tier and in every layout that this
   // machine has.
-  void expect_plain_bits(const Graph& graph) {
-    PlainModel plain(graph);
+  void expect_plain_bits(const Graph& graph, KvType kv_type = KvType::kF16) {
+    PlainModel plain(graph, {.kv_type = kv_type});
     std::vector<float> expected = plain.append(std::span(kTokens).first(10));
     const std::vector<float> last = plain.append(std::span(kTokens).last(1));
     expected.insert(expected.end(), last.begin(), last.end());
@@ -43,7 +43,8 @@ class PlainModelTest : public testing::Test {
       const auto report = compile(graph, path, {.target = host_target(), .plans = &plans});
       ASSERT_TRUE(report.ok()) << report.status().message();
       for (const Isa isa : tiers_here()) {
-        auto session = make_session(link_file(path, target_for(isa)), {.threads = 2});
+        auto session =
+            make_session(link_file(path, target_for(isa), nullptr, kv_type), {.threads = 2});
         std::vector<float> logits;
         for (const auto part : {std::span(kTokens).first(10), std::span(kTokens).last(1)}) {
           const Status status = session->append(part);
@@ -82,6 +83,15 @@ TEST_F(PlainModelTest, SiluWithoutSubNorms) {
     for (const char* norm : {"attn_sub_norm", "ffn_sub_norm"})
       remove_node(graph, fmt::format("layers.{}.{}", layer, norm));
   expect_plain_bits(graph);
+}
+
+TEST_F(PlainModelTest, EveryTypeOfKeysAndValues) {
+  ModelShape shape = kShape;
+  for (const int64_t head_dim : {12, 16}) {
+    shape.head_dim = head_dim;
+    const Graph graph = load(shape, Activation::kRelu2);
+    for (const KvType type : {KvType::kF32, KvType::kI8}) expect_plain_bits(graph, type);
+  }
 }
 
 // As Qwen3: the heads of q and k are normed before they are rotated.

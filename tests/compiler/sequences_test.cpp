@@ -117,6 +117,25 @@ TEST_F(Sequences, EveryMixtureGivesTheBitsOfALoneRun) {
   }
 }
 
+// Forks copy pages, scales included, whatever keys and values are.
+TEST_F(Sequences, EveryMixtureOfEachTypeOfKeysAndValues) {
+  for (const KvType type : {KvType::kF32, KvType::kI8}) {
+    const auto executable = link_file(folder_->file("model.bnc"), host_target(), nullptr, type);
+    EXPECT_EQ(executable->kv.type, type);
+    std::map<Tokens, Logits> known;
+    const auto alone_of_type = [&](const Tokens& tokens) -> const Logits& {
+      Logits& logits = known[tokens];
+      if (!logits.empty()) return logits;
+      auto session = make_session(executable);
+      EXPECT_TRUE(session->append(tokens).ok());
+      return logits = {session->logits().begin(), session->logits().end()};
+    };
+    const auto executor = *CpuExecutor::create(executable, {.threads = 2});
+    run_random_batches(*executor, 4, 60, alone_of_type);
+    EXPECT_NE(alone_of_type({1, 2, 3}), alone({1, 2, 3}));
+  }
+}
+
 // One executable, an executor per thread.
 TEST_F(Sequences, ExecutorsOnSeveralThreadsDoNotMeet) {
   std::vector<std::thread> threads;

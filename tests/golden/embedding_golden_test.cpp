@@ -114,7 +114,7 @@ TEST_P(EmbeddingGolden, VectorsOfTheGraphWithoutRounding) {
   for (const json& each : reference_["cases"]) {
     const auto ids = ids_of(each);
     if (each["code_flips"] != 0 || ids.size() > 60) continue;
-    PlainModel plain(model.graph, {.exact_cache = true});
+    PlainModel plain(model.graph, {.kv_type = KvType::kF32});
     Pooled pooled;
     for (const int32_t id : ids) pooled.add(plain.append({&id, 1}));
     const double found = difference_of(each, pooled);
@@ -136,7 +136,7 @@ TEST_P(EmbeddingGolden, EveryStepOfAText) {
   const LoadedModel model = load();
   std::map<std::string, std::vector<float>> values;
   PlainModel plain(model.graph,
-                   {.exact_cache = true, .on_value = [&](const Node& node, const auto& row) {
+                   {.kv_type = KvType::kF32, .on_value = [&](const Node& node, const auto& row) {
                       auto& rows = values[node.name];
                       rows.insert(rows.end(), row.begin(), row.end());
                     }});
@@ -240,7 +240,7 @@ TEST(EmbeddingWindow, VectorsOfAnIndependentImplementation) {
 
   const auto loaded = load_model(temporary.file("m"));
   ASSERT_TRUE(loaded.ok()) << loaded.status().message();
-  PlainModel plain(loaded->graph, {.exact_cache = true});
+  PlainModel plain(loaded->graph, {.kv_type = KvType::kF32});
   Pooled exact;
   exact.add(plain.append(ids));
   EXPECT_LE(difference(exact.last(), expected).max_abs, 1e-6);

@@ -66,12 +66,13 @@ void add_head_norms(Graph& graph) {
 }
 
 std::shared_ptr<const Executable> link_file(const std::string& bnc_path, const Target& target,
-                                            LinkReport* report) {
+                                            LinkReport* report, KvType kv_type) {
   KernelBuilder builder;
   const HeuristicPlanSource plans;
   LinkReport unused;
   return value_or_throw(link(value_or_throw(CompiledModel::open(bnc_path)), builder,
-                             {.target = target, .plans = &plans}, report ? report : &unused));
+                             {.target = target, .plans = &plans, .kv_type = kv_type},
+                             report ? report : &unused));
 }
 
 std::shared_ptr<const Executable> bundled_executable(const Target& target, LayoutId layout) {

@@ -28,7 +28,8 @@ std::shared_ptr<const Executable> bundled_executable(const Target& target,
                                                      LayoutId layout = LayoutId::kI2S);
 
 std::shared_ptr<const Executable> link_file(const std::string& bnc_path, const Target& target,
-                                            LinkReport* report = nullptr);
+                                            LinkReport* report = nullptr,
+                                            KvType kv_type = KvType::kF16);
 
 std::unique_ptr<Session> make_session(std::shared_ptr<const Executable> executable,
                                       const SessionOptions& options = {});

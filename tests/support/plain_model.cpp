@@ -213,23 +213,42 @@ PlainModel::Row PlainModel::bit_linear(const TernaryMatrix& matrix, const Row& x
   return y;
 }
 
-// Sections 10 and 11.
+// Section 10.
+void PlainModel::store(const Row& row, size_t head_dim, Stored& stored) const {
+  Row cells = options_.kv_type == KvType::kF16 ? through_f16(row) : row;
+  Row scales(row.size() / head_dim, 1.0f);
+  for (size_t head = 0; options_.kv_type == KvType::kI8 && head < scales.size(); ++head) {
+    const std::span part(cells.data() + head * head_dim, head_dim);
+    float absmax = 1e-5f;
+    for (const float value : part) absmax = std::max(absmax, std::fabs(value));
+    for (float& value : part)
+      value = std::clamp(std::rint(value * (127.0f / absmax)), -128.0f, 127.0f);
+    scales[head] = absmax / 127.0f;
+  }
+  stored.cells.push_back(std::move(cells));
+  stored.scales.push_back(std::move(scales));
+}
+
+// Section 11.
 PlainModel::Row PlainModel::attend(const AttentionAttributes& attributes, const Row& q,
                                    const Row& k, const Row& v) {
   Cache& cache = caches_[attributes.cache];
-  cache.keys.push_back(options_.exact_cache ? k : through_f16(k));
-  cache.values.push_back(options_.exact_cache ? v : through_f16(v));
-  const size_t d = index(attributes.head_dim), count = cache.keys.size();
+  const size_t d = index(attributes.head_dim);
+  store(k, d, cache.keys);
+  store(v, d, cache.values);
+  const auto& [keys, key_scales] = cache.keys;
+  const auto& [values, value_scales] = cache.values;
+  const size_t count = keys.size();
   const size_t window = attributes.window > 0 ? index(attributes.window) : count;
   const size_t oldest = count > window ? count - window : 0;
   Row out(q.size());
   for (size_t head = 0; head < index(attributes.q_heads); ++head) {
-    const size_t kv = head / index(attributes.q_heads / attributes.kv_heads) * d;
+    const size_t kv_head = head / index(attributes.q_heads / attributes.kv_heads), kv = kv_head * d;
     std::vector<float> scores(count, -std::numeric_limits<float>::infinity());
     for (size_t p = oldest; p < count; ++p) {
       float t = 0;
-      for (size_t j = 0; j < d; ++j) t = std::fma(q[head * d + j], cache.keys[p][kv + j], t);
-      scores[p] = t * attributes.scale;
+      for (size_t j = 0; j < d; ++j) t = std::fma(q[head * d + j], keys[p][kv + j], t);
+      scores[p] = (t * key_scales[p][kv_head]) * attributes.scale;
     }
     const float m = *std::ranges::max_element(scores);
     float total = 0;
@@ -240,7 +259,8 @@ PlainModel::Row PlainModel::attend(const AttentionAttributes& attributes, const 
       for (size_t p = std::max(begin, oldest); p < std::min(begin + 256, count); ++p) {
         const float e = math::softmax_weight(scores[p] - m);
         sum += e;
-        for (size_t j = 0; j < d; ++j) part[j] = std::fma(e, cache.values[p][kv + j], part[j]);
+        const float scaled = e * value_scales[p][kv_head];
+        for (size_t j = 0; j < d; ++j) part[j] = std::fma(scaled, values[p][kv + j], part[j]);
       }
       total += sum;
       for (size_t j = 0; j < d; ++j) out[head * d + j] += part[j];

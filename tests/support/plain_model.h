@@ -11,13 +11,12 @@
 #include <vector>
 
 #include "compiler/graph.h"
+#include "runtime/kv_type.h"
 
 namespace bitnetc::test {
 
 struct PlainOptions {
-  // Keys and values are not rounded to fp16: another model than the engine's, but that of
-  // references that round nothing.
-  bool exact_cache = false;
+  KvType kv_type = KvType::kF16;  // kF32 rounds nothing
   // Called for every node and token with what the node gives.
   std::function<void(const Node& node, const std::vector<float>& row)> on_value = {};
 };
@@ -33,11 +32,17 @@ class PlainModel {
 
  private:
   using Row = std::vector<float>;
+  // Rows of keys or values by position: cells [kv_heads * head_dim], as numbers, each of which is a
+  // multiple of its head's scale [kv_heads].
+  struct Stored {
+    std::vector<Row> cells, scales;
+  };
   struct Cache {
-    std::vector<Row> keys, values;  // by position: [kv_heads * head_dim], rounded to fp16 or not
+    Stored keys, values;
   };
 
   Row evaluate(const Node& node, const std::vector<Row>& values, int32_t token);
+  void store(const Row& row, size_t head_dim, Stored& stored) const;
   Row attend(const AttentionAttributes& attributes, const Row& q, const Row& k, const Row& v);
   Row bit_linear(const TernaryMatrix& matrix, const Row& x) const;
 

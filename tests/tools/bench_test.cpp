@@ -75,7 +75,15 @@ TEST_F(BenchCommand, CountsTheBytesOfAToken) {
     return nlohmann::json::parse(result.out)["rows"][0]["bytes_per_token"].get<double>();
   };
   const double full = bytes({"--full-head"});
-  EXPECT_GT(bytes({"--full-head", "--depth", "100"}), full);
+  const auto bytes_of_100 = [&](const char* type) {
+    return bytes({"--full-head", "--depth", "100", "--kv", type}) -
+           bytes({"--full-head", "--kv", type});
+  };
+  EXPECT_EQ(bytes({"--full-head", "--depth", "100"}) - full, bytes_of_100("f16"));
+  EXPECT_GT(bytes_of_100("f16"), 0);
+  EXPECT_EQ(bytes_of_100("f32"), 2 * bytes_of_100("f16"));
+  // Codes of half the size, and a scale of 4 bytes for each head of 64.
+  EXPECT_EQ(bytes_of_100("i8"), bytes_of_100("f16") * (64 + 4) / 128);
   EXPECT_LT(bytes({}), full);
 }
 

@@ -94,6 +94,49 @@ TEST_F(Cli, SameTextOnEveryTierAndThreadCountAndWithoutJit) {
   EXPECT_EQ(without_jit.err.find("matmul"), std::string::npos) << without_jit.err;
 }
 
+TEST_F(Cli, SameTextOnEveryTierAndThreadCountWithEachTypeOfKeysAndValues) {
+  const std::string model = compile_bundled();
+  std::vector<std::string> texts;
+  for (const char* type : {"f16", "f32", "i8"}) {
+    const std::vector<std::string> run = {"run",    model, "-p", "The King said", "-n", "40",
+                                          "--seed", "7",   "-q", "--kv",          type};
+    const auto expected = bitnetc(run, {{"BITNETC_ISA", "scalar"}});
+    ASSERT_EQ(expected.exit_code, 0) << expected.err;
+    for (const char* isa : {"avx2", "avxvnni", "avx512vnni", "amx"})
+      EXPECT_EQ(bitnetc(run, {{"BITNETC_ISA", isa}}).out, expected.out) << type << " " << isa;
+    for (const char* threads : {"1", "2", "3"})
+      EXPECT_EQ(bitnetc(with(run, {"-t", threads})).out, expected.out) << type << " " << threads;
+    const auto without_jit = bitnetc(run, {{"BITNETC_JIT", "off"}});
+    EXPECT_EQ(without_jit.out, expected.out) << type;
+    EXPECT_EQ(without_jit.err.find("attention"), std::string::npos) << without_jit.err;
+    texts.push_back(expected.out);
+  }
+  EXPECT_EQ(bitnetc({"run", model, "-p", "The King said", "-n", "40", "--seed", "7", "-q"}).out,
+            texts[0]);
+}
+
+TEST_F(Cli, SaysWhatKeysAndValuesAre) {
+  const auto said = [&](const std::string& type) {
+    const auto verbose = bitnetc(with(kStory, {"-v", "--kv", type}));
+    EXPECT_NE(verbose.err.find("cache       keys and values as " + type + ", "), std::string::npos)
+        << verbose.err;
+    const json document = json::parse(bitnetc(with(kStory, {"--json", "-v", "--kv", type})).out);
+    EXPECT_EQ(document["kv_type"], type);
+    int kernels = 0;
+    for (const json& kernel : document["kernels"]) {
+      const auto name = kernel["name"].get<std::string>();
+      if (!name.starts_with("attention_") && !name.starts_with("ropeappend_")) continue;
+      ++kernels;
+      EXPECT_EQ(name.find("_kv" + type + "_") != std::string::npos, type != "f16") << name;
+    }
+    EXPECT_EQ(kernels, 2);
+  };
+  for (const char* type : {"f16", "f32", "i8"}) said(type);
+  for (const char* command : {"run", "bench", "perplexity", "embed"})
+    expect_failure(bitnetc({command, "fairytale-6m", "--kv", "q4"}), kUsage,
+                   "--kv 'q4': expected one of f16, f32, i8");
+}
+
 TEST_F(Cli, SkippedNeuronsChangeNoText) {
   const std::string sparse = folder_.file("sparse.bnc");
   ASSERT_EQ(bitnetc({"compile", "fairytale-6m", "-q", "--sparse-ffn", "-o", sparse}).exit_code, 0);

@@ -82,6 +82,24 @@ TEST_F(Embed, VectorsOfTheReference) {
   EXPECT_EQ(embed({mean, "-p", "a", "--pooling", "last"}), embed({last, "-p", "a"}));
 }
 
+TEST_F(Embed, EveryTypeOfKeysAndValues) {
+  const std::string folder = folder_with({{"pooling_mode", "mean"}});
+  const auto vector = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {folder, "-p", "three of them"});
+    return embed(more)[0]["embedding"].get<std::vector<float>>();
+  };
+  const std::vector<float> expected = vector({});
+  EXPECT_EQ(vector({"--kv", "f16"}), expected);
+  for (const char* type : {"f32", "i8"}) {
+    const std::vector<float> got = vector({"--kv", type});
+    EXPECT_EQ(vector({"--kv", type, "-t", "1"}), got) << type;
+    double dot = 0;
+    for (size_t i = 0; i < got.size(); ++i) dot += double{got[i]} * double{expected[i]};
+    EXPECT_GT(dot, 0.99) << type;
+    EXPECT_NE(got, expected) << type;
+  }
+}
+
 // A GGUF file as bitnet.cpp writes it gives the vectors of the folder, and so do the formats it is
 // converted to.
 TEST_F(Embed, GgufFilesGiveTheVectorsOfTheFolder) {

@@ -1,6 +1,7 @@
 // bitnetc perplexity: against the golden likelihood of the bundled model, and against itself.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "tests/frontend/tokenizer/tokenizer_test_util.h"
@@ -41,6 +42,22 @@ TEST_F(Perplexity, IsThatOfTheGolden) {
               goldens["suggested_tolerance"]["nll_abs"].get<double>());
   EXPECT_NEAR(result["bits_per_byte"].get<double>(), golden["bits_per_byte"].get<double>(), 0.002);
   EXPECT_NEAR(result["perplexity"].get<double>(), std::exp(result["mean_nll"].get<double>()), 1e-9);
+}
+
+// What the types of keys and values round changes little, and f32 less than i8.
+TEST_F(Perplexity, OfEveryTypeOfKeysAndValues) {
+  const std::string text = read_source_file("tests/golden/data/nll_text.txt").substr(0, 1500);
+  std::map<std::string, double> nll;
+  for (const char* type : {"f16", "f32", "i8"}) {
+    const json result = score({"--kv", type}, text);
+    EXPECT_EQ(result["kv_type"], type);
+    nll[type] = result["mean_nll"].get<double>();
+  }
+  EXPECT_EQ(score({}, text)["mean_nll"].get<double>(), nll["f16"]);
+  EXPECT_NE(nll["f32"], nll["f16"]);
+  EXPECT_NE(nll["i8"], nll["f16"]);
+  EXPECT_NEAR(nll["f32"], nll["f16"], 2e-3);
+  EXPECT_NEAR(nll["i8"], nll["f16"], 2e-2);
 }
 
 TEST_F(Perplexity, EveryTokenIsScoredOnceWhateverTheWindows) {

@@ -27,6 +27,7 @@ struct BenchCommandOptions {
   std::string csv, html;
   PlanRequest plan;
   MemoryOptions memory;
+  KvType kv_type = KvType::kF16;
 };
 
 Result<std::vector<GeneratorKind>> parse_kinds(const std::vector<std::string>& names) {
@@ -115,6 +116,7 @@ Result<std::vector<Bench>> measure(const std::vector<std::string>& models,
                                    CommandContext& context) {
   EngineOptions engine_options = context.engine_options(options.plan);
   engine_options.memory = options.memory.request();
+  engine_options.kv_type = options.kv_type;
   std::vector<Bench> measured;
   for (const std::string& model : models) {
     ProgressBar bar(models.size() == 1
@@ -197,6 +199,7 @@ void add_bench_command(Command parent, CommandContext& context) {
   command.flag("--full-head", options->full_head, "Compute every logit of generated tokens");
   add_layout_option(command, options->plan.layout,
                     "Weight layout (default: as compiled; a compiled model is repacked in memory)");
+  add_kv_option(command, options->kv_type);
   add_memory_options(command, options->memory);
   command.json_flag(options->json);
   command.text("--csv", options->csv, "FILE", "Also a table for programs");

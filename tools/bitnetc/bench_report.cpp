@@ -19,7 +19,11 @@ std::string number_or_dash(double value, int decimals) {
 }
 
 std::string heading(const Bench& bench) {
-  return fmt::format("{}, {}", bench.model, format_bytes(bench.model_bytes));
+  const std::string keys_and_values =
+      bench.kv_type == KvType::kF16
+          ? std::string()
+          : fmt::format(", keys and values as {}", kv_type_name(bench.kv_type));
+  return fmt::format("{}, {}{}", bench.model, format_bytes(bench.model_bytes), keys_and_values);
 }
 
 // Quoted where it holds what separates fields.
@@ -155,6 +159,7 @@ void write_bench_json(std::span<const Bench> models) {
   write_json("bench", 1,
              {{"model", first.model},
               {"model_bytes", first.model_bytes},
+              {"kv_type", kv_type_name(first.kv_type)},
               {"machine", describe(this_machine())},
               {"energy", first.energy.empty() ? "measured" : first.energy},
               {"interrupted", was_interrupted(models)},

@@ -24,6 +24,7 @@ struct EmbedOptions {
   std::optional<std::string> prompt_name;
   std::string pooling = kAsTheModel;
   PlanRequest plan = {.usage = Usage::kPrefill};
+  KvType kv_type = KvType::kF16;
   bool truncate = false;
   bool json = false;
 };
@@ -116,7 +117,9 @@ void print_json(const Engine& engine, const Embeddings& embeddings) {
                     {"ids", embeddings.ids[i]},
                     {"embedding", embeddings.vectors[i]}});
   write_json("embeddings", 1,
-             {{"model", engine.model->file().origin()}, {"embeddings", std::move(rows)}});
+             {{"model", engine.model->file().origin()},
+              {"kv_type", kv_type_name(engine.executable->kv.type)},
+              {"embeddings", std::move(rows)}});
 }
 
 // The cosine of every pair, for a quick look; what programs read is --json.
@@ -138,8 +141,9 @@ void print_similarities(const Embeddings& embeddings) {
 
 Status embed(const EmbedOptions& options, CommandContext& context) {
   BITNETC_ASSIGN_OR_RETURN(std::vector<std::string> texts, read_texts(options));
-  BITNETC_ASSIGN_OR_RETURN(const Engine engine,
-                           make_engine(options.model, context.engine_options(options.plan)));
+  EngineOptions engine_options = context.engine_options(options.plan);
+  engine_options.kv_type = options.kv_type;
+  BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(options.model, engine_options));
   BITNETC_RETURN_IF_ERROR(expect_output(engine, ModelOutput::kHidden, options.model));
   BITNETC_ASSIGN_OR_RETURN(
       const auto executor,
@@ -178,6 +182,7 @@ void add_embed_command(Command parent, CommandContext& context) {
                "Cut texts that are longer than the model's context; without it they are refused");
   add_threads_option(command, options->plan.threads);
   add_layout_option(command, options->plan.layout, "Weight layout (default: as compiled)");
+  add_kv_option(command, options->kv_type);
   command.json_flag(options->json);
   command.verbosity_flags(true, "Say which layouts and kernels run");
   command.set_action([options, &context]() -> Result<int> {

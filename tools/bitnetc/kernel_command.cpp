@@ -127,15 +127,15 @@ std::string describe(const KernelSpec& spec) {
           },
           [](const RopeAppendSpec& s) {
             return fmt::format(
-                "operation   rotate q and k, append k and v to the cache as fp16\n"
+                "operation   rotate q and k, append k and v to the cache as {}\n"
                 "shapes      {} query heads, {} key/value heads, head dim {}",
-                s.q_heads, s.kv_heads, s.head_dim);
+                kv_type_name(s.kv_type), s.q_heads, s.kv_heads, s.head_dim);
           },
           [](const AttentionSpec& s) {
             return fmt::format(
                 "operation   softmax(q K^T * {}) V for {} query heads of a key/value head\n"
-                "shapes      q, out f32[rows][heads][{}], up to {} rows, K and V fp16 in pages",
-                s.scale, s.q_per_kv, s.head_dim, kMostAttentionRows);
+                "shapes      q, out f32[rows][heads][{}], up to {} rows, K and V {} in pages",
+                s.scale, s.q_per_kv, s.head_dim, kMostAttentionRows, kv_type_name(s.kv_type));
           },
           [](const EmbedSpec& s) {
             return fmt::format("operation   widen one table row{}\nshapes      {}[{}] -> f32[{}]",

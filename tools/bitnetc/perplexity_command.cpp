@@ -23,6 +23,7 @@ struct PerplexityOptions {
   std::string pairs_file;
   std::optional<int64_t> window, stride;
   PlanRequest plan = {.usage = Usage::kPrefill};
+  KvType kv_type = KvType::kF16;
   bool json = false;
 };
 
@@ -98,8 +99,9 @@ struct Model {
 
 Result<Model> open(const PerplexityOptions& options, CommandContext& context) {
   Model model;
-  BITNETC_ASSIGN_OR_RETURN(model.engine,
-                           make_engine(options.model, context.engine_options(options.plan)));
+  EngineOptions engine_options = context.engine_options(options.plan);
+  engine_options.kv_type = options.kv_type;
+  BITNETC_ASSIGN_OR_RETURN(model.engine, make_engine(options.model, engine_options));
   BITNETC_RETURN_IF_ERROR(expect_output(model.engine, ModelOutput::kLogits, options.model));
   BITNETC_ASSIGN_OR_RETURN(
       model.session, Session::create(model.engine.executable,
@@ -148,6 +150,7 @@ Status score_whole_text(const PerplexityOptions& options, CommandContext& contex
                 {"windows", score.windows},
                 {"window", windows.window},
                 {"stride", windows.stride},
+                {"kv_type", kv_type_name(options.kv_type)},
                 {"begin_of_text", windows.begin_id.has_value()}});
     return {};
   }
@@ -182,7 +185,9 @@ Status score_pairs(const PerplexityOptions& options, CommandContext& context) {
   bar.finish();
   if (options.json) {
     write_json("pair-scores", 1,
-               {{"model", model.engine.model->file().origin()}, {"pairs", std::move(rows)}});
+               {{"model", model.engine.model->file().origin()},
+                {"kv_type", kv_type_name(options.kv_type)},
+                {"pairs", std::move(rows)}});
     return {};
   }
   print_out("  pair  ln p of continuation  tokens  greedy\n");
@@ -230,6 +235,7 @@ void add_perplexity_command(Command parent, CommandContext& context) {
                   "Tokens from one window to the next (default: the window)");
   add_threads_option(command, options->plan.threads);
   add_layout_option(command, options->plan.layout, "Weight layout (default: as compiled)");
+  add_kv_option(command, options->kv_type);
   command.json_flag(options->json);
   command.verbosity_flags(true, "Say which layouts and kernels run");
   command.set_action([options, &context]() -> Result<int> {

@@ -21,4 +21,11 @@ void add_layout_option(Command& command, std::string& layout, const char* meanin
                  [&layout](const std::string& name) { layout = name; });
 }
 
+void add_kv_option(Command& command, KvType& type) {
+  command.choice("--kv", kv_type_choices(),
+                 "Type of keys and values; i8 takes half the memory of f16 and rounds more "
+                 "(default: f16)",
+                 [&type](const std::string& name) { type = *parse_kv_type(name); });
+}
+
 }  // namespace bitnetc

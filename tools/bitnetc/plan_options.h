@@ -2,6 +2,7 @@
 #pragma once
 
 #include "autotune/usage.h"
+#include "runtime/kv_type.h"
 #include "tools/bitnetc/command_line.h"
 
 namespace bitnetc {
@@ -17,5 +18,8 @@ void add_threads_option(Command& command, int& threads);
 void add_usage_option(Command& command, Usage& usage);
 // --layout i2s|tl1|tl2|b3|auto
 void add_layout_option(Command& command, std::string& layout, const char* meaning);
+
+// --kv f16|f32|i8
+void add_kv_option(Command& command, KvType& type);
 
 }  // namespace bitnetc

@@ -48,6 +48,7 @@ struct RunOptions {
   int most_drafts = kMostDrafts;
   PlanRequest plan;
   MemoryOptions memory;
+  KvType kv_type = KvType::kF16;
   bool json = false;
 };
 
@@ -110,6 +111,7 @@ struct Statistics {
   int64_t peak_memory_bytes = 0;
   ScreenStats screen;
   std::optional<double> up_read, down_read;  // Executable::neurons_read
+  KvLayout kv;
   const GenerationResult* result = nullptr;
   const LinkReport* link = nullptr;
 };
@@ -130,6 +132,7 @@ Statistics make_statistics(const Engine& engine, const Session& session,
                    .kernels_stored = context.kernel_store.hits(),
                    .peak_memory_bytes = peak_memory_bytes(),  // before the bandwidth buffers
                    .screen = session.screen_stats(),
+                   .kv = engine.executable->kv,
                    .result = &result,
                    .link = &engine.link_report};
   if (session.skips_neurons()) {
@@ -169,6 +172,11 @@ void print_screen(const ScreenStats& screen, const std::string& no_screen) {
       100 * share_of_head(screen.refined, screen), 100 * share_of_head(screen.computed, screen));
 }
 
+void print_kv(const KvLayout& kv) {
+  print_err("cache       keys and values as {}, {} per position\n", kv_type_name(kv.type),
+            format_bytes(static_cast<double>(kv.position_bytes())));
+}
+
 void print_neurons(const Statistics& stats) {
   if (!stats.link->no_skipping.empty())
     print_err("neurons     none skipped: {}\n", stats.link->no_skipping);
@@ -199,6 +207,7 @@ void print_statistics(const Statistics& stats) {
     print_err("guessed     {} tokens ahead, {} of them right\n", result.guessed,
               result.guessed_right);
   if (verbosity() == Verbosity::kVerbose) {
+    print_kv(stats.kv);
     print_screen(stats.screen, stats.link->no_screen);
     print_neurons(stats);
   }
@@ -248,6 +257,7 @@ void print_json(const Engine& engine, const Statistics& stats, const GenerationR
       {"prompt_ids", request.prompt_ids},
       {"seed", std::to_string(request.sampling.seed)},  // not every reader keeps 64 bits
       {"sampling", json_of(request.sampling)},
+      {"kv_type", kv_type_name(stats.kv.type)},
       {"timings", json_of(stats)},
       {"bitnetc_version", BITNETC_VERSION}};
   if (profile) document["profile"] = json_of(*profile);
@@ -335,6 +345,7 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
   place_memory(run.memory);
   EngineOptions options = context.engine_options(run.plan);
   options.memory = run.memory.request();
+  options.kv_type = run.kv_type;
   BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(run.model, options));
   BITNETC_RETURN_IF_ERROR(expect_output(engine, ModelOutput::kLogits, run.model));
   BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, prompt, engine));
@@ -452,6 +463,7 @@ void add_run_command(Command parent, CommandContext& context) {
   add_usage_option(command, run->plan.usage);
   command.text("--logits", run->logits_file, "FILE",
                "Write the float32 logits of the last prompt position to a .npy file");
+  add_kv_option(command, run->kv_type);
   add_memory_options(command, run->memory);
   command.flag("--dense-ffn", run->dense_ffn,
                "Read every neuron, although the model was compiled with --sparse-ffn");

@@ -128,6 +128,9 @@ typedef struct bitnetc_model_options {
    * the limit of the process (RLIMIT_MEMLOCK) allows. A note says where the file is not. */
   int32_t lock_memory;
   int32_t skip_memory_check; /* 1: opens also what does not fit in memory */
+  /* Of the keys and values of sequences: "f16", "f32" or "i8", which takes half the memory of f16
+   * and rounds more; NULL: "f16". */
+  const char* kv_type;
 } bitnetc_model_options;
 
 /* Opens a model: a .bnc or .gguf file, a Hugging Face folder, the name of a bundled model, or NULL

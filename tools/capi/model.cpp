@@ -72,6 +72,13 @@ Status check_switch(const char* name, int32_t value) {
   return make_error(StatusCode::kInvalidArgument, "{} is {}, expected 0 or 1", name, value);
 }
 
+// `value` may be NULL.
+Status check_choice(const char* name, const char* value, const std::vector<std::string>& choices) {
+  if (value == nullptr || std::ranges::count(choices, value) > 0) return {};
+  return make_error(StatusCode::kInvalidArgument, "{} '{}': expected one of {}", name, value,
+                    fmt::join(choices, ", "));
+}
+
 Status check_options(const bitnetc_model_options& options) {
   constexpr int kMostThreads = 1024;
   BITNETC_RETURN_IF_ERROR(check_switch("lock_memory", options.lock_memory));
@@ -79,10 +86,8 @@ Status check_options(const bitnetc_model_options& options) {
   if (options.threads < 0 || options.threads > kMostThreads)
     return make_error(StatusCode::kInvalidArgument, "threads is {}, expected 0 (all) to {}",
                       options.threads, kMostThreads);
-  if (options.layout == nullptr || std::ranges::count(layout_choices(), options.layout) > 0)
-    return {};
-  return make_error(StatusCode::kInvalidArgument, "layout '{}': expected one of {}", options.layout,
-                    fmt::join(layout_choices(), ", "));
+  BITNETC_RETURN_IF_ERROR(check_choice("layout", options.layout, layout_choices()));
+  return check_choice("kv_type", options.kv_type, kv_type_choices());
 }
 
 // A template that cannot be read takes nothing from a model but conversations.
@@ -115,6 +120,7 @@ Result<std::shared_ptr<OpenModel>> open_model(const std::string& name,
                    .build = {.store = &store}},
       .plan = {.layout = options.layout ? options.layout : "", .threads = open->threads},
       .memory = {.lock = options.lock_memory != 0, .check = options.skip_memory_check == 0},
+      .kv_type = options.kv_type ? *parse_kv_type(options.kv_type) : KvType::kF16,
       .notes = &notes,
       .cancel = token_of(options.cancel)};
   BITNETC_ASSIGN_OR_RETURN(open->engine, make_engine(name, engine_options));

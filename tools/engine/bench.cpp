@@ -102,6 +102,7 @@ Result<Bench> BenchRun::run() {
   BITNETC_RETURN_IF_ERROR(check_context(engines_[0]));
   const BncReader& file = engines_[0].model->file();
   bench_.model = file.origin();
+  bench_.kv_type = options_.kv_type;
   bench_.model_bytes = static_cast<double>(file.size_bytes());
   if (auto meter = EnergyMeter::open(); meter.ok()) {
     energy_ = *std::move(meter);
@@ -203,11 +204,9 @@ void BenchRun::set_limits(BenchRow& row, const Limits& limits, const Session& se
 
 // Keys and values that a generated token reads in the mean.
 double BenchRun::kv_bytes(const BenchTest& test) const {
-  const ModelConfig& config = engines_[0].model->description().config;
   const double positions =
       static_cast<double>(test.depth) + static_cast<double>(test.generated) / 2;
-  return positions * static_cast<double>(config.layers * config.kv_heads * config.head_dim) * 2 *
-         sizeof(uint16_t);
+  return positions * static_cast<double>(engines_[0].executable->kv.position_bytes());
 }
 
 Status BenchRun::generate(Session& session, int64_t count) {

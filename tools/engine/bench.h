@@ -58,6 +58,7 @@ struct BenchRow {
 struct Bench {
   std::string model;
   double model_bytes = 0;
+  KvType kv_type = KvType::kF16;
   std::string energy;  // why there are no joules; empty: there are
   std::vector<BenchRow> rows;
   bool interrupted = false;  // then rows hold what was measured

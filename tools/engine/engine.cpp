@@ -171,6 +171,12 @@ std::vector<std::string> layout_choices() {
   return names;
 }
 
+std::vector<std::string> kv_type_choices() {
+  std::vector<std::string> names;
+  for (const KvType type : kKvTypes) names.emplace_back(kv_type_name(type));
+  return names;
+}
+
 Status compile_model(const CompileRequest& request, const EngineOptions& options) {
   const ModelLocation source{ModelLocation::Kind::kSource, request.source_path};
   BITNETC_RETURN_IF_ERROR(check_not_an_input("-o", request.output_path, model_files(source)));
@@ -225,7 +231,8 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
   BITNETC_ASSIGN_OR_RETURN(engine.executable, link(engine.model, builder,
                                                    {.target = options.settings.target,
                                                     .plans = &plans,
-                                                    .choose_layouts = !options.plan.layout.empty()},
+                                                    .choose_layouts = !options.plan.layout.empty(),
+                                                    .kv_type = options.kv_type},
                                                    &engine.link_report));
   note_kernels(engine, *options.notes);
   if (options.memory.lock) engine.memory_is_locked = lock_weights(engine, *options.notes);
@@ -235,9 +242,10 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
 Status expect_memory(const Engine& engine, int64_t positions, const EngineOptions& options) {
   if (!options.memory.check) return {};
   const BncReader& file = engine.model->file();
-  return check_memory(file.origin(),
-                      memory_need(*engine.model, positions, threads_of(options.plan)),
-                      memory_allowance(), file.bytes());
+  return check_memory(
+      file.origin(),
+      memory_need(*engine.model, options.kv_type, positions, threads_of(options.plan)),
+      memory_allowance(), file.bytes());
 }
 
 Status expect_output(const Engine& engine, ModelOutput expected, const std::string& name) {

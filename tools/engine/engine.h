@@ -17,6 +17,7 @@
 #include "runtime/cancel_token.h"
 #include "runtime/cpu_features.h"
 #include "runtime/executable.h"
+#include "runtime/kv_type.h"
 #include "runtime/notes.h"
 #include "runtime/status.h"
 #include "tools/engine/models.h"
@@ -33,6 +34,8 @@ struct PlanRequest {
 };
 // The values of PlanRequest::layout.
 std::vector<std::string> layout_choices();
+// The names of the types of keys and values.
+std::vector<std::string> kv_type_choices();
 
 // What does not change from call to call.
 struct EngineSettings {
@@ -53,6 +56,7 @@ struct EngineOptions {
   EngineSettings settings = {};
   PlanRequest plan = {};
   MemoryRequest memory = {};
+  KvType kv_type = KvType::kF16;  // of keys and values
   Notes* notes = &no_notes();
   const CancelToken* cancel = nullptr;
 };

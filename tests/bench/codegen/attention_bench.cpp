@@ -23,8 +23,8 @@ constexpr int64_t kHeadDim = 128;
 // One kv head's keys and values.
 struct Cache {
   explicit Cache(int64_t positions)
-      : memory(static_cast<size_t>(positions / KvLayout::kPagePositions * layout.page_elements())) {
-    for (int64_t at = 0; at < static_cast<int64_t>(memory.size()); at += layout.page_elements())
+      : memory(static_cast<size_t>(positions / KvLayout::kPagePositions * layout.page_words())) {
+    for (int64_t at = 0; at < static_cast<int64_t>(memory.size()); at += layout.page_words())
       pages.push_back(memory.data() + at);
     Random random(1);
     for (uint16_t& x : memory) x = math::round_to_f16(random.uniform(-1, 1));

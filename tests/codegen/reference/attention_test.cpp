@@ -19,7 +19,7 @@ struct Cache {
   Cache(int64_t head_dim, int64_t positions)
       : layout{.kv_heads = 1, .head_dim = head_dim},
         pages(static_cast<size_t>((positions + 63) / 64),
-              std::vector<uint16_t>(static_cast<size_t>(layout.page_elements()))) {}
+              std::vector<uint16_t>(static_cast<size_t>(layout.page_words()))) {}
 
   uint16_t& key(int64_t position, int64_t d) {
     return at(position, layout.k_offset(0, 0) + layout.k_index(position % 64, d));
@@ -148,6 +148,41 @@ TEST(ReferenceAttentionTest, TheSecondChunkIsSummedBeforeItIsAdded) {
   EXPECT_EQ(attend_flat(cache, kPositions)[0], (256.0f * 65504.0f + 64.0f) / 512.0f);
 }
 
+// Two positions of one dimension. i8: score (q * code * scale of the key) * score scale, weights
+// times the scale of the value before the code.
+TEST(ReferenceAttentionTest, I8ScalesScoresAndWeights) {
+  const AttentionSpec spec{.head_dim = 1, .scale = 0.5f, .kv_type = KvType::kI8};
+  const KvLayout layout = spec.layout();
+  std::vector<uint16_t> page(static_cast<size_t>(layout.page_words()));
+  const auto put = [&](int64_t offset, int64_t position, int8_t code, float scale) {
+    auto* const head = page.data() + offset;
+    reinterpret_cast<int8_t*>(head)[position] = code;
+    reinterpret_cast<float*>(head + layout.scales_offset())[position] = scale;
+  };
+  put(layout.k_offset(0, 0), 0, 3, 0.7f);
+  put(layout.k_offset(0, 0), 1, -2, 0.3f);
+  put(layout.v_offset(0, 0), 0, 100, 0.013f);
+  put(layout.v_offset(0, 0), 1, -77, 0.17f);
+  const uint16_t* const pages[] = {page.data()};
+  const AttentionScratch scratch{.head_dim = 1};
+  std::vector<float> scores(static_cast<size_t>(scratch.chunk_elements()));
+  const float q = 1.1f;
+  float out = 0;
+  reference::attention(spec, {.q = &q,
+                              .out = &out,
+                              .pages = pages,
+                              .k_offset = layout.k_offset(0, 0),
+                              .v_offset = layout.v_offset(0, 0),
+                              .scores = scores.data(),
+                              .position = 1,
+                              .rows = 1,
+                              .q_stride = 1,
+                              .out_stride = 1});
+  const float first = ((1.1f * 3) * 0.7f) * 0.5f, second = ((1.1f * -2) * 0.3f) * 0.5f;
+  const float e = math::exp_f32(second - first);
+  EXPECT_EQ(out, std::fma(e * 0.17f, -77, 0.013f * 100) / (1 + e));
+}
+
 TEST(ReferenceRopeAppendTest, RotatesHalvesAndAppends) {
   const RopeAppendSpec spec{.q_heads = 1, .kv_heads = 1, .head_dim = 4};
   std::vector<float> qkv(static_cast<size_t>(spec.qkv_columns()));
@@ -165,7 +200,7 @@ TEST(ReferenceRopeAppendTest, RotatesHalvesAndAppends) {
                                 .k_cache = k.data(),
                                 .v_cache = v.data(),
                                 .position = 17,
-                                .head_stride = layout.head_elements()});
+                                .head_stride = layout.head_words()});
   const float rotated[] = {-3, 2 * 0.5f - 4 * 0.25f, 1, 4 * 0.5f + 2 * 0.25f};
   for (size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(qkv[i], rotated[i]);
@@ -175,6 +210,81 @@ TEST(ReferenceRopeAppendTest, RotatesHalvesAndAppends) {
   }
   EXPECT_EQ(std::count(k.begin(), k.end(), 0xffff), 252);
   EXPECT_EQ(std::count(v.begin(), v.end(), 0xffff), 252);
+}
+
+// What the append of one head of `spec` leaves in k and v: the key and the value are x[d] both.
+struct Appended {
+  Appended(const RopeAppendSpec& spec, const std::vector<float>& x, int64_t position)
+      : layout(spec.layout()),
+        k(static_cast<size_t>(layout.head_words()), 0xffff),
+        v(static_cast<size_t>(layout.head_words()), 0xffff) {
+    std::vector<float> qkv(static_cast<size_t>(spec.qkv_columns()));
+    for (size_t d = 0; d < x.size(); ++d)
+      qkv[static_cast<size_t>(spec.k_offset()) + d] =
+          qkv[static_cast<size_t>(spec.v_offset()) + d] = x[d];
+    const std::vector<float> cos(x.size() / 2, 1.0f), sin(x.size() / 2, 0.0f);
+    reference::rope_append(spec, {.qkv = qkv.data(),
+                                  .cos = cos.data(),
+                                  .sin = sin.data(),
+                                  .k_cache = k.data(),
+                                  .v_cache = v.data(),
+                                  .position = position,
+                                  .head_stride = layout.head_words()});
+  }
+  template <typename Cell>
+  static Cell cell(const std::vector<uint16_t>& words, int64_t at) {
+    Cell value;
+    std::memcpy(&value, reinterpret_cast<const char*>(words.data()) + at * int64_t{sizeof(Cell)},
+                sizeof(Cell));
+    return value;
+  }
+  float scale(const std::vector<uint16_t>& words, int64_t position) const {
+    return cell<float>(words, layout.scales_offset() / 2 + position);
+  }
+
+  KvLayout layout;
+  std::vector<uint16_t> k, v;
+};
+
+TEST(ReferenceRopeAppendTest, F32IsStoredAsItIs) {
+  const RopeAppendSpec spec{.q_heads = 1, .kv_heads = 1, .head_dim = 4, .kv_type = KvType::kF32};
+  const std::vector<float> x = {0x1.fffffep+127f, -0x1p-149f, 1e6f, 0x1.000002p+0f};
+  const Appended appended(spec, x, 18);
+  for (int64_t d = 0; d < 4; ++d) {
+    EXPECT_EQ(Appended::cell<float>(appended.k, 64 + d * 16 + 2), x[static_cast<size_t>(d)]);
+    EXPECT_EQ(Appended::cell<float>(appended.v, 18 * 4 + d), x[static_cast<size_t>(d)]);
+  }
+  EXPECT_EQ(std::count(appended.k.begin(), appended.k.end(), 0xffff), 2 * 64 * 4 - 8);
+}
+
+// The largest magnitude 254 is code 127, so the scale is 2 and a code is half of its value: halves
+// go to the even code.
+TEST(ReferenceRopeAppendTest, I8CodesAreRoundedToTheEvenOneBelowALargestOf127) {
+  const RopeAppendSpec spec{.q_heads = 1, .kv_heads = 1, .head_dim = 8, .kv_type = KvType::kI8};
+  const std::vector<float> x = {-254, 5, 7, -5, 0.99f, 1, -0.0f, 252.9f};
+  const int8_t codes[] = {-127, 2, 4, -2, 0, 0, 0, 126};
+  const Appended appended(spec, x, 18);
+  EXPECT_EQ(appended.scale(appended.k, 18), 2.0f);
+  EXPECT_EQ(appended.scale(appended.v, 18), 2.0f);
+  for (int64_t d = 0; d < 8; ++d) {
+    EXPECT_EQ(Appended::cell<int8_t>(appended.k, 8 * 16 + d * 16 + 2), codes[d]) << d;
+    EXPECT_EQ(Appended::cell<int8_t>(appended.v, 18 * 8 + d), codes[d]) << d;
+  }
+  const std::vector<uint16_t> untouched(1, 0xffff);
+  EXPECT_EQ(Appended::cell<int8_t>(appended.v, 17 * 8), -1);
+  EXPECT_EQ(Appended::cell<uint32_t>(appended.v, appended.layout.scales_offset() / 2 + 17),
+            0xffffffffu);
+}
+
+TEST(ReferenceRopeAppendTest, I8OfZerosHasTheLeastMeasure) {
+  const RopeAppendSpec spec{.q_heads = 1, .kv_heads = 1, .head_dim = 2, .kv_type = KvType::kI8};
+  const Appended zeros(spec, {0, -0.0f}, 0);
+  EXPECT_EQ(zeros.scale(zeros.k, 0), 1e-5f / 127.0f);
+  EXPECT_EQ(Appended::cell<int16_t>(zeros.v, 0), 0);
+  const Appended little(spec, {5e-6f, -1e-7f}, 0);
+  EXPECT_EQ(little.scale(little.v, 0), 1e-5f / 127.0f);
+  EXPECT_EQ(Appended::cell<int8_t>(little.v, 0), 64);  // 63.5
+  EXPECT_EQ(Appended::cell<int8_t>(little.v, 1), -1);
 }
 
 TEST(ReferenceRopeAppendTest, OneProductIsRoundedTheOtherFused) {

@@ -77,7 +77,7 @@ TEST(ReferenceGoldenTest, RopeAndAttentionAgreeWithTheRecordedLayers) {
     const auto tensor = [&](const char* name) {
       return recorded.f32("layers." + std::to_string(layer) + "." + name);
     };
-    std::vector<uint16_t> page(static_cast<size_t>(layout.page_elements()));
+    std::vector<uint16_t> page(static_cast<size_t>(layout.page_words()));
     const uint16_t* const pages[] = {page.data()};
     for (int64_t token = 0; token < kTokens; ++token) {
       SCOPED_TRACE("layer " + std::to_string(layer) + " token " + std::to_string(token));
@@ -93,7 +93,7 @@ TEST(ReferenceGoldenTest, RopeAndAttentionAgreeWithTheRecordedLayers) {
                                     .k_cache = page.data() + layout.k_offset(0, 0),
                                     .v_cache = page.data() + layout.v_offset(0, 0),
                                     .position = token,
-                                    .head_stride = layout.head_elements()});
+                                    .head_stride = layout.head_words()});
       expect_near(row(tensor("q_rope"), token), qkv.data(), 1e-5f);
       expect_near(row(tensor("k_rope"), token), qkv.data() + rope.k_offset(), 1e-5f);
 

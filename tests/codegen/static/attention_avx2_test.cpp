@@ -27,7 +27,7 @@ void expect_same_bits(int64_t head_dim, int64_t position, float score_scale, Edg
   std::deque<GuardedBuffer<uint16_t>> memory;
   std::vector<const uint16_t*> pages;
   for (int64_t first = 0; first <= position; first += KvLayout::kPagePositions) {
-    auto& page = memory.emplace_back(count_of(layout.page_elements()), edge);
+    auto& page = memory.emplace_back(count_of(layout.page_words()), edge);
     random.fill_f16(page, 1.0f);
     pages.push_back(page.data());
     // Positions that are not there yet hold the worst there is.

@@ -9,15 +9,15 @@ namespace {
 struct Buffers {
   Buffers(const RopeAppendSpec& spec, const KvLayout& layout, Edge edge)
       : qkv(static_cast<size_t>(spec.v_offset() + spec.kv_heads * spec.head_dim), edge),
-        k(static_cast<size_t>(layout.kv_heads * layout.head_elements()), edge),
-        v(static_cast<size_t>(layout.kv_heads * layout.head_elements()), edge) {}
+        k(static_cast<size_t>(layout.kv_heads * layout.head_words()), edge),
+        v(static_cast<size_t>(layout.kv_heads * layout.head_words()), edge) {}
   GuardedBuffer<float> qkv;
   GuardedBuffer<uint16_t> k, v;
 };
 
 void expect_same_bits(const RopeAppendSpec& spec, int64_t position, Edge edge) {
   SCOPED_TRACE(fmt::format("{} position {}", spec_name(spec), position));
-  const KvLayout layout{.kv_heads = spec.kv_heads, .head_dim = spec.head_dim};
+  const KvLayout layout = spec.layout();
   GuardedBuffer<float> cos(static_cast<size_t>(spec.head_dim / 2), edge), sin(cos.size(), edge);
   math::rope_row(position, math::rope_frequencies(spec.head_dim, 5e5), 1, cos.data(), sin.data());
   Buffers expected(spec, layout, edge), got(spec, layout, edge);
@@ -34,7 +34,7 @@ void expect_same_bits(const RopeAppendSpec& spec, int64_t position, Edge edge) {
                           .k_cache = buffers.k.data(),
                           .v_cache = buffers.v.data(),
                           .position = position,
-                          .head_stride = layout.head_elements()};
+                          .head_stride = layout.head_words()};
   };
   reference::rope_append(spec, args(expected));
   build_static(*make_static_rope_append_avx2(), spec)(args(got));
@@ -46,15 +46,19 @@ void expect_same_bits(const RopeAppendSpec& spec, int64_t position, Edge edge) {
 
 TEST(StaticRopeAppendAvx2Test, SameBitsForEveryHeadDim) {
   BITNETC_SKIP_WITHOUT_AVX2();
-  for (const int64_t head_dim : {2, 4, 6, 14, 16, 18, 32, 50, 64, 80, 100, 128, 256})
-    for (const Edge edge : kBothEdges)
-      expect_same_bits({.q_heads = 3, .kv_heads = 2, .head_dim = head_dim}, 21, edge);
+  for (const KvType type : kKvTypes)
+    for (const int64_t head_dim : {2, 4, 6, 14, 16, 18, 32, 50, 64, 80, 100, 128, 256})
+      for (const Edge edge : kBothEdges)
+        expect_same_bits({.q_heads = 3, .kv_heads = 2, .head_dim = head_dim, .kv_type = type}, 21,
+                         edge);
 }
 
 TEST(StaticRopeAppendAvx2Test, SameBitsForEveryPositionOfTheBlocks) {
   BITNETC_SKIP_WITHOUT_AVX2();
-  for (int64_t position = 0; position < KvLayout::kPagePositions; ++position)
-    expect_same_bits({.q_heads = 20, .kv_heads = 5, .head_dim = 128}, position, Edge::kEnd);
+  for (const KvType type : kKvTypes)
+    for (int64_t position = 0; position < KvLayout::kPagePositions; ++position)
+      expect_same_bits({.q_heads = 20, .kv_heads = 5, .head_dim = 128, .kv_type = type}, position,
+                       Edge::kEnd);
 }
 
 }  // namespace

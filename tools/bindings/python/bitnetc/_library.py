@@ -77,6 +77,7 @@ class ModelOptions(Sized):
         ("cancel", c_void_p),
         ("lock_memory", c_int32),
         ("skip_memory_check", c_int32),
+        ("kv_type", c_char_p),
     ]
 
 

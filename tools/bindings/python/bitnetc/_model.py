@@ -60,14 +60,17 @@ class Model(c.Handle):
     model; None for the default one. `on_note(level, text)` hears what happens on the way (level 0:
     worth knowing, 1: details), `on_progress(task, done, total)` how far it is. `lock_memory` keeps
     weights, keys and values from being paged out, as far as the limit of the process allows;
-    `skip_memory_check` opens a model that does not fit in memory."""
+    `skip_memory_check` opens a model that does not fit in memory. `kv_type` is how keys and values
+    are stored: "f16", which is the default, "f32" or "i8"."""
 
     def __init__(self, name=None, *, threads=0, cache_dir=None, layout=None, on_note=None,
-                 on_progress=None, cancel=None, lock_memory=False, skip_memory_check=False):
+                 on_progress=None, cancel=None, lock_memory=False, skip_memory_check=False,
+                 kv_type=None):
         options = c.ModelOptions(threads=threads, cache_dir=c.to_path(cache_dir),
                                  layout=c.to_text(layout), cancel=c.pointer_of(cancel),
                                  lock_memory=bool(lock_memory),
-                                 skip_memory_check=bool(skip_memory_check))
+                                 skip_memory_check=bool(skip_memory_check),
+                                 kv_type=c.to_text(kv_type))
         if on_note is not None:
             options.on_note = c.NOTE_CALLBACK(
                 lambda _, level, text: on_note(level, text.decode("utf-8", "replace")))
