@@ -1,5 +1,5 @@
-// Where the keys and values of past positions live: pages of 64 positions, each holding the keys and
-// values of every layer. A Sequence lists the pages of its positions; sequences may share pages.
+// Where the keys and values of past positions live: pages of 64 positions, each holding those of
+// every layer. A Sequence lists the pages of its positions; sequences may share pages.
 //
 // Keys are stored in blocks of 16 positions with the head dimension outermost inside a block, so
 // that one SIMD load holds the same dimension of 16 keys and scores need no horizontal sum. Values

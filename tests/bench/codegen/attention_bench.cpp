@@ -1,6 +1,7 @@
 // The query heads of one kv head over a growing cache, d = 128, by every kernel of this CPU: one
-// row as in decode, and eight as in a prompt. The least a call reads is 4 d bytes per position; its
-// work is 2 d fma per position, head and row. No subnormal numbers: each costs a hundred cycles.
+// row as in decode, and eight as in a prompt, with keys and values of every type. The least a call
+// reads are the bytes of its positions; its work is 2 d fma per position, head and row. No subnormal
+// numbers: each costs a hundred cycles.
 #include <benchmark/benchmark.h>
 
 #include <cstring>
@@ -12,7 +13,6 @@
 #include "runtime/buffer.h"
 #include "runtime/cpu_features.h"
 #include "runtime/kv_cache.h"
-#include "runtime/math.h"
 #include "runtime/random.h"
 
 namespace bitnetc {
@@ -20,25 +20,40 @@ namespace {
 
 constexpr int64_t kHeadDim = 128;
 
-// One kv head's keys and values.
+// One kv head's keys and values, as they are appended.
 struct Cache {
-  explicit Cache(int64_t positions)
-      : memory(static_cast<size_t>(positions / KvLayout::kPagePositions * layout.page_words())) {
+  Cache(int64_t positions, KvType type)
+      : layout{.kv_heads = 1, .head_dim = kHeadDim, .type = type},
+        memory(static_cast<size_t>(positions / KvLayout::kPagePositions * layout.page_words())) {
     for (int64_t at = 0; at < static_cast<int64_t>(memory.size()); at += layout.page_words())
       pages.push_back(memory.data() + at);
+    const RopeAppendSpec append{.q_heads = 1, .kv_heads = 1, .head_dim = kHeadDim, .kv_type = type};
+    const std::vector<float> cos(kHeadDim / 2, 1.0f), sin(kHeadDim / 2, 0.0f);
+    std::vector<float> qkv(static_cast<size_t>(append.qkv_columns()));
     Random random(1);
-    for (uint16_t& x : memory) x = math::round_to_f16(random.uniform(-1, 1));
+    for (int64_t p = 0; p < positions; ++p) {
+      for (float& x : qkv) x = random.uniform(-1, 1);
+      uint16_t* const page = memory.data() + p / KvLayout::kPagePositions * layout.page_words();
+      reference::rope_append(append, {.qkv = qkv.data(),
+                                      .cos = cos.data(),
+                                      .sin = sin.data(),
+                                      .k_cache = page + layout.k_offset(0, 0),
+                                      .v_cache = page + layout.v_offset(0, 0),
+                                      .position = p % KvLayout::kPagePositions,
+                                      .head_stride = layout.head_words()});
+    }
   }
 
-  KvLayout layout{.kv_heads = 1, .head_dim = kHeadDim};
+  KvLayout layout;
   Buffer<uint16_t> memory;
   std::vector<const uint16_t*> pages;
 };
 
-void attention(benchmark::State& state, const Generator& generator) {
+void attention(benchmark::State& state, const Generator& generator, KvType type) {
   const int64_t positions = state.range(0), heads = state.range(1), rows = state.range(2);
-  const AttentionSpec spec{.head_dim = kHeadDim, .q_per_kv = heads, .scale = 0.088388346f};
-  const Cache cache(positions);
+  const AttentionSpec spec{
+      .head_dim = kHeadDim, .q_per_kv = heads, .scale = 0.088388346f, .kv_type = type};
+  const Cache cache(positions, type);
   Buffer<float> q(static_cast<size_t>(rows * heads * kHeadDim)), out(q.size());
   const AttentionScratch scratch{.head_dim = kHeadDim, .heads = heads};
   Buffer<float> scores(
@@ -80,16 +95,18 @@ void attention(benchmark::State& state, const Generator& generator) {
 }
 
 const bool kRegistered = [] {
-  for (const auto& generator : KernelBuilder::generators()) {
-    const AttentionSpec spec{.head_dim = kHeadDim, .scale = 1};
-    if (generator->kind() == GeneratorKind::kReference ||
-        !generator->accepts({.spec = spec, .plan = {}, .target = host_target()}).ok())
-      continue;
-    benchmark::RegisterBenchmark(std::string(generator->name()).c_str(), attention,
-                                 std::cref(*generator))
-        ->ArgNames({"positions", "heads", "rows"})
-        ->ArgsProduct({{64, 512, 4096}, {1, 4, 5}, {1, 8}})
-        ->UseRealTime();
+  for (const KvType type : kKvTypes) {
+    const AttentionSpec spec{.head_dim = kHeadDim, .scale = 1, .kv_type = type};
+    for (const auto& generator : KernelBuilder::generators()) {
+      if (generator->kind() == GeneratorKind::kReference ||
+          !generator->accepts({.spec = spec, .plan = {}, .target = host_target()}).ok())
+        continue;
+      const std::string name = fmt::format("{} {}", generator->name(), kv_type_name(type));
+      benchmark::RegisterBenchmark(name.c_str(), attention, std::cref(*generator), type)
+          ->ArgNames({"positions", "heads", "rows"})
+          ->ArgsProduct({{64, 512, 4096}, {1, 4, 5}, {1, 8}})
+          ->UseRealTime();
+    }
   }
   return true;
 }();

@@ -178,9 +178,9 @@ TEST(ReferenceAttentionTest, I8ScalesScoresAndWeights) {
                               .rows = 1,
                               .q_stride = 1,
                               .out_stride = 1});
-  const float first = ((1.1f * 3) * 0.7f) * 0.5f, second = ((1.1f * -2) * 0.3f) * 0.5f;
+  const float first = ((q * 3) * 0.7f) * 0.5f, second = ((q * -2) * 0.3f) * 0.5f;
   const float e = math::exp_f32(second - first);
-  EXPECT_EQ(out, std::fma(e * 0.17f, -77, 0.013f * 100) / (1 + e));
+  EXPECT_EQ(out, std::fma(e * 0.17f, -77.0f, 0.013f * 100) / (1 + e));
 }
 
 TEST(ReferenceRopeAppendTest, RotatesHalvesAndAppends) {
@@ -248,7 +248,7 @@ struct Appended {
 
 TEST(ReferenceRopeAppendTest, F32IsStoredAsItIs) {
   const RopeAppendSpec spec{.q_heads = 1, .kv_heads = 1, .head_dim = 4, .kv_type = KvType::kF32};
-  const std::vector<float> x = {0x1.fffffep+127f, -0x1p-149f, 1e6f, 0x1.000002p+0f};
+  const std::vector<float> x = {0x1.fffffcp+127f, -0x1p-149f, 1e6f, 0x1.000002p+0f};
   const Appended appended(spec, x, 18);
   for (int64_t d = 0; d < 4; ++d) {
     EXPECT_EQ(Appended::cell<float>(appended.k, 64 + d * 16 + 2), x[static_cast<size_t>(d)]);
@@ -270,7 +270,6 @@ TEST(ReferenceRopeAppendTest, I8CodesAreRoundedToTheEvenOneBelowALargestOf127) {
     EXPECT_EQ(Appended::cell<int8_t>(appended.k, 8 * 16 + d * 16 + 2), codes[d]) << d;
     EXPECT_EQ(Appended::cell<int8_t>(appended.v, 18 * 8 + d), codes[d]) << d;
   }
-  const std::vector<uint16_t> untouched(1, 0xffff);
   EXPECT_EQ(Appended::cell<int8_t>(appended.v, 17 * 8), -1);
   EXPECT_EQ(Appended::cell<uint32_t>(appended.v, appended.layout.scales_offset() / 2 + 17),
             0xffffffffu);
