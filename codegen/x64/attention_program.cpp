@@ -331,16 +331,22 @@ void AttentionProgram::add_values(const Lot& lot, int column, int wides, bool su
   mov(cache_, argument(offsetof(AttentionPiece, cache)));
   mov(scores_, argument(offsetof(AttentionPiece, scores)));
   mov(count_, argument(offsetof(AttentionPiece, count)));
-  if (has_scales()) mov(scales_, argument(offsetof(AttentionPiece, scales)));
+  const bool reads_scales = has_scales() && sums_weights;
+  if (reads_scales) mov(scales_, argument(offsetof(AttentionPiece, scales)));
   Xbyak::Label next;
   align(kLoopAlignment);
   L(next);
   multiply(
       lot, wides,
       [&](const Xbyak::Xmm& to, int i) {
-        vbroadcastss(to, ptr[scores_ + query_bytes(lot.first + i, 0, kAttentionChunk)]);
-        if (sums_weights) vaddss(weight_sum(i), weight_sum(i), Xbyak::Xmm(to.getIdx()));
-        if (has_scales()) scale_weight(to);
+        const auto weight = ptr[scores_ + query_bytes(lot.first + i, 0, kAttentionChunk)];
+        const Xbyak::Xmm low(to.getIdx());
+        vbroadcastss(to, weight);
+        if (!sums_weights) return;
+        vaddss(weight_sum(i), weight_sum(i), low);
+        if (!reads_scales) return;
+        scale_weight(to);
+        vmovss(weight, low);  // later passes find it scaled
       },
       [&](const Xbyak::Xmm& to, int wide) {
         const int offset = (column + wide) * lanes() * cell_bytes_;
@@ -348,7 +354,7 @@ void AttentionProgram::add_values(const Lot& lot, int column, int wides, bool su
         if (lot.first == 0 && offset % kLineBytes == 0) prefetcht0(ptr[cache_ + ahead_ + offset]);
       });
   add(cache_, head_dim_ * cell_bytes_);
-  if (has_scales()) add(scales_, 4);
+  if (reads_scales) add(scales_, 4);
   add(scores_, 4);
   dec(count_);
   jnz(next, T_NEAR);

@@ -16,7 +16,8 @@
 //            AVX2: 1 query 8 + 1 + 1 of 16, 4 queries 8 + 2 + 1, 5 queries 10 + 2 + 1
 // Values     lanes are columns. Passes over the positions, each with as many columns as fit:
 //            vectors: queries * columns / lanes sums + the fewer of the two, held + 1 that passes
-//            + in the first pass a sum of weights per query
+//            + in the first pass a sum of weights per query; of i8 this pass also leaves weights
+//            times the scales of the values in their place
 //            AVX-512: 4 queries 16 + 4 + 1 + 4 of 32, 8 queries 16 + 2 + 1 + 8
 //            AVX2: 4 queries 8 + 2 + 1 + 4 of 16, then 12 + 3 + 1
 // Work       per 16 keys (columns) one vcvtph2ps, which is 2 operations, and a fused product per
