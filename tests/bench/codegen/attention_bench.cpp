@@ -1,7 +1,7 @@
 // The query heads of one kv head over a growing cache, d = 128, by every kernel of this CPU: one
 // row as in decode, and eight as in a prompt, with keys and values of every type. The least a call
-// reads are the bytes of its positions; its work is 2 d fma per position, head and row. No subnormal
-// numbers: each costs a hundred cycles.
+// reads are the bytes of its positions; its work is 2 d fma per position, head and row. No
+// subnormal numbers: each costs a hundred cycles.
 #include <benchmark/benchmark.h>
 
 #include <cstring>
