@@ -6,6 +6,7 @@
 
 #include "compiler/check_program.h"
 #include "compiler/chosen_kernel.h"
+#include "compiler/passes/done_by_each.h"
 #include "compiler/passes/tables.h"
 #include "runtime/attention_scratch.h"
 #include "runtime/buffer.h"
@@ -40,8 +41,10 @@ class Linker {
     return {};
   }
 
-  // The program has passed check_program: operands are there and fit.
-  Status link_step(const Step& step) {
+  // The program has passed check_program: operands are there and fit. `done_by_each`: see
+  // compiler/passes/done_by_each.h.
+  Status link_step(const Step& step, bool done_by_each) {
+    done_by_each_ = done_by_each;
     BITNETC_ASSIGN_OR_RETURN(const KernelSpec spec, parse_spec(step.kernel));
     used_in_step_.clear();
     return std::visit([&](const auto& each) { return link(step, each); }, spec);
@@ -53,8 +56,9 @@ class Linker {
                       step.name, why);
   }
 
-  static StepBase base(const Step& step) {
-    return {.name = step.name, .scored = step.scored, .rows = step.rows};
+  StepBase base(const Step& step) const {
+    return {
+        .name = step.name, .scored = step.scored, .rows = step.rows, .done_by_each = done_by_each_};
   }
 
   static BoundSlice slice(const Step& step, std::string_view operand) {
@@ -427,6 +431,7 @@ class Linker {
   Executable& executable_;
   std::map<std::string, size_t> index_;  // of kernel names into the report
   std::set<std::string> used_in_step_;
+  bool done_by_each_ = false;  // the step that is linked
   TablesInPlace tables_;
   int tables_buffer_ = -1;  // added where a kernel reads tables
 };
@@ -479,8 +484,11 @@ Result<std::shared_ptr<const Executable>> link(std::shared_ptr<const CompiledMod
                     .type = options.kv_type};
   Linker linker(*model, builder, options, *report, *executable);
   BITNETC_RETURN_IF_ERROR(linker.find_skipping(description.program));
-  for (const Step& step : description.program.steps)
-    BITNETC_RETURN_IF_ERROR(linker.link_step(step));
+  const DoneByEach by_each = find_done_by_each(description.program, description.config);
+  for (size_t i = 0; i < description.program.steps.size(); ++i)
+    BITNETC_RETURN_IF_ERROR(linker.link_step(description.program.steps[i], by_each.steps[i]));
+  executable->written_by_each = by_each.buffers;
+  executable->written_by_each.resize(executable->buffers.size());  // linking adds buffers
   executable->model = std::move(model);
   return std::shared_ptr<const Executable>(std::move(executable));
 }

@@ -33,6 +33,7 @@ struct StepBase {
   std::string name;
   bool scored = false;
   StepRows rows = StepRows::kAny;
+  bool done_by_each = false;
 };
 
 // A step with its kernels and weights bound: one class per operation, in runtime/steps/. Its work
@@ -51,6 +52,9 @@ class LinkedStep {
   const std::string& name() const { return name_; }
   bool scored() const { return scored_; }  // runs only for rows whose logits are wanted
   StepRows rows() const { return rows_; }
+  // In passes of one row every worker does all of it, into copies of its own, so that nobody waits
+  // for it (compiler/passes/done_by_each.h).
+  bool done_by_each() const { return done_by_each_; }
 
   virtual std::string_view operation() const = 0;  // "matmul", as in kernel names
   // The kernel that serves a pass of `rows` rows.
@@ -69,12 +73,16 @@ class LinkedStep {
 
  protected:
   explicit LinkedStep(StepBase base)
-      : name_(std::move(base.name)), scored_(base.scored), rows_(base.rows) {}
+      : name_(std::move(base.name)),
+        scored_(base.scored),
+        rows_(base.rows),
+        done_by_each_(base.done_by_each) {}
 
  private:
   std::string name_;
   bool scored_;
   StepRows rows_;
+  bool done_by_each_;
 };
 
 struct Executable {
@@ -85,7 +93,8 @@ struct Executable {
   };
 
   std::shared_ptr<const CompiledModel> model;
-  std::vector<BufferInfo> buffers;  // the program's, with what this machine's kernels add
+  std::vector<BufferInfo> buffers;    // the program's, with what this machine's kernels add
+  std::vector<bool> written_by_each;  // by buffer: by steps that are done_by_each()
   std::vector<std::unique_ptr<const LinkedStep>> steps;
   // Matrices that run in another layout than the file has them in.
   std::vector<Buffer<uint8_t>> repacked;

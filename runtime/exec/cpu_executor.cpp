@@ -21,23 +21,22 @@ class BufferMemory {
  public:
   explicit BufferMemory(const BufferInfo& info) : info_(info) {}
 
-  Pass::Storage reserve(int64_t rows, int64_t positions, int64_t workers) {
+  // `copies`: one of each worker, or one.
+  Pass::Storage reserve(int64_t rows, int64_t positions, int64_t copies) {
     const auto element_bytes = static_cast<int64_t>(bitnetc::element_bytes(info_.type));
-    const int64_t wanted = info_.fixed + info_.per_row * rows +
-                           info_.per_position * round_up(positions, kAttentionChunk);
-    if (wanted > elements_) {
-      // Workers' copies begin on cache lines of their own.
-      elements_ = info_.per_worker
-                      ? round_up(wanted, static_cast<int64_t>(kCacheLineBytes) / element_bytes)
-                      : wanted;
+    // Copies begin on cache lines of their own.
+    const int64_t elements = round_up(info_.fixed + info_.per_row * rows +
+                                          info_.per_position * round_up(positions, kAttentionChunk),
+                                      static_cast<int64_t>(kCacheLineBytes) / element_bytes);
+    const auto bytes = static_cast<size_t>(elements * element_bytes * copies);
+    if (bytes > memory_.bytes()) {
       memory_ = {};  // what a pass leaves is of no use to the next
-      memory_ = Buffer<uint8_t>(
-          static_cast<size_t>(elements_ * element_bytes * (info_.per_worker ? workers : 1)));
+      memory_ = Buffer<uint8_t>(bytes);
     }
     return {.base = memory_.data(),
             .element_bytes = element_bytes,
             .row_elements = info_.per_row,
-            .worker_elements = info_.per_worker ? elements_ : 0,
+            .worker_elements = copies > 1 ? elements : 0,
             .scored = info_.scored};
   }
   size_t bytes() const { return memory_.bytes(); }
@@ -45,7 +44,6 @@ class BufferMemory {
  private:
   const BufferInfo info_;
   Buffer<uint8_t> memory_;
-  int64_t elements_ = 0;  // of one worker's copy
 };
 
 // Worker 0 decides after every step whether all stop before the next one, so that all meet at the
@@ -195,13 +193,16 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
     scored.push_back(static_cast<int32_t>(i));
   }
 
+  // A tap sees what is written step by step.
+  const bool own_copies = rows.size() == 1 && threads.size() > 1 && !tap;
   storage.clear();
   int64_t widest = 0;
   for (size_t b = 0; b < memory.size(); ++b) {
     const BufferInfo& info = executable->buffers[b];
     const size_t buffer_rows = info.scored ? scored.size() : rows.size();
-    storage.push_back(
-        memory[b].reserve(static_cast<int64_t>(buffer_rows), positions, threads.size()));
+    const bool copied = info.per_worker || (own_copies && executable->written_by_each[b]);
+    storage.push_back(memory[b].reserve(static_cast<int64_t>(buffer_rows), positions,
+                                        copied ? threads.size() : 1));
     widest = std::max(widest, info.per_row);
   }
   times.clear();
@@ -221,6 +222,7 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
               .kv = executable->kv,
               .workers = threads.size(),
               .skips_neurons = skips_neurons && rows.size() == 1,
+              .has_own_copies = own_copies,
               .screen = screen && !tap && screen->accepts(needs) ? &*screen : nullptr,
               .normed = tap ? normed.data() : nullptr,
               .normed_stride = widest};
@@ -247,7 +249,8 @@ void CpuExecutor::Impl::find_runs() {
   pass.runs = runs;
 }
 
-// All workers walk the same steps and meet after each one. Whether the pass ran to its end.
+// All workers walk the same steps and meet after each one but those that each does for itself.
+// Whether the pass ran to its end.
 bool CpuExecutor::Impl::walk(std::span<const std::unique_ptr<const LinkedStep>> steps,
                              const CancelToken* cancel) {
   StopSign stop;
@@ -259,7 +262,19 @@ bool CpuExecutor::Impl::walk(std::span<const std::unique_ptr<const LinkedStep>> 
       const int64_t units = pass.includes(*step) ? step->units(pass) : 0;
       if (units == 0) continue;
       const int64_t begin_ns = keeps_time ? now_ns() : 0;
+      const auto keep_time = [&] {
+        if (!keeps_time) return;
+        times.push_back({.step = step.get(),
+                         .rows = pass.rows_of(*step),
+                         .begin_ns = begin_ns,
+                         .end_ns = now_ns()});
+      };
       step->begin(pass, worker);
+      if (pass.each_does(*step)) {
+        step->run(pass, {0, units}, worker);
+        keep_time();
+        continue;
+      }
       claims.each_piece(units, step->least_units(), worker, [&](Range piece) {
         // What is skipped here is never looked at: a token once cancelled stays so, and the pass
         // ends below.
@@ -268,11 +283,7 @@ bool CpuExecutor::Impl::walk(std::span<const std::unique_ptr<const LinkedStep>> 
       });
       if (worker == 0) stop.decide(turn, is_cancelled(cancel));
       threads.barrier();
-      if (keeps_time)
-        times.push_back({.step = step.get(),
-                         .rows = pass.rows_of(*step),
-                         .begin_ns = begin_ns,
-                         .end_ns = now_ns()});
+      keep_time();
       if (stop.stops(turn)) return;
       ++turn;
       if (!tap) continue;

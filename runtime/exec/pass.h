@@ -46,6 +46,7 @@ class Pass {
   KvLayout kv;
   int workers = 1;
   bool skips_neurons = false;     // the steps for one row take the places of those for several
+  bool has_own_copies = false;    // each worker does the steps that are done_by_each()
   ScreenState* screen = nullptr;  // of a pass whose logits are screened; null: all are computed
   float* normed = nullptr;  // f32 [row][normed_stride]: where taps want normed values; else null
   int64_t normed_stride = 0;
@@ -53,6 +54,8 @@ class Pass {
   int64_t enough_units() const { return kUnitsPerWorker * workers; }
   // Whether a step is one of this pass.
   bool includes(const LinkedStep& step) const { return runs_in_pass(step.rows(), skips_neurons); }
+  // Whether every worker does all of a step for itself.
+  bool each_does(const LinkedStep& step) const { return has_own_copies && step.done_by_each(); }
   // Rows that a step runs for.
   int64_t rows_of(const LinkedStep& step) const {
     return static_cast<int64_t>(step.scored() ? scored.size() : rows.size());

@@ -19,12 +19,12 @@ void MatmulStep::run(const Pass& pass, Range units, int worker) const {
   const Operands& o = operands_;
   const int64_t rows = pass.rows_of(*this);
   kernel(rows)(
-      MatmulArgs{.x = pass.at<int8_t>(*this, o.x.q, 0),
+      MatmulArgs{.x = pass.at<int8_t>(*this, o.x.q, 0, worker),
                  .tables = o.tables.bound() ? pass.at<uint8_t>(*this, o.tables, 0) : nullptr,
                  .w = o.w,
                  .y = pass.at<float>(*this, o.y, 0),
-                 .x_scale = pass.at<float>(*this, o.x.scale, 0),
-                 .x_sum = pass.at<int32_t>(*this, o.x.sum, 0),
+                 .x_scale = pass.at<float>(*this, o.x.scale, 0, worker),
+                 .x_sum = pass.at<int32_t>(*this, o.x.sum, 0, worker),
                  .tile_scale = o.tile_scale,
                  .residual = o.residual.bound() ? pass.at<float>(*this, o.residual, 0) : nullptr,
                  .x_stride = pass.stride(o.x.q),
@@ -40,8 +40,8 @@ int64_t TablesStep::units(const Pass& pass) const {
   return pass.rows_of(*this) == 1 ? operands_.blocks : 0;
 }
 
-void TablesStep::run(const Pass& pass, Range units, int /*worker*/) const {
-  kernel_(BuildTablesArgs{.x = pass.at<int8_t>(*this, operands_.x, 0),
+void TablesStep::run(const Pass& pass, Range units, int worker) const {
+  kernel_(BuildTablesArgs{.x = pass.at<int8_t>(*this, operands_.x, 0, worker),
                           .tables = pass.at<uint8_t>(*this, operands_.tables, 0),
                           .block_begin = units.begin,
                           .block_end = units.end});

@@ -27,12 +27,12 @@ void SparseStep::count(int64_t bytes, int64_t first) const {
   if (first == 0) passes_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void SparseUpStep::run(const Pass& pass, Range units, int /*worker*/) const {
+void SparseUpStep::run(const Pass& pass, Range units, int worker) const {
   const Operands& o = operands_;
   int32_t neurons_read = 0;
-  kernel()(SparseUpArgs{.x = pass.at<int8_t>(*this, o.x.q, 0),
-                        .x_scale = pass.at<float>(*this, o.x.scale, 0),
-                        .x_sum = pass.at<int32_t>(*this, o.x.sum, 0),
+  kernel()(SparseUpArgs{.x = pass.at<int8_t>(*this, o.x.q, 0, worker),
+                        .x_scale = pass.at<float>(*this, o.x.scale, 0, worker),
+                        .x_sum = pass.at<int32_t>(*this, o.x.sum, 0, worker),
                         .gate = pass.at<float>(*this, o.gate, 0),
                         .w = neurons_.w,
                         .tile_scale = neurons_.tile_scale,
@@ -43,13 +43,13 @@ void SparseUpStep::run(const Pass& pass, Range units, int /*worker*/) const {
   count(neurons_read * neurons_.row_bytes, units.begin);
 }
 
-void SparseDownStep::run(const Pass& pass, Range units, int /*worker*/) const {
+void SparseDownStep::run(const Pass& pass, Range units, int worker) const {
   const Operands& o = operands_;
   int32_t neurons_read = 0;
   kernel()(SparseDownArgs{
-      .x = pass.at<int8_t>(*this, o.x.q, 0),
-      .x_scale = pass.at<float>(*this, o.x.scale, 0),
-      .x_sum = pass.at<int32_t>(*this, o.x.sum, 0),
+      .x = pass.at<int8_t>(*this, o.x.q, 0, worker),
+      .x_scale = pass.at<float>(*this, o.x.scale, 0, worker),
+      .x_sum = pass.at<int32_t>(*this, o.x.sum, 0, worker),
       .w = neurons_.w,
       .tile_scale = neurons_.tile_scale,
       .y = pass.at<float>(*this, o.y, 0),
