@@ -6,7 +6,7 @@
 
 #include "compiler/check_program.h"
 #include "compiler/chosen_kernel.h"
-#include "compiler/passes/done_by_each.h"
+#include "compiler/passes/one_row_pass.h"
 #include "compiler/passes/tables.h"
 #include "runtime/attention_scratch.h"
 #include "runtime/buffer.h"
@@ -41,16 +41,23 @@ class Linker {
     return {};
   }
 
-  // The program has passed check_program: operands are there and fit. `done_by_each`: see
-  // compiler/passes/done_by_each.h.
-  Status link_step(const Step& step, bool done_by_each) {
-    done_by_each_ = done_by_each;
+  // The program has passed check_program: operands are there and fit.
+  Status link_steps(const Program& program, const OneRowPass& one_row) {
+    for (size_t i = 0; i < program.steps.size(); ++i) {
+      done_by_each_ = one_row.done_by_each[i];
+      has_early_heads_ = one_row.has_early_heads[i];
+      BITNETC_RETURN_IF_ERROR(link_step(program.steps[i]));
+    }
+    return {};
+  }
+
+ private:
+  Status link_step(const Step& step) {
     BITNETC_ASSIGN_OR_RETURN(const KernelSpec spec, parse_spec(step.kernel));
     used_in_step_.clear();
     return std::visit([&](const auto& each) { return link(step, each); }, spec);
   }
 
- private:
   Status corrupt(const Step& step, const std::string& why) const {
     return make_error(StatusCode::kDataCorrupt, "{}: step {}: {}", model_.file().origin(),
                       step.name, why);
@@ -156,8 +163,19 @@ class Linker {
   // A file says nothing of the type of keys and values.
   Status link(const Step& step, RopeAppendSpec spec) {
     spec.kv_type = options_.kv_type;
-    return add<RopeAppendStep>(
-        step, spec, {.qkv = slice(step, "qkv"), .layer = step.layer, .rope = rope_index(step)});
+    BITNETC_RETURN_IF_ERROR(add<RopeAppendStep>(step, spec,
+                                                {.qkv = slice(step, "qkv"),
+                                                 .layer = step.layer,
+                                                 .q_heads = spec.q_heads,
+                                                 .rope = rope_index(step),
+                                                 .has_early_heads = has_early_heads_}));
+    rope_ = static_cast<const RopeAppendStep*>(executable_.steps.back().get());
+    head_columns_ = {.q_heads = spec.q_heads,
+                     .kv_heads = spec.kv_heads,
+                     .head_dim = spec.head_dim,
+                     .k_offset = spec.k_offset(),
+                     .v_offset = spec.v_offset()};
+    return {};
   }
   Status link(const Step& step, AttentionSpec spec) {
     spec.kv_type = options_.kv_type;
@@ -170,14 +188,16 @@ class Linker {
                                            .scores = scores,
                                            .layer = step.layer,
                                            .q_per_kv = spec.q_per_kv,
-                                           .window = spec.window};
+                                           .window = spec.window,
+                                           .has_early_heads = has_early_heads_};
     Kernel kernel;
     BITNETC_RETURN_IF_ERROR(build(step, spec, kernel));
     executable_.steps.push_back(std::make_unique<AttentionScoresStep>(
         StepBase{.name = step.name + ".scores", .scored = step.scored, .rows = step.rows}, kernel,
         operands));
-    executable_.steps.push_back(
-        std::make_unique<AttentionStep>(base(step), std::move(kernel), operands));
+    auto attention = std::make_unique<AttentionStep>(base(step), std::move(kernel), operands);
+    if (has_early_heads_) matmul_->set_early_heads(EarlyHeads(head_columns_, *rope_, *attention));
+    executable_.steps.push_back(std::move(attention));
     tables_.written(operands.out.buffer);
     return {};
   }
@@ -299,8 +319,9 @@ class Linker {
         BITNETC_RETURN_IF_ERROR(link_tables(step, spec, form, operands));
     }
     tables_.written(operands.y.buffer);
-    executable_.steps.push_back(
-        std::make_unique<MatmulStep>(base(step), std::move(by_m), operands));
+    auto linked = std::make_unique<MatmulStep>(base(step), std::move(by_m), operands);
+    matmul_ = linked.get();
+    executable_.steps.push_back(std::move(linked));
     return {};
   }
 
@@ -431,7 +452,12 @@ class Linker {
   Executable& executable_;
   std::map<std::string, size_t> index_;  // of kernel names into the report
   std::set<std::string> used_in_step_;
-  bool done_by_each_ = false;  // the step that is linked
+  // Of the step that is linked: OneRowPass.
+  bool done_by_each_ = false, has_early_heads_ = false;
+  // Of the last ones, to which early heads belong.
+  MatmulStep* matmul_ = nullptr;
+  const RopeAppendStep* rope_ = nullptr;
+  EarlyHeads::Columns head_columns_;
   TablesInPlace tables_;
   int tables_buffer_ = -1;  // added where a kernel reads tables
 };
@@ -484,10 +510,9 @@ Result<std::shared_ptr<const Executable>> link(std::shared_ptr<const CompiledMod
                     .type = options.kv_type};
   Linker linker(*model, builder, options, *report, *executable);
   BITNETC_RETURN_IF_ERROR(linker.find_skipping(description.program));
-  const DoneByEach by_each = find_done_by_each(description.program, description.config);
-  for (size_t i = 0; i < description.program.steps.size(); ++i)
-    BITNETC_RETURN_IF_ERROR(linker.link_step(description.program.steps[i], by_each.steps[i]));
-  executable->written_by_each = by_each.buffers;
+  const OneRowPass one_row = plan_one_row_pass(description.program, description.config);
+  BITNETC_RETURN_IF_ERROR(linker.link_steps(description.program, one_row));
+  executable->written_by_each = one_row.written_by_each;
   executable->written_by_each.resize(executable->buffers.size());  // linking adds buffers
   executable->model = std::move(model);
   return std::shared_ptr<const Executable>(std::move(executable));

@@ -152,14 +152,15 @@ struct HeadNormArgs {
   const float* weight;
 };
 
-// One token: rotates the q and k heads of a fused qkv row in place and appends k, v to a page of
-// the cache.
+// One token: rotates q and k heads of a fused qkv row in place and appends k, v of those kv heads to
+// a page of the cache.
 //   qkv        f32[q_heads*d + kv_heads*d + kv_heads*d], each part starting at a multiple of
 //              kTileRows
 //   cos, sin   f32[d/2], of the token's position in its sequence
 //   k_cache, v_cache   the layer's keys and values in the page, from its first kv head on, of the
 //                      spec's KvType (runtime/kv_cache.h)
 //   position   within the page
+//   q_begin .. kv_end   the heads, from the first on; others are not touched
 struct RopeAppendArgs {
   float* qkv;
   const float* cos;
@@ -168,6 +169,8 @@ struct RopeAppendArgs {
   uint16_t* v_cache;
   int64_t position;
   int64_t head_stride;  // words between kv heads, KvLayout::head_words()
+  int64_t q_begin, q_end;
+  int64_t kv_begin, kv_end;
 };
 
 // `rows` tokens of one sequence, at positions from `position` on, and the query heads of one kv

@@ -29,6 +29,7 @@ struct CallCase {
   int64_t percent_active = 100;  // of the neurons, where an operation skips the others
   float magnitude = 2;           // f32 inputs are random in [-magnitude, magnitude)
   bool optional = true;          // whether operands that may be null are there
+  bool some_heads = false;       // of a row, where a call may do a part of them
   // Whether the start-up proof makes this call too: at least one case of each spec.
   bool at_start = true;
 };

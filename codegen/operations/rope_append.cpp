@@ -114,6 +114,11 @@ std::vector<proof::CallCase> RopeAppend::cases(const RopeAppendSpec&) {
                      .first = KvLayout::kKeyBlock,
                      .positions = KvLayout::kPagePositions,
                      .magnitude = magnitude});
+  cases.push_back({.name = "some heads",
+                   .first = KvLayout::kKeyBlock,
+                   .positions = KvLayout::kPagePositions,
+                   .magnitude = 4,
+                   .some_heads = true});
   return cases;
 }
 
@@ -123,6 +128,10 @@ void RopeAppend::prepare(const RopeAppendSpec& spec, const proof::CallCase& call
     for (float& value : buffers.get<float>(name)) value = random.uniform(-1, 1);
   args.position = call_case.first;
   args.head_stride = spec.layout().head_words();
+  args.q_begin = call_case.some_heads ? spec.q_heads / 2 : 0;
+  args.q_end = spec.q_heads;
+  args.kv_begin = 0;
+  args.kv_end = call_case.some_heads ? ceil_div(spec.kv_heads, int64_t{2}) : spec.kv_heads;
 }
 
 }  // namespace bitnetc

@@ -63,9 +63,9 @@ struct HeadCache {
 
 void rope_append(const RopeAppendSpec& spec, const RopeAppendArgs& args) {
   const KvLayout layout = spec.layout();
-  for (int64_t h = 0; h < spec.q_heads; ++h)
+  for (int64_t h = args.q_begin; h < args.q_end; ++h)
     rotate(args.qkv + h * spec.head_dim, spec.head_dim, args.cos, args.sin);
-  for (int64_t h = 0; h < spec.kv_heads; ++h) {
+  for (int64_t h = args.kv_begin; h < args.kv_end; ++h) {
     float* k = args.qkv + spec.k_offset() + h * spec.head_dim;
     const float* v = args.qkv + spec.v_offset() + h * spec.head_dim;
     rotate(k, spec.head_dim, args.cos, args.sin);

@@ -1,4 +1,4 @@
-// rope_append_avx2     rotates the q and k heads of one fused qkv row in place, appends k and v as
+// rope_append_avx2     rotates q and k heads of one fused qkv row in place, appends their k and v as
 // fp16, fp32, or int8 with a scale
 //
 // Shapes     qkv f32[q heads * d | kv heads * d | kv heads * d], parts at whole tiles    cos, sin
@@ -122,13 +122,14 @@ Append append_of(KvType type) {
 
 void rope_append_avx2(const RopeAppendSpec& spec, const RopeAppendArgs& args) {
   const int64_t d = spec.head_dim;
-  for (int64_t h = 0; h < spec.q_heads; ++h) rotate(args.qkv + h * d, d, args.cos, args.sin);
+  for (int64_t h = args.q_begin; h < args.q_end; ++h)
+    rotate(args.qkv + h * d, d, args.cos, args.sin);
   float* k = args.qkv + spec.k_offset();
   const float* v = args.qkv + spec.v_offset();
   const KvLayout layout{.kv_heads = spec.kv_heads, .head_dim = d, .type = spec.kv_type};
   const Append append = append_of(spec.kv_type);
   const int64_t p = args.position;
-  for (int64_t h = 0; h < spec.kv_heads; ++h) {
+  for (int64_t h = args.kv_begin; h < args.kv_end; ++h) {
     rotate(k + h * d, d, args.cos, args.sin);
     append(layout, k + h * d, p, layout.k_index(p, 0), KvLayout::kKeyBlock,
            args.k_cache + h * args.head_stride);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -71,6 +72,7 @@ struct CpuExecutor::Impl {
         pool(std::make_shared<KvPool>(executable->kv, options.page_limit, options.lock_pages)),
         threads(options.threads, options.pin_threads),
         claims(threads.size()),
+        head_tiles(static_cast<size_t>(executable->kv.kv_heads)),
         skips_neurons(options.skip_neurons && executable->skips_neurons) {
     for (const BufferInfo& info : executable->buffers) memory.emplace_back(info);
     for (const Executable::Rotation& rotation : executable->rotations) ropes.emplace_back(rotation);
@@ -89,6 +91,7 @@ struct CpuExecutor::Impl {
   std::shared_ptr<KvPool> pool;
   ThreadPool threads;
   WorkClaims claims;
+  std::vector<std::atomic<int32_t>> head_tiles;  // Pass::head_tiles
   const bool skips_neurons;
   std::vector<BufferMemory> memory;  // by Executable::buffers
   std::vector<RopeRows> ropes;       // by Executable::rotations
@@ -223,10 +226,15 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
               .workers = threads.size(),
               .skips_neurons = skips_neurons && rows.size() == 1,
               .has_own_copies = own_copies,
+              .head_tiles = {},
               .screen = screen && !tap && screen->accepts(needs) ? &*screen : nullptr,
               .normed = tap ? normed.data() : nullptr,
               .normed_stride = widest};
   if (pass.screen != nullptr) pass.screen->begin(needs);
+  if (own_copies && !observer) {  // who observes wants the time of every step
+    pass.head_tiles = head_tiles;
+    for (std::atomic<int32_t>& tiles : head_tiles) tiles = 0;  // a cancelled pass leaves some
+  }
   find_runs();
 }
 

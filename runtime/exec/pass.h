@@ -3,6 +3,7 @@
 // steps only read it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 
@@ -45,8 +46,11 @@ class Pass {
   std::span<const RopeTable> ropes;
   KvLayout kv;
   int workers = 1;
-  bool skips_neurons = false;     // the steps for one row take the places of those for several
-  bool has_own_copies = false;    // each worker does the steps that are done_by_each()
+  bool skips_neurons = false;   // the steps for one row take the places of those for several
+  bool has_own_copies = false;  // each worker does the steps that are done_by_each()
+  // Of each kv head, the tiles of the qkv matmul that are done; none: there are no early heads
+  // (runtime/steps/early_heads.h).
+  std::span<std::atomic<int32_t>> head_tiles;
   ScreenState* screen = nullptr;  // of a pass whose logits are screened; null: all are computed
   float* normed = nullptr;  // f32 [row][normed_stride]: where taps want normed values; else null
   int64_t normed_stride = 0;
@@ -54,6 +58,7 @@ class Pass {
   int64_t enough_units() const { return kUnitsPerWorker * workers; }
   // Whether a step is one of this pass.
   bool includes(const LinkedStep& step) const { return runs_in_pass(step.rows(), skips_neurons); }
+  bool has_early_heads() const { return !head_tiles.empty(); }
   // Whether every worker does all of a step for itself.
   bool each_does(const LinkedStep& step) const { return has_own_copies && step.done_by_each(); }
   // Rows that a step runs for.

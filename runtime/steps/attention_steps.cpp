@@ -5,18 +5,25 @@
 namespace bitnetc {
 
 void RopeAppendStep::run(const Pass& pass, Range units, int /*worker*/) const {
+  for (int64_t row = units.begin; row < units.end; ++row)
+    run_heads(pass, row, {0, operands_.q_heads}, {0, pass.kv.kv_heads});
+}
+
+void RopeAppendStep::run_heads(const Pass& pass, int64_t row, Range q_heads, Range kv_heads) const {
   const Pass::RopeTable& rope = pass.ropes[static_cast<size_t>(operands_.rope)];
-  for (int64_t i = units.begin; i < units.end; ++i) {
-    const Pass::Row& row = pass.rows[static_cast<size_t>(i)];
-    uint16_t* const page = row.pages[row.position / KvLayout::kPagePositions];
-    kernel()(RopeAppendArgs{.qkv = pass.at<float>(*this, operands_.qkv, i),
-                            .cos = rope.cos + row.position * rope.half,
-                            .sin = rope.sin + row.position * rope.half,
-                            .k_cache = page + pass.kv.k_offset(operands_.layer, 0),
-                            .v_cache = page + pass.kv.v_offset(operands_.layer, 0),
-                            .position = row.position % KvLayout::kPagePositions,
-                            .head_stride = pass.kv.head_words()});
-  }
+  const auto& [token, position, pages] = pass.rows[static_cast<size_t>(row)];
+  uint16_t* const page = pages[position / KvLayout::kPagePositions];
+  kernel()(RopeAppendArgs{.qkv = pass.at<float>(*this, operands_.qkv, row),
+                          .cos = rope.cos + position * rope.half,
+                          .sin = rope.sin + position * rope.half,
+                          .k_cache = page + pass.kv.k_offset(operands_.layer, 0),
+                          .v_cache = page + pass.kv.v_offset(operands_.layer, 0),
+                          .position = position % KvLayout::kPagePositions,
+                          .head_stride = pass.kv.head_words(),
+                          .q_begin = q_heads.begin,
+                          .q_end = q_heads.end,
+                          .kv_begin = kv_heads.begin,
+                          .kv_end = kv_heads.end});
 }
 
 // ---- what is shared
@@ -109,6 +116,7 @@ void AttentionScoresStep::run(const Pass& pass, Range units, int /*worker*/) con
 }
 
 int64_t AttentionStep::units(const Pass& pass) const {
+  if (is_early(pass)) return 0;
   return is_shared(pass) ? shared_units(pass) : std::ssize(pass.runs) * pass.kv.kv_heads;
 }
 
@@ -129,6 +137,10 @@ void AttentionStep::run(const Pass& pass, Range units, int worker) const {
     const Pass::Run& run = pass.runs[static_cast<size_t>(unit / pass.kv.kv_heads)];
     kernel()(args(pass, run.row, run.rows, unit % pass.kv.kv_heads, scores));
   }
+}
+
+void AttentionStep::run_head(const Pass& pass, int64_t kv_head, int worker) const {
+  kernel()(args(pass, 0, 1, kv_head, pass.at<float>(*this, operands_.scores, 0, worker)));
 }
 
 }  // namespace bitnetc

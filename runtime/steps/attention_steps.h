@@ -14,14 +14,22 @@ class RopeAppendStep final : public RowStep {
   struct Operands {
     BoundSlice qkv;  // f32, in place
     int64_t layer = 0;
+    int64_t q_heads = 0;
     int rope = 0;  // into Executable::rotations
+    // Whether in passes with early heads the matmul before calls run_heads() instead.
+    bool has_early_heads = false;
   };
   RopeAppendStep(StepBase base, Kernel kernel, const Operands& operands)
       : RowStep(std::move(base), std::move(kernel)), operands_(operands) {}
 
   std::string_view operation() const override { return "ropeappend"; }
   std::vector<Output> outputs() const override { return {{"qkv", operands_.qkv}}; }
+  int64_t units(const Pass& pass) const override {
+    return operands_.has_early_heads && pass.has_early_heads() ? 0 : RowStep::units(pass);
+  }
   void run(const Pass& pass, Range units, int worker) const override;
+  // Some query heads and kv heads of a row.
+  void run_heads(const Pass& pass, int64_t row, Range q_heads, Range kv_heads) const;
 
  private:
   Operands operands_;
@@ -39,6 +47,9 @@ class AttentionWork : public RowStep {
     int64_t layer = 0;
     int64_t q_per_kv = 1;
     int64_t window = 0;  // as AttentionSpec::window
+    // Whether in passes with early heads the matmul before calls run_head(), unless chunks are
+    // shared.
+    bool has_early_heads = false;
   };
 
   std::string_view operation() const override { return "attention"; }
@@ -101,6 +112,11 @@ class AttentionStep final : public AttentionWork {
   std::vector<Output> outputs() const override { return {{"out", operands_.out}}; }
   int64_t units(const Pass& pass) const override;
   void run(const Pass& pass, Range units, int worker) const override;
+  bool is_early(const Pass& pass) const {
+    return operands_.has_early_heads && pass.has_early_heads() && !is_shared(pass);
+  }
+  // Of a pass of one row.
+  void run_head(const Pass& pass, int64_t kv_head, int worker) const;
 };
 
 }  // namespace bitnetc

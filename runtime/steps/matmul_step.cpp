@@ -34,6 +34,7 @@ void MatmulStep::run(const Pass& pass, Range units, int worker) const {
                  .m = rows,
                  .row_absmax = o.row_absmax.bound() ? pass.at<float>(*this, o.row_absmax, 0, worker)
                                                     : nullptr});
+  if (early_heads_ && pass.has_early_heads()) early_heads_->finish_tiles(pass, units, worker);
 }
 
 int64_t TablesStep::units(const Pass& pass) const {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
+#include "runtime/steps/early_heads.h"
 #include "runtime/steps/norm_steps.h"
 
 namespace bitnetc {
@@ -30,6 +32,9 @@ class MatmulStep final : public LinkedStep {
   MatmulStep(StepBase base, Kernels kernels, const Operands& operands)
       : LinkedStep(std::move(base)), kernels_(std::move(kernels)), operands_(operands) {}
 
+  // Makes this the matmul of q, k and v that `heads` go on from.
+  void set_early_heads(const EarlyHeads& heads) { early_heads_.emplace(heads); }
+
   std::string_view operation() const override { return "matmul"; }
   const Kernel& kernel(int64_t rows = 1) const override {
     return kernels_[rows >= 1 && rows <= kMaxBakedM ? static_cast<size_t>(rows) : 0];
@@ -45,6 +50,7 @@ class MatmulStep final : public LinkedStep {
  private:
   Kernels kernels_;
   Operands operands_;
+  std::optional<EarlyHeads> early_heads_;
 };
 
 // Makes the tables of the one row of a pass; passes of more rows need none. A unit is a block of

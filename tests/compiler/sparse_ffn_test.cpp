@@ -26,13 +26,6 @@ constexpr ModelShape kShapes[] = {{},
                                   {.hidden = 272, .intermediate = 400, .head_dim = 32},
                                   {.hidden = 256, .intermediate = 512, .head_dim = 64}};
 
-LoadedModel load_shape(const ModelShape& shape, const std::filesystem::path& folder) {
-  write_model(make_packed_model(shape, 23), folder);
-  auto loaded = load_model(folder.string());
-  if (!loaded.ok()) throw std::runtime_error(loaded.status().message());
-  return *std::move(loaded);
-}
-
 std::string compile_graph(const Graph& graph, const std::string& path, bool skip_neurons) {
   const HeuristicPlanSource plans;
   const auto report = compile(
@@ -81,31 +74,6 @@ TEST(SparseFfn, OtherActivationsHaveNoZeros) {
 }
 
 // ---- the bits
-
-using Tokens = std::vector<int32_t>;
-const Tokens kPrompt = {7, 200, 31, 5, 90};
-
-std::vector<float> logits_of_each(CpuExecutor& executor, int64_t steps) {
-  Sequence sequence(executor.pool());
-  std::vector<float> all;
-  const auto run = [&](std::span<const int32_t> tokens) {
-    std::vector<BatchRow> rows;
-    for (const int32_t token : tokens)
-      rows.push_back({.sequence = &sequence,
-                      .token = token,
-                      .position = sequence.length() + std::ssize(rows),
-                      .need = {.kind = LogitsNeed::Kind::kAll}});
-    const Status status = executor.run(rows);
-    EXPECT_TRUE(status.ok()) << status.message();
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const auto logits = executor.scores(i).logits;
-      all.insert(all.end(), logits.begin(), logits.end());
-    }
-  };
-  run(kPrompt);
-  for (int64_t i = 0; i < steps; ++i) run(Tokens{static_cast<int32_t>((37 * i + 11) % 250)});
-  return all;
-}
 
 TEST(SparseFfn, GivesTheBitsOfTheDenseOne) {
   for (const ModelShape& shape : kShapes) {

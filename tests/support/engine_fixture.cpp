@@ -1,5 +1,7 @@
 #include "tests/support/engine_fixture.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <map>
 #include <stdexcept>
@@ -91,6 +93,33 @@ std::shared_ptr<const Executable> bundled_executable(const Target& target, Layou
 std::unique_ptr<Session> make_session(std::shared_ptr<const Executable> executable,
                                       const SessionOptions& options) {
   return value_or_throw(Session::create(std::move(executable), options));
+}
+
+LoadedModel load_shape(const ModelShape& shape, const std::filesystem::path& folder) {
+  write_model(make_packed_model(shape, 23), folder);
+  return value_or_throw(load_model(folder.string()));
+}
+
+std::vector<float> logits_of_each(CpuExecutor& executor, int64_t steps) {
+  Sequence sequence(executor.pool());
+  std::vector<float> all;
+  const auto run = [&](const std::vector<int32_t>& tokens) {
+    std::vector<BatchRow> rows;
+    for (const int32_t token : tokens)
+      rows.push_back({.sequence = &sequence,
+                      .token = token,
+                      .position = sequence.length() + std::ssize(rows),
+                      .need = {.kind = LogitsNeed::Kind::kAll}});
+    const Status status = executor.run(rows);
+    EXPECT_TRUE(status.ok()) << status.message();
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto logits = executor.scores(i).logits;
+      all.insert(all.end(), logits.begin(), logits.end());
+    }
+  };
+  run({7, 200, 31, 5, 90});
+  for (int64_t i = 0; i < steps; ++i) run({static_cast<int32_t>((37 * i + 11) % 250)});
+  return all;
 }
 
 }  // namespace bitnetc::test

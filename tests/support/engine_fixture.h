@@ -6,9 +6,12 @@
 
 #include "compiler/graph.h"
 #include "compiler/link.h"
+#include "frontend/load.h"
 #include "runtime/executable.h"
+#include "runtime/executor.h"
 #include "runtime/session.h"
 #include "runtime/target.h"
+#include "tests/support/model_folder.h"
 
 namespace bitnetc::test {
 
@@ -17,6 +20,9 @@ std::string bundled_model_folder();
 // Compiles `folder` for `target` to `bnc_path`. Fails the calling test (and throws) on an error.
 void compile_folder(const std::string& folder, const std::string& bnc_path, const Target& target,
                     LayoutId layout = LayoutId::kI2S);
+
+// A random model of `shape`, written to `folder` and loaded.
+LoadedModel load_shape(const ModelShape& shape, const std::filesystem::path& folder);
 
 // Takes a node of one input out of a graph: what read its output reads its input.
 void remove_node(Graph& graph, const std::string& name);
@@ -33,5 +39,9 @@ std::shared_ptr<const Executable> link_file(const std::string& bnc_path, const T
 
 std::unique_ptr<Session> make_session(std::shared_ptr<const Executable> executable,
                                       const SessionOptions& options = {});
+
+// All logits of every position of a new sequence: a prompt of five tokens in one pass, then `steps`
+// passes of one token.
+std::vector<float> logits_of_each(CpuExecutor& executor, int64_t steps);
 
 }  // namespace bitnetc::test

@@ -34,7 +34,11 @@ void expect_same_bits(const RopeAppendSpec& spec, int64_t position, Edge edge) {
                           .k_cache = buffers.k.data(),
                           .v_cache = buffers.v.data(),
                           .position = position,
-                          .head_stride = layout.head_words()};
+                          .head_stride = layout.head_words(),
+                          .q_begin = 0,
+                          .q_end = spec.q_heads,
+                          .kv_begin = 0,
+                          .kv_end = spec.kv_heads};
   };
   reference::rope_append(spec, args(expected));
   build_static(*make_static_rope_append_avx2(), spec)(args(got));

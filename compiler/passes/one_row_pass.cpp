@@ -1,4 +1,4 @@
-#include "compiler/passes/done_by_each.h"
+#include "compiler/passes/one_row_pass.h"
 
 #include <algorithm>
 #include <set>
@@ -8,16 +8,16 @@
 namespace bitnetc {
 namespace {
 
-class EachFinder {
+class OneRowPlanner {
  public:
-  EachFinder(const Program& program, const ModelConfig& config)
+  OneRowPlanner(const Program& program, const ModelConfig& config)
       : program_(program), buffers_(program.buffers.size(), true) {
     for (const Step& step : program.steps) uses_.push_back(uses_of(step, config));
     for (const Uses& uses : uses_) steps_.push_back(uses.quantizes);
   }
 
   // Takes steps and buffers out until those that are left need no other.
-  DoneByEach run() && {
+  OneRowPass run() && {
     do {
       changed_ = false;
       for (size_t i = 0; i < uses_.size(); ++i) {
@@ -29,7 +29,12 @@ class EachFinder {
       buffers_[b] = buffers_[b] && std::ranges::any_of(uses_, [&](const Uses& uses) {
                       return uses.written.contains(static_cast<int>(b));
                     });
-    return {.steps = std::move(steps_), .buffers = std::move(buffers_)};
+    std::vector<bool> early(uses_.size(), false);
+    for (size_t i = 0; i + 2 < uses_.size(); ++i)
+      if (have_early_heads(i)) early[i] = early[i + 1] = early[i + 2] = true;
+    return {.done_by_each = std::move(steps_),
+            .written_by_each = std::move(buffers_),
+            .has_early_heads = std::move(early)};
   }
 
  private:
@@ -85,6 +90,24 @@ class EachFinder {
     return false;
   }
 
+  // Steps i to i + 2: a matmul of q, k and v, rotated in place, and attention.
+  bool have_early_heads(size_t i) const {
+    const Step &matmul = program_.steps[i], &rope = program_.steps[i + 1],
+               &attention = program_.steps[i + 2];
+    if (matmul.operation() != "matmul" || rope.operation() != "ropeappend" ||
+        attention.operation() != "attention" || rope.layer != attention.layer)
+      return false;
+    const Slice& qkv = rope.operand("qkv")->slice;
+    if (matmul.operand("y")->slice != qkv || attention.operand("q")->slice.buffer != qkv.buffer)
+      return false;
+    std::set<int> read = uses_[i].read;
+    for (size_t before = i; before > 0 && steps_[before - 1]; --before)
+      read.insert(uses_[before - 1].read.begin(), uses_[before - 1].read.end());
+    return std::ranges::none_of(read, [&](int buffer) {
+      return uses_[i + 1].written.contains(buffer) || uses_[i + 2].written.contains(buffer);
+    });
+  }
+
   const Program& program_;
   std::vector<Uses> uses_;     // by step
   std::vector<bool> steps_;    // by step: each worker does it
@@ -94,8 +117,8 @@ class EachFinder {
 
 }  // namespace
 
-DoneByEach find_done_by_each(const Program& program, const ModelConfig& config) {
-  return EachFinder(program, config).run();
+OneRowPass plan_one_row_pass(const Program& program, const ModelConfig& config) {
+  return OneRowPlanner(program, config).run();
 }
 
 }  // namespace bitnetc
