@@ -55,11 +55,11 @@ DirectPlan lut_plan(LayoutId layout, const Target& target) {
 // ---- kernels for any number of tokens
 
 // 2 KiB ahead is about the next chunk of a tile. Short chunks keep the panel near, long ones write
-// their sums less often. AVX2 takes the 256 columns that its int16 sums hold; AMX is by calculation
-// (codegen/x64/panel/panel_amx.cpp).
+// their sums less often. AVX2 takes the 256 columns that its int16 sums hold. With AMX
+// the panel and the columns of 32 tokens share L1.
 PanelPlan panel_plan(const Target& target) {
   if (target.supports(Isa::kAmx))
-    return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096, .block_k = 1024};
+    return {.tiles_per_step = 2, .k_unroll = 4, .prefetch_bytes = 4096, .block_k = 512};
   if (target.supports(Isa::kAvx512Vnni))
     return {.tiles_per_step = 4, .k_unroll = 4, .prefetch_bytes = 2048, .block_k = 384};
   if (target.supports(Isa::kAvxVnni))

@@ -152,8 +152,8 @@ struct HeadNormArgs {
   const float* weight;
 };
 
-// One token: rotates q and k heads of a fused qkv row in place and appends k, v of those kv heads to
-// a page of the cache.
+// One token: rotates q and k heads of a fused qkv row in place and appends k, v of those kv heads
+// to a page of the cache.
 //   qkv        f32[q_heads*d + kv_heads*d + kv_heads*d], each part starting at a multiple of
 //              kTileRows
 //   cos, sin   f32[d/2], of the token's position in its sequence
