@@ -1,5 +1,5 @@
-// rope_append_avx2     rotates q and k heads of one fused qkv row in place, appends their k and v as
-// fp16, fp32, or int8 with a scale
+// rope_append_avx2     rotates q and k heads of one fused qkv row in place, appends their k and v
+// as fp16, fp32, or int8 with a scale
 //
 // Shapes     qkv f32[q heads * d | kv heads * d | kv heads * d], parts at whole tiles    cos, sin
 // f32[d/2]

@@ -22,8 +22,8 @@ struct OneRowPass {
 // Done by each are quantisations, with or without a norm, where all that reads them takes a
 // worker's own copy, and where no step before the next barrier writes what they read: a slow worker
 // may still be reading it. Early heads are those whose attention and rotation write nothing that
-// the matmul, or a step done by each before it, reads. `program` has passed check_program(), `config` is its
-// model's.
+// the matmul, or a step done by each before it, reads. `program` has passed check_program(),
+// `config` is its model's.
 OneRowPass plan_one_row_pass(const Program& program, const ModelConfig& config);
 
 }  // namespace bitnetc
