@@ -77,6 +77,10 @@ class Tokenizer {
   std::optional<std::string> token_text(int32_t id) const;  // as written in the vocabulary
   std::optional<int32_t> token_id(std::string_view text) const;
   bool is_special(int32_t id) const;
+  // The bytes that each id adds to a text, as its first token or as a later one: the texts of ids
+  // are these bytes one behind the other. Empty: a special token, or no token. Error: kUnsupported
+  // if what a token adds depends on more than that.
+  Result<std::vector<std::string>> token_bytes(bool as_first) const;
 
  private:
   friend class StreamDecoder;

@@ -1,6 +1,8 @@
 // Chooses the next token from logits, on one thread, in double and with math::exp_f64; the
 // generator is PCG-XSH-RR 64/32. So a seed gives the same text on every machine. In this order:
 //
+//   filter     an id that the filter refuses is none of the vocabulary: as if its logit were minus
+//              infinity, but where everything is banned it is not among the equals
 //   penalty    each distinct id of the last `repeat_last_n` tokens: score / p where the score
 //              is positive, else score * p
 //   bans       a suppressed id; the last id of a banned sequence whose others are the last tokens;
@@ -20,12 +22,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "runtime/executor.h"
 #include "runtime/status.h"
+#include "runtime/token_filter.h"
 
 namespace bitnetc {
 
@@ -40,6 +44,9 @@ struct SamplingParams {
   std::vector<int32_t> suppressed_ids;
   std::vector<std::vector<int32_t>> banned_sequences;
   int no_repeat_ngram = 0;  // tokens of an n-gram; 0: off
+  // Which tokens may come, from the first one on; null: all. A sampler has a fork of its own. The
+  // logits of all ids are needed then.
+  std::shared_ptr<const TokenFilter> filter;
 };
 
 // Rejects values outside their range, naming the parameter: kInvalidArgument.
@@ -66,7 +73,19 @@ class Sampler {
   LogitsNeed need(std::span<const int32_t> history, int64_t vocab_size);
   // `scores` are not empty and hold what need() of the same history asked for, or all. Ids of the
   // history that have no logit are passed over. Nothing, and nothing drawn: only all logits decide.
+  // The filter goes on by the id; it must let one come (end() is kGoesOn).
   std::optional<int32_t> sample(const Scores& scores, std::span<const int32_t> history);
+
+  enum class End {
+    kGoesOn,  // an id may come; always without a filter
+    kEnds,    // nothing can follow, and the text may end here
+    kStuck,   // nothing can follow, but the text may not end here
+  };
+  End end(int64_t vocab_size) const;
+  // kUnsupported, for kStuck.
+  static Status stuck_status();
+  // How many of `guesses`, one behind the other, the filter lets come.
+  size_t allowed_guesses(std::span<const int32_t> guesses) const;
 
  private:
   struct Kept {
@@ -78,7 +97,9 @@ class Sampler {
     double weight = 0.0;  // more than that of each
   };
 
+  std::optional<int32_t> choose(const Scores& scores, std::span<const int32_t> history);
   void load_scores(std::span<const float> logits);
+  void load_allowed(std::span<const float> logits);
   double* score_of(int32_t id);
   void find_recent(std::span<const int32_t> history);
   void penalize();
@@ -94,6 +115,8 @@ class Sampler {
 
   SamplingParams params_;
   Pcg32 rng_;
+  std::unique_ptr<TokenFilter> filter_;  // null: none
+  std::vector<int32_t> allowed_;         // ids that it lets come
   // What has a score, in ascending order of ids: an id is named by its place here.
   std::span<const int32_t> ids_;  // empty: place = id
   std::vector<double> scores_;    // by place, penalised

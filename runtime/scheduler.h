@@ -37,7 +37,7 @@ struct SampledToken {
 enum class EndReason {
   kMostTokens,   // TokenRequest::most_tokens are there
   kContextFull,  // most_tokens was not said, and no position is left
-  kStopId,       // the last token is one of the stop ids
+  kStopId,       // the last token is one of the stop ids, or the filter lets no more come
   kDeclined,     // on_token wanted no more
   kCancelled,    // by cancel(), cancel_all() or the end of the scheduler
   kTimeout,      // TokenRequest::timeout_ns went by

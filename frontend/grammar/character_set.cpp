@@ -108,6 +108,12 @@ bool CharacterSet::contains(uint32_t code_point) const {
   });
 }
 
+const CharacterSet& plain_characters() {
+  static const CharacterSet set =
+      CharacterSet::of_ranges({{' ', '!'}, {'#', '['}, {']', '~'}, {0x80, kLastCodePoint}});
+  return set;
+}
+
 std::vector<std::vector<ByteRange>> utf8_sequences(const CharacterSet& set) {
   std::vector<std::vector<ByteRange>> found;
   for (const CodePointRange& each : set.ranges()) {

@@ -40,6 +40,9 @@ class CharacterSet {
   std::vector<CodePointRange> ranges_;  // ascending, apart, without surrogates
 };
 
+// Those of plain ids (frontend/token_trie.h).
+const CharacterSet& plain_characters();
+
 struct ByteRange {
   uint8_t first = 0, last = 0;
 

@@ -82,6 +82,32 @@ void TokenDecoding::decode(int32_t id, DecodeState& state, std::string& text) co
   }
 }
 
+Result<std::vector<std::string>> TokenDecoding::token_bytes(bool as_first) const {
+  if (plan_.join == DecoderPlan::Join::kSpaces)
+    return Status(StatusCode::kUnsupported,
+                  "the tokenizer has no decoder: its tokens have a space between them");
+  if (plan_.strip_start > 1)
+    return make_error(
+        StatusCode::kUnsupported,
+        "the tokenizer's decoder strips {} characters from the front of a text, which "
+        "several tokens may hold",
+        plan_.strip_start);
+  std::vector<std::string> found(entries_.size());
+  for (size_t id = 0; id < entries_.size(); ++id) {
+    const Entry& entry = entries_[id];
+    if (entry.kind == Kind::kHole || entry.kind == Kind::kSpecialText) continue;
+    std::string piece = texts_.substr(entry.offset, entry.length_bytes);
+    if (plan_.join == DecoderPlan::Join::kText && !plan_.metaspace.empty())
+      piece = without_metaspace(piece, as_first);
+    // A decoder that strips sees what is certain of a text: of bytes that are no character yet,
+    // nothing.
+    if (as_first && plan_.strip_start == 1 && piece.starts_with(plan_.strip_content))
+      piece.erase(0, plan_.strip_content.size());
+    found[id] = std::move(piece);
+  }
+  return found;
+}
+
 void TokenDecoding::finish(DecodeState& state, std::string& text) const {
   if (plan_.join == DecoderPlan::Join::kByteRuns) {
     end_byte_run(state, text);

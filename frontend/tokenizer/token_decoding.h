@@ -48,6 +48,8 @@ class TokenDecoding {
   // Append what is certain after `id` (a known one), or after the last id, to `text`.
   void decode(int32_t id, DecodeState& state, std::string& text) const;
   void finish(DecodeState& state, std::string& text) const;
+  // Tokenizer::token_bytes()
+  Result<std::vector<std::string>> token_bytes(bool as_first) const;
 
  private:
   enum class Kind : uint8_t { kHole, kText, kSpecialText, kByte };

@@ -423,6 +423,10 @@ bool Tokenizer::is_special(int32_t id) const {
   return impl_->decoding->is_special(id);
 }
 
+Result<std::vector<std::string>> Tokenizer::token_bytes(bool as_first) const {
+  return impl_->decoding->token_bytes(as_first);
+}
+
 StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special)
     : tokenizer_(tokenizer),
       skip_special_(skip_special),

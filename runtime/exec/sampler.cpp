@@ -1,6 +1,7 @@
 #include "runtime/sampler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -54,13 +55,15 @@ double Pcg32::next_unit() {
   return (high * 0x1p26 + low) * 0x1p-53;
 }
 
-Sampler::Sampler(const SamplingParams& params) : params_(params), rng_(params.seed) {
+Sampler::Sampler(const SamplingParams& params)
+    : params_(params), rng_(params.seed), filter_(params.filter ? params.filter->fork() : nullptr) {
   const Status valid = validate(params);
   BITNETC_CHECK(valid.ok(), "{}", valid.message());
 }
 
 LogitsNeed Sampler::need(std::span<const int32_t> history, int64_t vocab_size) {
   adjusted_.clear();
+  if (filter_ != nullptr) return {.kind = LogitsNeed::Kind::kAll};
   if (params_.repeat_penalty != 1.0) {
     find_recent(history);
     adjusted_ = recent_;
@@ -93,11 +96,26 @@ LogitsNeed Sampler::need(std::span<const int32_t> history, int64_t vocab_size) {
 
 std::optional<int32_t> Sampler::sample(const Scores& scores, std::span<const int32_t> history) {
   BITNETC_CHECK(!scores.logits.empty(), "no logits");
+  if (filter_ != nullptr && !scores.ids.empty()) return std::nullopt;
   ids_ = scores.ids;
   const auto id_at = [&](int32_t place) {
     return ids_.empty() ? place : ids_[static_cast<size_t>(place)];
   };
-  load_scores(scores.logits);
+  if (filter_ == nullptr) {
+    load_scores(scores.logits);
+  } else {
+    load_allowed(scores.logits);
+  }
+  const std::optional<int32_t> place = choose(scores, history);
+  if (!place) return std::nullopt;
+  const int32_t id = id_at(*place);
+  if (filter_ != nullptr)
+    BITNETC_CHECK(filter_->accept(id), "the filter refuses its own id {}", id);
+  return id;
+}
+
+// The place of the next token. Nothing: only all logits decide.
+std::optional<int32_t> Sampler::choose(const Scores& scores, std::span<const int32_t> history) {
   if (params_.repeat_penalty != 1.0) {
     find_recent(history);
     penalize();
@@ -106,7 +124,7 @@ std::optional<int32_t> Sampler::sample(const Scores& scores, std::span<const int
     if (double* const score = score_of(id); score != nullptr) *score = kMinusInfinity;
   });
   const int32_t greedy = best();
-  if (params_.temperature == 0.0) return id_at(greedy);
+  if (params_.temperature == 0.0) return greedy;
 
   greatest_ = scores_[static_cast<size_t>(greedy)];
   choose_candidates();
@@ -118,13 +136,55 @@ std::optional<int32_t> Sampler::sample(const Scores& scores, std::span<const int
                                       params_.temperature)};
   const std::optional<Kept> kept = truncate(others);
   if (!kept) return std::nullopt;
-  return id_at(draw(*kept));
+  return draw(*kept);
+}
+
+Sampler::End Sampler::end(int64_t vocab_size) const {
+  if (filter_ == nullptr) return End::kGoesOn;
+  const std::span<const uint64_t> words = filter_->allowed();
+  for (size_t word = 0; word < words.size(); ++word)
+    if (words[word] != 0)
+      return static_cast<int64_t>(word) * 64 + std::countr_zero(words[word]) < vocab_size
+                 ? End::kGoesOn
+                 : End::kStuck;
+  return filter_->may_end() ? End::kEnds : End::kStuck;
+}
+
+Status Sampler::stuck_status() {
+  return Status(StatusCode::kUnsupported,
+                "no token of the vocabulary continues the text as its grammar wants");
+}
+
+size_t Sampler::allowed_guesses(std::span<const int32_t> guesses) const {
+  if (filter_ == nullptr) return guesses.size();
+  const std::unique_ptr<TokenFilter> fork = filter_->fork();
+  size_t count = 0;
+  while (count < guesses.size() && fork->accept(guesses[count])) ++count;
+  return count;
 }
 
 void Sampler::load_scores(std::span<const float> logits) {
   scores_.resize(logits.size());
   for (size_t at = 0; at < logits.size(); ++at)
     scores_[at] = std::isnan(logits[at]) ? kMinusInfinity : static_cast<double>(logits[at]);
+}
+
+// Of the ids that the filter lets come.
+void Sampler::load_allowed(std::span<const float> logits) {
+  const std::span<const uint64_t> words = filter_->allowed();
+  allowed_.clear();
+  for (size_t word = 0; word < words.size(); ++word)
+    for (uint64_t bits = words[word]; bits != 0; bits &= bits - 1) {
+      const size_t id = word * 64 + static_cast<size_t>(std::countr_zero(bits));
+      if (id < logits.size()) allowed_.push_back(static_cast<int32_t>(id));
+    }
+  BITNETC_CHECK(!allowed_.empty(), "the filter lets no id come");
+  ids_ = allowed_;
+  scores_.resize(allowed_.size());
+  for (size_t at = 0; at < allowed_.size(); ++at) {
+    const float logit = logits[static_cast<size_t>(allowed_[at])];
+    scores_[at] = std::isnan(logit) ? kMinusInfinity : static_cast<double>(logit);
+  }
 }
 
 // Null: there is none.

@@ -36,6 +36,7 @@ class RunningRequest {
 
   // Nothing: only all logits decide.
   std::optional<int32_t> sample(const Scores& scores) { return sampler_.sample(scores, history_); }
+  Sampler::End sampler_end(int64_t vocab_size) const { return sampler_.end(vocab_size); }
   // Tells of a token. Why it is the last one; nothing: it is not.
   std::optional<EndReason> take(int32_t id, std::span<const float> logits, int64_t now_ns);
   // Ends the request; what it holds goes to `cache`.

@@ -352,6 +352,9 @@ Result<std::optional<EndReason>> Scheduler::Impl::choose(RunningRequest& each, s
                                                          bool& is_suspect) {
   const int64_t position = each.sequence().length() - 1;
   if (is_suspect) BITNETC_RETURN_IF_ERROR(check_finite(row, position));
+  const Sampler::End end_before = each.sampler_end(config.vocab_size);
+  if (end_before == Sampler::End::kStuck) return Sampler::stuck_status();
+  if (end_before == Sampler::End::kEnds) return std::optional(EndReason::kStopId);
   std::optional<int32_t> id = each.sample(executor->scores(row));
   if (!id) {
     is_suspect = !executor->complete().ok() || is_suspect;  // of some row, which may be another's
@@ -359,7 +362,11 @@ Result<std::optional<EndReason>> Scheduler::Impl::choose(RunningRequest& each, s
     id = each.sample(executor->scores(row));
   }
   ++stats.tokens;
-  return each.take(*id, executor->scores(row).logits, options.now_ns());
+  const std::optional<EndReason> reason =
+      each.take(*id, executor->scores(row).logits, options.now_ns());
+  if (!reason && each.sampler_end(config.vocab_size) == Sampler::End::kEnds)
+    return std::optional(EndReason::kStopId);
+  return reason;
 }
 
 Status Scheduler::Impl::check_finite(size_t row, int64_t position) const {

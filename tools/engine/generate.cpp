@@ -76,6 +76,7 @@ class Generation {
     result_.stop_reason = reason;
     stopped_ = true;
   }
+  Sampler::End filter_end() const { return sampler_.end(session_.vocab_size()); }
   bool is_full() const { return static_cast<int>(result_.ids.size()) == request_.max_tokens; }
   void find_needs();
   void guess();
@@ -124,6 +125,7 @@ void Generation::guess() {
                 request_.max_tokens - std::ssize(result_.ids)});
   const int64_t most = std::min<int64_t>(draft_length_.choose(), room - 1);
   drafts_ = most > 0 ? guess_next(history_, static_cast<size_t>(most)) : std::vector<int32_t>();
+  drafts_.resize(sampler_.allowed_guesses(drafts_));
 }
 
 Status Generation::read_prompt() {
@@ -140,6 +142,7 @@ Status Generation::read_prompt() {
 
 // From the logits that were computed, or from all where those do not decide.
 Result<int32_t> Generation::choose(size_t row) {
+  if (filter_end() == Sampler::End::kStuck) return Sampler::stuck_status();
   if (const auto id = sampler_.sample(session_.scores(row), history_)) return *id;
   BITNETC_RETURN_IF_ERROR(session_.complete());
   return *sampler_.sample(session_.scores(row), history_);
@@ -158,6 +161,8 @@ bool Generation::take(int32_t id) {
     stop(StopReason::kStopString);
   } else if (!is_wanted_) {
     stop(StopReason::kInterrupted);
+  } else if (filter_end() == Sampler::End::kEnds) {
+    stop(StopReason::kEndOfText);
   }
   return !stopped_ && !is_full();
 }
@@ -202,7 +207,9 @@ Status Generation::extend() {
 Result<GenerationResult> Generation::run() {
   const Stopwatch since_start;
   Status status = read_prompt();
-  if (status.ok() && request_.max_tokens > 0) {
+  if (status.ok() && filter_end() == Sampler::End::kEnds) {
+    stop(StopReason::kEndOfText);
+  } else if (status.ok() && request_.max_tokens > 0) {
     BITNETC_ASSIGN_OR_RETURN(const int32_t first, choose(0));
     result_.first_token_seconds = since_start.seconds();
     const Stopwatch since_first_token;

@@ -16,8 +16,8 @@ namespace bitnetc {
 struct GenerationRequest {
   std::vector<int32_t> prompt_ids;
   int max_tokens = 128;
-  SamplingParams sampling;
-  std::vector<int32_t> stop_ids;          // end-of-text tokens; empty: go on past them
+  SamplingParams sampling;        // where its filter lets no more come, the text is at its end
+  std::vector<int32_t> stop_ids;  // end-of-text tokens; empty: go on past them
   std::vector<std::string> stop_strings;  // not part of the text that is returned
   bool keep_prompt_logits = false;        // for GenerationResult::prompt_logits
   int most_drafts = 0;                    // tokens guessed per pass, 0..kMostDrafts
