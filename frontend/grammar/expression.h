@@ -65,6 +65,7 @@ class SourceGrammar {
   RuleId add_rule(std::string name, ExpressionId body);
 
   const Expression& at(ExpressionId id) const { return expressions_[id]; }
+  size_t size() const { return expressions_.size(); }
   const std::deque<SourceRule>& rules() const { return rules_; }
 
   RuleId root = 0;

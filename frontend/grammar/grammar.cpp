@@ -5,6 +5,8 @@
 
 #include "frontend/grammar/automaton.h"
 #include "frontend/grammar/gbnf_parser.h"
+#include "frontend/grammar/json_schema.h"
+#include "frontend/grammar/regex_parser.h"
 #include "frontend/grammar/state.h"
 
 namespace bitnetc {
@@ -38,6 +40,26 @@ int64_t Grammar::states() const {
 Result<Grammar::Ptr> Grammar::from_gbnf(std::string_view text) {
   BITNETC_RETURN_IF_ERROR(check_source_length(text));
   BITNETC_ASSIGN_OR_RETURN(grammar::SourceGrammar source, grammar::parse_gbnf(text));
+  return compiled(std::move(source));
+}
+
+Result<Grammar::Ptr> Grammar::from_json_schema(std::string_view json) {
+  BITNETC_RETURN_IF_ERROR(check_source_length(json));
+  BITNETC_ASSIGN_OR_RETURN(grammar::SourceGrammar source, grammar::parse_json_schema(json));
+  return compiled(std::move(source));
+}
+
+Result<Grammar::Ptr> Grammar::json_object() {
+  return compiled(grammar::any_json_object());
+}
+
+Result<Grammar::Ptr> Grammar::from_regex(std::string_view pattern) {
+  BITNETC_RETURN_IF_ERROR(check_source_length(pattern));
+  grammar::SourceGrammar source;
+  BITNETC_ASSIGN_OR_RETURN(
+      const grammar::ExpressionId body,
+      grammar::parse_regex(pattern, grammar::RegexUse::kWhole, source));
+  source.root = source.add_rule("the regular expression", body);
   return compiled(std::move(source));
 }
 
