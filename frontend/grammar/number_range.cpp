@@ -28,6 +28,9 @@ class Digits {
   // Numbers of as many digits as both have.
   ExpressionId same_length(std::string_view least, std::string_view most) {
     if (least.empty()) return grammar_.empty();
+    if (least.find_first_not_of('0') == std::string_view::npos &&
+        most.find_first_not_of('9') == std::string_view::npos)
+      return any(static_cast<uint32_t>(least.size()), static_cast<uint32_t>(least.size()));
     const auto rest = static_cast<uint32_t>(least.size() - 1);
     const int low = least[0] - '0', high = most[0] - '0';
     if (low == high)
