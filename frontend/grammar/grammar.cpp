@@ -56,9 +56,8 @@ Result<Grammar::Ptr> Grammar::json_object() {
 Result<Grammar::Ptr> Grammar::from_regex(std::string_view pattern) {
   BITNETC_RETURN_IF_ERROR(check_source_length(pattern));
   grammar::SourceGrammar source;
-  BITNETC_ASSIGN_OR_RETURN(
-      const grammar::ExpressionId body,
-      grammar::parse_regex(pattern, grammar::RegexUse::kWhole, source));
+  BITNETC_ASSIGN_OR_RETURN(const grammar::ExpressionId body,
+                           grammar::parse_regex(pattern, grammar::RegexUse::kWhole, source));
   source.root = source.add_rule("the regular expression", body);
   return compiled(std::move(source));
 }

@@ -14,12 +14,28 @@ constexpr int kMostSchemaDepth = 64;
 constexpr size_t kMostExpressions = 400'000;
 
 const std::set<std::string>& honoured_keywords() {
-  static const std::set<std::string> keywords = {
-      "$ref",      "additionalProperties", "allOf",     "anyOf",     "const",
-      "enum",      "exclusiveMaximum",     "exclusiveMinimum",       "format",
-      "items",     "maxItems",             "maxLength", "maximum",   "minItems",
-      "minLength", "minimum",              "oneOf",     "pattern",   "prefixItems",
-      "properties", "required",            "type"};
+  static const std::set<std::string> keywords = {"$ref",
+                                                 "additionalProperties",
+                                                 "allOf",
+                                                 "anyOf",
+                                                 "const",
+                                                 "enum",
+                                                 "exclusiveMaximum",
+                                                 "exclusiveMinimum",
+                                                 "format",
+                                                 "items",
+                                                 "maxItems",
+                                                 "maxLength",
+                                                 "maximum",
+                                                 "minItems",
+                                                 "minLength",
+                                                 "minimum",
+                                                 "oneOf",
+                                                 "pattern",
+                                                 "prefixItems",
+                                                 "properties",
+                                                 "required",
+                                                 "type"};
   return keywords;
 }
 
@@ -43,8 +59,8 @@ bool is_of_type(const SchemaJson& value, const std::string& type) {
   if (type == "object") return value.is_object();
   const bool is_whole =
       value.is_number_integer() ||
-      (value.is_number_float() && value.get<double>() == static_cast<double>(static_cast<int64_t>(
-                                                             value.get<double>())));
+      (value.is_number_float() &&
+       value.get<double>() == static_cast<double>(static_cast<int64_t>(value.get<double>())));
   return type == "integer" ? is_whole : value.is_number();
 }
 
@@ -64,8 +80,7 @@ Result<const SchemaJson*> SchemaReader::at_pointer(const std::string& pointer,
     return schema_error(StatusCode::kInvalidArgument, from,
                         fmt::format("$ref \"{}\": {}", printable(pointer, 100), what));
   };
-  if (!pointer.starts_with("#"))
-    return refuse("expected a place in this document, \"#/...\"");
+  if (!pointer.starts_with("#")) return refuse("expected a place in this document, \"#/...\"");
   const SchemaJson* at = &root_;
   size_t begin = 1;
   while (begin < pointer.size()) {
@@ -185,10 +200,11 @@ SchemaReader::Part SchemaReader::alternatives(const SchemaJson& schema, const st
   for (size_t i = 0; keyword == "oneOf" && i < parts.size(); ++i)
     for (size_t j = 0; j < i; ++j)
       if (!are_exclusive(resolved_parts[i], resolved_parts[j]))
-        return schema_error(StatusCode::kUnsupported, list,
-                            fmt::format("expected schemas that exclude each other by type, constant "
-                                        "or a required constant property; {} and {} may not",
-                                        j, i));
+        return schema_error(
+            StatusCode::kUnsupported, list,
+            fmt::format("expected schemas that exclude each other by type, constant "
+                        "or a required constant property; {} and {} may not",
+                        j, i));
   return grammar_.choice(std::move(ways));
 }
 
@@ -199,7 +215,8 @@ SchemaReader::Part SchemaReader::constants(const SchemaJson& schema, const std::
                           "this keyword is not supported beside const or enum");
   const auto list = schema.find("enum");
   if (list != schema.end() && !list->is_array())
-    return schema_error(StatusCode::kInvalidArgument, pointer + "/enum", "expected a list of values");
+    return schema_error(StatusCode::kInvalidArgument, pointer + "/enum",
+                        "expected a list of values");
   std::vector<SchemaJson> values;
   if (schema.contains("const")) {
     values.push_back(schema["const"]);

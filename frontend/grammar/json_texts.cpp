@@ -23,8 +23,8 @@ ExpressionId spell_others(const NameNode& node, ExpressionId rest, SourceGrammar
   std::vector<CodePointRange> taken;
   for (const auto& [character, next] : node.next) {
     taken.push_back({character, character});
-    ways.push_back(grammar.sequence({grammar.character(CharacterSet::of(character)),
-                                     spell_others(next, rest, grammar)}));
+    ways.push_back(grammar.sequence(
+        {grammar.character(CharacterSet::of(character)), spell_others(next, rest, grammar)}));
   }
   ways.push_back(grammar.sequence(
       {grammar.character(json_plain().without(CharacterSet::of_ranges(std::move(taken)))), rest}));
@@ -35,8 +35,8 @@ ExpressionId spell_others(const NameNode& node, ExpressionId rest, SourceGrammar
 
 ExpressionId JsonTexts::space() {
   if (!space_) {
-    const ExpressionId lines = grammar_.sequence(
-        {grammar_.bytes("\n"), grammar_.repetition(grammar_.bytes(" "), 0, 20)});
+    const ExpressionId lines =
+        grammar_.sequence({grammar_.bytes("\n"), grammar_.repetition(grammar_.bytes(" "), 0, 20)});
     space_ = grammar_.add_rule("white space",
                                grammar_.choice({grammar_.empty(), grammar_.bytes(" "), lines}));
   }
@@ -51,22 +51,21 @@ ExpressionId JsonTexts::string_character() {
   };
   const ExpressionId hex = set({{'0', '9'}, {'A', 'F'}, {'a', 'f'}});
   const ExpressionId d = set({{'D', 'D'}, {'d', 'd'}});
-  const ExpressionId low_surrogate = grammar_.sequence(
-      {grammar_.bytes("\\u"), d, set({{'C', 'F'}, {'c', 'f'}}), hex, hex});
+  const ExpressionId low_surrogate =
+      grammar_.sequence({grammar_.bytes("\\u"), d, set({{'C', 'F'}, {'c', 'f'}}), hex, hex});
   const ExpressionId unit = grammar_.choice(
-      {grammar_.sequence({set({{'0', '9'}, {'A', 'C'}, {'a', 'c'}, {'E', 'F'}, {'e', 'f'}}), hex,
-                          hex, hex}),
+      {grammar_.sequence(
+           {set({{'0', '9'}, {'A', 'C'}, {'a', 'c'}, {'E', 'F'}, {'e', 'f'}}), hex, hex, hex}),
        grammar_.sequence({d, set({{'0', '7'}}), hex, hex}),
        grammar_.sequence({d, set({{'8', '9'}, {'A', 'B'}, {'a', 'b'}}), hex, hex, low_surrogate})});
-  const ExpressionId letter =
-      grammar_.character(CharacterSet::of_ranges({{'"', '"'},
-                                                  {'/', '/'},
-                                                  {'\\', '\\'},
-                                                  {'b', 'b'},
-                                                  {'f', 'f'},
-                                                  {'n', 'n'},
-                                                  {'r', 'r'},
-                                                  {'t', 't'}}));
+  const ExpressionId letter = grammar_.character(CharacterSet::of_ranges({{'"', '"'},
+                                                                          {'/', '/'},
+                                                                          {'\\', '\\'},
+                                                                          {'b', 'b'},
+                                                                          {'f', 'f'},
+                                                                          {'n', 'n'},
+                                                                          {'r', 'r'},
+                                                                          {'t', 't'}}));
   const ExpressionId escape = grammar_.sequence(
       {grammar_.bytes("\\"),
        grammar_.choice({letter, grammar_.sequence({grammar_.bytes("u"), unit})})});
@@ -77,9 +76,9 @@ ExpressionId JsonTexts::string(uint32_t least, uint32_t most) {
   const auto [known, is_new] = strings_.emplace(std::pair(least, most), 0);
   if (is_new)
     known->second = grammar_.add_rule(
-        "a string",
-        grammar_.sequence({grammar_.bytes("\""), grammar_.repetition(string_character(), least, most),
-                           grammar_.bytes("\"")}));
+        "a string", grammar_.sequence({grammar_.bytes("\""),
+                                       grammar_.repetition(string_character(), least, most),
+                                       grammar_.bytes("\"")}));
   return grammar_.rule(known->second);
 }
 
@@ -95,8 +94,7 @@ ExpressionId JsonTexts::string_but(const std::vector<std::string>& names) {
     node->is_name = true;
   }
   const ExpressionId rest = grammar_.rule(grammar_.add_rule(
-      "the rest of a name",
-      grammar_.repetition(grammar_.character(json_plain()), 0, kUnlimited)));
+      "the rest of a name", grammar_.repetition(grammar_.character(json_plain()), 0, kUnlimited)));
   return grammar_.sequence(
       {grammar_.bytes("\""), spell_others(root, rest, grammar_), grammar_.bytes("\"")});
 }
@@ -121,8 +119,8 @@ ExpressionId JsonTexts::number() {
          grammar_.optional(grammar_.character(CharacterSet::of_ranges({{'+', '+'}, {'-', '-'}}))),
          digits(1, kMostExponentDigits)});
     number_ = grammar_.add_rule(
-        "a number", grammar_.sequence({integer(), grammar_.optional(fraction),
-                                       grammar_.optional(exponent)}));
+        "a number",
+        grammar_.sequence({integer(), grammar_.optional(fraction), grammar_.optional(exponent)}));
   }
   return grammar_.rule(*number_);
 }
@@ -130,8 +128,8 @@ ExpressionId JsonTexts::number() {
 ExpressionId JsonTexts::list(std::string_view open, ExpressionId member, std::string_view close,
                              uint32_t least, uint32_t most) {
   const uint32_t more = most == kUnlimited ? kUnlimited : most - std::min(most, 1u);
-  const ExpressionId others = grammar_.repetition(grammar_.sequence({comma(), member}),
-                                                  std::max(least, 1u) - 1, more);
+  const ExpressionId others =
+      grammar_.repetition(grammar_.sequence({comma(), member}), std::max(least, 1u) - 1, more);
   const ExpressionId some = grammar_.sequence({member, others, space()});
   const ExpressionId inner =
       most == 0 ? grammar_.empty() : (least == 0 ? grammar_.optional(some) : some);
@@ -143,8 +141,8 @@ ExpressionId JsonTexts::any_object(int depth) {
   if (is_new) {
     const RuleId rule = grammar_.add_rule("any object");
     known->second = rule;
-    const ExpressionId member = grammar_.sequence(
-        {string(), grammar_.bytes(":"), space(), any_value(depth + 1)});
+    const ExpressionId member =
+        grammar_.sequence({string(), grammar_.bytes(":"), space(), any_value(depth + 1)});
     grammar_.set_body(rule, list("{", member, "}"));
     return grammar_.rule(rule);
   }

@@ -15,8 +15,8 @@ class Digits {
   explicit Digits(SourceGrammar& grammar) : grammar_(grammar) {}
 
   ExpressionId one(int least, int most) {
-    return grammar_.character(CharacterSet::range(static_cast<uint32_t>('0' + least),
-                                                  static_cast<uint32_t>('0' + most)));
+    return grammar_.character(
+        CharacterSet::range(static_cast<uint32_t>('0' + least), static_cast<uint32_t>('0' + most)));
   }
   ExpressionId any(uint32_t least, uint32_t most) {
     return grammar_.repetition(one(0, 9), least, most);
@@ -59,14 +59,13 @@ class Digits {
   ExpressionId at_least(std::string_view least, bool more) {
     if (least.empty()) {
       if (!more) return any(0, kFractionDigits);
-      return grammar_.sequence({zeros(0, kFractionDigits - 1), one(1, 9),
-                                any(0, kFractionDigits - 1)});
+      return grammar_.sequence(
+          {zeros(0, kFractionDigits - 1), one(1, 9), any(0, kFractionDigits - 1)});
     }
     const int digit = least[0] - '0';
     std::vector<ExpressionId> ways = {
         grammar_.sequence({one(digit, digit), at_least(least.substr(1), more)})};
-    if (digit < 9)
-      ways.push_back(grammar_.sequence({one(digit + 1, 9), any(0, kFractionDigits)}));
+    if (digit < 9) ways.push_back(grammar_.sequence({one(digit + 1, 9), any(0, kFractionDigits)}));
     return grammar_.choice(std::move(ways));
   }
 
@@ -128,13 +127,13 @@ std::optional<ExpressionId> between(const Magnitudes& of, Digits digits, SourceG
   if (of.least.whole < most.whole) {
     // From the least on, within its whole number.
     if (of.least.fraction.empty() && !of.above_least)
-      ways.push_back(grammar.sequence(
-          {whole(of.least.whole, of.least.whole),
-           grammar.optional(behind_point(digits.any(1, kFractionDigits)))}));
+      ways.push_back(
+          grammar.sequence({whole(of.least.whole, of.least.whole),
+                            grammar.optional(behind_point(digits.any(1, kFractionDigits)))}));
     else
-      ways.push_back(grammar.sequence(
-          {whole(of.least.whole, of.least.whole),
-           behind_point(digits.at_least(of.least.fraction, of.above_least))}));
+      ways.push_back(
+          grammar.sequence({whole(of.least.whole, of.least.whole),
+                            behind_point(digits.at_least(of.least.fraction, of.above_least))}));
     if (of.least.whole + 1 < most.whole)
       ways.push_back(
           grammar.sequence({whole(of.least.whole + 1, most.whole - 1),

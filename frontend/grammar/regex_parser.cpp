@@ -104,8 +104,9 @@ class RegexParser {
     if (text_.consume("[")) return parse_class(begin);
     if (text_.consume("(")) {
       if (text_.peek() == '?' && !text_.consume("?:"))
-        return text_.error_at(begin, "expected '(' or '(?:': look-around and named groups are not "
-                                     "supported");
+        return text_.error_at(begin,
+                              "expected '(' or '(?:': look-around and named groups are not "
+                              "supported");
       BITNETC_ASSIGN_OR_RETURN(const ExpressionId inner, parse_choice(depth + 1));
       if (!text_.consume(")")) return text_.error_at(begin, "expected ')' behind the group");
       return inner;
@@ -138,7 +139,8 @@ class RegexParser {
       }
       if (!text_.consume("}")) return text_.error("expected '}'");
       if (least > most)
-        return text_.error_at(begin, fmt::format("expected at least {}, not at most {}", least, most));
+        return text_.error_at(begin,
+                              fmt::format("expected at least {}, not at most {}", least, most));
     } else if (!text_.consume("*")) {
       return part;
     }
@@ -227,14 +229,14 @@ std::string json_escape(uint32_t character) {
 }
 
 ExpressionId json_spelling(const CharacterSet& set, SourceGrammar& grammar) {
-  const CharacterSet escaped =
-      CharacterSet::of_ranges({{0, 0x1F}, {'"', '"'}, {'\\', '\\'}});
+  const CharacterSet escaped = CharacterSet::of_ranges({{0, 0x1F}, {'"', '"'}, {'\\', '\\'}});
   std::vector<ExpressionId> ways;
   const CharacterSet as_it_is = set.without(escaped);
   if (!as_it_is.empty()) ways.push_back(grammar.character(as_it_is));
   const CharacterSet by_escape = set.both(escaped);
   for (const CodePointRange& each : by_escape.ranges())
-    for (uint32_t c = each.first; c <= each.last; ++c) ways.push_back(grammar.bytes(json_escape(c)));
+    for (uint32_t c = each.first; c <= each.last; ++c)
+      ways.push_back(grammar.bytes(json_escape(c)));
   return grammar.choice(std::move(ways));
 }
 

@@ -36,7 +36,8 @@ std::optional<std::vector<SchemaJson>> constants_of(const SchemaJson& schema) {
 
 bool requires_property(const SchemaJson& schema, const std::string& name) {
   const auto at = schema.find("required");
-  return at != schema.end() && at->is_array() && std::ranges::find(*at, SchemaJson(name)) != at->end();
+  return at != schema.end() && at->is_array() &&
+         std::ranges::find(*at, SchemaJson(name)) != at->end();
 }
 
 bool is_object_only(const SchemaJson& schema) {
@@ -117,8 +118,8 @@ std::optional<SchemaJson> merged_values(const std::string& keyword, const Schema
 
 bool is_annotation(const std::string& keyword) {
   static const std::set<std::string> kAnnotations = {
-      "$comment", "$defs",    "$id",      "$schema",  "default",   "definitions", "deprecated",
-      "description", "example", "examples", "readOnly", "title", "writeOnly"};
+      "$comment",    "$defs",   "$id",      "$schema",  "default", "definitions", "deprecated",
+      "description", "example", "examples", "readOnly", "title",   "writeOnly"};
   return kAnnotations.contains(keyword);
 }
 
@@ -159,8 +160,9 @@ bool are_exclusive(const SchemaJson& a, const SchemaJson& b) {
   const auto apart = [](const SchemaJson& x, const SchemaJson& y) {
     const auto of_x = constants_of(x), of_y = constants_of(y);
     if (!of_x || !of_y) return false;
-    return std::ranges::none_of(
-        *of_x, [&](const SchemaJson& each) { return std::ranges::find(*of_y, each) != of_y->end(); });
+    return std::ranges::none_of(*of_x, [&](const SchemaJson& each) {
+      return std::ranges::find(*of_y, each) != of_y->end();
+    });
   };
   if (apart(a, b)) return true;
   if (!is_object_only(a) || !is_object_only(b)) return false;
@@ -168,7 +170,8 @@ bool are_exclusive(const SchemaJson& a, const SchemaJson& b) {
   if (in_a == a.end() || in_b == b.end() || !in_a->is_object() || !in_b->is_object()) return false;
   for (const auto& [name, schema] : in_a->items()) {
     const auto other = in_b->find(name);
-    if (other == in_b->end() || !requires_property(a, name) || !requires_property(b, name)) continue;
+    if (other == in_b->end() || !requires_property(a, name) || !requires_property(b, name))
+      continue;
     if (schema.is_object() && other->is_object() && apart(schema, *other)) return true;
   }
   return false;

@@ -38,7 +38,8 @@ class SchemaReader {
   // As a rule of its own, so that a schema that is used more than once is there once.
   Part as_rule(const SchemaJson& schema, const std::string& pointer, int depth);
 
-  Result<std::vector<std::string>> types(const SchemaJson& schema, const std::string& pointer) const;
+  Result<std::vector<std::string>> types(const SchemaJson& schema,
+                                         const std::string& pointer) const;
   Result<uint32_t> count(const SchemaJson& schema, const char* keyword, uint32_t otherwise,
                          const std::string& pointer) const;
   Result<NumberBounds> bounds(const SchemaJson& schema, const std::string& pointer) const;

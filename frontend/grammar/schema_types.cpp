@@ -19,7 +19,8 @@ const std::map<std::string, std::string>& format_patterns() {
       "[0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|"
       "02-(0[1-9]|1[0-9]|2[0-8]))";
   static const std::string time =
-      "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])";
+      "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]"
+      ")";
   static const std::string octet = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
   static const std::map<std::string, std::string> patterns = {
       {"date", date},
@@ -35,11 +36,11 @@ const std::map<std::string, std::string>& format_patterns() {
 
 // Which type a keyword is of; types are not written where they follow from it.
 const std::pair<const char*, const char*> kTypeOfKeyword[] = {
-    {"properties", "object"},   {"required", "object"},  {"additionalProperties", "object"},
-    {"items", "array"},         {"prefixItems", "array"}, {"minItems", "array"},
-    {"maxItems", "array"},      {"minLength", "string"}, {"maxLength", "string"},
-    {"pattern", "string"},      {"format", "string"},    {"minimum", "number"},
-    {"maximum", "number"},      {"exclusiveMinimum", "number"}, {"exclusiveMaximum", "number"}};
+    {"properties", "object"}, {"required", "object"},         {"additionalProperties", "object"},
+    {"items", "array"},       {"prefixItems", "array"},       {"minItems", "array"},
+    {"maxItems", "array"},    {"minLength", "string"},        {"maxLength", "string"},
+    {"pattern", "string"},    {"format", "string"},           {"minimum", "number"},
+    {"maximum", "number"},    {"exclusiveMinimum", "number"}, {"exclusiveMaximum", "number"}};
 
 // In decimal, without an exponent. Nothing: it needs one, or more than 15 digits before its point.
 std::optional<std::string> decimal(const SchemaJson& number) {
@@ -57,7 +58,8 @@ Result<std::vector<std::string>> SchemaReader::types(const SchemaJson& schema,
   const auto add = [&](const SchemaJson& name) {
     static const char* const kTypes[] = {"array",  "boolean", "integer", "null",
                                          "number", "object",  "string"};
-    const bool is_type = std::ranges::any_of(kTypes, [&](const char* type) { return name == type; });
+    const bool is_type =
+        std::ranges::any_of(kTypes, [&](const char* type) { return name == type; });
     if (is_type) names.push_back(name.get<std::string>());
     return is_type;
   };
@@ -114,7 +116,8 @@ SchemaReader::Part SchemaReader::string(const SchemaJson& schema, const std::str
     return schema_error(StatusCode::kUnsupported, at,
                         "expected only one of pattern, format, and minLength with maxLength");
   const SchemaJson& written = has_pattern ? *pattern : *format;
-  if (!written.is_string()) return schema_error(StatusCode::kInvalidArgument, at, "expected a text");
+  if (!written.is_string())
+    return schema_error(StatusCode::kInvalidArgument, at, "expected a text");
   std::string source = written.get<std::string>();
   if (has_format) {
     const auto known = format_patterns().find(source);
@@ -125,8 +128,7 @@ SchemaReader::Part SchemaReader::string(const SchemaJson& schema, const std::str
     source = "^(" + known->second + ")$";
   }
   const Part content = parse_regex(source, RegexUse::kJsonSearch, grammar_);
-  if (!content.ok())
-    return schema_error(content.status().code(), at, content.status().message());
+  if (!content.ok()) return schema_error(content.status().code(), at, content.status().message());
   return grammar_.sequence({grammar_.bytes("\""), *content, grammar_.bytes("\"")});
 }
 
@@ -234,8 +236,7 @@ SchemaReader::Part SchemaReader::array(const SchemaJson& schema, const std::stri
   std::vector<NetworkEdge> edges;
   if (least == 0) edges.push_back({0, end, grammar_.empty()});
   for (uint32_t i = 0; i < count_first; ++i) {
-    edges.push_back(
-        {i, i + 1, i == 0 ? first[i] : grammar_.sequence({texts_.comma(), first[i]})});
+    edges.push_back({i, i + 1, i == 0 ? first[i] : grammar_.sequence({texts_.comma(), first[i]})});
     const bool is_last = i + 1 == count_first;
     if (i + 1 >= least && !is_last) edges.push_back({i + 1, end, texts_.space()});
   }
@@ -243,9 +244,9 @@ SchemaReader::Part SchemaReader::array(const SchemaJson& schema, const std::stri
   const uint32_t more_most = most == kUnlimited ? kUnlimited : most - count_first;
   ExpressionId tail = texts_.space();
   if (other)
-    tail = grammar_.sequence({grammar_.repetition(grammar_.sequence({texts_.comma(), *other}),
-                                                  more_least, more_most),
-                              tail});
+    tail = grammar_.sequence(
+        {grammar_.repetition(grammar_.sequence({texts_.comma(), *other}), more_least, more_most),
+         tail});
   edges.push_back({count_first, end, tail});
   return grammar_.sequence({grammar_.bytes("["), texts_.space(),
                             grammar_.network(count_first + 2, std::move(edges)),
@@ -292,8 +293,8 @@ SchemaReader::Part SchemaReader::object(const SchemaJson& schema, const std::str
     const bool is_required = std::ranges::find(required, SchemaJson(name)) != required.end();
     if (property == false && !is_required) continue;
     BITNETC_ASSIGN_OR_RETURN(const ExpressionId its_value, as_rule(property, place, depth + 1));
-    const ExpressionId member =
-        grammar_.sequence({grammar_.bytes(SchemaJson(name).dump() + ":"), texts_.space(), its_value});
+    const ExpressionId member = grammar_.sequence(
+        {grammar_.bytes(SchemaJson(name).dump() + ":"), texts_.space(), its_value});
     add_member(member, at + 3);
     if (!is_required) {
       edges.push_back({at, at + 2, grammar_.empty()});
@@ -306,8 +307,8 @@ SchemaReader::Part SchemaReader::object(const SchemaJson& schema, const std::str
     BITNETC_ASSIGN_OR_RETURN(const ExpressionId its_value,
                              as_rule(others == schema.end() ? any : *others,
                                      pointer + "/additionalProperties", depth + 1));
-    add_member(grammar_.sequence({texts_.string_but(names), grammar_.bytes(":"), texts_.space(),
-                                  its_value}),
+    add_member(grammar_.sequence(
+                   {texts_.string_but(names), grammar_.bytes(":"), texts_.space(), its_value}),
                at + 1);
   }
   edges.push_back({at, at + 2, grammar_.empty()});

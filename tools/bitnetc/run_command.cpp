@@ -12,6 +12,7 @@
 #include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
+#include "tools/bitnetc/grammar_options.h"
 #include "tools/bitnetc/json_output.h"
 #include "tools/bitnetc/memory_options.h"
 #include "tools/bitnetc/output_option.h"
@@ -33,6 +34,7 @@ struct RunOptions {
   std::string model;
   TextInput prompt;
   ChatOptions chat;
+  GrammarOptions grammar;
   int max_tokens = 128;
   int64_t context = 0;
   std::optional<double> temperature, top_p, min_p, repeat_penalty;
@@ -289,7 +291,7 @@ void print_prompt_notes(const GenerationDefaults& defaults, const Tokenizer& tok
 }
 
 Result<GenerationRequest> make_request(const RunOptions& run, const std::string& prompt,
-                                       const Engine& engine) {
+                                       const Grammar::Ptr& grammar, const Engine& engine) {
   GenerationRequest request{.max_tokens = run.max_tokens,
                             .stop_strings = run.stop_strings,
                             .keep_prompt_logits = !run.logits_file.empty(),
@@ -310,6 +312,7 @@ Result<GenerationRequest> make_request(const RunOptions& run, const std::string&
     request.stop_ids = defaults.stop_ids;
     if (chat.end_of_answer) request.stop_ids.push_back(*chat.end_of_answer);
   }
+  BITNETC_ASSIGN_OR_RETURN(request.sampling.filter, make_filter(grammar, engine, request.stop_ids));
   print_prompt_notes(defaults, *engine.tokenizer, request.prompt_ids);
   return request;
 }
@@ -325,12 +328,15 @@ int64_t most_positions(const RunOptions& run, const GenerationRequest& request,
 Result<std::unique_ptr<OutputFile>> open_run_output(const char* option, const std::string& path,
                                                     const RunOptions& run,
                                                     CommandContext& context) {
-  return open_output_apart(option, path, run.model, {run.prompt.file, run.chat.template_file},
-                           context);
+  return open_output_apart(
+      option, path, run.model,
+      {run.prompt.file, run.chat.template_file, run.grammar.grammar_file, run.grammar.schema_file},
+      context);
 }
 
 Result<int> run_model(const RunOptions& run, CommandContext& context) {
   BITNETC_RETURN_IF_ERROR(check_options(run));
+  BITNETC_ASSIGN_OR_RETURN(const Grammar::Ptr grammar, read_grammar(run.grammar));
   // Before a prompt is waited for.
   BITNETC_RETURN_IF_ERROR(locate_model(run.model, context.settings().program_dir).status());
   BITNETC_ASSIGN_OR_RETURN(const auto logits_file,
@@ -348,7 +354,8 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
   options.kv_type = run.kv_type;
   BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(run.model, options));
   BITNETC_RETURN_IF_ERROR(expect_output(engine, ModelOutput::kLogits, run.model));
-  BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request, make_request(run, prompt, engine));
+  BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request,
+                           make_request(run, prompt, grammar, engine));
   BITNETC_RETURN_IF_ERROR(expect_memory(engine, most_positions(run, request, engine), options));
   const int threads = context.thread_count(run.plan.threads);
   // Pinning helps when every CPU has its thread; fewer threads, as under a quota, are better placed
@@ -457,6 +464,7 @@ void add_run_command(Command parent, CommandContext& context) {
   add_sampling_options(command, *run);
   command.repeated_text("--stop", run->stop_strings, "TEXT",
                         "Stop before this text (may be repeated)");
+  add_grammar_options(command, run->grammar);
   command.flag("--ignore-eos", run->ignore_eos, "Go on past end-of-text");
   add_layout_option(command, run->plan.layout,
                     "Weight layout (default: as compiled; a compiled model is repacked in memory)");

@@ -137,7 +137,8 @@ TEST(JsonSchema, ErrorsNameThePlace) {
     const auto grammar = Grammar::from_json_schema(each.schema);
     ASSERT_FALSE(grammar.ok()) << each.schema;
     EXPECT_NE(grammar.status().message().find(each.said), std::string::npos)
-        << each.schema << "\n" << grammar.status().message();
+        << each.schema << "\n"
+        << grammar.status().message();
   }
 }
 
@@ -180,8 +181,9 @@ TEST(Regex, MatchesFromEndToEnd) {
     for (const std::string& text : each.yes) EXPECT_TRUE(matches(*grammar, text)) << each.pattern;
     for (const std::string& text : each.no) EXPECT_FALSE(matches(*grammar, text)) << each.pattern;
   }
-  for (const char* pattern : {"(a", "a)", "[a", "[]", "a{2,1}", "*a", "a**", "(?<n>a)", "(?!a)", "\\1",
-                              "\\b", "\\p{L}", "a^b", "a$b", "\\", "[b-a]", "a{x}", "\\ud800"})
+  for (const char* pattern :
+       {"(a", "a)", "[a", "[]", "a{2,1}", "*a", "a**", "(?<n>a)", "(?!a)", "\\1", "\\b", "\\p{L}",
+        "a^b", "a$b", "\\", "[b-a]", "a{x}", "\\ud800"})
     EXPECT_FALSE(Grammar::from_regex(pattern).ok()) << pattern;
 }
 
@@ -189,15 +191,18 @@ TEST(Regex, MatchesFromEndToEnd) {
 std::vector<std::string> vocabulary() {
   std::vector<std::string> texts;
   for (int byte = 0; byte < 256; ++byte) texts.emplace_back(1, static_cast<char>(byte));
-  for (const char* each : {"{\"", "\":", "\": ", "\",\"", "\", \"", "\"}", "\"]", "},{", "[{", "}]",
-                           "true", "false", "null", "\\u", "\\uD83D", "\\uDE00", "00", "12", "-1",
-                           "\xF0\x9F\x98", "\xE2\x82", "\u00e9", "\U0001F600", "name", "id", "the "})
+  for (const char* each :
+       {"{\"",     "\":",        "\": ", "\",\"", "\", \"", "\"}",          "\"]",
+        "},{",     "[{",         "}]",   "true",  "false",  "null",         "\\u",
+        "\\uD83D", "\\uDE00",    "00",   "12",    "-1",     "\xF0\x9F\x98", "\xE2\x82",
+        "\u00e9",  "\U0001F600", "name", "id",    "the "})
     texts.emplace_back(each);
   return texts;
 }
 
 // A walk that prefers to end once it is long.
-std::string walk(GrammarFilter filter, const std::vector<std::string>& texts, std::mt19937& random) {
+std::string walk(GrammarFilter filter, const std::vector<std::string>& texts,
+                 std::mt19937& random) {
   const auto end_id = static_cast<int32_t>(texts.size());
   std::string text;
   for (int count = 0; count < 4'000; ++count) {
