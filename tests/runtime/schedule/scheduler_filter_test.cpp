@@ -86,6 +86,7 @@ TEST_F(FilteredRequests, FailWhereNothingFollowsAndTheTextMayNotEnd) {
   auto scheduler = make_scheduler(make_executor(), {.page_limit = 64});
   Told told;
   TokenRequest each = request(1'000, 1'000, 500, 0);
+  each.prompt = {1};
   each.most_tokens = 200;
   each.sampling.filter = std::make_shared<const RemainderFilter>(1'000, 1'000, 10);
   ASSERT_TRUE(scheduler->submit(recorded(each, told)).ok());
