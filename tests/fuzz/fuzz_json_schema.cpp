@@ -1,5 +1,5 @@
-// Reads the input as a JSON schema. What is accepted is walked by its masks; nothing that is not UTF-8
-// may come, and every id that a mask lets through must be accepted.
+// Reads the input as a JSON schema. What is accepted is walked by its masks; nothing
+// that is not UTF-8 may come, and every id that a mask lets through must be accepted.
 #include "tests/fuzz/grammar_walk.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
