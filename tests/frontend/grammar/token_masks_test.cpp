@@ -34,7 +34,9 @@ std::string walk(const Grammar::Ptr& grammar, const std::vector<std::string>& te
       EXPECT_EQ(has(mask, id), follows) << "'" << text << "' + '" << piece << "'";
       if (has(mask, id) != follows) return text;
       if (follows) possible.push_back(id);
-      if (!follows) EXPECT_FALSE(filter.fork()->accept(id));
+      if (!follows) {
+        EXPECT_FALSE(filter.fork()->accept(id));
+      }
     }
     EXPECT_EQ(has(mask, end_id), state.may_end()) << "'" << text << "'";
     if (possible.empty()) {
