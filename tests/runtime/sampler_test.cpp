@@ -266,6 +266,28 @@ TEST(Sampler, IdsWithoutALogitArePassedOver) {
   EXPECT_EQ(sample_once(params, {4.0f, 3.0f}, {-1, 2, 1000000}), 0);
 }
 
+TEST(Sampler, PresenceAndFrequencyCountTheTextWithoutThePrompt) {
+  const std::vector<float> logits = {1.0f, 1.5f, 2.0f};
+  const std::vector<int32_t> history = {2, 2, 2, 1, 2};  // the first three are the prompt
+  SamplingParams params{.presence_penalty = 0.25, .text_begin = 3};
+  EXPECT_EQ(sample_once(params, logits, history), 2);  // 1.75 against 1.25 and 1
+  params.frequency_penalty = 0.75;
+  EXPECT_EQ(sample_once(params, logits, history), 0);  // 1 against 0.5 and 1
+  params.text_begin = 4;
+  EXPECT_EQ(sample_once(params, logits, history), 1);  // 1.5 against 1 and 1
+  params = {.frequency_penalty = 0.2, .text_begin = 0};
+  EXPECT_EQ(sample_once(params, logits, history), 1);  // 2 - 4 * 0.2 against 1.5 - 0.2
+  params.text_begin = 5;
+  EXPECT_EQ(sample_once(params, logits, history), 2);
+}
+
+TEST(Sampler, BiasIsAddedToTheLogit) {
+  const std::vector<float> logits = {1.0f, 1.5f, 2.0f};
+  EXPECT_EQ(sample_once({.logit_bias = {{2, -100.0}}}, logits), 1);
+  EXPECT_EQ(sample_once({.logit_bias = {{0, 100.0}}}, logits), 0);
+  EXPECT_EQ(sample_once({.temperature = 1, .logit_bias = {{0, 100.0}, {7, 1.0}}}, logits), 0);
+}
+
 TEST(Sampler, SuppressedIdsNeverCome) {
   SamplingParams params;
   params.suppressed_ids = {0, 2, 99};
@@ -331,6 +353,12 @@ TEST(Sampler, ValidateNamesTheParameter) {
             "repeat_last_n=-1: expected 0 (off) or more");
   EXPECT_EQ(complaint([](P& p) { p.no_repeat_ngram = -1; }),
             "no_repeat_ngram_size=-1: expected 0 (off) or more");
+  EXPECT_EQ(complaint([](P& p) { p.presence_penalty = 1e7; }),
+            "presence_penalty=10000000: expected a number from -1e6 to 1e6");
+  EXPECT_EQ(complaint([](P& p) { p.frequency_penalty = NAN; }),
+            "frequency_penalty=nan: expected a number from -1e6 to 1e6");
+  EXPECT_EQ(complaint([](P& p) { p.logit_bias = {{1, INFINITY}}; }),
+            "logit_bias=inf: expected a number from -1e6 to 1e6");
 }
 
 // ---- few logits
@@ -383,6 +411,11 @@ TEST(Sampler, FewLogitsGiveWhatAllGive) {
                                   .seed = all_params.size(),
                                   .suppressed_ids = {3, 11, 2999},
                                   .no_repeat_ngram = 2});
+  for (size_t i = 0; i < all_params.size(); i += 3) {
+    all_params[i].presence_penalty = 0.75;
+    all_params[i].frequency_penalty = -0.25;
+    all_params[i].logit_bias = {{5, 3.5}, {100, -2}, {kVocabulary + 1, 1}};
+  }
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
   int asked = 0, undecided = 0;

@@ -63,6 +63,8 @@ constexpr Fence kFences[] = {{"xbyak/", "codegen/x64/"},
                              {"hwloc", "autotune/topology.cpp"},
                              {"curl/", "tools/engine/hub/http_client.cpp"},
                              {"openssl/", "tools/engine/hub/file_digest.cpp"},
+                             {"boost/", "tools/serve/http/"},
+                             {"prometheus/", "tools/serve/metrics.cpp"},
                              {"utf8proc.h", "frontend/unicode/"},
                              {"sentencepiece", "frontend/tokenizer/sentence_piece_model.cpp"}};
 
@@ -84,7 +86,8 @@ bool is_private_header(std::string_view path) {
 const std::map<std::string, std::set<std::string>, std::less<>>& rooms_of_tools() {
   static const std::map<std::string, std::set<std::string>, std::less<>> allowed = {
       {"engine", {"engine"}},
-      {"bitnetc", {"bitnetc", "engine"}},
+      {"serve", {"serve", "engine"}},
+      {"bitnetc", {"bitnetc", "serve", "engine"}},
       {"capi", {"capi", "engine"}},
       {"examples", {}},
   };

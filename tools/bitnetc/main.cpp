@@ -72,6 +72,7 @@ Result<int> run_command(CommandLine& line, int argc, char** argv) {
   add_tokenize_command(line.root(), context);
   add_pull_command(line.root(), context);
   add_embed_command(line.root(), context);
+  add_serve_command(line.root(), context);
   add_perplexity_command(line.root(), context);
   add_bench_command(line.root(), context);
   add_synth_command(line.root(), context);

@@ -3,7 +3,6 @@
 #include <ctime>
 
 namespace bitnetc {
-namespace {
 
 std::tm local_time() {
   const std::time_t now = std::time(nullptr);
@@ -11,8 +10,6 @@ std::tm local_time() {
   ::localtime_r(&now, &time);
   return time;
 }
-
-}  // namespace
 
 Result<ChatRequest> make_chat_request(const ChatTemplate& chat_template, const Tokenizer& tokenizer,
                                       std::span<const ChatMessage> messages) {

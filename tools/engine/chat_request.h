@@ -16,6 +16,9 @@ struct ChatRequest {
   std::optional<int32_t> end_of_answer;  // to stop at, besides what the model names
 };
 
+// What a template is told of the time.
+std::tm local_time();
+
 // The messages up to where the model's answer begins; the template sees the local time.
 // Error: as ChatTemplate::render() and encode_chat().
 Result<ChatRequest> make_chat_request(const ChatTemplate& chat_template, const Tokenizer& tokenizer,

@@ -24,14 +24,16 @@ StopMatcher::StopMatcher(std::vector<std::string> stop_strings)
 }
 
 std::string StopMatcher::push(std::string_view text) {
-  if (matched_) return {};
+  if (matched()) return {};
   held_ += text;
-  size_t match = std::string::npos;
-  for (const std::string& stop : stop_strings_) match = std::min(match, held_.find(stop));
-  if (match != std::string::npos) {
-    matched_ = true;
-    return held_.substr(0, match);
+  size_t first = std::string::npos;
+  for (const std::string& stop : stop_strings_) {
+    if (const size_t at = held_.find(stop); at < first) {
+      first = at;
+      match_ = stop;
+    }
   }
+  if (matched()) return held_.substr(0, first);
   // The longest tail of `held_` that begins a stop string must wait.
   size_t waiting = 0;
   for (const std::string& stop : stop_strings_) {
@@ -45,7 +47,7 @@ std::string StopMatcher::push(std::string_view text) {
 }
 
 std::string StopMatcher::finish() {
-  return matched_ ? std::string() : std::exchange(held_, {});
+  return matched() ? std::string() : std::exchange(held_, {});
 }
 
 namespace {

@@ -55,12 +55,12 @@ class StopMatcher {
   // Takes more text and returns what may be shown. After matched() nothing more is returned.
   std::string push(std::string_view text);
   std::string finish();  // what was held back, when the end came first
-  bool matched() const { return matched_; }
+  bool matched() const { return !match_.empty(); }
+  const std::string& match() const { return match_; }  // the stop string; empty: none yet
 
  private:
   std::vector<std::string> stop_strings_;
-  std::string held_;
-  bool matched_ = false;
+  std::string held_, match_;
 };
 
 }  // namespace bitnetc

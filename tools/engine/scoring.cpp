@@ -42,11 +42,19 @@ Window window_at(std::span<const int32_t> ids, int64_t start, const WindowOption
 
 }  // namespace
 
-double log_probability(std::span<const float> logits, int32_t id) {
-  const double highest = *std::max_element(logits.begin(), logits.end());
+LogProbabilities::LogProbabilities(std::span<const float> logits)
+    : logits_(logits), highest_(*std::max_element(logits.begin(), logits.end())) {
   double sum = 0;
-  for (const float logit : logits) sum += std::exp(double{logit} - highest);
-  return double{logits[static_cast<size_t>(id)]} - highest - std::log(sum);
+  for (const float logit : logits) sum += std::exp(double{logit} - highest_);
+  log_sum_ = std::log(sum);
+}
+
+double LogProbabilities::of(int32_t id) const {
+  return double{logits_[static_cast<size_t>(id)]} - highest_ - log_sum_;
+}
+
+double log_probability(std::span<const float> logits, int32_t id) {
+  return LogProbabilities(logits).of(id);
 }
 
 double TextScore::mean_nll() const {

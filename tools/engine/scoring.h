@@ -16,7 +16,16 @@
 
 namespace bitnetc {
 
-// ln p(id) under softmax(logits). `logits`: finite, not empty; id < logits.size().
+// ln p of ids under softmax(logits). `logits`: finite, not empty, valid while this is used.
+class LogProbabilities {
+ public:
+  explicit LogProbabilities(std::span<const float> logits);
+  double of(int32_t id) const;  // id < logits.size()
+
+ private:
+  const std::span<const float> logits_;
+  double highest_ = 0, log_sum_ = 0;
+};
 double log_probability(std::span<const float> logits, int32_t id);
 
 // Window i starts at token i * stride of the text. Its input is `begin_id`, if there is one, and

@@ -1,0 +1,55 @@
+// What the answers of OpenAI's two text surfaces have in common: an envelope round choices, chunks
+// of a stream, usage.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tools/serve/api/generation.h"
+
+namespace bitnetc::serve {
+
+struct OpenAiNames {
+  const char* id_prefix;         // "cmpl-"
+  const char *document, *chunk;  // values of "object"
+};
+
+class OpenAiSink : public AnswerSink {
+ public:
+  OpenAiSink(std::shared_ptr<Exchange> exchange, const GenerationParams& params,
+             const OpenAiNames& names);
+
+  void begin() override;
+  void end_choice(int choice, const ChoiceEnd& end, const TokenTotals& tokens) final;
+  void finish(const TokenTotals& tokens) final;
+  void fail(const ApiError& error) final;
+
+ protected:
+  virtual void begin_texts() {}  // the stream may be written to
+  // The choice in a document, and the one that ends a stream; its "finish_reason" is added.
+  virtual Json whole_choice(int choice) = 0;
+  virtual Json last_choice(int choice) = 0;
+
+  // A choice of a stream; its finish_reason is null.
+  void write_choice(Json choice, const TokenTotals& tokens);
+  bool streams() const { return params_.stream; }
+  const GenerationParams& params() const { return params_; }
+  const ServedModel& model() const;
+
+ private:
+  Json envelope(const char* object, Json choices) const;
+  void write_chunk(Json choices, const TokenTotals* tokens);
+
+  const std::shared_ptr<Exchange> exchange_;
+  const GenerationParams params_;
+  const OpenAiNames names_;
+  const std::string id_;
+  const int64_t created_s_;
+  std::vector<std::string> finish_reasons_;  // by choice
+  bool has_begun_ = false;
+};
+
+Json usage_json(const TokenTotals& tokens);
+
+}  // namespace bitnetc::serve

@@ -1,0 +1,160 @@
+#include "tools/serve/api/prompt.h"
+
+#include "tools/engine/chat_request.h"
+
+namespace bitnetc::serve {
+namespace {
+
+// Nothing: not all of them are ids of the vocabulary.
+std::optional<std::vector<int32_t>> read_ids(const Json& list, const ServedModel& model) {
+  std::vector<int32_t> ids;
+  ids.reserve(list.size());
+  for (const Json& each : list) {
+    if (!each.is_number_integer()) return std::nullopt;
+    const auto id = each.get<int64_t>();
+    if (id < 0 || id >= model.config.vocab_size) return std::nullopt;
+    ids.push_back(static_cast<int32_t>(id));
+  }
+  return ids;
+}
+
+std::optional<RawPrompt> read_one(const Json& value, const ServedModel& model) {
+  if (value.is_string()) return RawPrompt{.text = value.get<std::string>()};
+  if (!value.is_array()) return std::nullopt;
+  auto ids = read_ids(value, model);
+  if (!ids) return std::nullopt;
+  return RawPrompt{.ids = *std::move(ids)};
+}
+
+}  // namespace
+
+std::vector<RawPrompt> read_raw_prompts(Fields& fields, const char* name,
+                                        const ServedModel& model) {
+  const Json* value = fields.find(name);
+  const auto refuse = [&](const std::string& what) {
+    fields.fail(bad_request(fmt::format("'{}': {}", name, what), name));
+    return std::vector<RawPrompt>();
+  };
+  if (value == nullptr) return refuse("is required");
+  const bool is_list = value->is_array() && !value->empty() && !value->front().is_number();
+  if (!is_list) {
+    auto one = read_one(*value, model);
+    if (!one)
+      return refuse(
+          fmt::format("expected a text, texts, token ids (0 to {}) or lists of "
+                      "them",
+                      model.config.vocab_size - 1));
+    return {*std::move(one)};
+  }
+  if (value->size() > kMostPrompts) return refuse(fmt::format("more than {}", kMostPrompts));
+  std::vector<RawPrompt> prompts;
+  for (const Json& each : *value) {
+    auto one = read_one(each, model);
+    if (!one)
+      return refuse(fmt::format("entry {} is no text and no list of token ids (0 to {})",
+                                prompts.size(), model.config.vocab_size - 1));
+    prompts.push_back(*std::move(one));
+  }
+  return prompts;
+}
+
+std::vector<TextPrompt> read_prompts(Fields& fields, const char* name, const ServedModel& model,
+                                     bool add_special) {
+  std::vector<TextPrompt> prompts;
+  for (RawPrompt& raw : read_raw_prompts(fields, name, model)) {
+    TextPrompt prompt;
+    if (raw.text) {
+      auto ids = model.tokenizer->encode(*raw.text, /*add_special=*/false);
+      if (!ids.ok()) fields.fail(error_of(ids.status(), name));
+      if (!ids.ok()) return {};
+      const auto prefix = model.tokenizer->prefix();
+      if (add_special) prompt.ids.assign(prefix.begin(), prefix.end());
+      prompt.added = prompt.ids.size();
+      prompt.ids.insert(prompt.ids.end(), ids->begin(), ids->end());
+      prompt.text = *std::move(raw.text);
+    } else {
+      prompt.ids = std::move(raw.ids);
+      prompt.text = model.tokenizer->decode(prompt.ids, /*skip_special=*/false).value();
+    }
+    if (prompt.ids.empty())
+      fields.fail(bad_request(fmt::format("'{}': a prompt without tokens", name), name));
+    prompts.push_back(std::move(prompt));
+  }
+  return prompts;
+}
+
+std::string read_content(Fields& fields, const Json& content, const std::string& path) {
+  if (content.is_null()) return {};
+  if (content.is_string()) return content.get<std::string>();
+  const auto refuse = [&](const std::string& what, const std::string& where) {
+    fields.fail(bad_request(fmt::format("'{}': {}", where, what), where));
+    return std::string();
+  };
+  if (!content.is_array()) return refuse("expected a text or a list of parts", path);
+  std::string text;
+  for (size_t i = 0; i < content.size(); ++i) {
+    const Json& part = content[i];
+    const std::string where = fmt::format("{}[{}]", path, i);
+    if (part.is_string()) {
+      text += part.get<std::string>();
+      continue;
+    }
+    if (!part.is_object() || !part.contains("type") || !part["type"].is_string())
+      return refuse("a part needs a type", where);
+    const auto type = part["type"].get<std::string>();
+    const bool is_text = type == "text" || type == "input_text" || type == "output_text";
+    if (!is_text)
+      return refuse("this model reads text; parts of type '" + type + "' are not supported",
+                    where + ".type");
+    if (!part.contains("text") || !part["text"].is_string())
+      return refuse("a part of type text needs a text", where + ".text");
+    text += part["text"].get<std::string>();
+  }
+  return text;
+}
+
+std::vector<ChatMessage> read_messages(Fields& fields) {
+  const Json* list = fields.find("messages");
+  const auto refuse = [&](const std::string& what, const std::string& where) {
+    fields.fail(bad_request(fmt::format("'{}': {}", where, what), where));
+    return std::vector<ChatMessage>();
+  };
+  if (list == nullptr) return refuse("is required", "messages");
+  if (!list->is_array() || list->empty())
+    return refuse("expected a list of at least one message", "messages");
+  std::vector<ChatMessage> messages;
+  for (size_t i = 0; i < list->size(); ++i) {
+    const Json& each = (*list)[i];
+    const std::string where = fmt::format("messages[{}]", i);
+    if (!each.is_object()) return refuse("is no object", where);
+    if (!each.contains("role") || !each["role"].is_string())
+      return refuse("is required and a text", where + ".role");
+    const auto is_there = [&](const char* name) {
+      return each.contains(name) && !each[name].is_null() && !each[name].empty();
+    };
+    for (const char* name : {"tool_calls", "function_call"})
+      if (is_there(name)) return refuse("tools are not supported yet", where + "." + name);
+    auto role = each["role"].get<std::string>();
+    if (role == "developer") role = "system";
+    if (role == "tool" || role == "function")
+      return refuse("tools are not supported yet", where + ".role");
+    const Json content = each.contains("content") ? each["content"] : Json(nullptr);
+    messages.push_back({std::move(role), read_content(fields, content, where + ".content")});
+  }
+  return messages;
+}
+
+Checked<ChatIds> render_chat(const ServedModel& model, const std::vector<ChatMessage>& messages,
+                             bool add_generation_prompt) {
+  if (model.chat_template == nullptr)
+    return bad_request(
+        "the model has no chat template; use /v1/completions, or serve it with --chat-template",
+        "messages", "no_chat_template");
+  const auto prompt = model.chat_template->render(messages, add_generation_prompt, local_time());
+  if (!prompt.ok()) return error_of(prompt.status(), "messages");
+  auto ids = encode_chat(*model.tokenizer, *prompt);
+  if (!ids.ok()) return error_of(ids.status(), "messages");
+  return ChatIds{.text = prompt->text, .ids = *std::move(ids)};
+}
+
+}  // namespace bitnetc::serve

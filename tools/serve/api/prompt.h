@@ -1,0 +1,47 @@
+// Prompts of requests as token ids.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "frontend/chat.h"
+#include "tools/serve/api/fields.h"
+#include "tools/serve/engine/served_model.h"
+
+namespace bitnetc::serve {
+
+inline constexpr size_t kMostPrompts = 2048;  // of one request
+
+struct TextPrompt {
+  std::vector<int32_t> ids;
+  size_t added = 0;  // ids in front that the request does not have
+  std::string text;  // of the rest
+};
+
+// "prompt" or "input": a text, texts, ids, or lists of ids. Ids are taken as they are; before a text
+// stands what the tokenizer puts there, unless `add_special` is false.
+std::vector<TextPrompt> read_prompts(Fields& fields, const char* name, const ServedModel& model,
+                                     bool add_special);
+// The same before a text is made ids.
+struct RawPrompt {
+  std::optional<std::string> text;  // nothing: ids
+  std::vector<int32_t> ids;
+};
+std::vector<RawPrompt> read_raw_prompts(Fields& fields, const char* name, const ServedModel& model);
+
+// "messages": role and content; content is a text, null or parts of type "text". Other roles'
+// names are the template's to refuse; "developer" is "system".
+std::vector<ChatMessage> read_messages(Fields& fields);
+// A content as those of messages. `path`: for errors.
+std::string read_content(Fields& fields, const Json& content, const std::string& path);
+
+struct ChatIds {
+  std::string text;  // as rendered
+  std::vector<int32_t> ids;
+};
+// In the model's template. Error: 400 where there is none or it refuses the messages.
+Checked<ChatIds> render_chat(const ServedModel& model, const std::vector<ChatMessage>& messages,
+                             bool add_generation_prompt = true);
+
+}  // namespace bitnetc::serve

@@ -1,0 +1,211 @@
+#include "tools/serve/http/server.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <list>
+
+#include "runtime/printable.h"
+#include "tools/serve/http/connection.h"
+
+namespace bitnetc::serve {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using Local = asio::local::stream_protocol;
+using Error = boost::system::error_code;
+
+constexpr std::chrono::milliseconds kTick{250};
+
+// A socket file that nobody listens on was left behind and may go.
+bool is_left_behind(const std::string& path) {
+  struct stat facts = {};
+  if (::lstat(path.c_str(), &facts) != 0 || !S_ISSOCK(facts.st_mode)) return false;
+  asio::io_context io;
+  Local::socket socket(io);
+  Error error;
+  socket.connect(Local::endpoint(path), error);
+  return error == asio::error::connection_refused;
+}
+
+}  // namespace
+
+struct HttpServer::Impl {
+  Impl(const HttpServerOptions& its_options, HttpHandler& handler)
+      : options(its_options),
+        host{.options = options, .handler = handler, .io = io, .workers = workers},
+        workers(static_cast<size_t>(options.workers)) {}
+
+  Status open_tcp();
+  Status open_local();
+  template <typename Acceptor>
+  void accept(Acceptor& acceptor);
+  void add(StreamSocket socket, bool is_local);
+  void tick();
+  template <typename Visit>
+  void each_connection(const Visit& visit);
+  void close_acceptors();
+
+  const HttpServerOptions options;
+  ConnectionHost host;  // before what may hold connections to the last
+  asio::io_context io{1};
+  asio::thread_pool workers;
+  std::optional<tcp::acceptor> tcp_acceptor;
+  std::optional<Local::acceptor> local_acceptor;
+  asio::steady_timer timer{io};
+  std::list<std::weak_ptr<Connection>> connections;
+  int port = 0;
+};
+
+Status HttpServer::Impl::open_tcp() {
+  Error error;
+  tcp::resolver resolver(io);
+  const auto found =
+      resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, error);
+  if (error || found.empty())
+    return make_error(StatusCode::kInvalidArgument, "--host '{}': no address of this machine ({})",
+                      printable(options.host), error.message());
+  const tcp::endpoint endpoint = found.begin()->endpoint();
+  tcp_acceptor.emplace(io);
+  const auto step = [&](const auto& action) {
+    if (!error) action();
+  };
+  step([&] { tcp_acceptor->open(endpoint.protocol(), error); });
+  step([&] { tcp_acceptor->set_option(tcp::acceptor::reuse_address(true), error); });
+  step([&] { tcp_acceptor->bind(endpoint, error); });
+  step([&] { tcp_acceptor->listen(asio::socket_base::max_listen_connections, error); });
+  if (error)
+    return make_error(StatusCode::kIoError, "cannot listen on {} port {}: {}",
+                      printable(options.host), options.port, error.message());
+  port = tcp_acceptor->local_endpoint().port();
+  return {};
+}
+
+Status HttpServer::Impl::open_local() {
+  const std::string& path = options.socket_path;
+  sockaddr_un address = {};
+  if (path.size() >= sizeof address.sun_path)
+    return make_error(StatusCode::kInvalidArgument, "--socket {}: longer than {} bytes",
+                      printable_path(path), sizeof address.sun_path - 1);
+  if (is_left_behind(path)) ::unlink(path.c_str());
+  Error error;
+  local_acceptor.emplace(io);
+  local_acceptor->open(Local(), error);
+  if (!error) local_acceptor->bind(Local::endpoint(path), error);
+  if (!error && ::chmod(path.c_str(), 0660) != 0)
+    error = Error(errno, boost::system::system_category());
+  if (!error) local_acceptor->listen(asio::socket_base::max_listen_connections, error);
+  if (error)
+    return make_error(StatusCode::kIoError, "cannot listen on {}: {}", printable_path(path),
+                      error.message());
+  return {};
+}
+
+template <typename Acceptor>
+void HttpServer::Impl::accept(Acceptor& acceptor) {
+  acceptor.async_accept([this, &acceptor](const Error& error, auto socket) {
+    if (!acceptor.is_open()) return;
+    if (!error) {
+      constexpr bool kIsLocal = std::is_same_v<decltype(socket), Local::socket>;
+      Error ignored;
+      if constexpr (!kIsLocal) socket.set_option(tcp::no_delay(true), ignored);
+      add(StreamSocket(std::move(socket)), kIsLocal);
+    }
+    accept(acceptor);
+  });
+}
+
+void HttpServer::Impl::add(StreamSocket socket, bool is_local) {
+  if (host.open >= options.most_connections) return;  // closes it
+  auto connection = std::make_shared<Connection>(std::move(socket), host, is_local);
+  connections.push_back(connection);
+  connection->start();
+}
+
+template <typename Visit>
+void HttpServer::Impl::each_connection(const Visit& visit) {
+  for (auto at = connections.begin(); at != connections.end();) {
+    if (const auto connection = at->lock()) {
+      visit(*connection);
+      ++at;
+    } else {
+      at = connections.erase(at);
+    }
+  }
+}
+
+void HttpServer::Impl::tick() {
+  each_connection([now = Clock::now()](Connection& each) { each.tick(now); });
+  timer.expires_after(kTick);
+  timer.async_wait([this](const Error& error) {
+    if (!error) tick();
+  });
+}
+
+void HttpServer::Impl::close_acceptors() {
+  Error ignored;
+  if (tcp_acceptor) tcp_acceptor->close(ignored);
+  if (local_acceptor && local_acceptor->is_open()) {
+    local_acceptor->close(ignored);
+    ::unlink(options.socket_path.c_str());
+  }
+}
+
+HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+HttpServer::~HttpServer() {
+  impl_->close_acceptors();
+  impl_->workers.stop();
+  impl_->workers.join();
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpServerOptions& options,
+                                                       HttpHandler& handler) {
+  auto impl = std::make_unique<Impl>(options, handler);
+  BITNETC_RETURN_IF_ERROR(options.socket_path.empty() ? impl->open_tcp() : impl->open_local());
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
+}
+
+int HttpServer::port() const {
+  return impl_->port;
+}
+
+std::string HttpServer::url() const {
+  if (!impl_->options.socket_path.empty()) return "unix:" + impl_->options.socket_path;
+  const bool is_v6 = impl_->options.host.find(':') != std::string::npos;
+  return is_v6 ? fmt::format("http://[{}]:{}", impl_->options.host, impl_->port)
+               : fmt::format("http://{}:{}", impl_->options.host, impl_->port);
+}
+
+void HttpServer::run() {
+  if (impl_->tcp_acceptor) impl_->accept(*impl_->tcp_acceptor);
+  if (impl_->local_acceptor) impl_->accept(*impl_->local_acceptor);
+  impl_->tick();
+  impl_->io.run();
+  // Handlers that still run reach closed connections only.
+  impl_->each_connection([](Connection& each) { each.close(); });
+  impl_->connections.clear();
+}
+
+void HttpServer::drain() {
+  asio::post(impl_->io, [impl = impl_.get()] {
+    impl->host.is_draining = true;
+    impl->close_acceptors();
+    impl->each_connection([](Connection& each) { each.drain(); });
+  });
+}
+
+void HttpServer::stop() {
+  impl_->io.stop();
+}
+
+int64_t HttpServer::connections() const {
+  return impl_->host.open;
+}
+
+}  // namespace bitnetc::serve

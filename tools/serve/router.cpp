@@ -1,0 +1,81 @@
+#include "tools/serve/router.h"
+
+#include <fmt/format.h>
+
+namespace bitnetc::serve {
+namespace {
+
+constexpr Route quick(std::string_view pattern, void (*handle)(ExchangePtr)) {
+  return {.method = "GET", .pattern = pattern, .handle = handle, .is_quick = true, .is_open = true};
+}
+constexpr Route get(std::string_view pattern, void (*handle)(ExchangePtr)) {
+  return {
+      .method = "GET", .pattern = pattern, .handle = handle, .is_quick = true, .needs_model = true};
+}
+constexpr Route post(std::string_view pattern, void (*handle)(ExchangePtr)) {
+  return {.method = "POST", .pattern = pattern, .handle = handle, .needs_model = true};
+}
+
+constexpr Route kRoutes[] = {
+    quick("/livez", handle_live),
+    quick("/health", handle_health),
+    quick("/v1/health", handle_health),
+    quick("/readyz", handle_health),
+    {.method = "GET", .pattern = "/metrics", .handle = handle_metrics, .is_quick = true},
+    get("/v1/models", handle_models),
+    get("/models", handle_models),
+    get("/v1/models/*", handle_model),
+    get("/props", handle_props),
+    get("/slots", handle_slots),
+    get("/tokenizer_info", handle_tokenizer_info),
+    get("/api/version", handle_version),
+    get("/api/tags", handle_tags),
+    post("/tokenize", handle_tokenize),
+    post("/detokenize", handle_detokenize),
+    post("/apply-template", handle_apply_template),
+    post("/completion", handle_native_completion),
+    post("/v1/completions", handle_completions),
+    post("/v1/chat/completions", handle_chat),
+    post("/v1/embeddings", handle_embeddings),
+    post("/v1/messages", handle_messages),
+    post("/v1/messages/count_tokens", handle_count_tokens),
+    post("/v1/responses", handle_responses),
+    post("/v1/responses/input_tokens", handle_input_tokens),
+};
+
+std::string_view path_of(std::string_view target) {
+  constexpr std::string_view kScheme = "http://";
+  if (target.starts_with(kScheme)) {
+    const size_t slash = target.find('/', kScheme.size());
+    target = slash == target.npos ? "/" : target.substr(slash);
+  }
+  return target.substr(0, target.find_first_of("?#"));
+}
+
+bool matches(std::string_view pattern, std::string_view path) {
+  if (!pattern.ends_with('*')) return pattern == path;
+  pattern.remove_suffix(1);
+  return path.starts_with(pattern) && path.size() > pattern.size();
+}
+
+}  // namespace
+
+std::span<const Route> routes() {
+  return kRoutes;
+}
+
+RouteMatch find_route(std::string_view method, std::string_view target) {
+  const std::string_view path = path_of(target);
+  RouteMatch match;
+  for (const Route& each : kRoutes) {
+    if (!matches(each.pattern, path)) continue;
+    const bool is_get = each.method == "GET";
+    if (each.method == method || (is_get && method == "HEAD")) match.route = &each;
+    match.allowed +=
+        fmt::format("{}{}", match.allowed.empty() ? "" : ", ", is_get ? "GET, HEAD" : each.method);
+  }
+  if (!match.allowed.empty()) match.allowed += ", OPTIONS";
+  return match;
+}
+
+}  // namespace bitnetc::serve

@@ -1,0 +1,28 @@
+// Which handler answers which request.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tools/serve/api/surfaces.h"
+
+namespace bitnetc::serve {
+
+struct Route {
+  std::string_view method, pattern;  // a '*' at the end stands for the rest of the path
+  void (*handle)(ExchangePtr);
+  bool is_quick = false;     // takes no time worth a worker
+  bool is_open = false;      // needs no API key
+  bool needs_model = false;  // answered with 503 while there is none, or none any more
+};
+std::span<const Route> routes();
+
+struct RouteMatch {
+  const Route* route = nullptr;  // null: none of this method
+  std::string allowed;           // methods of the path, "GET, HEAD"; empty: no such path
+};
+// `target`: as it came, with a query or a host in front. HEAD is GET.
+RouteMatch find_route(std::string_view method, std::string_view target);
+
+}  // namespace bitnetc::serve
