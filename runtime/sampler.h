@@ -5,6 +5,9 @@
 //              infinity, but where everything is banned it is not among the equals
 //   penalty    each distinct id of the last `repeat_last_n` tokens: score / p where the score
 //              is positive, else score * p
+//   presence,  each distinct id of the text, which begins at `text_begin` of the tokens so far:
+//   frequency  score - (frequency_penalty * times it is there + presence_penalty)
+//   bias       score + the bias of its id
 //   bans       a suppressed id; the last id of a banned sequence whose others are the last tokens;
 //              an id that would repeat an n-gram of all tokens so far: score minus infinity
 //   top-k      the k first by (score descending, id ascending), the order of everything below
@@ -23,6 +26,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <map>
 #include <optional>
 #include <span>
 #include <vector>
@@ -47,6 +51,9 @@ struct SamplingParams {
   // Which tokens may come, from the first one on; null: all. A sampler has a fork of its own. The
   // logits of all ids are needed then.
   std::shared_ptr<const TokenFilter> filter;
+  double presence_penalty = 0.0, frequency_penalty = 0.0;  // 0: off
+  int64_t text_begin = 0;  // where what they count begins among all tokens
+  std::map<int32_t, double> logit_bias;
 };
 
 // Rejects values outside their range, naming the parameter: kInvalidArgument.
@@ -103,6 +110,12 @@ class Sampler {
   double* score_of(int32_t id);
   void find_recent(std::span<const int32_t> history);
   void penalize();
+  bool counts_text() const {
+    return params_.presence_penalty != 0.0 || params_.frequency_penalty != 0.0;
+  }
+  void find_text(std::span<const int32_t> history);
+  void penalize_text();
+  void add_bias();
   template <typename Visit>
   void each_banned(std::span<const int32_t> history, const Visit& visit) const;
   int32_t best() const;
@@ -124,6 +137,7 @@ class Sampler {
   size_t sorted_count_ = 0;
   double greatest_ = 0.0;
   std::vector<int32_t> recent_;    // distinct ids to penalise
+  std::vector<int32_t> text_;      // ids of the text so far, ascending
   std::vector<int32_t> adjusted_;  // ids whose scores are not their logits
 };
 

@@ -30,6 +30,14 @@ Status validate(const SamplingParams& p) {
   if (!(p.repeat_penalty > 0.0) || std::isinf(p.repeat_penalty))
     return out_of_range("repeat_penalty", p.repeat_penalty, "a finite number above 0 (1: off)");
   if (p.repeat_last_n < 0) return out_of_range("repeat_last_n", p.repeat_last_n, "0 (off) or more");
+  constexpr double kMostPenalty = 1e6;
+  if (!(std::abs(p.presence_penalty) <= kMostPenalty))
+    return out_of_range("presence_penalty", p.presence_penalty, "a number from -1e6 to 1e6");
+  if (!(std::abs(p.frequency_penalty) <= kMostPenalty))
+    return out_of_range("frequency_penalty", p.frequency_penalty, "a number from -1e6 to 1e6");
+  for (const auto& [id, bias] : p.logit_bias)
+    if (!(std::abs(bias) <= kMostPenalty))
+      return out_of_range("logit_bias", bias, "a number from -1e6 to 1e6");
   if (p.no_repeat_ngram < 0)
     return out_of_range("no_repeat_ngram_size", p.no_repeat_ngram, "0 (off) or more");
   return {};
@@ -68,6 +76,11 @@ LogitsNeed Sampler::need(std::span<const int32_t> history, int64_t vocab_size) {
     find_recent(history);
     adjusted_ = recent_;
   }
+  if (counts_text()) {
+    find_text(history);
+    adjusted_.insert(adjusted_.end(), text_.begin(), text_.end());
+  }
+  for (const auto& [id, bias] : params_.logit_bias) adjusted_.push_back(id);
   each_banned(history, [&](int32_t id) { adjusted_.push_back(id); });
   std::erase_if(adjusted_, [&](int32_t id) { return id < 0 || id >= vocab_size; });
   std::ranges::sort(adjusted_);
@@ -120,6 +133,11 @@ std::optional<int32_t> Sampler::choose(const Scores& scores, std::span<const int
     find_recent(history);
     penalize();
   }
+  if (counts_text()) {
+    find_text(history);
+    penalize_text();
+  }
+  add_bias();
   each_banned(history, [&](int32_t id) {
     if (double* const score = score_of(id); score != nullptr) *score = kMinusInfinity;
   });
@@ -209,6 +227,27 @@ void Sampler::penalize() {
     if (score == nullptr) continue;
     *score = *score > 0.0 ? *score / params_.repeat_penalty : *score * params_.repeat_penalty;
   }
+}
+
+void Sampler::find_text(std::span<const int32_t> history) {
+  const auto begin = std::clamp<int64_t>(params_.text_begin, 0, std::ssize(history));
+  text_.assign(history.begin() + begin, history.end());
+  std::ranges::sort(text_);
+}
+
+void Sampler::penalize_text() {
+  for (auto at = text_.begin(); at != text_.end();) {
+    const auto next = std::upper_bound(at, text_.end(), *at);
+    if (double* const score = score_of(*at); score != nullptr)
+      *score -=
+          params_.frequency_penalty * static_cast<double>(next - at) + params_.presence_penalty;
+    at = next;
+  }
+}
+
+void Sampler::add_bias() {
+  for (const auto& [id, bias] : params_.logit_bias)
+    if (double* const score = score_of(id); score != nullptr) *score += bias;
 }
 
 // Some more than once, and also ids that have no logit.

@@ -13,7 +13,6 @@ namespace {
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
-constexpr size_t kReadBytes = 16 << 10;
 constexpr size_t kMostWaitingBytes = 64 << 10;  // of requests behind the one that is answered
 constexpr std::chrono::seconds kLingerTime{1};
 
@@ -66,7 +65,7 @@ void Connection::read_more() {
   if (reading_ || input_ended_ || closed_) return;
   if (answering_ && buffer_.size() >= kMostWaitingBytes) return;
   reading_ = true;
-  socket_.async_read_some(buffer_.prepare(kReadBytes),
+  socket_.async_read_some(asio::buffer(incoming_),
                           [self = shared_from_this()](const Error& error, size_t bytes) {
                             self->on_read(error, bytes);
                           });
@@ -82,7 +81,7 @@ void Connection::on_read(const Error& error, size_t bytes) {
     return on_end_of_input();
   }
   const bool is_first = buffer_.size() == 0;
-  buffer_.commit(bytes);
+  buffer_.commit(asio::buffer_copy(buffer_.prepare(bytes), asio::buffer(incoming_), bytes));
   if (!answering_) {
     if (is_first && !head_seen_) deadline_ = Clock::now() + host_.options.head_time;
     parse();

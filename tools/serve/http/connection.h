@@ -1,6 +1,7 @@
 // One connection. All members are used by the server's thread alone; Reply is how others reach it.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
@@ -79,7 +80,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   StreamSocket socket_;
   ConnectionHost& host_;
   const bool is_local_;
-  boost::beast::flat_buffer buffer_;
+  std::array<char, 8192> incoming_;   // of the read under way
+  boost::beast::flat_buffer buffer_;  // not parsed yet
   std::optional<Parser> parser_;
   bool head_seen_ = false;  // of the request that is being read
   bool reading_ = false, input_ended_ = false, closed_ = false;

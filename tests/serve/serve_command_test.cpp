@@ -1,0 +1,45 @@
+// `bitnetc serve` as a user starts and stops it.
+#include <signal.h>
+
+#include "tests/support/cli_fixture.h"
+
+namespace bitnetc::test {
+namespace {
+
+class ServeCommand : public CliFixture {};
+
+TEST_F(ServeCommand, SaysWhereItListensAndEndsPolitely) {
+  ASSERT_EQ(bitnetc({"run", "-p", "x", "-n", "1", "-q"}).exit_code, 0);
+  for (const int signal : {SIGTERM, SIGINT}) {
+    const auto result = bitnetc_with({"serve", "--port", "0", "--drain-timeout", "1"},
+                                     {.interrupt_after_ms = 3000, .signal = signal});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_TRUE(result.out.starts_with("fairytale-6m is served at http://127.0.0.1:")) << result.out;
+    EXPECT_NE(result.err.find("context 1024 tokens, 16 requests at once"), std::string::npos);
+    EXPECT_LT(result.ended_after_ms, 1500);
+  }
+}
+
+TEST_F(ServeCommand, OpenAddressesNeedAKey) {
+  const auto open = bitnetc({"serve", "--host", "0.0.0.0", "--port", "0"});
+  EXPECT_EQ(open.exit_code, 2);
+  EXPECT_NE(open.err.find("--insecure"), std::string::npos) << open.err;
+  const auto empty = bitnetc({"serve", "--api-key-file", "/dev/null"});
+  EXPECT_EQ(empty.exit_code, 2) << empty.err;
+  const auto missing = bitnetc({"serve", "--api-key-file", folder_.file("none")});
+  EXPECT_EQ(missing.exit_code, 3) << missing.err;
+}
+
+TEST_F(ServeCommand, WrongUseIsSaidBeforeAModelIsOpened) {
+  EXPECT_EQ(bitnetc({"serve", "--port", "65536"}).exit_code, 2);
+  EXPECT_EQ(bitnetc({"serve", "--parallel", "0"}).exit_code, 2);
+  EXPECT_EQ(bitnetc({"serve", "--log-format", "xml"}).exit_code, 2);
+  EXPECT_EQ(bitnetc({"serve", "no-such-model", "--port", "0"}).exit_code, 3);
+  const auto host = bitnetc({"serve", "--host", "no.such.host.invalid", "--insecure"});
+  EXPECT_EQ(host.exit_code, 2) << host.err;
+  const auto context = bitnetc({"serve", "--port", "0", "--ctx", "4096"});
+  EXPECT_EQ(context.exit_code, 2) << context.err;
+}
+
+}  // namespace
+}  // namespace bitnetc::test
