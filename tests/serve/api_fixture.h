@@ -42,6 +42,7 @@ class Recorder final : public Responder {
     finish([this] { is_cut = true; });
   }
   void when_gone(std::function<void()> gone) override {
+    if (has_gone) return gone();
     const std::lock_guard lock(mutex_);
     gone_ = std::move(gone);
   }
@@ -69,6 +70,7 @@ class Recorder final : public Responder {
 
   HttpResponse head;
   bool is_stream = false, is_cut = false, is_over = false;
+  bool has_gone = false;  // the client, from the beginning
 
  private:
   template <typename Change>
@@ -91,7 +93,7 @@ class ApiFixture : public testing::Test {
       "}}{% endif %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt "
       "%}assistant:{% endif %}";
 
-  ApiFixture() : service_({.parallel = 4, .log_format = LogFormat::kNone, .version = "9.9"}) {
+  ApiFixture() : service_({.parallel = 4, .version = "9.9"}) {
     auto model = std::make_unique<ServedModel>();
     std::ifstream file(bitnetc::test::bundled_model_folder() + "/tokenizer.json");
     std::stringstream json;

@@ -14,7 +14,8 @@ TEST_F(ServeCommand, SaysWhereItListensAndEndsPolitely) {
     const auto result = bitnetc_with({"serve", "--port", "0", "--drain-timeout", "1"},
                                      {.interrupt_after_ms = 3000, .signal = signal});
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    EXPECT_TRUE(result.out.starts_with("fairytale-6m is served at http://127.0.0.1:")) << result.out;
+    EXPECT_TRUE(result.out.starts_with("fairytale-6m is served at http://127.0.0.1:"))
+        << result.out;
     EXPECT_NE(result.err.find("context 1024 tokens, 16 requests at once"), std::string::npos);
     EXPECT_LT(result.ended_after_ms, 1500);
   }

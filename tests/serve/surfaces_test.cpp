@@ -284,6 +284,18 @@ TEST_F(Surfaces, AClientThatGoesCancelsItsRequestsAlone) {
   EXPECT_EQ(service_.open_requests, 0);
 }
 
+TEST_F(Surfaces, AClientThatHasGoneBeforeItsRequestIsSubmittedCancelsIt) {
+  engine_->holds = true;
+  auto recorder = std::make_shared<Recorder>();
+  recorder->has_gone = true;
+  auto exchange = std::make_shared<Exchange>(
+      service_, HttpRequest{.method = "POST", .body = R"({"prompt": "a"})"}, recorder,
+      AccessRecord{.id = "req-1"});
+  exchange->listen();
+  handle_completions(exchange);
+  EXPECT_TRUE(engine_->has_cancelled(1));
+}
+
 TEST_F(Surfaces, EchoHasTheProbabilitiesOfThePromptAndOneMore) {
   engine_->script = {kEndOfText};
   const std::vector<int32_t> prompt = ids("Once upon a time");

@@ -146,6 +146,7 @@ Result<int> serve_model(ServeOptions& options, CommandContext& context) {
   options.server.service.parallel = options.parallel;
   options.server.service.page_positions = KvLayout::kPagePositions;
   options.server.service.version = BITNETC_VERSION;
+  if (verbosity() == Verbosity::kQuiet) options.server.service.log_line = nullptr;
   BITNETC_ASSIGN_OR_RETURN(const auto server, serve::Server::start(options.server));
   BITNETC_ASSIGN_OR_RETURN(Loaded loaded, load(options, context));
   give_time_to_report();
@@ -217,13 +218,14 @@ void add_serve_command(Command parent, CommandContext& context) {
                "Use this Jinja template instead of the model's");
   add_network_options(command, *options);
   add_limit_options(command, *options);
-  command.choice("--log-format", {"text", "json", "none"},
-                 "How a request is noted on stderr (default: text)",
-                 [options](const std::string& name) {
-                   options->server.service.log_format = name == "json"   ? serve::LogFormat::kJson
-                                                        : name == "none" ? serve::LogFormat::kNone
-                                                                         : serve::LogFormat::kText;
-                 });
+  options->server.service.log_line = [](const std::string& line) { write_message(line); };
+  command.choice(
+      "--log-format", {"text", "json", "none"}, "How a request is noted on stderr (default: text)",
+      [options](const std::string& name) {
+        serve::ServiceOptions& service = options->server.service;
+        service.log_format = name == "json" ? serve::LogFormat::kJson : serve::LogFormat::kText;
+        if (name == "none") service.log_line = nullptr;
+      });
   add_threads_option(command, options->plan.threads);
   add_layout_option(command, options->plan.layout, "Weight layout (default: as compiled)");
   add_usage_option(command, options->plan.usage);

@@ -1,6 +1,5 @@
 #include "tools/serve/access_log.h"
 
-#include <cstdio>
 #include <ctime>
 
 #include "runtime/printable.h"
@@ -53,10 +52,10 @@ std::string format_access(const AccessRecord& record, LogFormat format) {
 }
 
 void AccessLog::write(const AccessRecord& record) {
-  if (format_ == LogFormat::kNone) return;
+  if (!sink_) return;
   const std::string line = format_access(record, format_);
   const std::lock_guard lock(mutex_);
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  sink_(line);
 }
 
 }  // namespace bitnetc::serve

@@ -1,15 +1,16 @@
-// One line per request on stderr: who asked what, how it ended, how long it took. Never what was
+// One line per request: who asked what, how it ended, how long it took. Never what was
 // said.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
 
 namespace bitnetc::serve {
 
-enum class LogFormat { kText, kJson, kNone };
+enum class LogFormat { kText, kJson };
 
 struct AccessRecord {
   std::string id, method, route;  // route: the pattern, no part of which a client chooses
@@ -21,15 +22,19 @@ struct AccessRecord {
   double total_s = 0;
 };
 
+// With a newline.
 std::string format_access(const AccessRecord& record, LogFormat format);
 
 class AccessLog {
  public:
-  explicit AccessLog(LogFormat format) : format_(format) {}
+  // `sink` is called by one thread at a time; empty: nothing is noted.
+  AccessLog(LogFormat format, std::function<void(const std::string& line)> sink)
+      : format_(format), sink_(std::move(sink)) {}
   void write(const AccessRecord& record);
 
  private:
   const LogFormat format_;
+  const std::function<void(const std::string& line)> sink_;
   std::mutex mutex_;
 };
 

@@ -19,7 +19,7 @@ struct SecurityOptions {
 
 // "127.0.0.1", "localhost", "::1".
 bool is_loopback(std::string_view host);
-// Keys of a file: one a line, '#' begins a comment. Error: kInvalidArgument without any; as reading.
+// Keys of a file: one a line, '#' begins a comment. Error: kNotFound; kInvalidArgument without any.
 Result<std::vector<std::string>> read_key_file(const std::string& path);
 // Whether others than the owner may read the file.
 bool is_readable_by_others(const std::string& path);

@@ -19,6 +19,7 @@ struct ServiceOptions {
   int64_t parallel = 1;
   int64_t page_positions = 64;
   LogFormat log_format = LogFormat::kText;
+  std::function<void(const std::string& line)> log_line = {};  // empty: there is no log
   std::string version;
 };
 
@@ -27,9 +28,9 @@ class Service {
   enum class State { kLoading, kReady, kDraining };
 
   explicit Service(ServiceOptions options)
-      : options_(std::move(options)), log_(options_.log_format) {}
+      : options_(std::move(options)), log_(options_.log_format, options_.log_line) {}
 
-  const ServiceOptions& options() const { return options_; }
+  const ServiceOptions& limits() const { return options_; }
   Metrics& metrics() { return metrics_; }
   AccessLog& log() { return log_; }
 

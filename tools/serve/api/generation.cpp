@@ -15,7 +15,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
         plan_(std::move(plan)),
         sink_(std::move(sink)) {}
 
-  void start();
+  void start();  // once
 
  private:
   struct Choice {
@@ -28,7 +28,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
     bool is_running = false;
   };
 
+  void submit();
   TokenRequest make_request(int choice);
+  void stop();  // nobody wants the answer any more
   void begin();
   void take_prompt(int choice, int64_t position, std::span<const float> logits);
   bool take_token(int choice, const SampledToken& token);
@@ -51,6 +53,12 @@ class Generation : public std::enable_shared_from_this<Generation> {
 };
 
 void Generation::start() {
+  submit();
+  // Calls at once where the client has gone already.
+  exchange_->when_gone([self = shared_from_this()] { self->stop(); });
+}
+
+void Generation::submit() {
   const std::lock_guard lock(mutex_);
   const int n = plan_.params.n;
   for (size_t prompt = 0; prompt < plan_.prompts.size(); ++prompt) {
@@ -70,11 +78,12 @@ void Generation::start() {
     at(choice).request = *request;
     at(choice).is_running = true;
   }
-  exchange_->when_gone([self = shared_from_this()] {
-    const std::lock_guard its_lock(self->mutex_);
-    self->is_over_ = true;
-    self->cancel_rest();
-  });
+}
+
+void Generation::stop() {
+  const std::lock_guard lock(mutex_);
+  is_over_ = true;
+  cancel_rest();
 }
 
 TokenRequest Generation::make_request(int choice) {
@@ -84,7 +93,7 @@ TokenRequest Generation::make_request(int choice) {
                        .most_tokens = params.most_tokens,
                        .sampling = params.sampling,
                        .stop_ids = plan_.stop_ids,
-                       .timeout_ns = exchange_->service().options().timeout_ns,
+                       .timeout_ns = exchange_->service().limits().timeout_ns,
                        .wants_logits = params.top_tokens.has_value()};
   request.sampling.seed += static_cast<uint64_t>(choice % params.n);
   request.sampling.text_begin = std::ssize(prompt);

@@ -19,8 +19,8 @@ struct TextPrompt {
   std::string text;  // of the rest
 };
 
-// "prompt" or "input": a text, texts, ids, or lists of ids. Ids are taken as they are; before a text
-// stands what the tokenizer puts there, unless `add_special` is false.
+// "prompt" or "input": a text, texts, ids, or lists of ids. Ids are taken as they are; before a
+// text stands what the tokenizer puts there, unless `add_special` is false.
 std::vector<TextPrompt> read_prompts(Fields& fields, const char* name, const ServedModel& model,
                                      bool add_special);
 // The same before a text is made ids.

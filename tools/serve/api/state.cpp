@@ -78,8 +78,8 @@ void handle_metrics(ExchangePtr exchange) {
   Service& service = exchange->service();
   const std::string text = service.metrics().text(
       {.stats = stats_of(service),
-       .page_positions = service.options().page_positions,
-       .version = service.options().version,
+       .page_positions = service.limits().page_positions,
+       .version = service.limits().version,
        .fingerprint = service.has_model() ? service.model().fingerprint : ""});
   exchange->send(
       {.headers = {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}}, .body = text});
@@ -89,7 +89,7 @@ void handle_slots(ExchangePtr exchange) {
   Service& service = exchange->service();
   const SchedulerStats stats = stats_of(service);
   Json slots = Json::array();
-  for (int64_t i = 0; i < service.options().parallel; ++i)
+  for (int64_t i = 0; i < service.limits().parallel; ++i)
     slots.push_back({{"id", i},
                      {"n_ctx", service.model().context_tokens},
                      {"is_processing", i < stats.running}});
@@ -109,15 +109,15 @@ void handle_props(ExchangePtr exchange) {
                            {"top_p", sampling.top_p},
                            {"min_p", sampling.min_p},
                            {"repeat_penalty", sampling.repeat_penalty}}}}},
-                       {"total_slots", service.options().parallel},
+                       {"total_slots", service.limits().parallel},
                        {"model_alias", model.id},
                        {"chat_template", model.template_source},
                        {"bos_token", model.special_token("bos_token")},
                        {"eos_token", model.special_token("eos_token")},
                        {"kv_pages", stats.page_limit},
-                       {"kv_page_positions", service.options().page_positions},
+                       {"kv_page_positions", service.limits().page_positions},
                        {"system_fingerprint", model.fingerprint},
-                       {"build_info", "bitnetc " + service.options().version}});
+                       {"build_info", "bitnetc " + service.limits().version}});
 }
 
 void handle_models(ExchangePtr exchange) {
@@ -137,7 +137,7 @@ void handle_model(ExchangePtr exchange) {
 }
 
 void handle_version(ExchangePtr exchange) {
-  exchange->send_json({{"version", exchange->service().options().version}});
+  exchange->send_json({{"version", exchange->service().limits().version}});
 }
 
 void handle_tags(ExchangePtr exchange) {
