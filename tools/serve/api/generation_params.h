@@ -1,7 +1,6 @@
 // How a request wants its text: the fields that several surfaces share.
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,9 +16,6 @@ inline constexpr int kMostTopTokens = 20;  // whose probabilities are told
 inline constexpr size_t kMostStops = 16, kMostStopBytes = 256;
 inline constexpr size_t kMostBiases = 1024;
 
-// Which tokens may come next, for texts of a given form.
-class TokenFilter;
-
 struct GenerationParams {
   std::optional<int64_t> most_tokens;  // nothing: to the end of the context
   SamplingParams sampling;
@@ -27,8 +23,7 @@ struct GenerationParams {
   bool ignore_eos = false;
   int n = 1;  // texts of each prompt, with seeds one after the other
   bool stream = false, include_usage = false, usage_in_every_chunk = false;
-  std::optional<int> top_tokens;              // nothing: no probabilities
-  std::shared_ptr<const TokenFilter> filter;  // null: every token may come
+  std::optional<int> top_tokens;  // nothing: no probabilities
 };
 
 // `max_tokens_names`: those of the surface; two that differ are refused.
