@@ -185,13 +185,14 @@ TEST_F(Http, LimitsAreKept) {
   EXPECT_EQ(answer_to(chunked), 413);
 }
 
-TEST_F(Http, SlowRequestsAndIdleConnectionsEnd) {
+TEST_F(Http, IdleConnectionsEnd) {
+  start({.idle_time = std::chrono::milliseconds(300)});
+  EXPECT_FALSE(SocketClient(server_->port()).more());
+}
+
+TEST_F(Http, SlowRequestsEnd) {
   using std::chrono::milliseconds;
-  start({.head_time = milliseconds(300),
-         .body_time = milliseconds(300),
-         .idle_time = milliseconds(300)});
-  SocketClient idle(server_->port());
-  EXPECT_FALSE(idle.more());
+  start({.head_time = milliseconds(300), .body_time = milliseconds(300)});
   SocketClient slow_head(server_->port());
   slow_head.send("GET /a HT");
   EXPECT_EQ(slow_head.read().status, 408);
@@ -206,7 +207,7 @@ TEST_F(Http, AClientThatGoesIsNoticedWhileNothingIsWritten) {
   client.send(http_post("/slow", ""));
   ASSERT_TRUE(handler_.wait_for_slow());
   client.close();
-  EXPECT_TRUE(handler_.is_gone_within(std::chrono::milliseconds(1000)));
+  EXPECT_TRUE(handler_.is_gone_within(std::chrono::seconds(20)));
 }
 
 TEST_F(Http, AClientThatGoesIsNoticedInAQuietStream) {
@@ -217,7 +218,7 @@ TEST_F(Http, AClientThatGoesIsNoticedInAQuietStream) {
   handler_.take_slow()->begin({});
   EXPECT_EQ(client.more(), true);
   client.close();
-  EXPECT_TRUE(handler_.is_gone_within(std::chrono::milliseconds(1000)));
+  EXPECT_TRUE(handler_.is_gone_within(std::chrono::seconds(20)));
 }
 
 TEST_F(Http, AClientThatHasSaidAllIsStillThere) {

@@ -203,11 +203,10 @@ TEST_F(Load, AClientThatGoesFreesItsPlace) {
         Json{{"prompt", "Once"}, {"n", 8}, {"ignore_eos", true}, {"stream", streams}}.dump()));
     for (int i = 0; i < 500 && running(*server) < 8; ++i) continue;
     client.close();
-    const auto start = std::chrono::steady_clock::now();
-    while (running(*server) > 0 &&
-           std::chrono::steady_clock::now() - start < std::chrono::seconds(5))
+    // Ten seconds are for a busy machine: a text to the end of the context would take longer still.
+    for (int i = 0; i < 5000 && running(*server) > 0; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(2000));
+    EXPECT_EQ(running(*server), 0);
   }
 }
 

@@ -34,6 +34,7 @@ struct ServeOptions {
   double timeout_s = 0, drain_s = 30;
   bool insecure = false;
   PlanRequest plan = {.usage = Usage::kServer};
+  KvType kv_type = KvType::kF16;
   MemoryOptions memory;
 };
 
@@ -65,7 +66,7 @@ Status settle_security(ServeOptions& options) {
 
 // As many pages as `parallel` full contexts take, but at most half of the memory that is there.
 int64_t page_limit(const ServeOptions& options, const KvLayout& layout, int64_t context) {
-  const int64_t page_bytes = layout.page_elements() * static_cast<int64_t>(sizeof(uint16_t));
+  const int64_t page_bytes = layout.page_bytes();
   if (options.kv_memory_mib > 0)
     return std::max<int64_t>(1, (options.kv_memory_mib << 20) / page_bytes);
   int64_t pages = options.parallel * KvLayout::pages_for(context);
@@ -84,6 +85,7 @@ Result<Loaded> load(const ServeOptions& options, CommandContext& context) {
   place_memory(options.memory);
   EngineOptions engine_options = context.engine_options(options.plan);
   engine_options.memory = options.memory.request();
+  engine_options.kv_type = options.kv_type;
   BITNETC_ASSIGN_OR_RETURN(Engine engine, make_engine(options.model, engine_options));
   const ModelDescription& description = engine.model->description();
   serve::ModelNames names{.id = options.name, .model_name = options.model};
@@ -117,7 +119,7 @@ Result<Loaded> load(const ServeOptions& options, CommandContext& context) {
                                               .context_tokens = model.context_tokens,
                                               .page_limit = pages},
                                 .pooling = model.encoder.pooling.value_or(Pooling::kLast)}));
-  const double bytes = static_cast<double>(pages * layout.page_elements()) * sizeof(uint16_t);
+  const auto bytes = static_cast<double>(pages * layout.page_bytes());
   return Loaded{.model = std::make_unique<serve::ServedModel>(std::move(model)),
                 .engine = std::move(token_engine),
                 .kv_bytes = bytes};
@@ -229,6 +231,7 @@ void add_serve_command(Command parent, CommandContext& context) {
   add_threads_option(command, options->plan.threads);
   add_layout_option(command, options->plan.layout, "Weight layout (default: as compiled)");
   add_usage_option(command, options->plan.usage);
+  add_kv_option(command, options->kv_type);
   add_memory_options(command, options->memory);
   command.verbosity_flags(true, "Say which layouts and kernels run, and what was ignored");
   command.set_action([options, &context] { return serve_model(*options, context); });
