@@ -40,7 +40,9 @@ struct Cache {
                                       .k_cache = page + layout.k_offset(0, 0),
                                       .v_cache = page + layout.v_offset(0, 0),
                                       .position = p % KvLayout::kPagePositions,
-                                      .head_stride = layout.head_words()});
+                                      .head_stride = layout.head_words(),
+                                      .q_end = append.q_heads,
+                                      .kv_end = append.kv_heads});
     }
   }
 

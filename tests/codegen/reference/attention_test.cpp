@@ -200,7 +200,9 @@ TEST(ReferenceRopeAppendTest, RotatesHalvesAndAppends) {
                                 .k_cache = k.data(),
                                 .v_cache = v.data(),
                                 .position = 17,
-                                .head_stride = layout.head_words()});
+                                .head_stride = layout.head_words(),
+                                .q_end = spec.q_heads,
+                                .kv_end = spec.kv_heads});
   const float rotated[] = {-3, 2 * 0.5f - 4 * 0.25f, 1, 4 * 0.5f + 2 * 0.25f};
   for (size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(qkv[i], rotated[i]);
@@ -229,7 +231,9 @@ struct Appended {
                                   .k_cache = k.data(),
                                   .v_cache = v.data(),
                                   .position = position,
-                                  .head_stride = layout.head_words()});
+                                  .head_stride = layout.head_words(),
+                                  .q_end = spec.q_heads,
+                                  .kv_end = spec.kv_heads});
   }
   template <typename Cell>
   static Cell cell(const std::vector<uint16_t>& words, int64_t at) {
@@ -299,7 +303,9 @@ TEST(ReferenceRopeAppendTest, OneProductIsRoundedTheOtherFused) {
                                 .k_cache = k.data(),
                                 .v_cache = v.data(),
                                 .position = 0,
-                                .head_stride = 32});
+                                .head_stride = 32,
+                                .q_end = spec.q_heads,
+                                .kv_end = spec.kv_heads});
   EXPECT_EQ(qkv[0], std::fma(a, c, -(b * s)));
   EXPECT_EQ(qkv[1], std::fma(b, c, a * s));
   EXPECT_NE(qkv[0], a * c - b * s) << "the example does not tell fused from unfused";

@@ -93,7 +93,9 @@ TEST(ReferenceGoldenTest, RopeAndAttentionAgreeWithTheRecordedLayers) {
                                     .k_cache = page.data() + layout.k_offset(0, 0),
                                     .v_cache = page.data() + layout.v_offset(0, 0),
                                     .position = token,
-                                    .head_stride = layout.head_words()});
+                                    .head_stride = layout.head_words(),
+                                    .q_end = rope.q_heads,
+                                    .kv_end = rope.kv_heads});
       expect_near(row(tensor("q_rope"), token), qkv.data(), 1e-5f);
       expect_near(row(tensor("k_rope"), token), qkv.data() + rope.k_offset(), 1e-5f);
 
