@@ -99,12 +99,15 @@ class Load : public testing::Test {
       for (const Json& each : choice["logprobs"]["top_logprobs"]) its["logprobs"].push_back(each);
     };
     if (!streams) {
-      for (const Json& each : Json::parse(answer.body)["choices"]) add(each);
+      const Json document = Json::parse(answer.body);
+      for (const Json& each : document["choices"]) add(each);
     } else {
       std::istringstream lines(answer.body);
       for (std::string line; std::getline(lines, line);)
-        if (line.starts_with("data: {"))
-          for (const Json& each : Json::parse(line.substr(6))["choices"]) add(each);
+        if (line.starts_with("data: {")) {
+          const Json event = Json::parse(line.substr(6));
+          for (const Json& each : event["choices"]) add(each);
+        }
     }
     // Streams tell the two lists piece by piece.
     for (Json& each : choices) std::sort(each["logprobs"].begin(), each["logprobs"].end());
