@@ -44,7 +44,7 @@ class Recorder final : public Responder {
   void when_gone(std::function<void()> gone) override {
     if (has_gone) return gone();
     const std::lock_guard lock(mutex_);
-    gone_ = std::move(gone);
+    if (!is_over) gone_ = std::move(gone);
   }
 
   void wait() {
@@ -75,10 +75,12 @@ class Recorder final : public Responder {
  private:
   template <typename Change>
   void finish(const Change& change) {
+    std::function<void()> gone;  // holds what answers: ends outside the lock
     const std::lock_guard lock(mutex_);
     EXPECT_FALSE(is_over) << "answered twice";
     change();
     is_over = true;
+    gone = std::exchange(gone_, nullptr);
     ended_.notify_all();
   }
   std::mutex mutex_;
