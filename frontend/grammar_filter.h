@@ -14,8 +14,9 @@ namespace bitnetc {
 
 struct TokenMaskOptions {
   size_t cache_bytes = size_t{64} << 20;  // of masks that are kept
-  // Heads (frontend/grammar/recognizer.h) that one mask may pass through; ids that are not reached
-  // by then are refused. Only grammars that are ambiguous everywhere come near it.
+  // Nodes of the token tree, edges and callers (frontend/grammar/recognizer.h) that one mask may
+  // look at, twice if need be; ids that are not reached by then are refused. Only grammars that are
+  // ambiguous everywhere come near it.
   int64_t most_work = 50'000'000;
 };
 

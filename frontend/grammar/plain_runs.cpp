@@ -36,6 +36,7 @@ bool PlainRuns::follow(Recognizer& recognizer, const std::vector<Head>& heads,
   for (int byte = sequence[at].first; byte <= sequence[at].last; ++byte) {
     std::vector<Head> next = heads;
     recognizer.step(0, heads.size(), static_cast<uint8_t>(byte), next);
+    load_.raise(recognizer.load());
     next.erase(next.begin(), next.begin() + static_cast<ptrdiff_t>(heads.size()));
     bool goes_on = !next.empty();
     if (goes_on && at + 1 < sequence.size()) {

@@ -15,6 +15,8 @@ class PlainRuns {
   // How many plain characters may follow for sure, whichever they are and whatever the callers of
   // the frame; counted up to `most`. On the way the frame is never at an end.
   size_t length(StateId state, size_t most);
+  // The most that one byte of any run took so far.
+  const Load& load() const { return load_; }
 
  private:
   // Where every plain character leads from `state`: to one and the same. Nothing: it does not.
@@ -24,6 +26,7 @@ class PlainRuns {
 
   const Automaton& automaton_;
   std::unordered_map<StateId, std::optional<StateId>> known_;
+  Load load_;
 };
 
 }  // namespace bitnetc::grammar

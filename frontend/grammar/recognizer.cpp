@@ -5,18 +5,43 @@
 
 namespace bitnetc::grammar {
 
-void Recognizer::add_head(const Head& head, size_t first, std::vector<Head>& heads) {
+namespace {
+
+constexpr size_t kFew = 32;  // that are searched one by one
+
+uint64_t number_of(StateId state, FrameId frame) {
+  return uint64_t{state} << 32 | frame;
+}
+
+}  // namespace
+
+void DistinctHeads::add(const Head& head, size_t first, std::vector<Head>& heads) {
   const auto from = heads.begin() + static_cast<ptrdiff_t>(first);
-  if (std::find(from, heads.end(), head) == heads.end()) heads.push_back(head);
+  if (heads.size() - first < kFew) {
+    if (std::find(from, heads.end(), head) != heads.end()) return;
+  } else {
+    if (seen_.empty())
+      for (auto at = from; at != heads.end(); ++at) seen_.insert(number_of(at->state, at->frame));
+    if (!seen_.insert(number_of(head.state, head.frame)).second) return;
+  }
+  heads.push_back(head);
 }
 
 void Recognizer::add_caller(FrameId frame, const Head& caller) {
-  for (uint32_t i = frames_[frame].callers; i != kNone; i = callers_[i].next)
-    if (callers_[i].state == caller.state && callers_[i].frame == caller.frame) return;
-  if (frames_[frame].count == kMostHeads) return;
-  ++frames_[frame].count;
-  callers_.push_back({caller.state, caller.frame, frames_[frame].callers});
-  frames_[frame].callers = static_cast<uint32_t>(callers_.size() - 1);
+  Frame& its = frames_[frame];
+  if (its.count < kFew) {
+    for (uint32_t i = its.callers; i != kNone; i = callers_[i].next)
+      if (callers_[i].state == caller.state && callers_[i].frame == caller.frame) return;
+  } else {
+    auto& known = many_callers_[frame];
+    if (known.empty())
+      for (uint32_t i = its.callers; i != kNone; i = callers_[i].next)
+        known.insert(number_of(callers_[i].state, callers_[i].frame));
+    if (!known.insert(number_of(caller.state, caller.frame)).second) return;
+  }
+  ++its.count;
+  callers_.push_back({caller.state, caller.frame, its.callers});
+  its.callers = static_cast<uint32_t>(callers_.size() - 1);
 }
 
 // `caller` is where the frame of the rule goes on. Frames from `base` on are of this place and may
@@ -30,55 +55,52 @@ void Recognizer::call(RuleId rule, const Head& caller, FrameId base) {
     called_.push_back({automaton_->rule(rule).start, frame});
   }
   // Where the caller's frame has nothing to do but to return, its own callers take its place.
+  distinct_waiting_.clear();
   waiting_.assign(1, caller);
-  for (size_t at = 0; at < waiting_.size(); ++at) {
+  for (size_t at = 0; at < waiting_.size() && !load().is_too_much(); ++at) {
     const Head each = waiting_[at];
+    ++work_;
     if (each.frame == kRootFrame || each.frame >= base || !automaton_->only_accepts(each.state)) {
       add_caller(frame, each);
       continue;
     }
-    for (uint32_t i = frames_[each.frame].callers; i != kNone; i = callers_[i].next)
-      add_head({callers_[i].state, callers_[i].frame}, 0, waiting_);
-    if (waiting_.size() > kMostHeads) return;
+    for (uint32_t i = frames_[each.frame].callers; i != kNone; i = callers_[i].next, ++work_)
+      distinct_waiting_.add({callers_[i].state, callers_[i].frame}, 0, waiting_);
+  }
+}
+
+void Recognizer::call_all(const Head& head, uint8_t byte, FrameId base) {
+  for (const CallEdge& edge : automaton_->call_edges(head.state)) {
+    ++work_;
+    if (automaton_->rule(edge.rule).first_bytes[byte])
+      call(edge.rule, {edge.target, head.frame}, base);
   }
 }
 
 void Recognizer::step(size_t first, size_t last, uint8_t byte, std::vector<Head>& heads) {
   const auto base = static_cast<FrameId>(frames_.size());
   called_.clear();
-  const auto call_all = [&](const Head& head) {
-    for (const CallEdge& edge : automaton_->call_edges(head.state))
-      if (automaton_->rule(edge.rule).first_bytes[byte])
-        call(edge.rule, {edge.target, head.frame}, base);
-  };
-  for (size_t i = first; i < last; ++i) call_all(Head(heads[i]));
-  for (size_t i = 0; i < called_.size(); ++i) call_all(Head(called_[i]));
+  if (!many_callers_.empty()) many_callers_.clear();
+  work_ = 0;
+  for (size_t i = first; i < last && !load().is_too_much(); ++i) call_all(heads[i], byte, base);
+  for (size_t i = 0; i < called_.size() && !load().is_too_much(); ++i)
+    call_all(Head(called_[i]), byte, base);
 
   const size_t made = heads.size();
+  distinct_.clear();
   const auto step_from = [&](const Head& head) {
     for (const ByteEdge& edge : automaton_->byte_edges(head.state)) {
+      ++work_;
       if (byte < edge.bytes.first) break;
-      if (byte > edge.bytes.last) continue;
-      const Head next = {edge.target, head.frame};
-      add_head(next, made, heads);
+      if (byte <= edge.bytes.last) distinct_.add({edge.target, head.frame}, made, heads);
     }
   };
   for (size_t i = first; i < last; ++i) step_from(Head(heads[i]));
   for (const Head& head : called_) step_from(head);
-
-  // Returns, and returns from there. What can do nothing else is done with.
-  for (size_t i = made; i < heads.size() && heads.size() - made <= kMostHeads; ++i) {
-    const Head head = heads[i];
-    if (!automaton_->accepts(head.state)) continue;
-    for (uint32_t at = frames_[head.frame].callers; at != kNone; at = callers_[at].next)
-      add_head({callers_[at].state, callers_[at].frame}, made, heads);
-  }
-  const auto from = heads.begin() + static_cast<ptrdiff_t>(made);
-  if (heads.size() - made > kMostHeads) {
-    heads.resize(made);
-    return;
-  }
-  heads.erase(std::remove_if(from, heads.end(),
+  follow_returns(made, made, heads);
+  if (load().is_too_much()) return heads.resize(made);
+  // What can do nothing but return is done with.
+  heads.erase(std::remove_if(heads.begin() + static_cast<ptrdiff_t>(made), heads.end(),
                              [&](const Head& head) {
                                return head.frame != kRootFrame &&
                                       automaton_->only_accepts(head.state);
@@ -86,16 +108,22 @@ void Recognizer::step(size_t first, size_t last, uint8_t byte, std::vector<Head>
               heads.end());
 }
 
+void Recognizer::add_callers_of(FrameId frame, size_t first, std::vector<Head>& heads) {
+  for (uint32_t i = frames_[frame].callers; i != kNone; i = callers_[i].next, ++work_)
+    distinct_.add({callers_[i].state, callers_[i].frame}, first, heads);
+}
+
+void Recognizer::follow_returns(size_t from, size_t first, std::vector<Head>& heads) {
+  for (size_t i = from; i < heads.size() && !load().is_too_much(); ++i)
+    if (automaton_->accepts(heads[i].state)) add_callers_of(heads[i].frame, first, heads);
+}
+
 void Recognizer::add_returns(const Head& head, size_t first, std::vector<Head>& heads) {
   const size_t made = heads.size();
-  for (uint32_t i = frames_[head.frame].callers; i != kNone; i = callers_[i].next)
-    add_head({callers_[i].state, callers_[i].frame}, first, heads);
-  for (size_t i = made; i < heads.size() && heads.size() - first <= kMostHeads; ++i) {
-    const Head each = heads[i];
-    if (!automaton_->accepts(each.state)) continue;
-    for (uint32_t at = frames_[each.frame].callers; at != kNone; at = callers_[at].next)
-      add_head({callers_[at].state, callers_[at].frame}, first, heads);
-  }
+  distinct_.clear();
+  work_ = 0;
+  add_callers_of(head.frame, first, heads);
+  follow_returns(made, first, heads);
 }
 
 void Recognizer::compact(std::vector<Head>& heads) {

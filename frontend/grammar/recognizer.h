@@ -8,9 +8,12 @@
 // not itself, so lists written as right recursion take no memory.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "frontend/grammar/automaton.h"
@@ -21,14 +24,41 @@ using FrameId = uint32_t;
 
 // In which the whole text is: it has no callers.
 inline constexpr FrameId kRootFrame = 0;
-// A byte that leads to more heads than this leads nowhere.
-inline constexpr size_t kMostHeads = 2'000;
+// What a recogniser has done or holds. A byte that takes more work than kMostWork, or leads to more
+// frames and callers than kMostKept, leads nowhere. What heads take together is at most the sum of
+// what each takes alone.
+struct Load {
+  size_t work = 0;  // of one byte: edges and callers looked at
+  size_t kept = 0;  // frames and callers
+
+  void add(const Load& other) { *this = {work + other.work, kept + other.kept}; }
+  void raise(const Load& other) {
+    *this = {std::max(work, other.work), std::max(kept, other.kept)};
+  }
+  bool is_too_much() const { return work > kMostWork || kept > kMostKept; }
+  static Load too_much() { return {.work = kMostWork + 1}; }
+
+  static constexpr size_t kMostWork = 10'000, kMostKept = 30'000;
+};
 
 struct Head {
   StateId state = 0;
   FrameId frame = kRootFrame;
 
   auto operator<=>(const Head&) const = default;
+};
+
+// Adds to a list what is not in it. Lists are short nearly always.
+class DistinctHeads {
+ public:
+  void add(const Head& head, size_t first, std::vector<Head>& heads);
+  // Before another list.
+  void clear() {
+    if (!seen_.empty()) seen_.clear();
+  }
+
+ private:
+  std::unordered_set<uint64_t> seen_;  // of a long list: all
 };
 
 class Recognizer {
@@ -50,9 +80,11 @@ class Recognizer {
   // The heads behind `byte`, at the end of `heads`; `from` is a part of it: [first, last).
   // None: the byte cannot follow.
   void step(size_t first, size_t last, uint8_t byte, std::vector<Head>& heads);
+  // Of the last step.
+  Load load() const { return {work_, kept()}; }
+  size_t kept() const { return frames_.size() + callers_.size(); }
 
-  // Adds the heads at which `head`'s callers go on, if its state accepts, and theirs, to
-  // heads[first..).
+  // Adds the heads at which `head`'s callers go on, and theirs, to heads[first..). load() is of it.
   void add_returns(const Head& head, size_t first, std::vector<Head>& heads);
 
   // Keeps the frames that `heads` need, and numbers them anew in the order in which they are met.
@@ -74,8 +106,11 @@ class Recognizer {
   };
 
   void call(RuleId rule, const Head& caller, FrameId base);
+  void call_all(const Head& head, uint8_t byte, FrameId base);
   void add_caller(FrameId frame, const Head& caller);
-  void add_head(const Head& head, size_t first, std::vector<Head>& heads);
+  // The heads at which the callers of heads[from..) go on, and theirs.
+  void follow_returns(size_t from, size_t first, std::vector<Head>& heads);
+  void add_callers_of(FrameId frame, size_t first, std::vector<Head>& heads);
 
   const Automaton* automaton_;
   std::vector<Frame> frames_;
@@ -83,6 +118,10 @@ class Recognizer {
   std::vector<FrameId> frame_of_rule_;  // the last one; of this place if it is new
   std::vector<Head> called_;            // starts of the rules called at this place
   std::vector<Head> waiting_;           // callers to be looked at
+  DistinctHeads distinct_, distinct_waiting_;
+  // Of frames of this place that have many callers: these.
+  std::unordered_map<FrameId, std::unordered_set<uint64_t>> many_callers_;
+  size_t work_ = 0;
 };
 
 }  // namespace bitnetc::grammar

@@ -19,6 +19,8 @@ struct StateMask {
   std::vector<uint64_t> bits;
   std::vector<uint32_t> exits;  // nodes behind which the frame's callers go on
   const TokenTrie::Tree* tree = nullptr;
+  grammar::Load load;  // the most that a byte took
+  int64_t work = 0;    // that making it took
 
   size_t bytes() const { return bits.size() * 8 + exits.size() * 4 + 64; }
 };
@@ -41,7 +43,11 @@ struct TokenMasks::Impl {
   }
 
   Mask compute(const GrammarState::Impl& state, bool may_end, bool as_first);
-  const StateMask& state_mask(StateId state, bool as_first, int64_t& work);
+  // Of each head by itself, and what they may take together at most.
+  grammar::Load add_each(const GrammarState::Impl& state, bool as_first,
+                         std::vector<uint64_t>& bits);
+  void add_together(const GrammarState::Impl& state, bool as_first, std::vector<uint64_t>& bits);
+  const StateMask& state_mask(StateId state, bool as_first);
   void make_room(size_t bytes);
 
   const Grammar::Ptr grammar;
@@ -97,7 +103,8 @@ void TokenMasks::Impl::make_room(size_t bytes) {
   kept_bytes = 0;
 }
 
-const StateMask& TokenMasks::Impl::state_mask(StateId state, bool as_first, int64_t& work) {
+// The same whatever was made before: its work is counted from the beginning.
+const StateMask& TokenMasks::Impl::state_mask(StateId state, bool as_first) {
   const uint64_t key = uint64_t{state} * 2 + uint64_t{as_first};
   if (const auto known = by_state.find(key); known != by_state.end()) return known->second;
   StateMask made;
@@ -107,32 +114,70 @@ const StateMask& TokenMasks::Impl::state_mask(StateId state, bool as_first, int6
   if (runs_on) std::ranges::copy(trie->plain_ids(), made.bits.begin());
   made.tree = runs_on ? &trie->other_tree() : &trie->tree(as_first);
   grammar::Recognizer recognizer(automaton);
-  grammar::TokenWalk(automaton, made.bits, work)
-      .walk(recognizer, {{state, grammar::kRootFrame}}, *made.tree, 0, made.tree->nodes().size(), 0,
-            &made.exits);
+  int64_t work = options.most_work;
+  made.load = grammar::TokenWalk(automaton, made.bits, work)
+                  .walk(recognizer, {{state, grammar::kRootFrame}}, *made.tree, 0,
+                        made.tree->nodes().size(), 0, &made.exits);
+  if (runs_on) made.load.raise(runs.load());
+  made.work = options.most_work - work;
   kept_bytes += made.bytes();
   return by_state.emplace(key, std::move(made)).first->second;
 }
 
+grammar::Load TokenMasks::Impl::add_each(const GrammarState::Impl& state, bool as_first,
+                                         std::vector<uint64_t>& bits) {
+  int64_t work = options.most_work;
+  grammar::Recognizer recognizer = state.recognizer;
+  grammar::TokenWalk walk(automaton, bits, work);
+  grammar::Load together{.kept = recognizer.kept()};
+  std::vector<Head> returns;
+  for (const Head& head : state.heads) {
+    if (automaton.only_accepts(head.state)) continue;
+    const StateMask& own = state_mask(head.state, as_first);
+    work -= own.work;
+    for (size_t i = 0; i < words; ++i) bits[i] |= own.bits[i];
+    together.add(own.load);
+    if (own.exits.empty() || head.frame == grammar::kRootFrame) continue;
+    returns.clear();
+    recognizer.add_returns(head, 0, returns);
+    const size_t returns_work = recognizer.load().work;
+    // Exits below others go on beside them.
+    std::vector<std::pair<size_t, grammar::Load>> above;
+    grammar::Load most;
+    for (const uint32_t exit : own.exits) {
+      const TokenTrie::Node& node = own.tree->nodes()[exit];
+      while (!above.empty() && above.back().first <= exit) above.pop_back();
+      grammar::Load load =
+          walk.walk(recognizer, returns, *own.tree, exit + 1, node.end, node.depth, nullptr);
+      load.work += returns_work;
+      if (!above.empty()) load.add(above.back().second);
+      most.raise(load);
+      above.emplace_back(node.end, load);
+    }
+    together.add(most);
+    if (work <= 0) return grammar::Load::too_much();  // what the rest takes is not known
+  }
+  return together;
+}
+
+void TokenMasks::Impl::add_together(const GrammarState::Impl& state, bool as_first,
+                                    std::vector<uint64_t>& bits) {
+  int64_t work = options.most_work;
+  grammar::Recognizer recognizer = state.recognizer;
+  const TokenTrie::Tree& tree = trie->tree(as_first);
+  grammar::TokenWalk(automaton, bits, work)
+      .walk(recognizer, state.heads, tree, 0, tree.nodes().size(), 0, nullptr);
+}
+
+// Where heads together may come to a limit that each alone does not, they are followed together, as
+// GrammarState::accept() does: it accepts every id of a mask.
 TokenMasks::Mask TokenMasks::Impl::compute(const GrammarState::Impl& state, bool may_end,
                                            bool as_first) {
   make_room(0);
   auto bits = std::make_shared<std::vector<uint64_t>>(words, 0);
-  int64_t work = options.most_work;
-  grammar::Recognizer recognizer = state.recognizer;
-  grammar::TokenWalk walk(automaton, *bits, work);
-  std::vector<Head> returns;
-  for (const Head& head : state.heads) {
-    if (automaton.only_accepts(head.state)) continue;
-    const StateMask& own = state_mask(head.state, as_first, work);
-    for (size_t i = 0; i < words; ++i) (*bits)[i] |= own.bits[i];
-    if (own.exits.empty() || head.frame == grammar::kRootFrame) continue;
-    returns.clear();
-    recognizer.add_returns(head, 0, returns);
-    for (const uint32_t exit : own.exits) {
-      const TokenTrie::Node& node = own.tree->nodes()[exit];
-      walk.walk(recognizer, returns, *own.tree, exit + 1, node.end, node.depth, nullptr);
-    }
+  if (add_each(state, as_first, *bits).is_too_much()) {
+    bits->assign(words, 0);
+    add_together(state, as_first, *bits);
   }
   for (const int32_t id : end_ids) {
     const uint64_t bit = uint64_t{1} << id % 64;

@@ -15,20 +15,22 @@ inline void set_id(std::vector<uint64_t>& bits, int32_t id) {
 
 class TokenWalk {
  public:
-  // The grammar's automaton and the bits outlive it. `work` is counted down by what it does; at 0
-  // it stops.
+  // The grammar's automaton and the bits outlive it. `work` is counted down by what it does, a node
+  // or a unit of Load::work; at 0 it stops.
   TokenWalk(const Automaton& automaton, std::vector<uint64_t>& bits, int64_t& work)
       : automaton_(automaton), bits_(bits), work_(work) {}
 
   // Sets the bits of all ids in nodes [begin, end) that can follow `heads`; `depth` is that of the
   // node behind which the heads stand. Nodes inside at which the root frame is at an end, and which
   // have more nodes below, are appended to `exits`, if it is given. Afterwards `recognizer` is as
-  // it was.
-  void walk(Recognizer& recognizer, const std::vector<Head>& heads, const TokenTrie::Tree& tree,
+  // it was. Returns the largest work of a byte, and the most that was kept besides what was there.
+  Load walk(Recognizer& recognizer, const std::vector<Head>& heads, const TokenTrie::Tree& tree,
             size_t begin, size_t end, size_t depth, std::vector<uint32_t>* exits) {
     const auto nodes = tree.nodes();
     heads_ = heads;
     levels_.assign(1, {0, heads_.size(), recognizer.mark()});
+    const size_t kept_before = recognizer.kept();
+    Load most;
     for (size_t at = begin; at < end && work_ > 0;) {
       const TokenTrie::Node& node = nodes[at];
       const size_t level = node.depth - depth;
@@ -38,7 +40,9 @@ class TokenWalk {
       heads_.resize(parent.last);
       recognizer.step(parent.first, parent.last, node.byte, heads_);
       const size_t made = heads_.size() - parent.last;
-      work_ -= static_cast<int64_t>(1 + made);
+      const Load load = recognizer.load();
+      most.raise({load.work, load.kept - kept_before});
+      work_ -= static_cast<int64_t>(1 + load.work);
       if (made == 0) {
         at = node.end;
         continue;
@@ -50,6 +54,7 @@ class TokenWalk {
       ++at;
     }
     recognizer.go_back(levels_.front().mark);
+    return most;
   }
 
  private:

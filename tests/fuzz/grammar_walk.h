@@ -24,7 +24,7 @@ inline void walk_grammar(const Result<Grammar::Ptr>& grammar) {
   const auto end_id = static_cast<int32_t>(texts.size());
   GrammarFilter filter(std::make_shared<TokenMasks>(
       *grammar, std::make_shared<const TokenTrie>(texts), std::vector<int32_t>{end_id},
-      TokenMaskOptions{.cache_bytes = 1 << 16, .most_work = 200'000}));
+      TokenMaskOptions{.cache_bytes = 1 << 16, .most_work = 50'000}));
   std::string text;
   for (uint32_t step = 0; step < 40; ++step) {
     const auto mask = filter.allowed();

@@ -4,7 +4,6 @@
 #include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <random>
 
 #include "autotune/limits.h"
 #include "runtime/cpu_allowance.h"
@@ -56,10 +55,7 @@ struct RunOptions {
 
 // Decimal, without leading zeros, over all 64 bits.
 Result<uint64_t> parse_seed(const std::string& text) {
-  if (text == "random") {
-    std::random_device device;
-    return (uint64_t{device()} << 32) | device();
-  }
+  if (text == "random") return random_seed();
   uint64_t seed = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
   const bool has_leading_zero = text.size() > 1 && text[0] == '0';

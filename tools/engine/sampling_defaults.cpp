@@ -1,5 +1,7 @@
 #include "tools/engine/sampling_defaults.h"
 
+#include <random>
+
 namespace bitnetc {
 
 SamplingParams default_sampling(const GenerationDefaults& defaults) {
@@ -15,6 +17,11 @@ SamplingParams default_sampling(const GenerationDefaults& defaults) {
   params.banned_sequences = defaults.bad_words_ids;
   params.no_repeat_ngram = defaults.no_repeat_ngram_size;
   return params;
+}
+
+uint64_t random_seed() {
+  std::random_device device;
+  return (uint64_t{device()} << 32) | device();
 }
 
 }  // namespace bitnetc

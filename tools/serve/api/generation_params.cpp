@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <limits>
-#include <random>
 
 #include "tools/engine/sampling_defaults.h"
 
@@ -11,11 +10,6 @@ namespace {
 
 constexpr int64_t kMostInt = std::numeric_limits<int>::max();
 constexpr double kAnyFinite = std::numeric_limits<double>::max();
-
-uint64_t random_seed() {
-  std::random_device device;
-  return (uint64_t{device()} << 32) | device();
-}
 
 // Absent or -1: another one for every request.
 uint64_t read_seed(Fields& fields) {

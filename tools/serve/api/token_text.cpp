@@ -11,8 +11,8 @@ TokenEntry score_token(std::span<const float> logits, int32_t id, int top) {
   const LogProbabilities probabilities(logits);
   TokenEntry entry{.id = id, .logprob = probabilities.of(id)};
   const size_t count = std::min(static_cast<size_t>(top), logits.size());
-  std::vector<int32_t> ids(logits.size());
   if (count == 0) return entry;
+  std::vector<int32_t> ids(logits.size());
   std::iota(ids.begin(), ids.end(), 0);
   std::partial_sort(ids.begin(), ids.begin() + static_cast<ptrdiff_t>(count), ids.end(),
                     [&](int32_t a, int32_t b) {

@@ -1,5 +1,7 @@
 #include "tools/serve/engine/served_model.h"
 
+#include <xxhash.h>
+
 #include <chrono>
 #include <filesystem>
 
@@ -19,13 +21,15 @@ std::string short_name(const std::string& model_name) {
   return is_file ? name.stem().string() : name.string();
 }
 
-// Of the files that the model was made of, whatever it was compiled for.
-std::string fingerprint_of(const ModelDescription& description) {
-  uint64_t hash = 14695981039346656037u + kAnswerRevision;  // FNV-1a
-  for (const SourceFile& file : description.sources)
-    for (const char c : file.name + file.xxh3)
-      hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return fmt::format("fp_{:016x}", hash);
+// Of all that answers depend on: the files that the model was made of, whatever it was compiled
+// for, the type of keys and values, the chat template.
+std::string fingerprint_of(const Engine& engine, const std::string& template_source) {
+  std::string all =
+      fmt::format("{}\n{}\n", kAnswerRevision, kv_type_name(engine.executable->kv.type));
+  for (const SourceFile& file : engine.model->description().sources)
+    all += fmt::format("{} {}\n", file.name, file.xxh3);
+  all += template_source;
+  return fmt::format("fp_{:016x}", XXH3_64bits(all.data(), all.size()));
 }
 
 }  // namespace
@@ -39,9 +43,11 @@ Result<ServedModel> make_served_model(Engine& engine, const ModelNames& names,
                                       int64_t context_tokens) {
   const ModelDescription& description = engine.model->description();
   const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const std::string& template_source =
+      names.template_source.empty() ? description.chat_template : names.template_source;
   ServedModel model{
       .id = names.id.empty() ? short_name(names.model_name) : names.id,
-      .fingerprint = fingerprint_of(description),
+      .fingerprint = fingerprint_of(engine, template_source),
       .created_s = std::chrono::duration_cast<std::chrono::seconds>(now).count(),
       .context_tokens = context_tokens > 0 ? context_tokens : description.config.max_positions,
       .config = description.config,
@@ -49,8 +55,7 @@ Result<ServedModel> make_served_model(Engine& engine, const ModelNames& names,
       .encoder = description.encoder,
       .special_tokens = description.special_tokens,
       .tokenizer = std::move(engine.tokenizer),
-      .template_source =
-          names.template_source.empty() ? description.chat_template : names.template_source};
+      .template_source = template_source};
   if (model.template_source.empty()) return model;
   const std::string origin =
       names.template_source.empty() ? "chat_template" : names.template_origin;
