@@ -18,13 +18,23 @@
 #include <vector>
 
 #include "frontend/tokenizer.h"
+#include "frontend/tool_calls.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
 
+struct ToolCall {
+  std::string id;  // empty: none
+  std::string name;
+  std::string arguments;  // a JSON object
+};
+
 struct ChatMessage {
-  std::string role;  // "system", "user", "assistant"
+  std::string role;  // "system", "user", "assistant", "tool"
   std::string content;
+  std::vector<ToolCall> tool_calls = {};  // of an assistant
+  std::string tool_call_id = {};          // which call a tool's content answers; empty: none
+  std::string name = {};                  // of a tool; empty: not said
 };
 
 // What a template may name besides the messages: "bos_token" -> "<s>". As in
@@ -47,11 +57,15 @@ class ChatTemplate {
   ~ChatTemplate();
 
   // `add_generation_prompt`: the rendering ends where the model's answer begins. `now` is what the
-  // template sees as the local time.
+  // template sees as the local time. `tools`: the model is told of them. A template that does not
+  // know of tools, or teaches a form of calls that is none of ToolCallForm, sees tools, calls and
+  // results as parts of texts.
   //   Error  as jinja::Template::render(): kInvalidArgument where the template refuses these
   //          messages (a role it does not know, roles out of order)
   Result<ChatPrompt> render(std::span<const ChatMessage> messages, bool add_generation_prompt,
-                            const std::tm& now) const;
+                            const std::tm& now, std::span<const ChatTool> tools = {}) const;
+  // How a model that reads this template calls tools.
+  ToolCallForm tool_call_form() const;
 
   // The token that ends an answer in this template, as a model trained with it will write it: the
   // first special token behind the answer of a small conversation. None if the template has no such

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "frontend/tool_calls.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
@@ -33,6 +34,8 @@ class Grammar {
   static Result<Ptr> json_object();
   // The texts that a regular expression matches from end to end. Error: as from_gbnf().
   static Result<Ptr> from_regex(std::string_view pattern);
+  // Answers that may call tools. Error: as from_json_schema(), naming the tool.
+  static Result<Ptr> from_tool_calls(const ToolCallRules& rules);
 
   explicit Grammar(grammar::Automaton automaton);
   ~Grammar();

@@ -8,6 +8,7 @@
 #include "frontend/grammar/json_schema.h"
 #include "frontend/grammar/regex_parser.h"
 #include "frontend/grammar/state.h"
+#include "frontend/grammar/tool_call_grammar.h"
 
 namespace bitnetc {
 namespace {
@@ -59,6 +60,14 @@ Result<Grammar::Ptr> Grammar::from_regex(std::string_view pattern) {
   BITNETC_ASSIGN_OR_RETURN(const grammar::ExpressionId body,
                            grammar::parse_regex(pattern, grammar::RegexUse::kWhole, source));
   source.root = source.add_rule("the regular expression", body);
+  return compiled(std::move(source));
+}
+
+Result<Grammar::Ptr> Grammar::from_tool_calls(const ToolCallRules& rules) {
+  BITNETC_RETURN_IF_ERROR(check_source_length(rules.text_schema));
+  for (const ChatTool& tool : rules.tools)
+    BITNETC_RETURN_IF_ERROR(check_source_length(tool.parameters));
+  BITNETC_ASSIGN_OR_RETURN(grammar::SourceGrammar source, grammar::tool_call_grammar(rules));
   return compiled(std::move(source));
 }
 

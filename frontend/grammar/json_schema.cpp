@@ -250,11 +250,15 @@ SchemaReader::Part SchemaReader::typed_value(const SchemaJson& schema, const std
   return grammar_.choice(std::move(ways));
 }
 
-Result<SourceGrammar> parse_json_schema(std::string_view json) {
+Result<SchemaJson> parse_schema(std::string_view json) {
   const Result<nlohmann::json> checked = parse_strict_json(json, "JSON schema");
   if (!checked.ok())
     return Status(StatusCode::kInvalidArgument, std::string(checked.status().message()));
-  const SchemaJson schema = SchemaJson::parse(json, nullptr, false);
+  return SchemaJson::parse(json, nullptr, false);
+}
+
+Result<SourceGrammar> parse_json_schema(std::string_view json) {
+  BITNETC_ASSIGN_OR_RETURN(const SchemaJson schema, parse_schema(json));
   SourceGrammar grammar;
   SchemaReader reader(schema, grammar);
   BITNETC_ASSIGN_OR_RETURN(grammar.root, reader.rule_of("#", "#"));

@@ -11,6 +11,9 @@
 
 namespace bitnetc::grammar {
 
+// A document without keys that are there twice. Error: kInvalidArgument.
+Result<SchemaJson> parse_schema(std::string_view json);
+
 class SchemaReader {
  public:
   SchemaReader(const SchemaJson& root, SourceGrammar& grammar)

@@ -95,7 +95,7 @@ class ApiFixture : public testing::Test {
       "}}{% endif %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt "
       "%}assistant:{% endif %}";
 
-  ApiFixture() : service_({.parallel = 4, .version = "9.9"}) {
+  explicit ApiFixture(int64_t context = 64) : service_({.parallel = 4, .version = "9.9"}) {
     auto model = std::make_unique<ServedModel>();
     std::ifstream file(bitnetc::test::bundled_model_folder() + "/tokenizer.json");
     std::stringstream json;
@@ -105,13 +105,14 @@ class ApiFixture : public testing::Test {
     model->tokenizer = *std::move(tokenizer);
     model->id = "tiny";
     model->fingerprint = "fp_1";
-    model->context_tokens = 64;
-    model->config = {.family = "bitnet", .vocab_size = 4096, .max_positions = 64};
+    model->context_tokens = context;
+    model->config = {.family = "bitnet", .vocab_size = 4096, .max_positions = context};
     model->generation.stop_ids = {kEndOfText};
     model->special_tokens = {{"eos_token", "<|end_of_text|>"}};
     model->template_source = kTemplate;
     model->chat_template = *ChatTemplate::create(kTemplate, "template", {});
     tokenizer_ = model->tokenizer;
+    model->grammars = std::make_unique<GrammarCache>(tokenizer_);
     auto engine = std::make_unique<FakeEngine>();
     engine_ = engine.get();
     service_.set_ready(std::move(model), std::move(engine));

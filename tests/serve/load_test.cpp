@@ -36,6 +36,7 @@ class Load : public testing::Test {
     model->config = description.config;
     model->generation = description.generation;
     model->tokenizer = *Tokenizer::from_json(json.str(), "tokenizer.json");
+    model->grammars = std::make_unique<GrammarCache>(model->tokenizer);
     return model;
   }
   static std::unique_ptr<Server> make_server(int64_t pages, int threads, int64_t waiting = 1000) {
@@ -71,6 +72,7 @@ class Load : public testing::Test {
       if (random() % 4 == 0) request["logprobs"] = 2;
       if (random() % 5 == 0) request["stop"] = Json::array({"the", "."});
       if (random() % 6 == 0) request["n"] = 2;
+      if (random() % 6 == 0) request["regex"] = "[A-Z][a-z]+( [a-z]+){2,12}[.!?]";
       if (random() % 4 == 0 && request.contains("logprobs")) request["echo"] = true;
       requests.push_back(std::move(request));
     }

@@ -99,7 +99,7 @@ TEST_F(OtherSurfaces, ResponsesAreAnswered) {
   EXPECT_EQ(blamed("/v1/responses", {{"input", "Hi"}, {"background", true}}), "background");
   EXPECT_EQ(
       blamed("/v1/responses", {{"input", "Hi"}, {"text", {{"format", {{"type", "json_schema"}}}}}}),
-      "text.format");
+      "text.format.schema");
   const Json count = post("/v1/responses/input_tokens", {{"input", "Hi"}})->json();
   EXPECT_EQ(count["object"], "response.input_tokens");
 }

@@ -167,16 +167,7 @@ TEST_F(Surfaces, SamplingIsWhatTheRequestSays) {
 
 TEST_F(Surfaces, RequestsThatCannotBeHonouredNameTheField) {
   constexpr char kChat[] = "/v1/chat/completions", kText[] = "/v1/completions";
-  const Json tools = Json::array({{{"type", "function"}}});
   EXPECT_EQ(blamed(kChat, {{"model", "tiny"}}), "messages");
-  EXPECT_EQ(blamed(kChat, chat_body({{"tools", tools}})), "tools");
-  EXPECT_EQ(blamed(kChat, chat_body({{"tool_choice", "required"}})), "tool_choice");
-  EXPECT_EQ(blamed(kChat, chat_body({{"response_format", {{"type", "json_object"}}}})),
-            "response_format");
-  EXPECT_EQ(blamed(kChat, chat_body({{"structured_outputs", {{"regex", "a"}}}})),
-            "structured_outputs");
-  for (const char* field : {"regex", "grammar", "json_schema", "guided_json"})
-    EXPECT_EQ(blamed(kChat, chat_body({{field, "a"}})), field);
   EXPECT_EQ(blamed(kChat, chat_body({{"temperature", -1}})), "temperature");
   EXPECT_EQ(blamed(kChat, chat_body({{"n", 9}})), "n");
   EXPECT_EQ(blamed(kChat, chat_body({{"top_logprobs", 2}})), "top_logprobs");

@@ -1,7 +1,7 @@
 // POST /v1/chat/completions
+#include "tools/serve/api/conversation.h"
 #include "tools/serve/api/generation.h"
 #include "tools/serve/api/openai_sink.h"
-#include "tools/serve/api/prompt.h"
 #include "tools/serve/api/surfaces.h"
 #include "tools/serve/service.h"
 
@@ -34,45 +34,91 @@ Json entries_json(const std::vector<TokenEntry>& entries, const TokenSpeller& sp
 
 class ChatSink final : public OpenAiSink {
  public:
-  ChatSink(ExchangePtr exchange, const GenerationParams& params)
+  ChatSink(ExchangePtr exchange, const GenerationParams& params, std::optional<ToolCallForm> form)
       : OpenAiSink(exchange, params,
                    {.id_prefix = "chatcmpl-",
                     .document = "chat.completion",
                     .chunk = "chat.completion.chunk"}),
         speller_(*exchange->service().model().tokenizer),
-        texts_(static_cast<size_t>(params.n)) {}
+        answers_(static_cast<size_t>(params.n), Answer{.reader = AnswerReader(form)}) {}
 
   void begin_texts() override {
-    for (int i = 0; i < std::ssize(texts_); ++i)
+    for (int i = 0; i < std::ssize(answers_); ++i)
       write_choice(delta(i, {{"role", "assistant"}, {"content", ""}}, nullptr), {});
   }
 
   void piece(int choice, Piece piece, const TokenTotals& tokens) override {
     Json entries = params().top_tokens ? entries_json(piece.entries, speller_) : Json::array();
-    if (streams()) {
-      if (piece.text.empty() && entries.empty()) return;
-      write_choice(delta(choice, {{"content", piece.text}}, std::move(entries)), tokens);
-      return;
-    }
-    Text& its = texts_[static_cast<size_t>(choice)];
-    its.text += piece.text;
-    for (Json& each : entries) its.entries.push_back(std::move(each));
+    for (const AnswerPart& part : at(choice).reader.push(std::move(piece.text)))
+      tell(choice, part, std::exchange(entries, Json::array()), tokens);
+    if (!entries.empty()) tell(choice, {}, std::move(entries), tokens);
   }
 
  protected:
+  void end_text(int choice, const TokenTotals& tokens) override {
+    for (const AnswerPart& part : at(choice).reader.finish())
+      tell(choice, part, Json::array(), tokens);
+  }
+  const char* finish_reason(int choice) const override {
+    const AnswerReader& reader = answers_[static_cast<size_t>(choice)].reader;
+    return reader.has_calls() && !reader.is_in_call() ? "tool_calls" : "stop";
+  }
   Json whole_choice(int choice) override {
-    Text& its = texts_[static_cast<size_t>(choice)];
+    Answer& its = at(choice);
+    const bool is_call_alone = its.text.empty() && !its.calls.empty();
+    Json message = {{"role", "assistant"},
+                    {"content", is_call_alone ? Json(nullptr) : Json(its.text)},
+                    {"refusal", nullptr}};
+    if (!its.calls.empty()) message["tool_calls"] = its.calls;
     return {{"index", choice},
-            {"message", {{"role", "assistant"}, {"content", its.text}, {"refusal", nullptr}}},
+            {"message", std::move(message)},
             {"logprobs", logprobs(std::move(its.entries))}};
   }
   Json last_choice(int choice) override { return delta(choice, Json::object(), nullptr); }
 
  private:
-  struct Text {
-    std::string text;
-    Json entries = Json::array();
+  struct Answer {
+    AnswerReader reader;
+    int calls_begun = 0;
+    // Of an answer that is no stream.
+    std::string text = {};
+    Json calls = Json::array(), entries = Json::array();
   };
+  Answer& at(int choice) { return answers_[static_cast<size_t>(choice)]; }
+
+  void tell(int choice, const AnswerPart& part, Json entries, const TokenTotals& tokens) {
+    Answer& its = at(choice);
+    switch (part.kind) {
+      case AnswerPart::Kind::kText: return tell_text(choice, part.text, std::move(entries), tokens);
+      case AnswerPart::Kind::kCall: {
+        Json call = {{"id", fresh_id("call_")},
+                     {"type", "function"},
+                     {"function", {{"name", part.text}, {"arguments", ""}}}};
+        if (!streams()) return its.calls.push_back(std::move(call));
+        Json begun = {{"index", its.calls_begun++}};
+        begun.update(call);
+        return tell_call(choice, std::move(begun), tokens);
+      }
+      case AnswerPart::Kind::kArguments:
+        if (streams())
+          return tell_call(
+              choice, {{"index", its.calls_begun - 1}, {"function", {{"arguments", part.text}}}},
+              tokens);
+        its.calls.back()["function"]["arguments"].get_ref<std::string&>() += part.text;
+        return;
+      case AnswerPart::Kind::kCallEnd: return;
+    }
+  }
+  void tell_text(int choice, const std::string& text, Json entries, const TokenTotals& tokens) {
+    if (streams())
+      return write_choice(delta(choice, {{"content", text}}, std::move(entries)), tokens);
+    Answer& its = at(choice);
+    its.text += text;
+    for (Json& each : entries) its.entries.push_back(std::move(each));
+  }
+  void tell_call(int choice, Json call, const TokenTotals& tokens) {
+    write_choice(delta(choice, {{"tool_calls", Json::array({std::move(call)})}}, nullptr), tokens);
+  }
   Json logprobs(Json entries) const {
     if (!params().top_tokens || entries.is_null()) return nullptr;
     return {{"content", std::move(entries)}, {"refusal", nullptr}};
@@ -84,7 +130,7 @@ class ChatSink final : public OpenAiSink {
   }
 
   const TokenSpeller speller_;
-  std::vector<Text> texts_;  // of an answer that is no stream
+  std::vector<Answer> answers_;
 };
 
 void read_logprobs(Fields& fields, GenerationParams& params) {
@@ -103,8 +149,8 @@ void check_other_fields(Fields& fields) {
   fields.refuse("prediction", "nothing is predicted here");
   fields.refuse("web_search_options", "the server opens no connections");
   fields.accept_without_effect({"user", "metadata", "store", "prompt_cache_key", "service_tier",
-                                "verbosity", "reasoning_effort", "parallel_tool_calls",
-                                "cache_prompt", "safety_identifier", "priority"});
+                                "verbosity", "reasoning_effort", "cache_prompt",
+                                "safety_identifier", "priority"});
   fields.text("model");
 }
 
@@ -120,22 +166,22 @@ void handle_chat(ExchangePtr exchange) {
   read_streaming(fields, params);
   read_logprobs(fields, params);
   params.n = static_cast<int>(fields.integer("n", 1, kMostChoices).value_or(1));
-  refuse_constraints(fields);
   refuse_other_samplers(fields);
   check_other_fields(fields);
-  const bool add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true);
-  const std::vector<ChatMessage> messages = read_messages(fields);
+  Conversation conversation{
+      .messages = read_messages(fields),
+      .tools = read_tools(fields, ToolStyle::kChat),
+      .constraint = read_constraint(fields),
+      .add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true)};
+  if (conversation.tools && params.top_tokens)
+    fields.fail(bad_request("'logprobs': probabilities of answers that may call tools are not told",
+                            "logprobs"));
   if (fields.error()) return exchange->send_error(*fields.error());
-  auto chat = render_chat(model, messages, add_generation_prompt);
-  if (!chat.ok()) return exchange->send_error(chat.error());
-  if (auto error = check_length(std::ssize(chat->ids), params.most_tokens, model, "messages"))
-    return exchange->send_error(*error);
+  auto plan = make_plan(conversation, params, model, "messages");
+  if (!plan.ok()) return exchange->send_error(plan.error());
   exchange->set_ignored(fields.ignored());
-  GenerationPlan plan{.prompts = {std::move(chat->ids)},
-                      .params = params,
-                      .stop_ids = stop_ids_of(model, params, model.end_of_answer)};
-  auto sink = std::make_unique<ChatSink>(exchange, params);
-  start_generation(std::move(exchange), std::move(plan), std::move(sink));
+  auto sink = std::make_unique<ChatSink>(exchange, params, conversation.call_form(model));
+  start_generation(std::move(exchange), *std::move(plan), std::move(sink));
 }
 
 }  // namespace bitnetc::serve

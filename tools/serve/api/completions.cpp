@@ -1,4 +1,5 @@
 // POST /v1/completions
+#include "tools/serve/api/constraint.h"
 #include "tools/serve/api/generation.h"
 #include "tools/serve/api/legacy_logprobs.h"
 #include "tools/serve/api/openai_sink.h"
@@ -13,6 +14,7 @@ struct CompletionRequest {
   std::vector<TextPrompt> prompts;
   GenerationParams params;
   bool echo = false;
+  std::optional<Constraint> constraint;
 };
 
 class CompletionSink final : public OpenAiSink {
@@ -84,7 +86,7 @@ CompletionRequest read_completion_request(Fields& fields, const ServedModel& mod
   CompletionRequest request;
   read_generation(fields, model, {"max_tokens"}, request.params);
   read_streaming(fields, request.params);
-  refuse_constraints(fields);
+  request.constraint = read_constraint(fields);
   refuse_other_samplers(fields);
   request.echo = fields.boolean("echo").value_or(false);
   request.params.n = static_cast<int>(fields.integer("n", 1, kMostChoices).value_or(1));
@@ -117,6 +119,7 @@ void handle_completions(ExchangePtr exchange) {
                       .stop_ids = stop_ids_of(model, request.params),
                       .scores_prompt = request.echo && request.params.top_tokens};
   for (const TextPrompt& each : request.prompts) plan.prompts.push_back(each.ids);
+  if (auto error = bind_texts(request.constraint, model, plan)) return exchange->send_error(*error);
   auto sink = std::make_unique<CompletionSink>(exchange, std::move(request));
   start_generation(std::move(exchange), std::move(plan), std::move(sink));
 }

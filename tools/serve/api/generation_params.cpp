@@ -105,20 +105,6 @@ void read_streaming(Fields& fields, GenerationParams& params) {
   params.usage_in_every_chunk = params.usage_in_every_chunk && params.include_usage;
 }
 
-void refuse_constraints(Fields& fields) {
-  constexpr char kWhy[] = "texts of a given form are not supported yet";
-  fields.refuse("response_format", kWhy, Json{{"type", "text"}});
-  for (const char* name : {"grammar", "json_schema", "structured_outputs", "regex", "ebnf",
-                           "guided_json", "guided_regex", "guided_grammar", "guided_choice"})
-    fields.refuse(name, kWhy);
-  constexpr char kNoTools[] = "tools are not supported yet";
-  fields.refuse("tools", kNoTools, Json::array());
-  if (const Json* choice = fields.find("tool_choice"); choice && *choice != "none")
-    fields.refuse("tool_choice", kNoTools, "auto");
-  fields.refuse("functions", kNoTools, Json::array());
-  fields.refuse("function_call", kNoTools, "none");
-}
-
 void refuse_other_samplers(Fields& fields) {
   constexpr char kWhy[] = "there is no such sampler here";
   fields.refuse("typical_p", kWhy, 1);

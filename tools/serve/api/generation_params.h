@@ -30,8 +30,6 @@ struct GenerationParams {
 void read_generation(Fields& fields, const ServedModel& model,
                      std::initializer_list<const char*> max_tokens_names, GenerationParams& params);
 void read_streaming(Fields& fields, GenerationParams& params);
-// The form of the text, tools: known, and not supported.
-void refuse_constraints(Fields& fields);
 // What other servers' samplers have: refused unless it is switched off.
 void refuse_other_samplers(Fields& fields);
 

@@ -1,4 +1,5 @@
 // POST /completion: the route of llama.cpp's server.
+#include "tools/serve/api/constraint.h"
 #include "tools/serve/api/generation.h"
 #include "tools/serve/api/prompt.h"
 #include "tools/serve/api/surfaces.h"
@@ -11,6 +12,7 @@ struct NativeRequest {
   TextPrompt prompt;
   GenerationParams params;
   bool returns_tokens = false;
+  std::optional<Constraint> constraint;
 };
 
 double milliseconds(int64_t from_ns, int64_t to_ns) {
@@ -141,7 +143,7 @@ NativeRequest read_native_request(Fields& fields, const ServedModel& model) {
   NativeRequest request;
   read_generation(fields, model, {"n_predict", "max_tokens"}, request.params);
   read_streaming(fields, request.params);
-  refuse_constraints(fields);
+  request.constraint = read_constraint(fields);
   refuse_other_samplers(fields);
   if (const auto top = fields.integer("n_probs", 0, kMostTopTokens); top && *top > 0)
     request.params.top_tokens = static_cast<int>(*top);
@@ -172,6 +174,7 @@ void handle_native_completion(ExchangePtr exchange) {
   GenerationPlan plan{.prompts = {request.prompt.ids},
                       .params = request.params,
                       .stop_ids = stop_ids_of(model, request.params)};
+  if (auto error = bind_texts(request.constraint, model, plan)) return exchange->send_error(*error);
   auto sink = std::make_unique<NativeSink>(exchange, std::move(request));
   start_generation(std::move(exchange), std::move(plan), std::move(sink));
 }

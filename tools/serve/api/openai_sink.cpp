@@ -54,7 +54,8 @@ void OpenAiSink::write_choice(Json choice, const TokenTotals& tokens) {
 }
 
 void OpenAiSink::end_choice(int choice, const ChoiceEnd& end, const TokenTotals& tokens) {
-  const char* reason = end.is_length ? "length" : "stop";
+  end_text(choice, tokens);
+  const char* reason = end.is_length ? "length" : finish_reason(choice);
   finish_reasons_.resize(std::max(finish_reasons_.size(), static_cast<size_t>(choice) + 1));
   finish_reasons_[static_cast<size_t>(choice)] = reason;
   if (!streams()) return;

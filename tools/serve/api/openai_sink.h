@@ -30,6 +30,10 @@ class OpenAiSink : public AnswerSink {
   // The choice in a document, and the one that ends a stream; its "finish_reason" is added.
   virtual Json whole_choice(int choice) = 0;
   virtual Json last_choice(int choice) = 0;
+  // Before the choice's end is told: what was held back.
+  virtual void end_text(int /*choice*/, const TokenTotals& /*tokens*/) {}
+  // Of a text that is not cut: "stop", if it is no other.
+  virtual const char* finish_reason(int /*choice*/) const { return "stop"; }
 
   // A choice of a stream; its finish_reason is null.
   void write_choice(Json choice, const TokenTotals& tokens);

@@ -1,6 +1,7 @@
 #include "tools/serve/api/prompt.h"
 
 #include "tools/engine/chat_request.h"
+#include "tools/serve/api/tools.h"
 
 namespace bitnetc::serve {
 namespace {
@@ -83,74 +84,89 @@ std::vector<TextPrompt> read_prompts(Fields& fields, const char* name, const Ser
   return prompts;
 }
 
-std::string read_content(Fields& fields, const Json& content, const std::string& path) {
-  if (content.is_null()) return {};
-  if (content.is_string()) return content.get<std::string>();
+std::string read_part(Fields& fields, const Json& part, const std::string& path) {
   const auto refuse = [&](const std::string& what, const std::string& where) {
     fields.fail(bad_request(fmt::format("'{}': {}", where, what), where));
     return std::string();
   };
-  if (!content.is_array()) return refuse("expected a text or a list of parts", path);
-  std::string text;
-  for (size_t i = 0; i < content.size(); ++i) {
-    const Json& part = content[i];
-    const std::string where = fmt::format("{}[{}]", path, i);
-    if (part.is_string()) {
-      text += part.get<std::string>();
-      continue;
-    }
-    if (!part.is_object() || !part.contains("type") || !part["type"].is_string())
-      return refuse("a part needs a type", where);
-    const auto type = part["type"].get<std::string>();
-    const bool is_text = type == "text" || type == "input_text" || type == "output_text";
-    if (!is_text)
-      return refuse("this model reads text; parts of type '" + type + "' are not supported",
-                    where + ".type");
-    if (!part.contains("text") || !part["text"].is_string())
-      return refuse("a part of type text needs a text", where + ".text");
-    text += part["text"].get<std::string>();
+  if (part.is_string()) return part.get<std::string>();
+  if (!part.is_object() || !part.contains("type") || !part["type"].is_string())
+    return refuse("a part needs a type", path);
+  const auto type = part["type"].get<std::string>();
+  const bool is_text = type == "text" || type == "input_text" || type == "output_text";
+  if (!is_text)
+    return refuse("this model reads text; parts of type '" + type + "' are not supported",
+                  path + ".type");
+  if (!part.contains("text") || !part["text"].is_string())
+    return refuse("a part of type text needs a text", path + ".text");
+  return part["text"].get<std::string>();
+}
+
+std::string read_content(Fields& fields, const Json& content, const std::string& path) {
+  if (content.is_null()) return {};
+  if (content.is_string()) return content.get<std::string>();
+  if (!content.is_array()) {
+    fields.fail(bad_request(fmt::format("'{}': expected a text or a list of parts", path), path));
+    return {};
   }
+  std::string text;
+  for (size_t i = 0; i < content.size(); ++i)
+    text += read_part(fields, content[i], fmt::format("{}[{}]", path, i));
   return text;
 }
 
-std::vector<ChatMessage> read_messages(Fields& fields) {
-  const Json* list = fields.find("messages");
+void for_each_message(Fields& fields, const char* name, const MessageReader& read) {
+  const Json* list = fields.find(name);
   const auto refuse = [&](const std::string& what, const std::string& where) {
     fields.fail(bad_request(fmt::format("'{}': {}", where, what), where));
-    return std::vector<ChatMessage>();
   };
-  if (list == nullptr) return refuse("is required", "messages");
+  if (list == nullptr) return refuse("is required", name);
   if (!list->is_array() || list->empty())
-    return refuse("expected a list of at least one message", "messages");
-  std::vector<ChatMessage> messages;
-  for (size_t i = 0; i < list->size(); ++i) {
+    return refuse("expected a list of at least one message", name);
+  for (size_t i = 0; i < list->size() && !fields.error(); ++i) {
     const Json& each = (*list)[i];
-    const std::string where = fmt::format("messages[{}]", i);
+    const std::string where = fmt::format("{}[{}]", name, i);
     if (!each.is_object()) return refuse("is no object", where);
     if (!each.contains("role") || !each["role"].is_string())
       return refuse("is required and a text", where + ".role");
-    const auto is_there = [&](const char* name) {
-      return each.contains(name) && !each[name].is_null() && !each[name].empty();
-    };
-    for (const char* name : {"tool_calls", "function_call"})
-      if (is_there(name)) return refuse("tools are not supported yet", where + "." + name);
     auto role = each["role"].get<std::string>();
-    if (role == "developer") role = "system";
-    if (role == "tool" || role == "function")
-      return refuse("tools are not supported yet", where + ".role");
-    const Json content = each.contains("content") ? each["content"] : Json(nullptr);
-    messages.push_back({std::move(role), read_content(fields, content, where + ".content")});
+    read(each, role == "developer" ? "system" : std::move(role), where);
   }
+}
+
+std::vector<ChatMessage> read_messages(Fields& fields) {
+  std::vector<ChatMessage> messages;
+  for_each_message(
+      fields, "messages", [&](const Json& each, std::string role, const std::string& where) {
+        const auto is_there = [&](const char* name) {
+          return each.contains(name) && !each[name].is_null() && !each[name].empty();
+        };
+        if (is_there("function_call"))
+          fields.fail(unsupported_field(where + ".function_call", "expected tool_calls"));
+        if (role == "function")
+          fields.fail(unsupported_field(where + ".role", "expected the role tool"));
+        const Json content = each.contains("content") ? each["content"] : Json(nullptr);
+        ChatMessage message{.role = std::move(role),
+                            .content = read_content(fields, content, where + ".content")};
+        if (is_there("tool_calls"))
+          message.tool_calls = read_tool_calls(fields, each["tool_calls"], where + ".tool_calls");
+        if (is_there("tool_call_id") && each["tool_call_id"].is_string())
+          message.tool_call_id = each["tool_call_id"].get<std::string>();
+        if (message.role == "tool" && is_there("name") && each["name"].is_string())
+          message.name = each["name"].get<std::string>();
+        messages.push_back(std::move(message));
+      });
   return messages;
 }
 
 Checked<ChatIds> render_chat(const ServedModel& model, const std::vector<ChatMessage>& messages,
-                             bool add_generation_prompt) {
+                             bool add_generation_prompt, std::span<const ChatTool> tools) {
   if (model.chat_template == nullptr)
     return bad_request(
         "the model has no chat template; use /v1/completions, or serve it with --chat-template",
         "messages", "no_chat_template");
-  const auto prompt = model.chat_template->render(messages, add_generation_prompt, local_time());
+  const auto prompt =
+      model.chat_template->render(messages, add_generation_prompt, local_time(), tools);
   if (!prompt.ok()) return error_of(prompt.status(), "messages");
   auto ids = encode_chat(*model.tokenizer, *prompt);
   if (!ids.ok()) return error_of(ids.status(), "messages");

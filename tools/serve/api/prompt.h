@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,11 +32,17 @@ struct RawPrompt {
 };
 std::vector<RawPrompt> read_raw_prompts(Fields& fields, const char* name, const ServedModel& model);
 
-// "messages": role and content; content is a text, null or parts of type "text". Other roles'
-// names are the template's to refuse; "developer" is "system".
+// "messages" of chat: role, content, calls of tools and what they answered; content is a text, null
+// or parts of type "text". Other roles' names are the template's to refuse; "developer" is "system".
 std::vector<ChatMessage> read_messages(Fields& fields);
+// The objects of a list of at least one message, each with a role; `read` is told of each, of its
+// role and of its place. Nothing more once `fields` has an error.
+using MessageReader =
+    std::function<void(const Json& message, std::string role, const std::string& path)>;
+void for_each_message(Fields& fields, const char* name, const MessageReader& read);
 // A content as those of messages. `path`: for errors.
 std::string read_content(Fields& fields, const Json& content, const std::string& path);
+std::string read_part(Fields& fields, const Json& part, const std::string& path);
 
 struct ChatIds {
   std::string text;  // as rendered
@@ -42,6 +50,7 @@ struct ChatIds {
 };
 // In the model's template. Error: 400 where there is none or it refuses the messages.
 Checked<ChatIds> render_chat(const ServedModel& model, const std::vector<ChatMessage>& messages,
-                             bool add_generation_prompt = true);
+                             bool add_generation_prompt = true,
+                             std::span<const ChatTool> tools = {});
 
 }  // namespace bitnetc::serve

@@ -1,146 +1,41 @@
 // POST /v1/responses and /v1/responses/input_tokens. Nothing is kept between requests.
-#include <ctime>
-
-#include "tools/serve/api/generation.h"
-#include "tools/serve/api/prompt.h"
+#include "tools/serve/api/conversation.h"
+#include "tools/serve/api/responses_sink.h"
 #include "tools/serve/api/surfaces.h"
 #include "tools/serve/service.h"
 
 namespace bitnetc::serve {
 namespace {
 
-struct ResponsesRequest {
-  GenerationParams params;
-  std::vector<int32_t> prompt;
-  Json instructions = nullptr, metadata = Json::object();
-};
-
-Json responses_usage(const TokenTotals& tokens) {
-  return {{"input_tokens", tokens.prompt},
-          {"input_tokens_details", {{"cached_tokens", tokens.cached}}},
-          {"output_tokens", tokens.text},
-          {"output_tokens_details", {{"reasoning_tokens", 0}}},
-          {"total_tokens", tokens.prompt + tokens.text}};
+// An item that is no message: a call, or what it gave.
+std::optional<ChatMessage> read_call_item(Fields& fields, const Json& item, const std::string& type,
+                                          const std::string& where) {
+  const auto text_of = [&](const char* name) {
+    if (item.contains(name) && item[name].is_string()) return item[name].get<std::string>();
+    fields.fail(bad_request(fmt::format("'{}.{}': is required and a text", where, name),
+                            where + "." + name));
+    return std::string();
+  };
+  if (type == "function_call") {
+    const Json arguments = item.contains("arguments") ? item["arguments"] : Json("");
+    return ChatMessage{
+        .role = "assistant",
+        .content = {},
+        .tool_calls = {{.id = text_of("call_id"),
+                        .name = text_of("name"),
+                        .arguments = read_arguments(fields, arguments, where + ".arguments")}}};
+  }
+  if (type == "function_call_output") {
+    const Json output = item.contains("output") ? item["output"] : Json(nullptr);
+    return ChatMessage{.role = "tool",
+                       .content = read_content(fields, output, where + ".output"),
+                       .tool_call_id = text_of("call_id")};
+  }
+  fields.fail(unsupported_field(
+      where + ".type",
+      "expected message, function_call or function_call_output, not '" + type + "'"));
+  return std::nullopt;
 }
-
-class ResponsesSink final : public AnswerSink {
- public:
-  ResponsesSink(ExchangePtr exchange, ResponsesRequest request)
-      : exchange_(std::move(exchange)),
-        request_(std::move(request)),
-        id_(fresh_id("resp_")),
-        item_id_(fresh_id("msg_")),
-        created_s_(std::time(nullptr)) {}
-
-  void begin() override {
-    if (!streams()) return;
-    has_begun_ = true;
-    exchange_->begin_stream();
-    event("response.created", {{"response", response("in_progress")}});
-    event("response.in_progress", {{"response", response("in_progress")}});
-    event("response.output_item.added",
-          {{"output_index", 0}, {"item", item("in_progress", Json::array())}});
-    part_event("response.content_part.added", {{"part", part("")}});
-  }
-
-  void piece(int, Piece piece, const TokenTotals&) override {
-    if (piece.text.empty()) return;
-    text_ += piece.text;
-    if (streams())
-      part_event("response.output_text.delta",
-                 {{"delta", piece.text}, {"logprobs", Json::array()}});
-  }
-
-  void end_choice(int, const ChoiceEnd& end, const TokenTotals&) override {
-    is_cut_ = end.is_length;
-  }
-
-  void finish(const TokenTotals& tokens) override {
-    const char* status = is_cut_ ? "incomplete" : "completed";
-    Json whole_item = item(status, Json::array({part(text_)}));
-    Json whole = response(status);
-    whole["output"] = Json::array({whole_item});
-    whole["usage"] = responses_usage(tokens);
-    if (is_cut_) whole["incomplete_details"] = {{"reason", "max_output_tokens"}};
-    if (!streams()) return exchange_->send_json(whole);
-    part_event("response.output_text.done", {{"text", text_}, {"logprobs", Json::array()}});
-    part_event("response.content_part.done", {{"part", part(text_)}});
-    event("response.output_item.done", {{"output_index", 0}, {"item", whole_item}});
-    event(is_cut_ ? "response.incomplete" : "response.completed", {{"response", whole}});
-    exchange_->end_stream();
-  }
-
-  void fail(const ApiError& error) override {
-    if (!has_begun_) return exchange_->send_error(error);
-    const Json data = {{"type", "error"},
-                       {"code", error.code.empty() ? error.type : error.code},
-                       {"message", error.message},
-                       {"param", nullptr},
-                       {"sequence_number", events_++}};
-    exchange_->break_stream(sse_event(data, "error"));
-  }
-
- private:
-  bool streams() const { return request_.params.stream; }
-  void event(const char* type, Json members) {
-    Json data = {{"type", type}, {"sequence_number", events_++}};
-    data.update(members);
-    exchange_->write(sse_event(data, type));
-  }
-  void part_event(const char* type, Json members) {
-    Json where = {{"item_id", item_id_}, {"output_index", 0}, {"content_index", 0}};
-    where.update(members);
-    event(type, std::move(where));
-  }
-  static Json part(const std::string& text) {
-    return {{"type", "output_text"},
-            {"text", text},
-            {"annotations", Json::array()},
-            {"logprobs", Json::array()}};
-  }
-  Json item(const char* status, Json content) const {
-    return {{"id", item_id_},
-            {"type", "message"},
-            {"role", "assistant"},
-            {"status", status},
-            {"content", std::move(content)}};
-  }
-  Json response(const char* status) const {
-    const GenerationParams& params = request_.params;
-    return {{"id", id_},
-            {"object", "response"},
-            {"created_at", created_s_},
-            {"status", status},
-            {"background", false},
-            {"error", nullptr},
-            {"incomplete_details", nullptr},
-            {"instructions", request_.instructions},
-            {"max_output_tokens", params.most_tokens ? Json(*params.most_tokens) : Json(nullptr)},
-            {"model", exchange_->service().model().id},
-            {"output", Json::array()},
-            {"parallel_tool_calls", true},
-            {"previous_response_id", nullptr},
-            {"reasoning", {{"effort", nullptr}, {"summary", nullptr}}},
-            {"store", false},
-            {"temperature", params.sampling.temperature},
-            {"text", {{"format", {{"type", "text"}}}}},
-            {"tool_choice", "auto"},
-            {"tools", Json::array()},
-            {"top_p", params.sampling.top_p},
-            {"truncation", "disabled"},
-            {"usage", nullptr},
-            {"user", nullptr},
-            {"metadata", request_.metadata}};
-  }
-
-  const ExchangePtr exchange_;
-  const ResponsesRequest request_;
-  const std::string id_, item_id_;
-  const int64_t created_s_;
-  std::string text_;
-  int64_t events_ = 0;
-  bool has_begun_ = false, is_cut_ = false;
-};
 
 std::vector<ChatMessage> read_input(Fields& fields) {
   const Json* input = fields.find("input");
@@ -153,12 +48,23 @@ std::vector<ChatMessage> read_input(Fields& fields) {
   if (!input->is_array() || input->empty())
     return refuse("expected a text or a list of items", "input");
   std::vector<ChatMessage> messages;
-  for (size_t i = 0; i < input->size(); ++i) {
+  for (size_t i = 0; i < input->size() && !fields.error(); ++i) {
     const Json& item = (*input)[i];
     const std::string where = fmt::format("input[{}]", i);
     if (!item.is_object()) return refuse("is no object", where);
-    if (item.contains("type") && item["type"] != "message")
-      return refuse("items other than messages are not supported yet", where + ".type");
+    const auto type = item.contains("type") && item["type"].is_string()
+                          ? item["type"].get<std::string>()
+                          : std::string("message");
+    if (type != "message") {
+      auto message = read_call_item(fields, item, type, where);
+      if (!message) break;
+      // Calls behind one another, and behind the text of the same answer, are one message.
+      if (message->role == "assistant" && !messages.empty() && messages.back().role == "assistant")
+        messages.back().tool_calls.push_back(message->tool_calls[0]);
+      else
+        messages.push_back(*std::move(message));
+      continue;
+    }
     if (!item.contains("role") || !item["role"].is_string())
       return refuse("is required and a text", where + ".role");
     auto role = item["role"].get<std::string>();
@@ -170,7 +76,6 @@ std::vector<ChatMessage> read_input(Fields& fields) {
 }
 
 void refuse_other_fields_of_responses(Fields& fields) {
-  refuse_constraints(fields);
   constexpr char kNothingKept[] = "nothing is kept between requests";
   fields.refuse("previous_response_id", kNothingKept);
   fields.refuse("conversation", kNothingKept);
@@ -178,44 +83,40 @@ void refuse_other_fields_of_responses(Fields& fields) {
   fields.refuse("background", kNothingKept, false);
   fields.refuse("truncation", "nothing is cut from a prompt", "disabled");
   fields.refuse("top_logprobs", "probabilities are told by chat and completions", 0);
-  const Json* text = fields.find("text");
-  if (text && text->is_object() && text->contains("format") && !(*text)["format"].is_null()) {
-    const Json& format = (*text)["format"];
-    if (!format.is_object() || format.value("type", "") != "text")
-      fields.fail(unsupported_field("text.format", "texts of a given form are not supported yet"));
-  }
   fields.accept_without_effect({"include", "reasoning", "store", "user", "service_tier",
-                                "prompt_cache_key", "safety_identifier", "parallel_tool_calls",
-                                "max_tool_calls"});
+                                "prompt_cache_key", "safety_identifier", "max_tool_calls"});
   fields.text("model");
 }
 
-Checked<std::vector<int32_t>> read_prompt_of_responses(Fields& fields, const ServedModel& model,
-                                                       Json& instructions) {
-  std::vector<ChatMessage> messages = read_input(fields);
-  if (const auto said = fields.text("instructions")) {
-    messages.insert(messages.begin(), {"system", *said});
-    instructions = *said;
+// `text.format` of OpenAI, or what other servers know; its form as the answer repeats it.
+std::optional<Constraint> read_text_format(Fields& fields, Json& format) {
+  const Json* text = fields.find("text");
+  std::optional<Constraint> constraint = read_constraint(fields);
+  if (text == nullptr) return constraint;
+  if (!text->is_object()) {
+    fields.fail(bad_request("'text': expected an object", "text"));
+    return std::nullopt;
   }
-  if (fields.error()) return *fields.error();
-  auto chat = render_chat(model, messages);
-  if (!chat.ok()) return chat.error();
-  return std::move(chat->ids);
+  const auto said = text->find("format");
+  if (said == text->end() || said->is_null()) return constraint;
+  format = *said;
+  auto own = read_format(fields, *said, "text.format");
+  if (own && constraint)
+    fields.fail(bad_request(
+        fmt::format("'text.format' and '{}': expected one form of the text", constraint->param),
+        "text.format"));
+  return own ? std::move(own) : std::move(constraint);
 }
 
-Checked<ResponsesRequest> read_request_of_responses(Fields& fields, const ServedModel& model) {
-  ResponsesRequest request;
-  read_generation(fields, model, {"max_output_tokens"}, request.params);
-  read_streaming(fields, request.params);
-  refuse_other_fields_of_responses(fields);
-  if (const Json* metadata = fields.find("metadata")) request.metadata = *metadata;
-  auto prompt = read_prompt_of_responses(fields, model, request.instructions);
-  if (!prompt.ok()) return prompt.error();
-  request.prompt = *std::move(prompt);
-  if (auto error =
-          check_length(std::ssize(request.prompt), request.params.most_tokens, model, "input"))
-    return *error;
-  return request;
+Conversation read_conversation_of_responses(Fields& fields, ResponsesRequest& request) {
+  Conversation conversation{.messages = read_input(fields),
+                            .tools = read_tools(fields, ToolStyle::kResponses),
+                            .constraint = read_text_format(fields, request.format)};
+  if (const auto said = fields.text("instructions")) {
+    conversation.messages.insert(conversation.messages.begin(), {"system", *said});
+    request.instructions = *said;
+  }
+  return conversation;
 }
 
 }  // namespace
@@ -225,14 +126,20 @@ void handle_responses(ExchangePtr exchange) {
   auto body = parse_object(exchange->request().body);
   if (!body.ok()) return exchange->send_error(body.error());
   Fields fields(*body);
-  auto request = read_request_of_responses(fields, model);
-  if (!request.ok()) return exchange->send_error(request.error());
+  ResponsesRequest request;
+  read_generation(fields, model, {"max_output_tokens"}, request.params);
+  read_streaming(fields, request.params);
+  refuse_other_fields_of_responses(fields);
+  if (const Json* metadata = fields.find("metadata")) request.metadata = *metadata;
+  const Conversation conversation = read_conversation_of_responses(fields, request);
+  request.tools = conversation.tools;
+  request.call_form = conversation.call_form(model);
+  if (fields.error()) return exchange->send_error(*fields.error());
+  auto plan = make_plan(conversation, request.params, model, "input");
+  if (!plan.ok()) return exchange->send_error(plan.error());
   exchange->set_ignored(fields.ignored());
-  GenerationPlan plan{.prompts = {request->prompt},
-                      .params = request->params,
-                      .stop_ids = stop_ids_of(model, request->params, model.end_of_answer)};
-  auto sink = std::make_unique<ResponsesSink>(exchange, *std::move(request));
-  start_generation(std::move(exchange), std::move(plan), std::move(sink));
+  auto sink = std::make_unique<ResponsesSink>(exchange, std::move(request));
+  start_generation(std::move(exchange), *std::move(plan), std::move(sink));
 }
 
 void handle_input_tokens(ExchangePtr exchange) {
@@ -240,11 +147,14 @@ void handle_input_tokens(ExchangePtr exchange) {
   if (!body.ok()) return exchange->send_error(body.error());
   Fields fields(*body);
   refuse_other_fields_of_responses(fields);
-  Json instructions;
-  auto prompt = read_prompt_of_responses(fields, exchange->service().model(), instructions);
-  if (!prompt.ok()) return exchange->send_error(prompt.error());
+  ResponsesRequest request;
+  const Conversation conversation = read_conversation_of_responses(fields, request);
+  if (fields.error()) return exchange->send_error(*fields.error());
+  auto chat = render_chat(exchange->service().model(), conversation.messages,
+                          /*add_generation_prompt=*/true, conversation.tools.offered);
+  if (!chat.ok()) return exchange->send_error(chat.error());
   exchange->set_ignored(fields.ignored());
-  exchange->send_json({{"object", "response.input_tokens"}, {"input_tokens", prompt->size()}});
+  exchange->send_json({{"object", "response.input_tokens"}, {"input_tokens", chat->ids.size()}});
 }
 
 }  // namespace bitnetc::serve

@@ -3,6 +3,7 @@
 #include "tools/serve/api/generation_params.h"
 #include "tools/serve/api/prompt.h"
 #include "tools/serve/api/surfaces.h"
+#include "tools/serve/api/tools.h"
 #include "tools/serve/service.h"
 
 namespace bitnetc::serve {
@@ -73,10 +74,11 @@ void handle_apply_template(ExchangePtr exchange) {
   Fields fields(*body);
   const bool add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true);
   const auto messages = read_messages(fields);
-  refuse_constraints(fields);
+  const ToolsRequest tools = read_tools(fields, ToolStyle::kChat);
   fields.text("model");
   if (fields.error()) return exchange->send_error(*fields.error());
-  auto chat = render_chat(exchange->service().model(), messages, add_generation_prompt);
+  auto chat =
+      render_chat(exchange->service().model(), messages, add_generation_prompt, tools.offered);
   if (!chat.ok()) return exchange->send_error(chat.error());
   exchange->set_ignored(fields.ignored());
   exchange->send_json({{"prompt", chat->text}});

@@ -56,6 +56,7 @@ Result<ServedModel> make_served_model(Engine& engine, const ModelNames& names,
       .special_tokens = description.special_tokens,
       .tokenizer = std::move(engine.tokenizer),
       .template_source = template_source};
+  model.grammars = std::make_unique<GrammarCache>(model.tokenizer);
   if (model.template_source.empty()) return model;
   const std::string origin =
       names.template_source.empty() ? "chat_template" : names.template_origin;

@@ -11,6 +11,7 @@
 #include "runtime/model_config.h"
 #include "runtime/status.h"
 #include "tools/engine/engine.h"
+#include "tools/serve/engine/grammar_cache.h"
 
 namespace bitnetc::serve {
 
@@ -27,6 +28,7 @@ struct ServedModel {
   std::string template_source;                        // empty: none
   std::unique_ptr<const ChatTemplate> chat_template;  // null: none
   std::optional<int32_t> end_of_answer;               // of the template
+  std::unique_ptr<GrammarCache> grammars;             // of requests
 
   bool writes_text() const { return config.output == ModelOutput::kLogits; }
   std::string special_token(const char* name) const;  // "eos_token"; empty: none
