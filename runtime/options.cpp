@@ -87,6 +87,7 @@ Result<Options> read_options() {
   options.hub_endpoint = environment("HF_ENDPOINT");
   while (options.hub_endpoint.ends_with('/')) options.hub_endpoint.pop_back();
   options.hub_token = environment("HF_TOKEN");
+  options.notify_socket = environment("NOTIFY_SOCKET");
   return options;
 }
 

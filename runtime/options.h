@@ -23,6 +23,7 @@ struct Options {
   std::string program_dir;     // folder of the running executable, for the bundled model
   std::string hub_endpoint;    // HF_ENDPOINT, without a slash at the end; empty: the default
   std::string hub_token;       // HF_TOKEN
+  std::string notify_socket;   // NOTIFY_SOCKET, of a service manager that wants to know
 };
 
 // Options::cache_dir; what the library of the C API reads of the environment.

@@ -1,5 +1,10 @@
 // `bitnetc serve` as a user starts and stops it.
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
 
 #include "tests/support/cli_fixture.h"
 #include "tools/engine/engine.h"
@@ -21,6 +26,26 @@ TEST_F(ServeCommand, SaysWhereItListensAndEndsPolitely) {
     EXPECT_NE(result.err.find("context 1024 tokens, 16 requests at once"), std::string::npos);
     EXPECT_LT(result.ended_after_ms, 20'000);
   }
+}
+
+TEST_F(ServeCommand, TellsAServiceManagerWhatItDoes) {
+  const std::string path = folder_.file("notify");
+  const int manager = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(path.size(), sizeof address.sun_path);
+  path.copy(address.sun_path, path.size());
+  ASSERT_EQ(::bind(manager, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  const auto result = bitnetc_with(
+      {"serve", "--port", "0"},
+      {.environment = {{"NOTIFY_SOCKET", path}}, .interrupt_after_ms = 5000, .signal = SIGTERM});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  for (const std::string_view expected : {"READY=1", "STOPPING=1"}) {
+    char said[32] = {};
+    const ssize_t size = ::recv(manager, said, sizeof said, MSG_DONTWAIT);
+    EXPECT_EQ(std::string_view(said, static_cast<size_t>(std::max<ssize_t>(size, 0))), expected);
+  }
+  ::close(manager);
 }
 
 TEST_F(ServeCommand, OpenAddressesNeedAKey) {

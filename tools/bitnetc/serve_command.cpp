@@ -12,6 +12,7 @@
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/memory_options.h"
 #include "tools/bitnetc/plan_options.h"
+#include "tools/bitnetc/service_manager.h"
 #include "tools/bitnetc/signals.h"
 #include "tools/bitnetc/text_input.h"
 #include "tools/serve/engine/model_engine.h"
@@ -155,9 +156,11 @@ Result<int> serve_model(ServeOptions& options, CommandContext& context) {
   const serve::ServedModel& model = *loaded.model;
   server->set_ready(std::move(loaded.model), std::move(loaded.engine));
   say_ready(options, model, loaded.kv_bytes, server->url());
+  tell_service_manager(context.options.notify_socket, "READY=1");
   constexpr std::chrono::milliseconds kLook{20};
   while (!is_interrupted() && output_failure().ok()) std::this_thread::sleep_for(kLook);
   stop_gracefully();
+  tell_service_manager(context.options.notify_socket, "STOPPING=1");
   server->drain();
   return kExitOk;
 }
