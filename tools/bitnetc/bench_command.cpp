@@ -206,6 +206,7 @@ void add_bench_command(Command parent, CommandContext& context) {
   command.text("--html", options->html, "FILE", "Also a page with plots");
   command.verbosity_flags(true, "Say which layouts and kernels run");
   command.set_action([options, &context] { return bench(*options, context); });
+  add_bench_serve_command(command, context);
 }
 
 }  // namespace bitnetc

@@ -28,6 +28,7 @@ void add_embed_command(Command parent, CommandContext& context);
 void add_serve_command(Command parent, CommandContext& context);
 void add_perplexity_command(Command parent, CommandContext& context);
 void add_bench_command(Command parent, CommandContext& context);
+void add_bench_serve_command(Command bench, CommandContext& context);  // `bench serve`
 void add_synth_command(Command parent, CommandContext& context);
 void add_kernel_command(Command parent, CommandContext& context);
 void add_kernel_bench_command(Command kernel, CommandContext& context);    // `kernel bench`

@@ -6,16 +6,11 @@
 #include <memory>
 #include <thread>
 
-#include "runtime/memory_allowance.h"
 #include "runtime/printable.h"
-#include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/memory_options.h"
-#include "tools/bitnetc/plan_options.h"
+#include "tools/bitnetc/load_served_model.h"
 #include "tools/bitnetc/service_manager.h"
 #include "tools/bitnetc/signals.h"
-#include "tools/bitnetc/text_input.h"
-#include "tools/serve/engine/model_engine.h"
 #include "tools/serve/server.h"
 #endif
 
@@ -27,16 +22,13 @@ namespace {
 constexpr double kBytesPerMiB = 1 << 20;
 
 struct ServeOptions {
-  std::string model, name, template_file, key_file;
+  ServedModelOptions model;
+  std::string key_file;
   std::vector<std::string> keys;
   serve::ServerOptions server;
-  int64_t context = 0, kv_memory_mib = 0, body_mib = 8;
-  int parallel = 16, most_waiting = 64;
+  int64_t body_mib = 8;
   double timeout_s = 0, drain_s = 30;
   bool insecure = false;
-  PlanRequest plan = {.usage = Usage::kServer};
-  KvType kv_type = KvType::kF16;
-  MemoryOptions memory;
 };
 
 std::chrono::milliseconds milliseconds_of(double seconds) {
@@ -65,74 +57,13 @@ Status settle_security(ServeOptions& options) {
   return {};
 }
 
-// As many pages as `parallel` full contexts take, but at most half of the memory that is there.
-int64_t page_limit(const ServeOptions& options, const KvLayout& layout, int64_t context) {
-  const int64_t page_bytes = layout.page_bytes();
-  if (options.kv_memory_mib > 0)
-    return std::max<int64_t>(1, (options.kv_memory_mib << 20) / page_bytes);
-  int64_t pages = options.parallel * KvLayout::pages_for(context);
-  if (const auto memory = memory_allowance())
-    pages = std::min(pages, memory->available_bytes / 2 / page_bytes);
-  return std::max<int64_t>(pages, 1);
-}
-
-struct Loaded {
-  std::unique_ptr<const serve::ServedModel> model;
-  std::unique_ptr<serve::TokenEngine> engine;
-  double kv_bytes = 0;
-};
-
-Result<Loaded> load(const ServeOptions& options, CommandContext& context) {
-  place_memory(options.memory);
-  EngineOptions engine_options = context.engine_options(options.plan);
-  engine_options.memory = options.memory.request();
-  engine_options.kv_type = options.kv_type;
-  BITNETC_ASSIGN_OR_RETURN(Engine engine, make_engine(options.model, engine_options));
-  const ModelDescription& description = engine.model->description();
-  serve::ModelNames names{.id = options.name, .model_name = options.model};
-  if (!options.template_file.empty()) {
-    BITNETC_ASSIGN_OR_RETURN(names.template_source, read_text(options.template_file));
-    names.template_origin = printable_path(options.template_file);
-  }
-  if (options.context > description.config.max_positions)
-    return make_error(StatusCode::kInvalidArgument, "--ctx {}: the model has at most {}",
-                      options.context, description.config.max_positions);
-  BITNETC_ASSIGN_OR_RETURN(serve::ServedModel model,
-                           serve::make_served_model(engine, names, options.context));
-  BITNETC_RETURN_IF_ERROR(expect_memory(engine, model.context_tokens, engine_options));
-  BITNETC_ASSIGN_OR_RETURN(
-      auto created,
-      CpuExecutor::create(engine.executable, {.threads = context.thread_count(options.plan.threads),
-                                              .lock_pages = engine.memory_is_locked}));
-  const std::shared_ptr<CpuExecutor> executor = std::move(created);
-  const KvLayout layout = executor->pool()->layout();
-  const int64_t pages = page_limit(options, layout, model.context_tokens);
-  if (model.writes_text() && pages < KvLayout::pages_for(model.context_tokens))
-    print_note(
-        fmt::format("there is memory for keys and values of {} positions, less than the "
-                    "context of {}: longer requests are refused (--kv-memory)",
-                    pages * KvLayout::kPagePositions, model.context_tokens));
-  BITNETC_ASSIGN_OR_RETURN(
-      auto token_engine,
-      serve::make_model_engine(executor,
-                               {.scheduler = {.most_running = options.parallel,
-                                              .most_waiting = options.most_waiting,
-                                              .context_tokens = model.context_tokens,
-                                              .page_limit = pages},
-                                .pooling = model.encoder.pooling.value_or(Pooling::kLast)}));
-  const auto bytes = static_cast<double>(pages * layout.page_bytes());
-  return Loaded{.model = std::make_unique<serve::ServedModel>(std::move(model)),
-                .engine = std::move(token_engine),
-                .kv_bytes = bytes};
-}
-
 void say_ready(const ServeOptions& options, const serve::ServedModel& model, double kv_bytes,
                const std::string& url) {
   print_out("{} is served at {}\n", model.id, url);
   flush_out();
   if (verbosity() == Verbosity::kQuiet) return;
   print_err("context {} tokens, {} requests at once, at most {:.0f} MiB of keys and values\n",
-            model.context_tokens, options.parallel, kv_bytes / kBytesPerMiB);
+            model.context_tokens, options.model.parallel, kv_bytes / kBytesPerMiB);
   if (url.starts_with("http") && model.writes_text())
     print_err(
         "try:  curl {}/v1/completions -d '{{\"prompt\": \"Once upon a time\", "
@@ -142,16 +73,17 @@ void say_ready(const ServeOptions& options, const serve::ServedModel& model, dou
 
 Result<int> serve_model(ServeOptions& options, CommandContext& context) {
   BITNETC_RETURN_IF_ERROR(settle_security(options));
-  BITNETC_RETURN_IF_ERROR(locate_model(options.model, context.settings().program_dir).status());
+  BITNETC_RETURN_IF_ERROR(
+      locate_model(options.model.model, context.settings().program_dir).status());
   options.server.http.most_body_bytes = options.body_mib << 20;
   options.server.drain_time = milliseconds_of(options.drain_s);
   options.server.service.timeout_ns = static_cast<int64_t>(options.timeout_s * 1e9);
-  options.server.service.parallel = options.parallel;
+  options.server.service.parallel = options.model.parallel;
   options.server.service.page_positions = KvLayout::kPagePositions;
   options.server.service.version = BITNETC_VERSION;
   if (verbosity() == Verbosity::kQuiet) options.server.service.log_line = nullptr;
   BITNETC_ASSIGN_OR_RETURN(const auto server, serve::Server::start(options.server));
-  BITNETC_ASSIGN_OR_RETURN(Loaded loaded, load(options, context));
+  BITNETC_ASSIGN_OR_RETURN(ServedEngine loaded, load_served_model(options.model, context));
   give_time_to_report();
   const serve::ServedModel& model = *loaded.model;
   server->set_ready(std::move(loaded.model), std::move(loaded.engine));
@@ -164,8 +96,6 @@ Result<int> serve_model(ServeOptions& options, CommandContext& context) {
   server->drain();
   return kExitOk;
 }
-
-constexpr int64_t kMostInt = std::numeric_limits<int32_t>::max();
 
 void add_network_options(Command& command, ServeOptions& options) {
   serve::ServerOptions& server = options.server;
@@ -185,15 +115,7 @@ void add_network_options(Command& command, ServeOptions& options) {
 }
 
 void add_limit_options(Command& command, ServeOptions& options) {
-  command.integer("-c,--ctx", options.context, {.least = 1, .most = kMostInt},
-                  "Context of each request in tokens (default: the model's maximum)");
-  command.integer("--kv-memory", options.kv_memory_mib, {.least = 1, .most = 1 << 24},
-                  "Most MiB of keys and values, of all requests and kept prefixes together "
-                  "(default: --parallel full contexts, at most half of the free memory)");
-  command.integer("--parallel", options.parallel, {.least = 1, .most = kMaxTokensPerCall},
-                  "Most texts that are written at once (default: 16)");
-  command.integer("--max-queue", options.most_waiting, {.least = 1, .most = 1 << 20},
-                  "Most texts that wait before requests are refused (default: 64)");
+  add_capacity_options(command, options.model);
   command.number("--timeout", options.timeout_s, kSecondsRange,
                  "Most seconds of a request (default: none)");
   command.integer("--max-body", options.body_mib, {.least = 1, .most = 1024},
@@ -214,13 +136,9 @@ void add_serve_command(Command parent, CommandContext& context) {
       "  bitnetc serve ~/models/bitnet-b1.58-2B-4T --port 9000 --parallel 8\n"
       "  bitnetc serve model.bnc --host 0.0.0.0 --api-key-file keys.txt\n"
       "  bitnetc serve model.bnc --socket /run/bitnetc.sock");
-  command.text(
-      "MODEL", options->model, "MODEL",
-      fmt::format(".bnc or .gguf file, model folder or bundled name (default: {})", kBundledModel));
-  command.text("--name", options->name, "NAME",
+  add_served_model_options(command, options->model);
+  command.text("--name", options->model.name, "NAME",
                "What clients call the model (default: its file's)");
-  command.text("--chat-template", options->template_file, "FILE",
-               "Use this Jinja template instead of the model's");
   add_network_options(command, *options);
   add_limit_options(command, *options);
   options->server.service.log_line = [](const std::string& line) { write_message(line); };
@@ -231,11 +149,6 @@ void add_serve_command(Command parent, CommandContext& context) {
         service.log_format = name == "json" ? serve::LogFormat::kJson : serve::LogFormat::kText;
         if (name == "none") service.log_line = nullptr;
       });
-  add_threads_option(command, options->plan.threads);
-  add_layout_option(command, options->plan.layout, "Weight layout (default: as compiled)");
-  add_usage_option(command, options->plan.usage);
-  add_kv_option(command, options->kv_type);
-  add_memory_options(command, options->memory);
   command.verbosity_flags(true, "Say which layouts and kernels run, and what was ignored");
   command.set_action([options, &context] { return serve_model(*options, context); });
 }
