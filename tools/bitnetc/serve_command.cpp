@@ -33,7 +33,7 @@ struct ServeOptions {
   int64_t context = 0, kv_memory_mib = 0, body_mib = 8;
   int parallel = 16, most_waiting = 64;
   double timeout_s = 0, drain_s = 30;
-  bool insecure = false;
+  bool insecure = false, no_web = false;
   PlanRequest plan = {.usage = Usage::kServer};
   KvType kv_type = KvType::kF16;
   MemoryOptions memory;
@@ -138,6 +138,8 @@ void say_ready(const ServeOptions& options, const serve::ServedModel& model, dou
         "try:  curl {}/v1/completions -d '{{\"prompt\": \"Once upon a time\", "
         "\"max_tokens\": 32}}'\n",
         url);
+  if (url.starts_with("http") && model.writes_text() && options.server.service.has_page)
+    print_err("chat:  {}/ in a browser\n", url);
 }
 
 Result<int> serve_model(ServeOptions& options, CommandContext& context) {
@@ -149,6 +151,7 @@ Result<int> serve_model(ServeOptions& options, CommandContext& context) {
   options.server.service.parallel = options.parallel;
   options.server.service.page_positions = KvLayout::kPagePositions;
   options.server.service.version = BITNETC_VERSION;
+  options.server.service.has_page = !options.no_web;
   if (verbosity() == Verbosity::kQuiet) options.server.service.log_line = nullptr;
   BITNETC_ASSIGN_OR_RETURN(const auto server, serve::Server::start(options.server));
   BITNETC_ASSIGN_OR_RETURN(Loaded loaded, load(options, context));
@@ -181,6 +184,7 @@ void add_network_options(Command& command, ServeOptions& options) {
                         "A further name in the Host header (may be repeated)");
   command.repeated_text("--cors-origin", server.security.cors_origins, "ORIGIN",
                         "Web pages of this origin may use the server; '*': all of them");
+  command.flag("--no-web", options.no_web, "Serve no page to chat in at /");
   command.flag("--insecure", options.insecure, "Serve other machines without keys");
 }
 
