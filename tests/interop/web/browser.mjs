@@ -45,7 +45,8 @@ export class Browser {
 
 export const status = (page) => page.locator("#status").textContent();
 export const errorOf = (page) => page.locator(".error").textContent();
-export const facts = (page) => page.locator(".facts").last().textContent();
+export const facts = async (page) =>
+  (await page.locator(".facts").last().textContent()).replaceAll("\u00a0", " ");
 export const texts = (page) => page.locator(".turn .text").allTextContents();
 export const answered = (page) => page.locator("#send").waitFor({ state: "visible" });
 

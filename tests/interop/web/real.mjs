@@ -14,7 +14,7 @@ export const realCases = {
   // Of several lengths while it is written, and in the end what a client gets that does not stream.
   async "an answer streams and ends"({ browser, chat }) {
     const page = await browser.open(chat.url);
-    await set(page, { temperature: 0, max_tokens: 120 });
+    await set(page, { temperature: 0, max_tokens: 400 });
     await page.evaluate(() => {
       window.lengths = new Set();
       new MutationObserver(() => {
@@ -24,11 +24,11 @@ export const realCases = {
     });
     const text = await ask(page, kQuestion);
     const { message } = await post(chat.url, "/v1/chat/completions", { temperature: 0,
-      max_tokens: 120, messages: [{ role: "user", content: kQuestion }] });
+      max_tokens: 400, messages: [{ role: "user", content: kQuestion }] });
     assert.equal(text, message.content.trim());
     assert.ok(await page.evaluate(() => window.lengths.size) > 3, "the text came in one piece");
     assert.match(await facts(page),
-      /^120 tokens · [\d.]+ per second · prompt \d+( \(\d+ cached\))? · most tokens reached$/);
+      /^400 tokens · [\d.]+ per second · prompt \d+( \(\d+ cached\))? · most tokens reached$/);
     assert.equal(await page.title(), "fairytale-6m – bitnetc");
     const again = (await post(chat.url, "/v1/chat/completions", { temperature: 0, max_tokens: 20,
       messages: [{ role: "system", content: "Be brief." }, { role: "user", content: kQuestion },

@@ -32,6 +32,7 @@ export class Stage {
   requests = [];  // of answers: {path, key, body}
   play = null;    // async (answer, request): what a request for an answer gets
   models = [model()];
+  loads = 0;      // requests that are told before that the model is being loaded
   #server = http.createServer((request, response) => this.#serve(request, response));
 
   static async start(bitnetc) {
@@ -56,6 +57,7 @@ export class Stage {
       return;
     }
     const answer = new StageAnswer(response);
+    if (this.loads > 0 && this.loads--) return answer.loading();
     if (request.url === "/v1/models") return answer.json(200, { data: this.models });
     if (request.url === "/props")
       return answer.json(200, { default_generation_settings: { params: { temperature: 0.25 } } });
@@ -81,6 +83,10 @@ class StageAnswer {
   }
   error(status, message, { code = null, headers = {} } = {}) {
     this.json(status, { error: { message, type: "some_error", param: null, code } }, headers);
+  }
+
+  loading() {
+    this.error(503, "the model is being loaded", { headers: { "retry-after": "1" } });
   }
 
   // A chunk of a stream: a token of an answer in chat, or of a plain completion.

@@ -117,24 +117,35 @@ export const stagedCases = {
   },
 
   async "a server that is loading is asked again"({ browser, stage }) {
-    let times = 0;
-    stage.play = async (answer) => {
-      if (++times < 3) return answer.error(503, "the model is being loaded",
-        { headers: { "retry-after": "1" } });
-      return saying("Here I am")(answer);
-    };
-    const page = await browser.open(stage.url);
+    stage.play = saying("Here I am");
+    stage.loads = 2;
+    const page = await browser.open(stage.url, { waits: false });
+    await page.getByText("the model is being loaded").waitFor();
+    await page.getByText("Say something to scripted").waitFor();
+    assert.equal(await status(page), "");
+    stage.loads = 2;
     await begin(page, "Hello");
     await page.getByText("the model is being loaded").waitFor();
     assert.match(await status(page), /asking again/);
     await page.getByText("Here I am").waitFor();
-    assert.equal(times, 3);
-    times = -1000;
+    assert.equal(stage.requests.length, 1);
+    stage.loads = 1000;
     await begin(page, "Hello");
     await page.getByText("the model is being loaded").waitFor();
     await page.keyboard.press("Escape");
     await answered(page);
     assert.match(await facts(page), /stopped$/);
+  },
+
+  async "a long answer is shown as fast as it comes"({ browser, stage }) {
+    const words = Array.from({ length: 8000 }, (_, i) => `word${i}${i % 50 ? " " : "\n\n"}`);
+    stage.play = async (answer) => {
+      for (const word of words) answer.token(word);
+      answer.end();
+    };
+    const page = await browser.open(stage.url);
+    assert.equal(await ask(page, "Much"), words.join("").trim());  // ask() waits for 20 s
+    assert.match(await facts(page), /^8000 tokens · /);
   },
 
   async "an answer says that there is no chat template"({ browser, stage }) {

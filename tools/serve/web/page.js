@@ -5,6 +5,7 @@
 const $ = (id) => document.getElementById(id);
 const kNumbers = ["temperature", "top_p", "top_k", "max_tokens", "seed"];
 const kNoTemplate = "no_chat_template";
+const kDrawMs = 40;
 const kBroken = "The connection broke before the answer was whole.";
 
 // ---- what the browser keeps: settings, and for this tab the conversation and the key
@@ -136,7 +137,8 @@ function factsOf({ usage, rate, end }) {
     facts.push(`prompt ${prompt}${cached ? ` (${cached} cached)` : ""}`);
   }
   if (end) facts.push(end);
-  return facts.join(" · ");
+  // Lines end between facts alone.
+  return facts.map((fact) => fact.replaceAll(" ", "\u00a0")).join(" · ");
 }
 
 function buttonsOf(turn) {
@@ -185,14 +187,15 @@ function drawMode() {
   const model = models.find((each) => each.id === $("model").value);
   const isEncoder = model?.meta?.is_text_encoder ?? false;
   writesOn = lacksTemplate || model?.meta?.has_chat_template === false;
-  const name = model?.id ?? "the model";
   document.body.classList.toggle("plain", writesOn);
   $("mode").hidden = !isEncoder && !writesOn;
   $("mode").textContent = isEncoder
     ? "This model is a text encoder: it makes vectors of texts (/v1/embeddings) and writes none."
     : "Plain completion: this model has no chat template, so it does not answer but continues " +
       "your text. To chat, serve it with --chat-template.";
-  $("greeting").textContent = writesOn ? `Begin a text, ${name} goes on` : `Say something to ${name}`;
+  if (model)
+    $("greeting").textContent = writesOn ? `Begin a text, ${model.id} goes on`
+      : `Say something to ${model.id}`;
   $("input").placeholder = writesOn ? "Once upon a time" : "Message";
   $("input-label").textContent = writesOn ? "Text to continue" : "Message";
   $("system-field").hidden = writesOn;
@@ -231,7 +234,8 @@ function take(turn, event) {
   const choice = event.choices?.[0];
   const { facts } = turn;
   turn.text += choice?.delta?.content ?? choice?.text ?? "";
-  if (choice?.finish_reason === "length") facts.end = "most tokens reached";
+  if (choice?.finish_reason === "length")
+    facts.end = settings.max_tokens ? "most tokens reached" : "the context is full";
   const tokens = event.usage?.completion_tokens;
   if (event.usage) facts.usage = event.usage;
   if (!tokens) return;
@@ -241,6 +245,21 @@ function take(turn, event) {
     facts.rate = (tokens - facts.first.tokens) / (now - facts.first.now) * 1000;
 }
 
+// Laying out a long text takes longer than a token.
+let isDrawing = false;
+function drawSoon(turn) {
+  if (isDrawing) return;
+  isDrawing = true;
+  setTimeout(() => {
+    isDrawing = false;
+    if (!running || turn !== turns.at(-1)) return;
+    const follows = isAtEnd();
+    draw(turn);
+    $("counts").textContent = factsOf(turn.facts);
+    if (follows) goToEnd();
+  }, kDrawMs);
+}
+
 async function write(turn, signal) {
   const path = writesOn ? "v1/completions" : "v1/chat/completions";
   const response = await request(path, { body: requestBody(), signal });
@@ -248,11 +267,8 @@ async function write(turn, signal) {
     if (data === "[DONE]") return;
     const event = JSON.parse(data);
     if (event.error) throw new Refusal(event.error.message, event.error.code);
-    const follows = isAtEnd();
     take(turn, event);
-    draw(turn);
-    $("counts").textContent = factsOf(turn.facts);
-    if (follows) goToEnd();
+    drawSoon(turn);
   }
   throw new Refusal(kBroken);
 }
@@ -286,8 +302,10 @@ async function answer(turn) {
     }
   }
   if (turn.former === turn.text && !turn.error) turn.facts.end = "the same as before";
+  const follows = isAtEnd();
   if (running === controller) setRunning(null);
   if (turns.includes(turn)) drawAll();
+  if (follows) goToEnd();
   if (models.length === 0 && !turn.error) loadModels();
   keepTurns();
 }
@@ -373,6 +391,7 @@ function listen() {
     fillSettings();
   });
   $("key-button").addEventListener("click", async () => {
+    $("settings").close();
     if (await askForKey("Requests show this key to the server.")) loadModels();
   });
   $("key-cancel").addEventListener("click", () => $("key-dialog").close());
