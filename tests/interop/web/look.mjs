@@ -1,7 +1,7 @@
 // How the page looks, in narrow windows and in the dark, and how it is used without a mouse.
 import assert from "node:assert/strict";
 import path from "node:path";
-import { answered, ask, assertNoSidewaysScroll, begin, contrasts, set } from "./browser.mjs";
+import { answered, ask, assertNoSidewaysScroll, begin, contrasts } from "./browser.mjs";
 import { babbling, model, pause, saying } from "./stage.mjs";
 
 const kLeastContrast = 4.5;

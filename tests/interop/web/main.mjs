@@ -38,5 +38,5 @@ for (const { url, origin } of browser.asked)
   if (new URL(url).origin !== origin) report.fail(`a request left ${origin}: ${url}`);
 for (const complaint of browser.complaints) report.fail(`the browser complains: ${complaint}`);
 assert.ok(browser.asked.length > 100, "requests were not recorded");
-report.finish(`${report.compared} behaviours of the page, ${browser.asked.length} requests, all of ` +
-  "them to the server that the page is from");
+report.finish(`${report.compared} behaviours of the page, ${browser.asked.length} requests, ` +
+  "all of them to the server that the page is from");

@@ -13,14 +13,16 @@ export async function startBitnetc(...options) {
   let said = "", complaints = "";
   child.stderr.on("data", (bytes) => { complaints += bytes; });
   const url = await new Promise((resolve, reject) => {
-    child.on("exit", (code) => reject(new Error(`bitnetc serve ended with ${code}: ${complaints}`)));
+    child.on("exit", (code) =>
+      reject(new Error(`bitnetc serve ended with ${code}: ${complaints}`)));
     child.stdout.on("data", (bytes) => {
       said += bytes;
       const at = /is served at (\S+)\n/.exec(said);
       if (at) resolve(at[1]);
     });
   });
-  return { url, close: () => new Promise((resolve) => { child.on("exit", resolve); child.kill(); }) };
+  const close = () => new Promise((resolve) => { child.on("exit", resolve); child.kill(); });
+  return { url, close };
 }
 
 const kPage = ["/", "/page.css", "/page.js", "/icon.svg"];

@@ -32,6 +32,31 @@ async function checkStop({ browser, stage }, act) {
 }
 
 export const stagedCases = {
+  // Each word is seen before the next one is written.
+  async "an answer is shown while it is written"({ browser, stage }) {
+    let next;
+    const seen = () => new Promise((resolve) => { next = resolve; });
+    stage.play = async (answer) => {
+      for (const word of ["Once ", "upon ", "a ", "time."]) {
+        const isSeen = seen();
+        answer.token(word);
+        await isSeen;
+      }
+      answer.end();
+    };
+    const page = await browser.open(stage.url);
+    await begin(page, "Tell");
+    for (const text of ["Once", "Once upon", "Once upon a", "Once upon a time."]) {
+      await page.getByText(text, { exact: true }).waitFor();
+      assert.ok(await page.locator("#stop").isVisible(), text);
+      assert.match(await page.locator("#counts").textContent(), /^\d\stokens?\b/);
+      next();
+    }
+    await answered(page);
+    assert.equal(await page.locator(".turn[aria-busy=true]").count(), 0);
+    assert.match(await facts(page), /^4 tokens · [\d.]+ per second · prompt 7 \(3 cached\)$/);
+  },
+
   "the button stops": (scene) =>
     checkStop(scene, (page) => page.getByRole("button", { name: "Stop" }).click()),
   "Escape stops": (scene) => checkStop(scene, (page) => page.keyboard.press("Escape")),
@@ -113,7 +138,8 @@ export const stagedCases = {
     assert.match(await page.locator(".error").last().textContent(), kBroken);
     await stage.close();
     await ask(page, "Tell");
-    assert.equal(await page.locator(".error").last().textContent(), "The server cannot be reached.");
+    const last = await page.locator(".error").last().textContent();
+    assert.equal(last, "The server cannot be reached.");
   },
 
   async "a server that is loading is asked again"({ browser, stage }) {
@@ -185,8 +211,8 @@ export const stagedCases = {
     stage.models = [model({ id: markup })];
     stage.play = saying(markup.slice(0, 20), markup.slice(20));
     const page = await browser.open(stage.url);
-    const inserted = () => page.evaluate(() =>
-      document.querySelectorAll("#log :is(img, script, svg, a), option *, .error *, #status *").length);
+    const inserted = () => page.evaluate(() => document.querySelectorAll(
+      "#log :is(img, script, svg, a), option *, .error *, #status *").length);
     assert.equal(await ask(page, markup), markup);
     assert.deepEqual(await texts(page), [markup, markup]);
     stage.play = (answer) => answer.error(400, markup);
@@ -199,7 +225,11 @@ export const stagedCases = {
     assert.equal(await page.evaluate(() => window.hacked), undefined);
     // And the browser would not let the page do otherwise.
     assert.match(await page.evaluate(() => {
-      try { document.querySelector("#log").innerHTML = "<b>x</b>"; } catch (error) { return error.name; }
+      try {
+        document.querySelector("#log").innerHTML = "<b>x</b>";
+      } catch (error) {
+        return error.name;
+      }
       return "markup was made of a text";
     }), /TypeError/);
     browser.complaints = browser.complaints.filter((each) => !/TrustedHTML/.test(each));
