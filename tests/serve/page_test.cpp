@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <memory>
+#include <set>
 #include <sstream>
 
 #include "tests/serve/socket_client.h"

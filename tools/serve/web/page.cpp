@@ -1,5 +1,11 @@
 // GET / and the files that the page names: HTML, style, script and icon, out of the program itself.
+#include <fmt/format.h>
 #include <xxhash.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "tools/serve/api/surfaces.h"
 #include "tools/serve/router.h"
