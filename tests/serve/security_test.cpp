@@ -69,6 +69,8 @@ TEST(Router, FindsRoutesAndSaysWhichMethodsAPathTakes) {
     const RouteMatch match = find_route(method, target);
     return match.route ? std::string(match.route->pattern) : "none: " + match.allowed;
   };
+  EXPECT_EQ(pattern("GET", "/?x=1"), "/");
+  EXPECT_EQ(pattern("GET", "http://localhost:1"), "/");
   EXPECT_EQ(pattern("POST", "/v1/chat/completions"), "/v1/chat/completions");
   EXPECT_EQ(pattern("POST", "/v1/messages?beta=true"), "/v1/messages");
   EXPECT_EQ(pattern("HEAD", "/v1/models"), "/v1/models");
@@ -81,9 +83,10 @@ TEST(Router, FindsRoutesAndSaysWhichMethodsAPathTakes) {
   EXPECT_EQ(pattern("DELETE", "/v1/models"), "none: GET, HEAD, OPTIONS");
 }
 
-TEST(Router, OnlyHealthIsOpenToAll) {
+TEST(Router, OnlyHealthAndThePageAreOpenToAll) {
   for (const Route& each : routes())
-    EXPECT_EQ(each.is_open, each.handle == handle_health || each.handle == handle_live)
+    EXPECT_EQ(each.is_open, each.handle == handle_health || each.handle == handle_live ||
+                                each.handle == handle_page)
         << each.pattern;
 }
 

@@ -24,6 +24,7 @@ TEST_F(ServeCommand, SaysWhereItListensAndEndsPolitely) {
     EXPECT_TRUE(result.out.starts_with("fairytale-6m is served at http://127.0.0.1:"))
         << result.out;
     EXPECT_NE(result.err.find("context 1024 tokens, 16 requests at once"), std::string::npos);
+    EXPECT_NE(result.err.find("/ in a browser"), std::string::npos);
     EXPECT_LT(result.ended_after_ms, 20'000);
   }
 }
@@ -46,6 +47,14 @@ TEST_F(ServeCommand, TellsAServiceManagerWhatItDoes) {
     EXPECT_EQ(std::string_view(said, static_cast<size_t>(std::max<ssize_t>(size, 0))), expected);
   }
   ::close(manager);
+}
+
+TEST_F(ServeCommand, ThePageCanBeLeftOut) {
+  const auto result = bitnetc_with({"serve", "--port", "0", "--no-web"},
+                                   {.interrupt_after_ms = 3000, .signal = SIGTERM});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.err.find("try:"), std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find("in a browser"), std::string::npos) << result.err;
 }
 
 TEST_F(ServeCommand, OpenAddressesNeedAKey) {

@@ -28,7 +28,7 @@ struct ServeOptions {
   serve::ServerOptions server;
   int64_t body_mib = 8;
   double timeout_s = 0, drain_s = 30;
-  bool insecure = false;
+  bool insecure = false, no_web = false;
 };
 
 std::chrono::milliseconds milliseconds_of(double seconds) {
@@ -69,6 +69,8 @@ void say_ready(const ServeOptions& options, const serve::ServedModel& model, dou
         "try:  curl {}/v1/completions -d '{{\"prompt\": \"Once upon a time\", "
         "\"max_tokens\": 32}}'\n",
         url);
+  if (url.starts_with("http") && model.writes_text() && options.server.service.has_page)
+    print_err("chat:  {}/ in a browser\n", url);
 }
 
 Result<int> serve_model(ServeOptions& options, CommandContext& context) {
@@ -81,6 +83,7 @@ Result<int> serve_model(ServeOptions& options, CommandContext& context) {
   options.server.service.parallel = options.model.parallel;
   options.server.service.page_positions = KvLayout::kPagePositions;
   options.server.service.version = BITNETC_VERSION;
+  options.server.service.has_page = !options.no_web;
   if (verbosity() == Verbosity::kQuiet) options.server.service.log_line = nullptr;
   BITNETC_ASSIGN_OR_RETURN(const auto server, serve::Server::start(options.server));
   BITNETC_ASSIGN_OR_RETURN(ServedEngine loaded, load_served_model(options.model, context));
@@ -111,6 +114,7 @@ void add_network_options(Command& command, ServeOptions& options) {
                         "A further name in the Host header (may be repeated)");
   command.repeated_text("--cors-origin", server.security.cors_origins, "ORIGIN",
                         "Web pages of this origin may use the server; '*': all of them");
+  command.flag("--no-web", options.no_web, "Serve no page to chat in at /");
   command.flag("--insecure", options.insecure, "Serve other machines without keys");
 }
 

@@ -15,8 +15,16 @@ constexpr Route get(std::string_view pattern, void (*handle)(ExchangePtr)) {
 constexpr Route post(std::string_view pattern, void (*handle)(ExchangePtr)) {
   return {.method = "POST", .pattern = pattern, .handle = handle, .needs_model = true};
 }
+// It holds no secrets, and asks for the key itself.
+constexpr Route page(std::string_view pattern) {
+  return quick(pattern, handle_page);
+}
 
 constexpr Route kRoutes[] = {
+    page("/"),
+    page("/page.css"),
+    page("/page.js"),
+    page("/icon.svg"),
     quick("/livez", handle_live),
     quick("/health", handle_health),
     quick("/v1/health", handle_health),
@@ -43,15 +51,6 @@ constexpr Route kRoutes[] = {
     post("/v1/responses/input_tokens", handle_input_tokens),
 };
 
-std::string_view path_of(std::string_view target) {
-  constexpr std::string_view kScheme = "http://";
-  if (target.starts_with(kScheme)) {
-    const size_t slash = target.find('/', kScheme.size());
-    target = slash == target.npos ? "/" : target.substr(slash);
-  }
-  return target.substr(0, target.find_first_of("?#"));
-}
-
 bool matches(std::string_view pattern, std::string_view path) {
   if (!pattern.ends_with('*')) return pattern == path;
   pattern.remove_suffix(1);
@@ -64,11 +63,20 @@ std::span<const Route> routes() {
   return kRoutes;
 }
 
-RouteMatch find_route(std::string_view method, std::string_view target) {
+std::string_view path_of(std::string_view target) {
+  constexpr std::string_view kScheme = "http://";
+  if (target.starts_with(kScheme)) {
+    const size_t slash = target.find('/', kScheme.size());
+    target = slash == target.npos ? "/" : target.substr(slash);
+  }
+  return target.substr(0, target.find_first_of("?#"));
+}
+
+RouteMatch find_route(std::string_view method, std::string_view target, bool with_page) {
   const std::string_view path = path_of(target);
   RouteMatch match;
   for (const Route& each : kRoutes) {
-    if (!matches(each.pattern, path)) continue;
+    if (!matches(each.pattern, path) || (each.handle == handle_page && !with_page)) continue;
     const bool is_get = each.method == "GET";
     if (each.method == method || (is_get && method == "HEAD")) match.route = &each;
     match.allowed +=

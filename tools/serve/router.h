@@ -18,11 +18,14 @@ struct Route {
 };
 std::span<const Route> routes();
 
+// Of a target as it came, with a query or a host in front: "/v1/models".
+std::string_view path_of(std::string_view target);
+
 struct RouteMatch {
   const Route* route = nullptr;  // null: none of this method
   std::string allowed;           // methods of the path, "GET, HEAD"; empty: no such path
 };
-// `target`: as it came, with a query or a host in front. HEAD is GET.
-RouteMatch find_route(std::string_view method, std::string_view target);
+// `target`: as it came. HEAD is GET. Without the page its files are no routes.
+RouteMatch find_route(std::string_view method, std::string_view target, bool with_page = true);
 
 }  // namespace bitnetc::serve

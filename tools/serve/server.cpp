@@ -10,9 +10,7 @@ class Server::Handler final : public HttpHandler {
       : service_(service), security_(security) {}
 
   std::optional<HttpResponse> refuse(const HttpRequest& head) override;
-  bool is_quick(const HttpRequest& request) override {
-    return find_route(request.method, request.target).route->is_quick;
-  }
+  bool is_quick(const HttpRequest& request) override { return find(request).route->is_quick; }
   void handle(HttpRequest request, std::shared_ptr<Responder> responder) override;
   HttpResponse error(int status, const std::string& message) override {
     return logged(HttpRequest{.method = "?"}, "?",
@@ -20,6 +18,9 @@ class Server::Handler final : public HttpHandler {
   }
 
  private:
+  RouteMatch find(const HttpRequest& request) const {
+    return find_route(request.method, request.target, service_.limits().has_page);
+  }
   std::optional<ApiError> find_error(const HttpRequest& head, const Route* route) const;
   std::optional<ApiError> check_state(const Route& route) const;
   HttpResponse logged(const HttpRequest& request, std::string_view route, HttpResponse response);
@@ -63,7 +64,7 @@ std::optional<ApiError> Server::Handler::find_error(const HttpRequest& head,
 }
 
 std::optional<HttpResponse> Server::Handler::refuse(const HttpRequest& head) {
-  const RouteMatch match = find_route(head.method, head.target);
+  const RouteMatch match = find(head);
   const std::string_view name = match.route ? match.route->pattern : "?";
   std::optional<ApiError> error = security_.check_sender(head);
   if (!error && head.method == "OPTIONS" && !match.allowed.empty()) {
@@ -99,7 +100,7 @@ HttpResponse Server::Handler::logged(const HttpRequest& request, std::string_vie
 }
 
 void Server::Handler::handle(HttpRequest request, std::shared_ptr<Responder> responder) {
-  const Route& route = *find_route(request.method, request.target).route;
+  const Route& route = *find(request).route;
   auto key = security_.check_key(request);
   AccessRecord record{
       .id = request_id_of(request), .method = request.method, .route = std::string(route.pattern)};

@@ -18,6 +18,7 @@ struct ServiceOptions {
   int64_t timeout_ns = 0;  // of a request, 0: none
   int64_t parallel = 1;
   int64_t page_positions = 64;
+  bool has_page = true;  // GET / answers with a page to chat in
   LogFormat log_format = LogFormat::kText;
   std::function<void(const std::string& line)> log_line = {};  // empty: there is no log
   std::string version;

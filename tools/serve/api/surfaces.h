@@ -33,5 +33,7 @@ void handle_messages(ExchangePtr exchange);
 void handle_count_tokens(ExchangePtr exchange);
 void handle_responses(ExchangePtr exchange);
 void handle_input_tokens(ExchangePtr exchange);
+// tools/serve/web: the files of the page.
+void handle_page(ExchangePtr exchange);
 
 }  // namespace bitnetc::serve

@@ -205,7 +205,7 @@ std::string Connection::head_of(const HttpResponse& response, bool is_stream) {
     head += fmt::format("{}: {}\r\n", each.name, each.value);
   if (chunked_) {
     head += "transfer-encoding: chunked\r\n";
-  } else if (!is_stream && response.status != 204) {
+  } else if (!is_stream && response.status != 204 && response.status != 304) {
     head += fmt::format("content-length: {}\r\n", response.body.size());
   }
   if (!keep_alive_) {

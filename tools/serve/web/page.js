@@ -1,0 +1,422 @@
+// The page that bitnetc serves: a conversation over the routes of OpenAI's protocol. Texts of the
+// model and of the server become text nodes, never markup. Addresses are relative, so that the page
+// works behind a proxy that serves it in a folder.
+
+const $ = (id) => document.getElementById(id);
+const kNumbers = ["temperature", "top_p", "top_k", "max_tokens", "seed"];
+const kNoTemplate = "no_chat_template";
+const kDrawMs = 40;
+const kBroken = "The connection broke before the answer was whole.";
+
+// ---- what the browser keeps: settings, and for this tab the conversation and the key
+
+function recall(storage, name, otherwise) {
+  try {
+    return JSON.parse(window[storage].getItem(`bitnetc.${name}`)) ?? otherwise;
+  } catch {
+    return otherwise;
+  }
+}
+
+function keep(storage, name, value) {
+  try {
+    window[storage].setItem(`bitnetc.${name}`, JSON.stringify(value));
+  } catch { /* A browser that keeps nothing: the page works until it is left. */ }
+}
+
+let settings = recall("localStorage", "settings", {});
+let key = recall("sessionStorage", "key", "");
+// {role: "user" or "assistant", text}; an answer also has facts and perhaps an error.
+let turns = recall("sessionStorage", "turns", []);
+let models = [];
+let lacksTemplate = false;  // as an answer has said
+let writesOn = false;       // without a chat template: the model continues a text
+let running = null;         // aborts the answer that is being written
+
+// ---- requests
+
+class Refusal extends Error {
+  constructor(message, code) {
+    super(message);
+    this.code = code;
+  }
+}
+
+const say = (text) => { $("status").textContent = text; };
+
+async function refusalOf(response) {
+  const body = await response.json().catch(() => ({}));
+  return new Refusal(body.error?.message ?? `The server answers ${response.status}.`,
+    body.error?.code);
+}
+
+function pause(seconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, seconds * 1000);
+    const leave = () => { clearTimeout(timer); reject(signal.reason); };
+    signal?.addEventListener("abort", leave, { once: true });
+  });
+}
+
+// An answer that is no error. Asks for a key where one is needed, and again where the server says
+// that it will be there later.
+async function request(path, { body, signal } = {}) {
+  for (;;) {
+    const headers = {};
+    if (body) headers["content-type"] = "application/json";
+    if (key) headers.authorization = `Bearer ${key}`;
+    const shown = key;
+    const response = await fetch(path, {
+      method: body ? "POST" : "GET", headers, signal, body: body && JSON.stringify(body),
+    }).catch((error) => {
+      throw signal?.aborted ? error : new Refusal("The server cannot be reached.");
+    });
+    if (response.ok) return response;
+    const refusal = await refusalOf(response);
+    const wait = Number(response.headers.get("retry-after"));
+    if (response.status === 401 && (key !== shown || await askForKey(refusal.message))) continue;
+    if (![429, 503].includes(response.status) || !wait) throw refusal;
+    say(`${refusal.message} – asking again`);
+    await pause(wait, signal);
+    say("");
+  }
+}
+
+// The data of the events of a stream. Read by hand: pipes drop what they hold when it breaks.
+async function* eventsOf(response) {
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const parts = (rest + decoder.decode(value, { stream: true })).split("\n\n");
+    rest = parts.pop();
+    for (const part of parts)
+      if (part.startsWith("data: ")) yield part.slice("data: ".length);
+  }
+}
+
+let keyDialog = null;  // while it is open: whether a key was given
+
+function askForKey(reason) {
+  return keyDialog ??= new Promise((resolve) => {
+    $("key-reason").textContent = reason;
+    $("key").value = key;
+    $("key-dialog").returnValue = "";
+    $("key-dialog").addEventListener("close", () => {
+      keyDialog = null;
+      const isGiven = $("key-dialog").returnValue === "given";
+      if (isGiven) keep("sessionStorage", "key", key = $("key").value.trim());
+      resolve(isGiven);
+    }, { once: true });
+    $("key-dialog").showModal();
+    $("key").select();
+  });
+}
+
+// ---- the conversation as it is seen
+
+function make(name, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(name), properties);
+  element.append(...children);
+  return element;
+}
+
+const isAtEnd = () =>
+  document.documentElement.scrollHeight - window.scrollY - window.innerHeight < 60;
+const goToEnd = () => window.scrollTo(0, document.documentElement.scrollHeight);
+
+function factsOf({ usage, rate, end }) {
+  const facts = [];
+  if (usage) {
+    const { prompt_tokens: prompt, completion_tokens: written } = usage;
+    const cached = usage.prompt_tokens_details?.cached_tokens;
+    facts.push(`${written} ${written === 1 ? "token" : "tokens"}`);
+    if (rate) facts.push(`${rate.toFixed(rate < 100 ? 1 : 0)} per second`);
+    facts.push(`prompt ${prompt}${cached ? ` (${cached} cached)` : ""}`);
+  }
+  if (end) facts.push(end);
+  // Lines end between facts alone.
+  return facts.map((fact) => fact.replaceAll(" ", "\u00a0")).join(" · ");
+}
+
+function buttonsOf(turn) {
+  const buttons = [];
+  const add = (label, act) =>
+    buttons.push(make("button", { type: "button", textContent: label, onclick: act }));
+  if (turn.text && navigator.clipboard)
+    add("Copy", () => navigator.clipboard.writeText(turn.text).then(() => say("Copied.")));
+  if (turn !== turns.at(-1) || running) return buttons;
+  add(turn.error ? "Try again" : "Regenerate", regenerate);
+  if (writesOn && turn.text) add("Continue", () => answer(turn));
+  return buttons;
+}
+
+const elements = new WeakMap();  // of turns
+
+// Shows a turn as it is now.
+function draw(turn) {
+  const isUser = turn.role === "user";
+  let element = elements.get(turn);
+  if (!element) {
+    element = make("article", { className: `turn ${turn.role}` },
+      make("h2", { className: "unseen", textContent: isUser ? "You" : "Model" }),
+      make("div", { className: "text", dir: "auto" }));
+    elements.set(turn, element);
+    $("log").append(element);
+  }
+  element.querySelector(".text").textContent = writesOn ? turn.text : turn.text.trim();
+  if (isUser) return;
+  const isWriting = running !== null && turn === turns.at(-1);
+  element.ariaBusy = String(isWriting);
+  element.querySelectorAll(".error, .foot").forEach((old) => old.remove());
+  if (isWriting) return;
+  if (turn.error) element.append(make("p", { className: "error", textContent: turn.error }));
+  element.append(make("div", { className: "foot" },
+    make("p", { className: "facts", textContent: factsOf(turn.facts ?? {}) }),
+    make("div", { className: "buttons" }, ...buttonsOf(turn))));
+}
+
+function drawAll() {
+  $("welcome").hidden = turns.length > 0;
+  for (const turn of turns) draw(turn);
+}
+
+function drawMode() {
+  const model = models.find((each) => each.id === $("model").value);
+  const isEncoder = model?.meta?.is_text_encoder ?? false;
+  writesOn = lacksTemplate || model?.meta?.has_chat_template === false;
+  document.body.classList.toggle("plain", writesOn);
+  $("mode").hidden = !isEncoder && !writesOn;
+  $("mode").textContent = isEncoder
+    ? "This model is a text encoder: it makes vectors of texts (/v1/embeddings) and writes none."
+    : "Plain completion: this model has no chat template, so it does not answer but continues " +
+      "your text. To chat, serve it with --chat-template.";
+  if (model)
+    $("greeting").textContent = writesOn ? `Begin a text, ${model.id} goes on`
+      : `Say something to ${model.id}`;
+  $("input").placeholder = writesOn ? "Once upon a time" : "Message";
+  $("input-label").textContent = writesOn ? "Text to continue" : "Message";
+  $("system-field").hidden = writesOn;
+  $("welcome").hidden = isEncoder || turns.length > 0;
+  $("input").disabled = $("send").disabled = isEncoder;
+  document.title = model ? `${model.id} – bitnetc` : "bitnetc";
+}
+
+// ---- answers
+
+// Of the question that is being answered and of those that have been; systems come first.
+function messages() {
+  const list = settings.system ? [{ role: "system", content: settings.system }] : [];
+  for (const [i, { role, text }] of turns.entries()) {
+    const isAnswered = i === turns.length - 2 || turns[i + 1]?.text;
+    if (role === "user" ? isAnswered : text) list.push({ role, content: text });
+  }
+  return list;
+}
+
+// All that has been written, each text of the user beginning a line.
+function prompt() {
+  return turns.reduce((all, { role, text }) =>
+    role === "user" && all && !all.endsWith("\n") ? `${all}\n${text}` : all + text, "");
+}
+
+function requestBody() {
+  const body = { model: $("model").value || undefined, stream: true,
+    stream_options: { include_usage: true, continuous_usage_stats: true } };
+  for (const name of kNumbers) body[name] = settings[name];
+  return writesOn ? { ...body, prompt: prompt() } : { ...body, messages: messages() };
+}
+
+// Adds what an event says to a turn.
+function take(turn, event) {
+  const choice = event.choices?.[0];
+  const { facts } = turn;
+  turn.text += choice?.delta?.content ?? choice?.text ?? "";
+  if (choice?.finish_reason === "length")
+    facts.end = settings.max_tokens ? "most tokens reached" : "the context is full";
+  const tokens = event.usage?.completion_tokens;
+  if (event.usage) facts.usage = event.usage;
+  if (!tokens) return;
+  const now = performance.now();
+  facts.first ??= { tokens, now };
+  if (tokens > facts.first.tokens)
+    facts.rate = (tokens - facts.first.tokens) / (now - facts.first.now) * 1000;
+}
+
+// Laying out a long text takes longer than a token.
+let isDrawing = false;
+function drawSoon(turn) {
+  if (isDrawing) return;
+  isDrawing = true;
+  setTimeout(() => {
+    isDrawing = false;
+    if (!running || turn !== turns.at(-1)) return;
+    const follows = isAtEnd();
+    draw(turn);
+    $("counts").textContent = factsOf(turn.facts);
+    if (follows) goToEnd();
+  }, kDrawMs);
+}
+
+async function write(turn, signal) {
+  const path = writesOn ? "v1/completions" : "v1/chat/completions";
+  const response = await request(path, { body: requestBody(), signal });
+  for await (const data of eventsOf(response)) {
+    if (data === "[DONE]") return;
+    const event = JSON.parse(data);
+    if (event.error) throw new Refusal(event.error.message, event.error.code);
+    take(turn, event);
+    drawSoon(turn);
+  }
+  throw new Refusal(kBroken);
+}
+
+function setRunning(controller) {
+  running = controller;
+  $("send").hidden = running !== null;
+  $("stop").hidden = running === null;
+  $("log").ariaBusy = String(running !== null);
+  say("");
+  $("counts").textContent = "";
+}
+
+// Writes on what a turn holds.
+async function answer(turn) {
+  const controller = new AbortController();
+  setRunning(controller);
+  Object.assign(turn, { error: "", facts: {} });
+  drawAll();
+  goToEnd();
+  $("input").focus();
+  try {
+    await write(turn, controller.signal);
+  } catch (error) {
+    if (controller.signal.aborted) turn.facts.end = "stopped";
+    else if (error.code === kNoTemplate && !writesOn) return answerWithoutTemplate(turn);
+    else if (error instanceof Refusal) turn.error = error.message;
+    else {
+      turn.error = kBroken;
+      console.error(error);
+    }
+  }
+  if (turn.former === turn.text && !turn.error) turn.facts.end = "the same as before";
+  const follows = isAtEnd();
+  if (running === controller) setRunning(null);
+  if (turns.includes(turn)) drawAll();
+  if (follows) goToEnd();
+  if (models.length === 0 && !turn.error) loadModels();
+  keepTurns();
+}
+
+function answerWithoutTemplate(turn) {
+  lacksTemplate = true;
+  drawMode();
+  return answer(turn);
+}
+
+function keepTurns() {
+  keep("sessionStorage", "turns", turns.map(({ role, text, error, facts }) =>
+    ({ role, text, error, facts })));
+}
+
+function stop() {
+  running?.abort();
+  $("input").focus();
+}
+
+function regenerate() {
+  const { text } = turns.at(-1);
+  elements.get(turns.pop()).remove();
+  turns.push({ role: "assistant", text: "", former: text });
+  answer(turns.at(-1));
+}
+
+function send() {
+  const text = $("input").value;
+  if (running || !text.trim()) return;
+  $("input").value = "";
+  fit();
+  turns.push({ role: "user", text }, { role: "assistant", text: "" });
+  answer(turns.at(-1));
+}
+
+function begin() {
+  stop();
+  setRunning(null);
+  turns = [];
+  keepTurns();
+  $("log").replaceChildren();
+  drawMode();
+}
+
+// ---- what the user does
+
+// As high as its text.
+function fit() {
+  const { style } = $("input");
+  style.height = "auto";
+  style.height = `${$("input").scrollHeight}px`;
+}
+
+function fillSettings() {
+  for (const name of ["system", ...kNumbers]) $(name).value = settings[name] ?? "";
+}
+
+function listen() {
+  $("composer").addEventListener("submit", (event) => { event.preventDefault(); send(); });
+  $("input").addEventListener("input", fit);
+  $("input").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    send();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && running && !document.querySelector("dialog[open]")) stop();
+  });
+  $("stop").addEventListener("click", stop);
+  $("new").addEventListener("click", begin);
+  $("model").addEventListener("change", drawMode);
+  $("settings-button").addEventListener("click", () => $("settings").showModal());
+  $("settings").addEventListener("input", ({ target }) => {
+    if (!target.validity.valid) return;
+    const value = target.type === "number" ? target.valueAsNumber : target.value;
+    settings = { ...settings, [target.name]: value || value === 0 ? value : undefined };
+    keep("localStorage", "settings", settings);
+  });
+  $("reset").addEventListener("click", () => {
+    settings = {};
+    keep("localStorage", "settings", settings);
+    fillSettings();
+  });
+  $("key-button").addEventListener("click", async () => {
+    $("settings").close();
+    if (await askForKey("Requests show this key to the server.")) loadModels();
+  });
+  $("key-cancel").addEventListener("click", () => $("key-dialog").close());
+  window.addEventListener("pagehide", keepTurns);
+}
+
+// ---- what the server says of itself
+
+async function loadModels() {
+  try {
+    models = (await (await request("v1/models")).json()).data;
+    const chosen = $("model").value;
+    $("model").replaceChildren(...models.map(({ id }) => new Option(id, id, false, id === chosen)));
+    $("model").disabled = models.length < 2;
+    drawMode();
+    const props = await (await request("props")).json();
+    const defaults = props.default_generation_settings.params;
+    for (const name of kNumbers) if (name in defaults) $(name).placeholder = defaults[name];
+  } catch (error) {
+    say(error.message);
+  }
+}
+
+listen();
+fillSettings();
+drawAll();
+drawMode();
+loadModels();

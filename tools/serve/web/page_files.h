@@ -1,0 +1,10 @@
+// The files of the page, as tools/serve/web holds them: embed.cmake makes constants of them.
+#pragma once
+
+#include <string_view>
+
+namespace bitnetc::serve {
+
+extern const std::string_view kIndexHtml, kPageCss, kPageJs, kIconSvg;
+
+}  // namespace bitnetc::serve
