@@ -37,10 +37,10 @@ export class Random {
   of(items) { return items[this.below(items.length)]; }
 }
 
-// A text on one line of at most some 100 characters.
-export function brief(value) {
+// A text on one line of at most some 100 characters, or `most`.
+export function brief(value, most = 100) {
   const text = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return text.length <= 100 ? text : `${text.slice(0, 60)} ... (${text.length} characters)`;
+  return text.length <= most ? text : `${text.slice(0, most - 40)} ... (${text.length} characters)`;
 }
 
 // Counts what was compared, keeps what differs, and ends the process accordingly.
