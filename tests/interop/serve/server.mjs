@@ -13,6 +13,13 @@ export const chatTemplate = path.join(source, "tests/interop/serve/chat.jinja");
 export class Server {
   // Options as on the command line; an exception with what the server said if it ends at once.
   static async start(model, ...options) {
+    const server = await Server.listening(model, ...options);
+    while (!(await fetch(`${server.url}/health`)).ok) await sleep(20);
+    return server;
+  }
+
+  // As start(), but the model may still be loading.
+  static async listening(model, ...options) {
     const server = new Server();
     server.process = spawn(bitnetc, ["serve", model, "--port", "0", "--log-format", "none",
       ...options], { env: environment, stdio: ["ignore", "pipe", "pipe"] });
@@ -29,7 +36,6 @@ export class Server {
       server.ended.then((code) => reject(new Error(`the server ended: ${code}: ${server.said}`)));
     });
     server.url = `http://127.0.0.1:${server.port}`;
-    while (!(await fetch(`${server.url}/health`)).ok) await sleep(20);
     return server;
   }
 

@@ -1,0 +1,121 @@
+// The openai library: texts of a given form.
+import { Ajv } from "ajv";
+import assert from "node:assert/strict";
+import OpenAI from "openai";
+import { LengthFinishReasonError } from "openai/core/error";
+import { zodResponseFormat } from "openai/helpers/zod";
+import { z } from "zod";
+import { streamedText, textOf } from "./chat.mjs";
+import { Animal, animalSchema, ask, atOnce, collect, model, refusal, tools } from "./stage.mjs";
+
+const kSeeds = 4;
+const kMonths = ["May", "June", "July"];
+const object = (properties, more = {}) => ({ type: "object", properties,
+  required: Object.keys(properties), additionalProperties: false, ...more });
+const letters = { type: "string", pattern: "^[a-z]{1,5}$" };
+const digit = { type: "integer", minimum: 0, maximum: 9 };
+
+const kSchemas = {
+  boolean: { type: "boolean" }, null: { type: "null" }, digit,
+  negative: { type: "integer", minimum: -20, maximum: -3 },
+  enum: { enum: kMonths }, constant: { const: "fox" }, mixed: { enum: ["a", 1, null, true] },
+  text: { type: "string", maxLength: 6 }, texts: { type: "string", minLength: 3, maxLength: 3 },
+  pattern: { type: "string", pattern: "^(fox|bear)-[0-9]{2}$" },
+  list: { type: "array", items: digit, maxItems: 3 },
+  pair: { type: "array", prefixItems: [digit, { type: "boolean" }], minItems: 2, maxItems: 2, items: false },
+  nullable: { type: ["string", "null"], maxLength: 4 },
+  either: { anyOf: [digit, { type: "boolean" }] },
+  one: { oneOf: [{ type: "boolean" }, { type: "null" }] },
+  animal: animalSchema,
+  optional: { type: "object", properties: { a: digit, b: letters }, required: ["b"],
+    additionalProperties: false },
+  nested: object({ a: object({ b: object({ c: digit }) }) }),
+  objects: object({ list: { type: "array", minItems: 1, maxItems: 2, items: object({ a: letters }) } }),
+  reference: { ...object({ a: { $ref: "#/$defs/d" }, b: { $ref: "#/$defs/d" } }),
+    $defs: { d: digit } },
+  recursive: { $ref: "#/$defs/n", $defs: { n: object({ v: digit,
+    next: { anyOf: [{ type: "null" }, { $ref: "#/$defs/n" }] } }) } },
+  all: { allOf: [object({ a: digit }, { additionalProperties: true }), {
+    properties: { a: { maximum: 5 } } }] },
+  quoted: object({ "a \"b\" \\ é": { enum: ["ü\n", "\"", "🦊"] } }),
+  date: { type: "string", pattern: "^20[0-9]{2}-(0[1-9]|1[0-2])-[0-2][1-8]$" },
+  unsure: object({ sure: { type: "boolean" }, why: { type: "string", maxLength: 8 } }),
+};
+
+const formatOf = (schema) =>
+  ({ type: "json_schema", json_schema: { name: "form", strict: true, schema } });
+
+export async function structuredCases(cases, { openai }) {
+  const create = (body) => openai.chat.completions.create(
+    { model, messages: ask, seed: 7, temperature: 1, max_tokens: 400, ...body });
+  const ajv = new Ajv({ strict: false, allErrors: true });
+
+  await cases.check(`structured: ${Object.keys(kSchemas).length} schemas, ${kSeeds} seeds`, async () => {
+    const tasks = Object.entries(kSchemas).flatMap(([name, schema]) =>
+      Array.from({ length: kSeeds }, (_, seed) => ({ name, schema, seed })));
+    await atOnce(12, tasks, async ({ name, schema, seed }) => {
+      const [choice] = (await create({ seed, response_format: formatOf(schema) })).choices;
+      assert.equal(choice.finish_reason, "stop", `${name}, seed ${seed}: ${choice.message.content}`);
+      const fits = ajv.validate(schema, JSON.parse(choice.message.content));
+      assert.ok(fits, `${name}, seed ${seed}: ${choice.message.content}: ${ajv.errorsText()}`);
+    });
+  });
+
+  await cases.check("structured: streamed as plain, with logprobs", async () => {
+    const body = { response_format: formatOf(animalSchema), logprobs: true };
+    const [plain, chunks] = [await create(body), await collect(await create({ ...body, stream: true }))];
+    assert.equal(streamedText(chunks), textOf(plain));
+    const bytes = plain.choices[0].logprobs.content.flatMap((each) => each.bytes);
+    assert.equal(Buffer.from(bytes).toString(), textOf(plain));
+  });
+
+  await cases.check("structured: through zod, parsed and streamed", async () => {
+    const body = { model, messages: ask, seed: 7, max_tokens: 300,
+      response_format: zodResponseFormat(Animal, "animal") };
+    const parsed = await openai.chat.completions.parse(body);
+    assert.deepEqual(parsed.choices[0].message.parsed, Animal.parse(parsed.choices[0].message.parsed));
+    const final = await openai.chat.completions.stream(body).finalChatCompletion();
+    assert.deepEqual(final.choices[0].message.parsed, parsed.choices[0].message.parsed);
+    const Wide = z.object({ count: z.number().int(), note: z.enum(["yes", "no"]).nullable() });
+    const wide = await openai.chat.completions.parse(
+      { ...body, response_format: zodResponseFormat(Wide, "wide") });
+    Wide.parse(wide.choices[0].message.parsed);
+  });
+
+  await cases.check("structured: an answer that is cut is the library's own error", async () => {
+    const error = await refusal(openai.chat.completions.parse({ model, messages: ask, max_tokens: 2,
+      response_format: zodResponseFormat(Animal, "animal") }));
+    assert.ok(error instanceof LengthFinishReasonError, `${error}`);
+  });
+
+  await cases.check("structured: json_object", async () => {
+    const answer = await create({ response_format: { type: "json_object" }, max_tokens: 900 });
+    if (answer.choices[0].finish_reason === "stop")
+      assert.equal(typeof JSON.parse(textOf(answer)), "object");
+    assert.match(textOf(answer), /^\s*\{/);
+  });
+
+  await cases.check("structured: with tools, the schema binds the text", async () => {
+    const answer = await create({ tools, tool_choice: "none", response_format: formatOf(animalSchema) });
+    assert.ok(ajv.validate(animalSchema, JSON.parse(textOf(answer))));
+  });
+
+  await cases.check("structured: what a schema cannot be is refused and named", async () => {
+    for (const schema of [{ type: "object", properties: { a: { multipleOf: 3, type: "number" } } },
+      { type: "strong" }, { $ref: "#/$defs/nothing" }]) {
+      const error = await refusal(create({ response_format: formatOf(schema) }));
+      assert.ok(error instanceof OpenAI.BadRequestError, `${JSON.stringify(schema)}: ${error}`);
+      assert.match(error.param, /^response_format/);
+    }
+  });
+
+  await cases.check("structured: structured_outputs, regex and grammar", async () => {
+    const regex = "(fox|bear) [0-9]{3}";
+    for (const body of [{ structured_outputs: { regex } }, { regex }])
+      assert.match(textOf(await create(body)), new RegExp(`^${regex}$`));
+    const schema = await create({ structured_outputs: { json: animalSchema } });
+    assert.ok(ajv.validate(animalSchema, JSON.parse(textOf(schema))));
+    const grammar = await create({ grammar: 'root ::= "fox" [0-9] [0-9]' });
+    assert.match(textOf(grammar), /^fox[0-9]{2}$/);
+  });
+}
