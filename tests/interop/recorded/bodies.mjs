@@ -21,9 +21,9 @@ function text(answer, type) {
 export const documentOf = (answer) => json(text(answer, "application/json"), "the body");
 
 // [{ name, data }] of a stream of server-sent events; name is null where there is no event: line.
-// huggingface_hub and litellm do not join data lines, huggingface_hub wants the blank. A comment may
-// stand between events (a server that has been silent for long says that it is there).
-export function eventsOf(answer) {
+// huggingface_hub and litellm do not join data lines, huggingface_hub wants the blank. A comment
+// may stand between events: a server that has been silent for long says that it is there.
+function eventsOf(answer) {
   const stream = text(answer, "text/event-stream");
   need(stream.endsWith("\n\n"), "the stream does not end with an empty line");
   need(!stream.includes("\r"), "a carriage return in the stream");

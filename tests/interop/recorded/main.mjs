@@ -6,8 +6,8 @@
 //   body                     the rest of the line is the body, as it came
 //   body_base64              a body that is not JSON
 //   chunk_bytes              the body came in chunks of these sizes
-//   grow_bytes               every text of the list `input` is repeated until the body has this size
-//   send                     "body after 100", "three at once", "half close" or "abort"; else: whole
+//   grow_bytes               every text of the list `input` is repeated up to a body of this size
+//   send                     "body after 100", "three at once", "half close" or "abort", or whole
 //   connection               "kept": the one that the request before came on
 //   answer, status           what is expected (kConditions); the status is 200 if it is not said
 import { readFileSync, readdirSync } from "node:fs";

@@ -29,8 +29,10 @@ function checkContent(request, content, stop) {
   if (type === "any") need(calls.length > 0, "no tool was called");
   if (type === "tool") need(calls.some((call) => call.name === name), `${name} was not called`);
   const { schema } = request.output_config?.format ?? {};
-  if (schema && stop === "end_turn")
-    fitsSchema(json(content.map(({ text }) => text ?? "").join(""), "the text"), schema, "the text");
+  if (schema && stop === "end_turn") {
+    const text = content.map((block) => block.text ?? "").join("");
+    fitsSchema(json(text, "the text"), schema, "the text");
+  }
 }
 
 export function message(request, answer) {

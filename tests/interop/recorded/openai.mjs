@@ -6,7 +6,7 @@ const kUsage = { prompt_tokens: "count", completion_tokens: "count", total_token
 const kCall = { id: "words", type: is("function"),
   function: { name: "words", arguments: "text" } };
 
-export function checkUsage(usage) {
+function checkUsage(usage) {
   fits(usage, kUsage, "usage");
   need(usage.prompt_tokens + usage.completion_tokens === usage.total_tokens,
     `usage does not add up: ${JSON.stringify(usage)}`);
@@ -30,7 +30,8 @@ function checkForm(request, text) {
   const wanted = type === "json_schema" ? named.schema : schema;
   if (wanted) fitsSchema(json(text, "the text"), wanted, "the text");
   const pattern = regex ?? request.regex;
-  if (pattern) need(new RegExp(`^(?:${pattern})$`).test(text), `the text is not ${pattern}: ${text}`);
+  if (pattern)
+    need(new RegExp(`^(?:${pattern})$`).test(text), `the text is not ${pattern}: ${text}`);
 }
 
 function checkCalls(request, calls) {
@@ -55,14 +56,14 @@ function checkChoiceOfTool(request, calls) {
 }
 
 function checkLogprobs(request, logprobs, text) {
-  const entries = fits(logprobs?.content, [{ token: "text", logprob: "number", bytes: ["integer"],
-    top_logprobs: [{ token: "text", logprob: "number", bytes: ["integer"] }] }], "logprobs.content");
-  for (const entry of entries) {
-    need(entry.logprob <= 0, `a logprob is ${entry.logprob}`);
-    need(entry.top_logprobs.length === (request.top_logprobs ?? 0),
-      `${entry.top_logprobs.length} top_logprobs`);
+  const entry = { token: "text", logprob: "number", bytes: ["integer"] };
+  const entries = fits(logprobs?.content, [{ ...entry, top_logprobs: [entry] }],
+    "logprobs.content");
+  for (const { logprob, top_logprobs: top } of entries) {
+    need(logprob <= 0, `a logprob is ${logprob}`);
+    need(top.length === (request.top_logprobs ?? 0), `${top.length} top_logprobs`);
   }
-  need(Buffer.from(entries.flatMap((entry) => entry.bytes)).equals(Buffer.from(text)),
+  need(Buffer.from(entries.flatMap(({ bytes }) => bytes)).equals(Buffer.from(text)),
     "the bytes of the entries are not those of the text");
 }
 
@@ -207,7 +208,7 @@ export function completion(request, answer) {
     need(index === i, `choice ${i} has the index ${index}`);
     const prompt = prompts[Math.floor(i / n)];
     if (!request.echo) checkStops(request, text);
-    else if (typeof prompt === "string") need(text.startsWith(prompt), "the echo is not the prompt");
+    else if (typeof prompt === "string") need(text.startsWith(prompt), "no echo of the prompt");
     if (typeof request.logprobs === "number") checkLists(request, prompt, logprobs);
   });
 }

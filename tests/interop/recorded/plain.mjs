@@ -61,6 +61,9 @@ export const text = (request, answer) => fits(documentOf(answer), { prompt: "tex
 
 export const health = (request, answer) => fits(documentOf(answer), { status: is("ok") });
 
+const kLabel = String.raw`\w+="(?:[^"\\\n]|\\.)*"`;
+const kSample = new RegExp(`^([a-zA-Z_:][\\w:]*)(?:\\{${kLabel}(?:,${kLabel})*\\})? (\\S+)$`);
+
 // Prometheus' text format: a metric's TYPE once, and then its lines.
 export function metrics(request, answer) {
   need(answer.headers["content-type"]?.startsWith("text/plain"), "content-type is not text/plain");
@@ -73,8 +76,7 @@ export function metrics(request, answer) {
       need(!types.has(type[1]), `${type[1]} has two types`);
       types.add(type[1]);
     } else if (!line.startsWith("# HELP ")) {
-      const sample = /^([a-zA-Z_:][\w:]*)(?:\{\w+="(?:[^"\\\n]|\\.)*"(?:,\w+="(?:[^"\\\n]|\\.)*")*\})? (\S+)$/
-        .exec(line);
+      const sample = kSample.exec(line);
       need(sample, `a line is ${JSON.stringify(line)}`);
       need(["NaN", "+Inf", "-Inf"].includes(sample[2]) || Number.isFinite(Number(sample[2])),
         `a value is ${sample[2]}`);

@@ -33,7 +33,8 @@ function checkItem(request, item, isWhole) {
 
 // A response that has ended, with its output.
 function checkEnded(request, response) {
-  fits(response, { ...kResponse, status: is("completed", "incomplete"), usage: kUsage }, "response");
+  fits(response, { ...kResponse, status: is("completed", "incomplete"), usage: kUsage },
+    "response");
   const isWhole = response.status === "completed";
   if (!isWhole) need(response.incomplete_details?.reason === "max_output_tokens",
     `incomplete_details is ${JSON.stringify(response.incomplete_details)}`);
@@ -85,7 +86,8 @@ class Items {
         this.of(event).arguments += fits(event.delta, "text", "a delta");
         return;
       case "response.function_call_arguments.done":
-        return need(event.arguments === this.of(event).arguments, "the deltas are not the arguments");
+        return need(event.arguments === this.of(event).arguments,
+          "the deltas are not the arguments");
       case "response.output_item.done": {
         const item = this.of({ ...event, item_id: event.item?.id });
         need(item.parts.every((part) => part.isClosed), "an item ends before its parts");

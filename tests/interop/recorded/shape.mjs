@@ -6,7 +6,7 @@
 //   { name: shape }  an object with at least these members, which must be there
 //   is(value, ...)   one of these values
 //   maybe(shape)     a member that may be absent
-export class Unmet extends Error {}
+class Unmet extends Error {}
 
 // Throws where a condition does not hold.
 export function need(holds, what) {
@@ -81,11 +81,15 @@ export function fitsSchema(value, schema, where, root = schema) {
   for (const [word, rule] of Object.entries(schema)) {
     switch (word) {
       case "title": case "description": case "$defs": break;
-      case "type": need(kSchemaTypes[rule](value), `${where} is ${shown(value)}, not ${rule}`); break;
+      case "type":
+        need(kSchemaTypes[rule](value), `${where} is ${shown(value)}, not ${rule}`);
+        break;
       case "$ref": fitsSchema(value, root.$defs[rule.replace("#/$defs/", "")], where, root); break;
       case "minimum": need(value >= rule, `${where} is ${value}, below ${rule}`); break;
       case "maximum": need(value <= rule, `${where} is ${value}, above ${rule}`); break;
-      case "items": value.forEach((item, i) => fitsSchema(item, rule, `${where}[${i}]`, root)); break;
+      case "items":
+        value.forEach((item, i) => fitsSchema(item, rule, `${where}[${i}]`, root));
+        break;
       case "required":
         for (const name of rule) need(Object.hasOwn(value, name), `${where}.${name} is missing`);
         break;

@@ -62,7 +62,8 @@ export class Connection {
 
   // Status line and headers (names in lower case) of what comes next, an interim answer or another.
   async readHead() {
-    const lines = (await this.readTo(kHeadEnd, "an answer's head")).toString("latin1").split("\r\n");
+    const head = await this.readTo(kHeadEnd, "an answer's head");
+    const lines = head.toString("latin1").split("\r\n");
     const status = /^HTTP\/(1\.[01]) (\d{3}) /.exec(`${lines[0]} `);
     need(status, `a status line is ${JSON.stringify(lines[0])}`);
     const headers = {};

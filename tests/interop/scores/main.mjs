@@ -1,5 +1,5 @@
-// What lm-evaluation-harness computes over HTTP equals `bitnetc perplexity --pairs`, bit by bit: 200
-// contexts and continuations as ids, in batches of lists of mixed lengths, with echo.
+// What lm-evaluation-harness computes over HTTP equals `bitnetc perplexity --pairs`, bit by bit:
+// 200 contexts and continuations as ids, in batches of lists of mixed lengths, with echo.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";

@@ -61,7 +61,8 @@ export async function anthropicCases(cases, { openai, writer }) {
 
   await cases.check("anthropic: a stream that is aborted", async () => {
     const stream = await create({ stream: true, max_tokens: 900 });
-    for await (const event of stream) if (event.type === "content_block_delta") stream.controller.abort();
+    for await (const event of stream)
+      if (event.type === "content_block_delta") stream.controller.abort();
     assert.ok(await writer.becomesIdle());
   });
 
@@ -78,7 +79,7 @@ export async function anthropicCases(cases, { openai, writer }) {
     const answer = await client.messages.create({ ...toolBody, max_tokens: 12,
       tool_choice: { type: "none" }, messages: [...ask,
         { role: "assistant", content: plain.content },
-        { role: "user", content: [{ type: "tool_result", tool_use_id: call.id, content: "done" }] }] });
+        ...user([{ type: "tool_result", tool_use_id: call.id, content: "done" }])] });
     assert.equal(answer.content[0].type, "text");
   });
 

@@ -55,7 +55,8 @@ export class Cases {
     let waiting = 0;
     for (const [feature, names] of this.awaiting) {
       waiting += names.length;
-      console.log(`SKIPPED, ${names.length} cases await ${feature}: ${names.join(", ")}`);
+      console.log(`SKIPPED, nothing was compared: ${names.length} cases await ${feature}:`);
+      for (const name of names) console.log(`  ${name}`);
     }
     this.report.finish(`${this.passed.length} cases pass, ${waiting} await a feature, ` +
       `${this.report.failures.length} fail`);

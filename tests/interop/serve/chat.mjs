@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { ask, atOnce, collect, model, refusal, user } from "./stage.mjs";
 
 const kScripts = ["Tell me of a fox.", "森の中の狐の話をして。", "告诉我狐狸的故事", "ספר לי על שועל", "حدثني عن ثعلب",
-  "👩‍👩‍👧‍👦 and 🏳️‍🌈 went", "e\u0301 cafe\u0301 n\u0303", "ไทย", "Привет, лиса", "नमस्ते", "  two  spaces ", "a\n\nb\tc",
-  "𝔉𝔬𝔵 😀", "<b>fox</b> & \"bear\"", "\\u0041 \\n", "x".repeat(90), "\u200b\u200d", "fox\r\nbear", "½ ² ﬁ", "🦊"];
+  "👩‍👩‍👧‍👦 and 🏳️‍🌈 went", "e\u0301 cafe\u0301 n\u0303", "ไทย", "Привет, лиса", "नमस्ते",
+  "  two  spaces ", "a\n\nb\tc",
+  "𝔉𝔬𝔵 😀", "<b>fox</b> & \"bear\"", "\\u0041 \\n", "x".repeat(90), "\u200b\u200d",
+  "fox\r\nbear", "½ ² ﬁ", "🦊"];
 
 export const textOf = (completion) => completion.choices[0].message.content;
 export const streamedText = (chunks, index = 0) => chunks.flatMap((chunk) => chunk.choices)
@@ -43,7 +45,8 @@ export async function chatCases(cases, { openai, writer }) {
   });
 
   await cases.check("chat: the helper's final message is that of create()", async () => {
-    const helper = openai.chat.completions.stream({ model, messages: ask, seed: 7, max_tokens: 24 });
+    const helper = openai.chat.completions.stream(
+      { model, messages: ask, seed: 7, max_tokens: 24 });
     let text = "";
     helper.on("content", (part) => { text += part; });
     const [final, plain] = [await helper.finalChatCompletion(), await create({})];
@@ -68,7 +71,8 @@ export async function chatCases(cases, { openai, writer }) {
     assert.equal(new Set(chunks.map((chunk) => JSON.stringify([chunk.id, chunk.created, chunk.model,
       chunk.object, chunk.system_fingerprint]))).size, 1);
     for (const index of [0, 1]) {
-      const choices = chunks.flatMap((chunk) => chunk.choices).filter((each) => each.index === index);
+      const choices = chunks.flatMap((chunk) => chunk.choices)
+        .filter((each) => each.index === index);
       assert.equal(choices[0].delta.role, "assistant");
       assert.deepEqual(choices.map((choice) => choice.finish_reason !== null).indexOf(true),
         choices.length - 1);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import OpenAI from "openai";
 import { zodTextFormat } from "openai/helpers/zod";
-import { Animal, collect, model, refusal, tools } from "./stage.mjs";
+import { Animal, ask, collect, model, refusal, tools } from "./stage.mjs";
 
 const flat = tools.map(({ function: each }) => ({ type: "function", ...each }));
 
@@ -40,7 +40,7 @@ export async function responseCases(cases, { openai }) {
 
   await cases.check("responses: the helper's final response", async () => {
     const helper = openai.responses.stream(
-      { model, input: [{ role: "user", content: "Tell me of a fox." }], max_output_tokens: 24, seed: 7 });
+      { model, input: ask, max_output_tokens: 24, seed: 7 });
     const final = await helper.finalResponse();
     assert.equal(final.output_text, (await create({})).output_text);
   });

@@ -1,6 +1,5 @@
 // A request gets the answer that it would get alone: seeds, company, threads, clients that go.
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../harness.mjs";
 import { streamedText, textOf } from "./chat.mjs";
 import { Server, chatTemplate, textModel } from "./server.mjs";
@@ -97,7 +96,6 @@ export async function samenessCases(cases, { openai, writer }) {
     const client = openaiOf(server);
     const stream = await client.chat.completions.create({ ...kBody, stream: true });
     const chunks = collect(stream);
-    await sleep(5);
     const ended = server.stop();
     assert.equal(streamedText(await chunks), expected);
     assert.equal(await ended, 0);

@@ -44,12 +44,13 @@ export async function refusal(promise) {
 }
 
 // Small enough that a model which has never seen JSON fills them in a few tokens.
-export const Animal = z.object({ name: z.enum(["fox", "bear"]), age: z.number().int().min(0).max(99) });
+export const Animal = z.object({ name: z.enum(["fox", "bear"]),
+  age: z.number().int().min(0).max(99) });
 export const animalSchema = { type: "object", additionalProperties: false,
   properties: { name: { type: "string", enum: ["fox", "bear"] },
     age: { type: "integer", minimum: 0, maximum: 99 } },
   required: ["name", "age"] };
-export const weatherSchema = { type: "object", additionalProperties: false,
+const weatherSchema = { type: "object", additionalProperties: false,
   properties: { place: { type: "string", enum: ["wood", "field", "sea"] } }, required: ["place"] };
 export const tools = [["add_animal", animalSchema], ["get_weather", weatherSchema]]
   .map(([name, parameters]) => ({ type: "function",

@@ -1,5 +1,5 @@
 // The openai library: texts of a given form.
-import { Ajv } from "ajv";
+import { Ajv2020 as Ajv } from "ajv/dist/2020.js";
 import assert from "node:assert/strict";
 import OpenAI from "openai";
 import { LengthFinishReasonError } from "openai/core/error";
@@ -22,7 +22,8 @@ const kSchemas = {
   text: { type: "string", maxLength: 6 }, texts: { type: "string", minLength: 3, maxLength: 3 },
   pattern: { type: "string", pattern: "^(fox|bear)-[0-9]{2}$" },
   list: { type: "array", items: digit, maxItems: 3 },
-  pair: { type: "array", prefixItems: [digit, { type: "boolean" }], minItems: 2, maxItems: 2, items: false },
+  pair: { type: "array", prefixItems: [digit, { type: "boolean" }], minItems: 2, maxItems: 2,
+    items: false },
   nullable: { type: ["string", "null"], maxLength: 4 },
   either: { anyOf: [digit, { type: "boolean" }] },
   one: { oneOf: [{ type: "boolean" }, { type: "null" }] },
@@ -30,7 +31,8 @@ const kSchemas = {
   optional: { type: "object", properties: { a: digit, b: letters }, required: ["b"],
     additionalProperties: false },
   nested: object({ a: object({ b: object({ c: digit }) }) }),
-  objects: object({ list: { type: "array", minItems: 1, maxItems: 2, items: object({ a: letters }) } }),
+  objects: object({ list: { type: "array", minItems: 1, maxItems: 2,
+    items: object({ a: letters }) } }),
   reference: { ...object({ a: { $ref: "#/$defs/d" }, b: { $ref: "#/$defs/d" } }),
     $defs: { d: digit } },
   recursive: { $ref: "#/$defs/n", $defs: { n: object({ v: digit,
@@ -50,20 +52,22 @@ export async function structuredCases(cases, { openai }) {
     { model, messages: ask, seed: 7, temperature: 1, max_tokens: 400, ...body });
   const ajv = new Ajv({ strict: false, allErrors: true });
 
-  await cases.check(`structured: ${Object.keys(kSchemas).length} schemas, ${kSeeds} seeds`, async () => {
+  await cases.check("structured: texts of many schemas and seeds", async () => {
     const tasks = Object.entries(kSchemas).flatMap(([name, schema]) =>
       Array.from({ length: kSeeds }, (_, seed) => ({ name, schema, seed })));
     await atOnce(12, tasks, async ({ name, schema, seed }) => {
       const [choice] = (await create({ seed, response_format: formatOf(schema) })).choices;
-      assert.equal(choice.finish_reason, "stop", `${name}, seed ${seed}: ${choice.message.content}`);
-      const fits = ajv.validate(schema, JSON.parse(choice.message.content));
-      assert.ok(fits, `${name}, seed ${seed}: ${choice.message.content}: ${ajv.errorsText()}`);
+      const { content } = choice.message;
+      assert.equal(choice.finish_reason, "stop", `${name}, seed ${seed}: ${content}`);
+      const fits = ajv.validate(schema, JSON.parse(content));
+      assert.ok(fits, `${name}, seed ${seed}: ${content}: ${ajv.errorsText()}`);
     });
   });
 
   await cases.check("structured: streamed as plain, with logprobs", async () => {
     const body = { response_format: formatOf(animalSchema), logprobs: true };
-    const [plain, chunks] = [await create(body), await collect(await create({ ...body, stream: true }))];
+    const plain = await create(body);
+    const chunks = await collect(await create({ ...body, stream: true }));
     assert.equal(streamedText(chunks), textOf(plain));
     const bytes = plain.choices[0].logprobs.content.flatMap((each) => each.bytes);
     assert.equal(Buffer.from(bytes).toString(), textOf(plain));
@@ -72,10 +76,10 @@ export async function structuredCases(cases, { openai }) {
   await cases.check("structured: through zod, parsed and streamed", async () => {
     const body = { model, messages: ask, seed: 7, max_tokens: 300,
       response_format: zodResponseFormat(Animal, "animal") };
-    const parsed = await openai.chat.completions.parse(body);
-    assert.deepEqual(parsed.choices[0].message.parsed, Animal.parse(parsed.choices[0].message.parsed));
+    const { parsed } = (await openai.chat.completions.parse(body)).choices[0].message;
+    assert.deepEqual(Animal.parse(parsed), parsed);
     const final = await openai.chat.completions.stream(body).finalChatCompletion();
-    assert.deepEqual(final.choices[0].message.parsed, parsed.choices[0].message.parsed);
+    assert.deepEqual(final.choices[0].message.parsed, parsed);
     const Wide = z.object({ count: z.number().int(), note: z.enum(["yes", "no"]).nullable() });
     const wide = await openai.chat.completions.parse(
       { ...body, response_format: zodResponseFormat(Wide, "wide") });
@@ -96,7 +100,8 @@ export async function structuredCases(cases, { openai }) {
   });
 
   await cases.check("structured: with tools, the schema binds the text", async () => {
-    const answer = await create({ tools, tool_choice: "none", response_format: formatOf(animalSchema) });
+    const answer = await create(
+      { tools, tool_choice: "none", response_format: formatOf(animalSchema) });
     assert.ok(ajv.validate(animalSchema, JSON.parse(textOf(answer))));
   });
 

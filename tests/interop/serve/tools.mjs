@@ -1,5 +1,5 @@
 // The openai library: calls of tools, plain and streamed.
-import { Ajv } from "ajv";
+import { Ajv2020 as Ajv } from "ajv/dist/2020.js";
 import assert from "node:assert/strict";
 import OpenAI from "openai";
 import { ask, atOnce, collect, model, named, refusal, tools } from "./stage.mjs";
@@ -9,7 +9,7 @@ const validators = new Map(tools.map(({ function: each }) =>
   [each.name, ajv.compile(each.parameters)]));
 
 // The calls of a plain answer, which are checked.
-export function callsOf(completion) {
+function callsOf(completion) {
   const [{ message, finish_reason: finish }] = completion.choices;
   assert.equal(finish, "tool_calls");
   assert.ok(message.tool_calls.length > 0);
@@ -75,9 +75,9 @@ export async function toolCases(cases, { openai }) {
   });
 
   await cases.check("tools: a call that is cut is no call", async () => {
-    const cut = await create({ tool_choice: "required", max_tokens: 4 });
-    assert.equal(cut.choices[0].finish_reason, "length");
-    const chunks = await collect(await create({ tool_choice: "required", max_tokens: 4, stream: true }));
+    const body = { tool_choice: "required", max_tokens: 4 };
+    assert.equal((await create(body)).choices[0].finish_reason, "length");
+    const chunks = await collect(await create({ ...body, stream: true }));
     assert.equal(chunks.at(-1).choices[0].finish_reason, "length");
   });
 
