@@ -1,8 +1,9 @@
 // The anthropic library: messages, plain and streamed, counting, tools and schemas.
 import Anthropic from "@anthropic-ai/sdk";
+import { zodOutputFormat } from "@anthropic-ai/sdk/helpers/zod";
 import assert from "node:assert/strict";
 import { textOf } from "./chat.mjs";
-import { animalSchema, ask, collect, model, refusal, tools, user } from "./stage.mjs";
+import { Animal, animalSchema, ask, collect, model, refusal, tools, user } from "./stage.mjs";
 
 const kTools = tools.map(({ function: { name, description, parameters } }) =>
   ({ name, description, input_schema: parameters }));
@@ -66,6 +67,12 @@ export async function anthropicCases(cases, { openai, writer }) {
     assert.ok(await writer.becomesIdle());
   });
 
+  await cases.check("anthropic: beta calls and bearer tokens go the same way", async () => {
+    const bearer = new Anthropic({ baseURL: writer.url, authToken: "none", apiKey: null });
+    const beta = await bearer.beta.messages.create({ ...body, betas: ["x-2026-01-01"] });
+    assert.deepEqual(beta.content, (await create({})).content);
+  });
+
   await cases.check("anthropic: any tool is called, streamed as plain", async () => {
     const plain = await client.messages.create({ ...toolBody, tool_choice: { type: "any" } });
     assert.equal(plain.stop_reason, "tool_use");
@@ -96,5 +103,8 @@ export async function anthropicCases(cases, { openai, writer }) {
       output_config: { format: { type: "json_schema", schema: animalSchema } } });
     const animal = JSON.parse(message.content[0].text);
     assert.deepEqual(Object.keys(animal).sort(), ["age", "name"]);
+    const parsed = await client.messages.parse({ ...body, max_tokens: 200,
+      output_config: { format: zodOutputFormat(Animal) } });
+    assert.deepEqual(Animal.parse(parsed.parsed_output), parsed.parsed_output);
   });
 }

@@ -1,7 +1,7 @@
 // Vercel's AI SDK and LangChain.
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { ChatOpenAI, OpenAIEmbeddings } from "@langchain/openai";
-import { generateObject, generateText, streamObject, streamText, tool } from "ai";
+import { ChatOpenAI, OpenAI, OpenAIEmbeddings } from "@langchain/openai";
+import { embedMany, generateObject, generateText, streamObject, streamText, tool } from "ai";
 import assert from "node:assert/strict";
 import { z } from "zod";
 import { streamedText, textOf } from "./chat.mjs";
@@ -10,7 +10,7 @@ import { Animal, ask, collect, model, refusal } from "./stage.mjs";
 const kPrompt = ask[0].content;
 const Place = z.object({ place: z.enum(["wood", "field", "sea"]) });
 
-export async function aiSdkCases(cases, { openai, writer }) {
+export async function aiSdkCases(cases, { openai, writer, encoder, vectors }) {
   const provider = createOpenAICompatible({ name: "bitnetc", baseURL: `${writer.url}/v1`,
     apiKey: "none", includeUsage: true, supportsStructuredOutputs: true });
   const common = { model: provider(model), prompt: kPrompt, maxRetries: 0, seed: 7,
@@ -41,6 +41,18 @@ export async function aiSdkCases(cases, { openai, writer }) {
     assert.ok(await writer.becomesIdle());
     const error = await refusal(generateText({ ...common, prompt: "fox ".repeat(3000) }));
     assert.equal(error.statusCode, 400, `${error}`);
+  });
+
+  await cases.check("ai sdk: completions and embeddings", async () => {
+    const { text } = await generateText({ ...common, model: provider.completionModel(model) });
+    assert.ok(text.length > 0);
+    const { embeddingModel } = createOpenAICompatible(
+      { name: "bitnetc", baseURL: `${encoder.url}/v1`, apiKey: "none" });
+    const values = ["a fox", "a bear", "a fox"];
+    const { embeddings } = await embedMany({ model: embeddingModel("some/encoder:1"), values });
+    const { data } = await vectors.embeddings.create({ model: "some/encoder:1", input: values,
+      encoding_format: "float" });
+    assert.deepEqual(embeddings, data.map((each) => each.embedding));
   });
 
   const whole = { ...common, maxOutputTokens: 300 };
@@ -87,6 +99,15 @@ export async function langChainCases(cases, { openai, writer, encoder }) {
     const raw = await collect(await openai.chat.completions.create(
       { model, messages: ask, seed: 7, max_tokens: 24, stream: true }));
     assert.equal(chunks.map((chunk) => chunk.content).join(""), streamedText(raw));
+  });
+
+  await cases.check("langchain: completions and responses", async () => {
+    const llm = new OpenAI({ model, apiKey: "none", configuration, maxTokens: 8, maxRetries: 0 });
+    assert.ok((await llm.invoke("Once upon a time")).length > 0);
+    const message = await chat({ useResponsesApi: true }).invoke(kPrompt);
+    const response = await openai.responses.create({ model, input: ask, seed: 7,
+      max_output_tokens: 24 });
+    assert.equal(message.text, response.output_text);
   });
 
   await cases.check("langchain: embeddings in the order of the texts", async () => {

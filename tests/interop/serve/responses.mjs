@@ -56,6 +56,13 @@ export async function responseCases(cases, { openai }) {
     }
   });
 
+  await cases.check("responses: tokens are counted as create() counts them", async () => {
+    const { input_tokens: count } = await openai.responses.inputTokens.count(
+      { model, input: ask, instructions: "Be brief." });
+    const { usage } = await create({ input: ask, instructions: "Be brief." });
+    assert.equal(count, usage.input_tokens);
+  });
+
   await cases.check("responses: a schema through zod", async () => {
     const parsed = await openai.responses.parse({ model, input: "A fox", seed: 5,
       text: { format: zodTextFormat(Animal, "animal") } });
