@@ -56,6 +56,7 @@ export const awaited = {
       "anthropic: a tool by its name",
       "ai sdk: tools",
       "tools: required, 20 seeds, streamed as plain",
+      "tools: arguments of many schemas",
       "tools: deltas have an index, the name comes once",
       "tools: one by its name, and one that is not there",
       "tools: none, and auto",

@@ -1,4 +1,5 @@
 // The openai library: completions, vectors, models, errors; and what the wire itself must bear.
+import Anthropic from "@anthropic-ai/sdk";
 import assert from "node:assert/strict";
 import http from "node:http";
 import OpenAI from "openai";
@@ -168,7 +169,31 @@ function errorCases(cases, { openai, vectors, writer }) {
       assert.ok(raw instanceof OpenAI.APIError, `${raw}`);
       const helper = await refusal(client.chat.completions.stream(body).finalChatCompletion());
       assert.ok(helper instanceof OpenAI.APIError, `${helper}`);
+      const long = { model, input: ask, max_output_tokens: 900, ignore_eos: true };
+      const response = await refusal(client.responses.stream(long).finalResponse());
+      assert.match(response.message, /--timeout/);  // the event itself is what is thrown
+      const anthropic = new Anthropic({ baseURL: server.url, apiKey: "none", maxRetries: 0 });
+      const message = await refusal(anthropic.messages.stream(body).finalMessage());
+      assert.ok(message instanceof Anthropic.AnthropicError, `${message}`);
+      const completions = { ...body, prompt: "Once", stream: true, messages: undefined };
+      const completion = await refusal(client.completions.create(completions).then(collect));
+      assert.ok(completion instanceof OpenAI.APIError, `${completion}`);
       assert.equal(await server.stop(), 0);
+    }),
+    cases.check("shutting down: what runs is finished, what comes is refused", async () => {
+      const server = await Server.start(textModel, "--chat-template", chatTemplate,
+        "--parallel", "1", "-t", "1");
+      const client = openaiOf(server);
+      const body = { model, messages: ask, max_tokens: 600, ignore_eos: true, seed: 1 };
+      const running = await client.chat.completions.create({ ...body, stream: true });
+      const waiting = client.chat.completions.create({ ...body, max_tokens: 4 });
+      const chunks = collect(running), ended = server.stop();
+      const late = await refusal(client.chat.completions.create(body));
+      assert.ok(late.status === 503 || late instanceof OpenAI.APIConnectionError, `${late}`);
+      assert.equal((await chunks).at(-1).choices[0].finish_reason, "length");
+      const second = await waiting.catch((error) => error);
+      assert.ok(second.status === 503 || textOf(second), `${second}`);
+      assert.equal(await ended, 0);
     }),
     cases.check("a server that still loads: the library waits for it", async () => {
       const server = await Server.listening(textModel, "--chat-template", chatTemplate);

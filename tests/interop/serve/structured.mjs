@@ -6,44 +6,10 @@ import { LengthFinishReasonError } from "openai/core/error";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { z } from "zod";
 import { streamedText, textOf } from "./chat.mjs";
+import { schemas } from "./schemas.mjs";
 import { Animal, animalSchema, ask, atOnce, collect, model, refusal, tools } from "./stage.mjs";
 
 const kSeeds = 4;
-const kMonths = ["May", "June", "July"];
-const object = (properties, more = {}) => ({ type: "object", properties,
-  required: Object.keys(properties), additionalProperties: false, ...more });
-const letters = { type: "string", pattern: "^[a-z]{1,5}$" };
-const digit = { type: "integer", minimum: 0, maximum: 9 };
-
-const kSchemas = {
-  boolean: { type: "boolean" }, null: { type: "null" }, digit,
-  negative: { type: "integer", minimum: -20, maximum: -3 },
-  enum: { enum: kMonths }, constant: { const: "fox" }, mixed: { enum: ["a", 1, null, true] },
-  text: { type: "string", maxLength: 6 }, texts: { type: "string", minLength: 3, maxLength: 3 },
-  pattern: { type: "string", pattern: "^(fox|bear)-[0-9]{2}$" },
-  list: { type: "array", items: digit, maxItems: 3 },
-  pair: { type: "array", prefixItems: [digit, { type: "boolean" }], minItems: 2, maxItems: 2,
-    items: false },
-  nullable: { type: ["string", "null"], maxLength: 4 },
-  either: { anyOf: [digit, { type: "boolean" }] },
-  one: { oneOf: [{ type: "boolean" }, { type: "null" }] },
-  animal: animalSchema,
-  optional: { type: "object", properties: { a: digit, b: letters }, required: ["b"],
-    additionalProperties: false },
-  nested: object({ a: object({ b: object({ c: digit }) }) }),
-  objects: object({ list: { type: "array", minItems: 1, maxItems: 2,
-    items: object({ a: letters }) } }),
-  reference: { ...object({ a: { $ref: "#/$defs/d" }, b: { $ref: "#/$defs/d" } }),
-    $defs: { d: digit } },
-  recursive: { $ref: "#/$defs/n", $defs: { n: object({ v: digit,
-    next: { anyOf: [{ type: "null" }, { $ref: "#/$defs/n" }] } }) } },
-  all: { allOf: [object({ a: digit }, { additionalProperties: true }), {
-    properties: { a: { maximum: 5 } } }] },
-  quoted: object({ "a \"b\" \\ é": { enum: ["ü\n", "\"", "🦊"] } }),
-  date: { type: "string", pattern: "^20[0-9]{2}-(0[1-9]|1[0-2])-[0-2][1-8]$" },
-  unsure: object({ sure: { type: "boolean" }, why: { type: "string", maxLength: 8 } }),
-};
-
 const formatOf = (schema) =>
   ({ type: "json_schema", json_schema: { name: "form", strict: true, schema } });
 
@@ -53,7 +19,7 @@ export async function structuredCases(cases, { openai }) {
   const ajv = new Ajv({ strict: false, allErrors: true });
 
   await cases.check("structured: texts of many schemas and seeds", async () => {
-    const tasks = Object.entries(kSchemas).flatMap(([name, schema]) =>
+    const tasks = Object.entries(schemas).flatMap(([name, schema]) =>
       Array.from({ length: kSeeds }, (_, seed) => ({ name, schema, seed })));
     await atOnce(12, tasks, async ({ name, schema, seed }) => {
       const [choice] = (await create({ seed, response_format: formatOf(schema) })).choices;

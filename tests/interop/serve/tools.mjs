@@ -2,6 +2,7 @@
 import { Ajv2020 as Ajv } from "ajv/dist/2020.js";
 import assert from "node:assert/strict";
 import OpenAI from "openai";
+import { schemas } from "./schemas.mjs";
 import { ask, atOnce, collect, model, named, refusal, tools } from "./stage.mjs";
 
 const ajv = new Ajv({ strict: false });
@@ -34,6 +35,24 @@ export async function toolCases(cases, { openai }) {
       const helper = openai.chat.completions.stream({ ...body, tool_choice: "required", seed });
       const streamed = callsOf(await helper.finalChatCompletion());
       assert.deepEqual(written(streamed), written(calls));
+    });
+  });
+
+  await cases.check("tools: arguments of many schemas", async () => {
+    const objects = Object.entries(schemas).filter(([, schema]) => schema.type === "object");
+    const tasks = objects.flatMap(([name, parameters]) => [0, 1, 2].map((seed) => ({ seed, name,
+      parameters, tool: { type: "function", function: { name, parameters } } })));
+    const all = objects.map(([name, parameters]) =>
+      ({ type: "function", function: { name, parameters } }));
+    await atOnce(8, tasks, async ({ seed, name, parameters, tool }) => {
+      const some = [tool, all.find((each) => each.function.name !== name)];
+      const { choices: [{ message: { tool_calls: calls } }] } = await create(
+        { tools: some, tool_choice: named(name), seed });
+      for (const call of calls) {
+        assert.equal(call.function.name, name);
+        const fits = ajv.validate(parameters, JSON.parse(call.function.arguments));
+        assert.ok(fits, `${name}: ${call.function.arguments}: ${ajv.errorsText()}`);
+      }
     });
   });
 
