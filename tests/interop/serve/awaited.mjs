@@ -60,7 +60,7 @@ export const awaited = {
       "tools: deltas have an index, the name comes once",
       "tools: one by its name, and one that is not there",
       "tools: none, and auto",
-      "tools: one call at most, where parallel ones are switched off",
+      "tools: several calls in one answer",
       "tools: a call that is cut is no call",
       "tools: a loop of 5 calls with results, through runTools()",
       "langchain: withStructuredOutput, functionCalling",

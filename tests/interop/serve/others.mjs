@@ -2,6 +2,7 @@
 import Anthropic from "@anthropic-ai/sdk";
 import assert from "node:assert/strict";
 import http from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import OpenAI from "openai";
 import { output } from "../harness.mjs";
 import { textOf } from "./chat.mjs";
@@ -186,12 +187,15 @@ function errorCases(cases, { openai, vectors, writer }) {
       const client = openaiOf(server);
       const body = { model, messages: ask, max_tokens: 600, ignore_eos: true, seed: 1 };
       const running = await client.chat.completions.create({ ...body, stream: true });
-      const waiting = client.chat.completions.create({ ...body, max_tokens: 4 });
-      const chunks = collect(running), ended = server.stop();
+      const chunks = collect(running);
+      const waiting = client.chat.completions.create({ ...body, max_tokens: 4 })
+        .catch((error) => error);
+      while (await server.metric("vllm:num_requests_waiting") === 0) await sleep(5);
+      const ended = server.stop();
       const late = await refusal(client.chat.completions.create(body));
       assert.ok(late.status === 503 || late instanceof OpenAI.APIConnectionError, `${late}`);
       assert.equal((await chunks).at(-1).choices[0].finish_reason, "length");
-      const second = await waiting.catch((error) => error);
+      const second = await waiting;
       assert.ok(second.status === 503 || textOf(second), `${second}`);
       assert.equal(await ended, 0);
     }),
