@@ -192,6 +192,8 @@ function errorCases(cases, { openai, vectors, writer }) {
         .catch((error) => error);
       while (await server.metric("vllm:num_requests_waiting") === 0) await sleep(5);
       const ended = server.stop();
+      const health = () => fetch(`${server.url}/health`).then(({ ok }) => ok, () => false);
+      while (await health()) await sleep(5);
       const late = await refusal(client.chat.completions.create(body));
       assert.ok(late.status === 503 || late instanceof OpenAI.APIConnectionError, `${late}`);
       assert.equal((await chunks).at(-1).choices[0].finish_reason, "length");
