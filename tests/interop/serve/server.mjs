@@ -10,6 +10,9 @@ export const textModel = path.join(source, "tools/models/fairytale-6m");
 export const textEncoder = path.join(source, "tests/golden/data/families/embedding-qwen3");
 export const chatTemplate = path.join(source, "tests/interop/serve/chat.jinja");
 
+// A test that is ended leaves no server behind.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+
 export class Server {
   // Options as on the command line; an exception with what the server said if it ends at once.
   static async start(model, ...options) {
