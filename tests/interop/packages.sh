@@ -22,7 +22,7 @@ install_packages() {
   if [[ $(cat "$folder/installed" 2>/dev/null) == "$wanted" ]]; then return 0; fi
   rm -rf "$folder/installed" "$folder/node_modules"
   cp "$here"/{package.json,package-lock.json,.npmrc} "$folder/"
-  say "downloading the packages of tests/interop/package.json (some 100 MB) ..."
+  say "downloading the packages of tests/interop/package.json (some 150 MB) ..."
   # Optional packages are builds for GPUs and other systems. No script of a package is run.
   local npm_options=(--omit=optional --no-save --ignore-scripts --no-audit --no-fund
     --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000)
