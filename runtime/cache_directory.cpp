@@ -57,13 +57,13 @@ std::string file_problem(const struct stat& info) {
 }
 
 // As file_problem, for a folder and with what to do.
-std::string folder_problem(const struct stat& info, const std::string& path) {
-  constexpr char kRemedy[] = "set XDG_CACHE_HOME to a folder of your own";
+std::string folder_problem(const struct stat& info, const std::string& path, const char* variable) {
+  const std::string remedy = fmt::format("set {} to a folder of your own", variable);
   if (S_ISLNK(info.st_mode))
-    return fmt::format("is a symbolic link; put a folder in its place, or {}", kRemedy);
-  if (!S_ISDIR(info.st_mode)) return fmt::format("is not a folder; remove it, or {}", kRemedy);
+    return fmt::format("is a symbolic link; put a folder in its place, or {}", remedy);
+  if (!S_ISDIR(info.st_mode)) return fmt::format("is not a folder; remove it, or {}", remedy);
   if (info.st_uid != ::geteuid())
-    return fmt::format("belongs to user {}, not to user {}; {}", info.st_uid, ::geteuid(), kRemedy);
+    return fmt::format("belongs to user {}, not to user {}; {}", info.st_uid, ::geteuid(), remedy);
   return writable_by_others(info) ? fmt::format("may be written by others; run chmod go-w {}", path)
                                   : "";
 }
@@ -81,7 +81,8 @@ Status make_parents(const std::string& path) {
 }
 
 // The folder `name` of `parent` (AT_FDCWD: `name` is a path), made where it is missing.
-Result<FileDescriptor> open_folder(int parent, const std::string& name, const std::string& path) {
+Result<FileDescriptor> open_folder(int parent, const std::string& name, const std::string& path,
+                                   const char* variable) {
   if (::mkdirat(parent, name.c_str(), 0700) != 0 && errno != EEXIST) {
     const int error = errno;
     struct stat there = {};
@@ -96,7 +97,7 @@ Result<FileDescriptor> open_folder(int parent, const std::string& name, const st
   const int seen = fd.is_open() ? ::fstat(fd.get(), &info)
                                 : ::fstatat(parent, name.c_str(), &info, AT_SYMLINK_NOFOLLOW);
   if (seen == 0) {
-    const std::string problem = folder_problem(info, path);
+    const std::string problem = folder_problem(info, path, variable);
     if (!problem.empty()) return make_error(StatusCode::kIoError, "{} {}", path, problem);
   }
   if (!fd.is_open() || seen != 0) return refused(path, "open", error);
@@ -123,7 +124,8 @@ bool is_cache_file_name(std::string_view name) {
          name.find('/') == name.npos && name.find('\0') == name.npos && !is_temporary_name(name);
 }
 
-Result<CacheDirectory> CacheDirectory::open(std::string root, const std::string& name) {
+Result<CacheDirectory> CacheDirectory::open(std::string root, const std::string& name,
+                                            const char* variable) {
   check_name(name);
   while (root.size() > 1 && root.ends_with('/')) root.pop_back();
   if (root.empty()) {
@@ -131,9 +133,10 @@ Result<CacheDirectory> CacheDirectory::open(std::string root, const std::string&
                   "there is no cache directory (neither XDG_CACHE_HOME nor HOME is set)");
   }
   BITNETC_RETURN_IF_ERROR(make_parents(root));
-  BITNETC_ASSIGN_OR_RETURN(const FileDescriptor root_fd, open_folder(AT_FDCWD, root, root));
+  BITNETC_ASSIGN_OR_RETURN(const FileDescriptor root_fd,
+                           open_folder(AT_FDCWD, root, root, variable));
   const std::string path = root + "/" + name;
-  BITNETC_ASSIGN_OR_RETURN(FileDescriptor fd, open_folder(root_fd.get(), name, path));
+  BITNETC_ASSIGN_OR_RETURN(FileDescriptor fd, open_folder(root_fd.get(), name, path, variable));
   return CacheDirectory(path, std::move(fd));
 }
 

@@ -39,8 +39,9 @@ class CacheDirectory {
   // missing. A folder on a read-only disk opens if it exists: what it holds can be used. Error:
   // kNotFound where `root` is empty, for there is no cache directory; kIoError saying which folder
   // cannot be used, why (not a folder, a symlink, another owner, writable by others, cannot be
-  // made) and what to do.
-  static Result<CacheDirectory> open(std::string root, const std::string& name);
+  // made) and what to do: `variable` of the environment says where it is.
+  static Result<CacheDirectory> open(std::string root, const std::string& name,
+                                     const char* variable = "XDG_CACHE_HOME");
 
   const std::string& path() const { return path_; }
 

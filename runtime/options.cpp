@@ -63,14 +63,18 @@ std::string find_program_dir() {
   return std::filesystem::read_symlink("/proc/self/exe", error).parent_path().string();
 }
 
-}  // namespace
-
-// The XDG base directory rules: a relative XDG_CACHE_HOME is to be ignored.
-std::string default_cache_dir() {
-  const std::string xdg = environment("XDG_CACHE_HOME");
+// The XDG base directory rules: a relative path in the variable is to be ignored.
+std::string base_directory(const char* variable, const char* below_home) {
+  const std::string xdg = environment(variable);
   if (xdg.starts_with('/')) return xdg + "/bitnetc";
   const std::string home = environment("HOME");
-  return home.empty() ? "" : home + "/.cache/bitnetc";
+  return home.empty() ? "" : home + below_home + "/bitnetc";
+}
+
+}  // namespace
+
+std::string default_cache_dir() {
+  return base_directory("XDG_CACHE_HOME", "/.cache");
 }
 
 Result<Options> read_options() {
@@ -83,6 +87,7 @@ Result<Options> read_options() {
   BITNETC_RETURN_IF_ERROR(read_switch("BITNETC_POISON", "0", "1", options.poison));
   BITNETC_RETURN_IF_ERROR(read_threads(options));
   options.cache_dir = default_cache_dir();
+  options.state_dir = base_directory("XDG_STATE_HOME", "/.local/state");
   options.program_dir = find_program_dir();
   options.hub_endpoint = environment("HF_ENDPOINT");
   while (options.hub_endpoint.ends_with('/')) options.hub_endpoint.pop_back();
@@ -116,6 +121,7 @@ std::vector<OptionValue> describe_options(const Options& options) {
       {"BITNETC_THREADS", options.threads ? std::to_string(options.threads) : "(unset)",
        "default thread count; unset: every CPU this process may use"},
       {"XDG_CACHE_HOME", or_unset(options.cache_dir), "cache folder in use"},
+      {"XDG_STATE_HOME", or_unset(options.state_dir), "folder of the history of chats"},
       {"HF_ENDPOINT", or_unset(options.hub_endpoint), "hub that pull downloads from"},
       {"HF_TOKEN", options.hub_token.empty() ? "(unset)" : "(set)",
        "token for repositories that want one"},

@@ -106,6 +106,12 @@ TEST(Options, TheCacheFollowsTheXdgRules) {
             "/h/.cache/bitnetc");
 }
 
+TEST(Options, TheStateFollowsTheXdgRules) {
+  EXPECT_EQ(read_with({{"XDG_STATE_HOME", "/x"}, {"HOME", "/h"}})->state_dir, "/x/bitnetc");
+  EXPECT_EQ(read_with({{"HOME", "/h"}})->state_dir, "/h/.local/state/bitnetc");
+  EXPECT_EQ(read_with({{"XDG_STATE_HOME", "relative"}})->state_dir, "");
+}
+
 TEST(Options, TheProgramDirectoryHoldsThisProgram) {
   const std::string dir = read_with({})->program_dir;
   EXPECT_TRUE(
@@ -125,7 +131,7 @@ TEST(Options, TheDescriptionListsEveryVariableOnce) {
   EXPECT_EQ(names,
             (std::set<std::string>{"BITNETC_ISA", "BITNETC_DUMP", "BITNETC_EXPLAIN", "BITNETC_PERF",
                                    "BITNETC_JIT", "BITNETC_POISON", "BITNETC_THREADS",
-                                   "HF_ENDPOINT", "HF_TOKEN", "XDG_CACHE_HOME"}));
+                                   "HF_ENDPOINT", "HF_TOKEN", "XDG_CACHE_HOME", "XDG_STATE_HOME"}));
   EXPECT_EQ(values.front().value, "avx2");
 }
 

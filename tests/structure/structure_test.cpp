@@ -63,6 +63,7 @@ constexpr Fence kFences[] = {{"xbyak/", "codegen/x64/"},
                              {"hwloc", "autotune/topology.cpp"},
                              {"curl/", "tools/engine/hub/http_client.cpp"},
                              {"openssl/", "tools/engine/hub/file_digest.cpp"},
+                             {"histedit.h", "tools/chat/line_editor.cpp"},
                              {"boost/", "tools/serve/http/"},
                              {"prometheus/", "tools/serve/metrics.cpp"},
                              {"utf8proc.h", "frontend/unicode/"},
@@ -85,11 +86,9 @@ bool is_private_header(std::string_view path) {
 // the engine; examples are programs of somebody else, who has <bitnetc.h> alone.
 const std::map<std::string, std::set<std::string>, std::less<>>& rooms_of_tools() {
   static const std::map<std::string, std::set<std::string>, std::less<>> allowed = {
-      {"engine", {"engine"}},
-      {"serve", {"serve", "engine"}},
-      {"bitnetc", {"bitnetc", "serve", "engine"}},
-      {"capi", {"capi", "engine"}},
-      {"examples", {}},
+      {"engine", {"engine"}},       {"serve", {"serve", "engine"}},
+      {"chat", {"chat", "engine"}}, {"bitnetc", {"bitnetc", "serve", "chat", "engine"}},
+      {"capi", {"capi", "engine"}}, {"examples", {}},
   };
   return allowed;
 }

@@ -1,30 +1,27 @@
 #include "tools/bitnetc/chat_prompt.h"
 
-#include "frontend/chat.h"
 #include "runtime/printable.h"
 #include "tools/bitnetc/text_input.h"
 
 namespace bitnetc {
-namespace {
-
-Result<std::unique_ptr<const ChatTemplate>> open_template(const ChatOptions& options,
-                                                          const std::string& model_name,
-                                                          const ModelDescription& description) {
-  if (!options.template_file.empty()) {
-    BITNETC_ASSIGN_OR_RETURN(const std::string source, read_text(options.template_file));
-    return ChatTemplate::create(source, printable_path(options.template_file),
-                                description.special_tokens);
-  }
-  if (description.chat_template.empty())
+Result<OpenedTemplate> open_chat_template(const std::string& file, const std::string& model_name,
+                                          const Engine& engine, const char* otherwise) {
+  const ModelDescription& description = engine.model->description();
+  OpenedTemplate opened{.source = description.chat_template};
+  if (!file.empty()) {
+    BITNETC_ASSIGN_OR_RETURN(opened.source, read_text(file));
+  } else if (opened.source.empty()) {
     return make_error(StatusCode::kNotFound,
                       "{}: the model has no chat template; give one with --chat-template FILE, or "
-                      "the text as it is with -p",
-                      model_name.empty() ? kBundledModel : printable_path(model_name));
-  return ChatTemplate::create(description.chat_template, "chat_template",
-                              description.special_tokens);
+                      "{}",
+                      model_name.empty() ? kBundledModel : printable_path(model_name), otherwise);
+  }
+  BITNETC_ASSIGN_OR_RETURN(
+      opened.chat_template,
+      ChatTemplate::create(opened.source, file.empty() ? "chat_template" : printable_path(file),
+                           description.special_tokens));
+  return opened;
 }
-
-}  // namespace
 
 void add_chat_options(Command& command, ChatOptions& options) {
   command.maybe_empty_text("--chat-prompt", options.prompt, "TEXT",
@@ -46,12 +43,13 @@ Status check_chat_options(const ChatOptions& options) {
 
 Result<ChatRequest> make_chat_request(const ChatOptions& options, const std::string& model_name,
                                       const Engine& engine) {
-  BITNETC_ASSIGN_OR_RETURN(const auto chat_template,
-                           open_template(options, model_name, engine.model->description()));
+  BITNETC_ASSIGN_OR_RETURN(
+      const OpenedTemplate opened,
+      open_chat_template(options.template_file, model_name, engine, "the text as it is with -p"));
   std::vector<ChatMessage> messages;
   if (options.system) messages.push_back({"system", *options.system});
   messages.push_back({"user", *options.prompt});
-  return make_chat_request(*chat_template, *engine.tokenizer, messages);
+  return make_chat_request(*opened.chat_template, *engine.tokenizer, messages);
 }
 
 }  // namespace bitnetc

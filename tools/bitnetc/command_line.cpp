@@ -9,8 +9,8 @@
 #include <map>
 
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/spelling.h"
 #include "tools/bitnetc/terminal.h"
+#include "tools/engine/spelling.h"
 
 namespace bitnetc {
 namespace {

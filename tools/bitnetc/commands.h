@@ -25,6 +25,7 @@ void add_inspect_command(Command parent, CommandContext& context);
 void add_tokenize_command(Command parent, CommandContext& context);
 void add_pull_command(Command parent, CommandContext& context);
 void add_embed_command(Command parent, CommandContext& context);
+void add_chat_command(Command parent, CommandContext& context);
 void add_serve_command(Command parent, CommandContext& context);
 void add_perplexity_command(Command parent, CommandContext& context);
 void add_bench_command(Command parent, CommandContext& context);

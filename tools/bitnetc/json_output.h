@@ -7,10 +7,7 @@
 
 namespace bitnetc {
 
-// `members` behind "schema" ("bitnetc.<schema>") and "version". Bytes of strings that are not UTF-8
-// (paths, what a model wrote) become U+FFFD.
-std::string json_document(const char* schema, int version, const nlohmann::ordered_json& members);
-// The same to stdout, with a newline.
+// json_document() to stdout, with a newline.
 void write_json(const char* schema, int version, const nlohmann::ordered_json& members);
 
 // {"schema": "bitnetc.error", "version": 1, "exit_code": ..., "message": ...} to stdout.

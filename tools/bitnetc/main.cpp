@@ -25,6 +25,7 @@ std::string version_text() {
 constexpr char kFooter[] =
     "Start here:\n"
     "  bitnetc run -p \"Once upon a time\" -n 64  text from the bundled model\n"
+    "  bitnetc chat FOLDER                      talk with a model\n"
     "  bitnetc compile FOLDER -o model.bnc      a Hugging Face folder, compiled once\n"
     "  bitnetc autotune FOLDER                  measure how its matmuls run best here\n"
     "  bitnetc doctor                           this machine, and what runs on it\n"
@@ -72,6 +73,7 @@ Result<int> run_command(CommandLine& line, int argc, char** argv) {
   add_tokenize_command(line.root(), context);
   add_pull_command(line.root(), context);
   add_embed_command(line.root(), context);
+  add_chat_command(line.root(), context);
   add_serve_command(line.root(), context);
   add_perplexity_command(line.root(), context);
   add_bench_command(line.root(), context);

@@ -1,29 +1,24 @@
 // bitnetc run: a prompt in, generated text out.
 #include <sys/resource.h>
 
-#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "autotune/limits.h"
-#include "runtime/cpu_allowance.h"
 #include "tools/bitnetc/chat_prompt.h"
 #include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
-#include "tools/bitnetc/grammar_options.h"
+#include "tools/bitnetc/generation_options.h"
 #include "tools/bitnetc/json_output.h"
-#include "tools/bitnetc/memory_options.h"
 #include "tools/bitnetc/output_option.h"
-#include "tools/bitnetc/plan_options.h"
 #include "tools/bitnetc/profile_report.h"
 #include "tools/bitnetc/terminal.h"
 #include "tools/bitnetc/text_options.h"
-#include "tools/engine/draft.h"
 #include "tools/engine/engine.h"
 #include "tools/engine/generate.h"
+#include "tools/engine/json_document.h"
 #include "tools/engine/npy.h"
-#include "tools/engine/sampling_defaults.h"
 #include "tools/engine/stopwatch.h"
 
 namespace bitnetc {
@@ -33,69 +28,23 @@ struct RunOptions {
   std::string model;
   TextInput prompt;
   ChatOptions chat;
-  GrammarOptions grammar;
   int max_tokens = 128;
-  int64_t context = 0;
-  std::optional<double> temperature, top_p, min_p, repeat_penalty;
-  std::optional<int> top_k;
-  int repeat_last_n = 64;
-  bool greedy = false;
-  std::string seed = "0";
-  std::vector<std::string> stop_strings;
-  bool ignore_eos = false;
+  GenerationOptions generation;
   std::string logits_file, trace_file;
   bool profile = false;
-  bool full_head = false, dense_ffn = false;
-  int most_drafts = kMostDrafts;
-  PlanRequest plan;
-  MemoryOptions memory;
-  KvType kv_type = KvType::kF16;
   bool json = false;
 };
-
-// Decimal, without leading zeros, over all 64 bits.
-Result<uint64_t> parse_seed(const std::string& text) {
-  if (text == "random") return random_seed();
-  uint64_t seed = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
-  const bool has_leading_zero = text.size() > 1 && text[0] == '0';
-  if (error != std::errc() || end != text.data() + text.size() || has_leading_zero) {
-    return make_error(StatusCode::kInvalidArgument,
-                      "--seed '{}': expected a whole number from 0 to 2^64 - 1, or 'random'",
-                      shown_on_a_line(text, 48));
-  }
-  return seed;
-}
 
 // Options that exclude each other or make no sense; what needs no model is said before one is
 // opened.
 Status check_options(const RunOptions& run) {
-  if (run.greedy && run.temperature.value_or(0) != 0)
-    return make_error(StatusCode::kInvalidArgument,
-                      "--greedy and --temp {}: expected one of them (--greedy is --temp 0)",
-                      *run.temperature);
   if (run.chat.prompt && (run.prompt.text || !run.prompt.file.empty()))
     return make_error(StatusCode::kInvalidArgument, "--chat-prompt and {}: expected one of them",
                       run.prompt.text ? "-p" : "-f");
   if (!run.trace_file.empty() && run.trace_file == run.logits_file)
     return make_error(StatusCode::kInvalidArgument, "--trace and --logits: expected two files");
   BITNETC_RETURN_IF_ERROR(check_chat_options(run.chat));
-  return parse_seed(run.seed).status();
-}
-
-// The command line over the model's own defaults (generation_config.json).
-Result<SamplingParams> sampling_params(const RunOptions& run, const GenerationDefaults& defaults) {
-  SamplingParams params = default_sampling(defaults);
-  params.repeat_penalty = run.repeat_penalty.value_or(params.repeat_penalty);
-  params.temperature = run.temperature.value_or(params.temperature);
-  params.top_k = run.top_k.value_or(params.top_k);
-  params.top_p = run.top_p.value_or(params.top_p);
-  params.min_p = run.min_p.value_or(params.min_p);
-  params.repeat_last_n = run.repeat_last_n;
-  if (run.greedy) params.temperature = 0;
-  BITNETC_ASSIGN_OR_RETURN(params.seed, parse_seed(run.seed));
-  BITNETC_RETURN_IF_ERROR(validate(params));
-  return params;
+  return check_generation_options(run.generation);
 }
 
 struct Statistics {
@@ -122,7 +71,8 @@ int64_t peak_memory_bytes() {
 
 Statistics make_statistics(const Engine& engine, const Session& session,
                            const GenerationRequest& request, const GenerationResult& result,
-                           int threads, double load_ms, CommandContext& context) {
+                           double load_ms, CommandContext& context) {
+  const int threads = session.threads();
   Statistics stats{.threads = threads,
                    .prompt_tokens = request.prompt_ids.size(),
                    .first_token_ms = result.first_token_seconds * 1e3,
@@ -211,15 +161,6 @@ void print_statistics(const Statistics& stats) {
   }
 }
 
-nlohmann::ordered_json json_of(const SamplingParams& sampling) {
-  return {{"temperature", sampling.temperature},
-          {"top_k", sampling.top_k},
-          {"top_p", sampling.top_p},
-          {"min_p", sampling.min_p},
-          {"repeat_penalty", sampling.repeat_penalty},
-          {"repeat_last_n", sampling.repeat_last_n}};
-}
-
 nlohmann::ordered_json json_of(const Statistics& stats) {
   const auto share = [](const std::optional<double>& read) { return read.value_or(1); };
   return {{"threads", stats.threads},
@@ -254,7 +195,7 @@ void print_json(const Engine& engine, const Statistics& stats, const GenerationR
       {"ids", result.ids},
       {"prompt_ids", request.prompt_ids},
       {"seed", std::to_string(request.sampling.seed)},  // not every reader keeps 64 bits
-      {"sampling", json_of(request.sampling)},
+      {"sampling", sampling_json(request.sampling)},
       {"kv_type", kv_type_name(stats.kv.type)},
       {"timings", json_of(stats)},
       {"bitnetc_version", BITNETC_VERSION}};
@@ -269,14 +210,9 @@ void print_json(const Engine& engine, const Statistics& stats, const GenerationR
   write_json("run", 1, document);
 }
 
-// What of the model's own defaults has no effect, and a prompt that says twice where it begins.
+// A prompt that says twice where it begins.
 void print_prompt_notes(const GenerationDefaults& defaults, const Tokenizer& tokenizer,
                         std::span<const int32_t> prompt_ids) {
-  if (!defaults.unsupported_keys.empty())
-    print_note(
-        fmt::format("generation_config.json asks for what is not implemented, so the text "
-                    "may differ: {}",
-                    fmt::join(defaults.unsupported_keys, ", ")));
   const bool begins_twice = defaults.bos_id && prompt_ids.size() > 1 &&
                             prompt_ids[0] == *defaults.bos_id && prompt_ids[1] == prompt_ids[0];
   if (begins_twice)
@@ -289,9 +225,9 @@ void print_prompt_notes(const GenerationDefaults& defaults, const Tokenizer& tok
 Result<GenerationRequest> make_request(const RunOptions& run, const std::string& prompt,
                                        const Grammar::Ptr& grammar, const Engine& engine) {
   GenerationRequest request{.max_tokens = run.max_tokens,
-                            .stop_strings = run.stop_strings,
+                            .stop_strings = run.generation.stop_strings,
                             .keep_prompt_logits = !run.logits_file.empty(),
-                            .most_drafts = run.most_drafts};
+                            .most_drafts = run.generation.most_drafts};
   ChatRequest chat;
   if (run.chat.prompt) {
     BITNETC_ASSIGN_OR_RETURN(chat, make_chat_request(run.chat, run.model, engine));
@@ -303,12 +239,13 @@ Result<GenerationRequest> make_request(const RunOptions& run, const std::string&
     return Status(StatusCode::kInvalidArgument,
                   "the prompt has no tokens; give at least one character");
   const GenerationDefaults& defaults = engine.model->description().generation;
-  BITNETC_ASSIGN_OR_RETURN(request.sampling, sampling_params(run, defaults));
-  if (!run.ignore_eos) {
+  BITNETC_ASSIGN_OR_RETURN(request.sampling, sampling_params(run.generation.sampling, defaults));
+  if (!run.generation.ignore_eos) {
     request.stop_ids = defaults.stop_ids;
     if (chat.end_of_answer) request.stop_ids.push_back(*chat.end_of_answer);
   }
   BITNETC_ASSIGN_OR_RETURN(request.sampling.filter, make_filter(grammar, engine, request.stop_ids));
+  note_unsupported(defaults);
   print_prompt_notes(defaults, *engine.tokenizer, request.prompt_ids);
   return request;
 }
@@ -316,8 +253,9 @@ Result<GenerationRequest> make_request(const RunOptions& run, const std::string&
 // That the run may come to.
 int64_t most_positions(const RunOptions& run, const GenerationRequest& request,
                        const Engine& engine) {
-  const int64_t context =
-      run.context > 0 ? run.context : engine.model->description().config.max_positions;
+  const int64_t context = run.generation.context > 0
+                              ? run.generation.context
+                              : engine.model->description().config.max_positions;
   return std::min(context, std::ssize(request.prompt_ids) + request.max_tokens);
 }
 
@@ -326,13 +264,14 @@ Result<std::unique_ptr<OutputFile>> open_run_output(const char* option, const st
                                                     CommandContext& context) {
   return open_output_apart(
       option, path, run.model,
-      {run.prompt.file, run.chat.template_file, run.grammar.grammar_file, run.grammar.schema_file},
+      {run.prompt.file, run.chat.template_file, run.generation.grammar.grammar_file,
+       run.generation.grammar.schema_file},
       context);
 }
 
 Result<int> run_model(const RunOptions& run, CommandContext& context) {
   BITNETC_RETURN_IF_ERROR(check_options(run));
-  BITNETC_ASSIGN_OR_RETURN(const Grammar::Ptr grammar, read_grammar(run.grammar));
+  BITNETC_ASSIGN_OR_RETURN(const Grammar::Ptr grammar, read_grammar(run.generation.grammar));
   // Before a prompt is waited for.
   BITNETC_RETURN_IF_ERROR(locate_model(run.model, context.settings().program_dir).status());
   BITNETC_ASSIGN_OR_RETURN(const auto logits_file,
@@ -344,26 +283,14 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
     BITNETC_ASSIGN_OR_RETURN(prompt, resolve_text(run.prompt, "prompt"));
   }
   const Stopwatch load_watch;
-  place_memory(run.memory);
-  EngineOptions options = context.engine_options(run.plan);
-  options.memory = run.memory.request();
-  options.kv_type = run.kv_type;
+  place_memory(run.generation.memory);
+  const EngineOptions options = engine_options(run.generation, context);
   BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(run.model, options));
   BITNETC_RETURN_IF_ERROR(expect_output(engine, ModelOutput::kLogits, run.model));
   BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request,
                            make_request(run, prompt, grammar, engine));
   BITNETC_RETURN_IF_ERROR(expect_memory(engine, most_positions(run, request, engine), options));
-  const int threads = context.thread_count(run.plan.threads);
-  // Pinning helps when every CPU has its thread; fewer threads, as under a quota, are better placed
-  // by the scheduler.
-  const bool fills_mask = threads == static_cast<int>(cpu_allowance().allowed.size());
-  BITNETC_ASSIGN_OR_RETURN(
-      const auto session, Session::create(engine.executable, {.threads = threads,
-                                                              .pin_threads = fills_mask,
-                                                              .screen = !run.full_head,
-                                                              .skip_neurons = !run.dense_ffn,
-                                                              .lock_pages = engine.memory_is_locked,
-                                                              .context_tokens = run.context}));
+  BITNETC_ASSIGN_OR_RETURN(const auto session, make_session(run.generation, engine, context));
   const double load_ms = load_watch.seconds() * 1e3;
   give_time_to_report();
 
@@ -390,8 +317,7 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
 
   const bool is_quiet = verbosity() == Verbosity::kQuiet;
   if (run.json || run.profile || !is_quiet) {
-    const Statistics stats =
-        make_statistics(engine, *session, request, result, threads, load_ms, context);
+    const Statistics stats = make_statistics(engine, *session, request, result, load_ms, context);
     if (run.json) {
       print_json(engine, stats, request, run.profile ? &profile : nullptr);
     } else {
@@ -400,36 +326,6 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
     }
   }
   return result.stop_reason == StopReason::kInterrupted ? kExitInterrupted : kExitOk;
-}
-
-constexpr IntegerRange kCounts = {.least = 0, .most = std::numeric_limits<int>::max()};
-constexpr double kAnyFinite = std::numeric_limits<double>::max();
-
-void add_sampling_options(Command& command, RunOptions& run) {
-  command.number("--temp", run.temperature,
-                 {.least = 0, .most = kAnyFinite, .expected = "a number, 0 (greedy) or more"},
-                 "Temperature; 0 is greedy (default: the model's)");
-  command.integer("--top-k", run.top_k, kCounts, "Keep the k likeliest tokens; 0: off");
-  command.number("--top-p", run.top_p,
-                 {.least = 0,
-                  .most = 1,
-                  .expected = "a number above 0 and at most 1 (off)",
-                  .above_least = true},
-                 "Keep the smallest set with this probability; 1: off");
-  command.number("--min-p", run.min_p,
-                 {.least = 0, .most = 1, .expected = "a number from 0 (off) to 1"},
-                 "Drop tokens below this share of the best; 0: off");
-  command.number("--repeat-penalty", run.repeat_penalty,
-                 {.least = 0,
-                  .most = kAnyFinite,
-                  .expected = "a number above 0 (1: off)",
-                  .above_least = true},
-                 "Penalty for recent tokens; 1: off");
-  command.integer("--repeat-last-n", run.repeat_last_n, kCounts,
-                  "How many tokens count as recent (default: 64)");
-  command.flag("--greedy", run.greedy, "Always the likeliest token, as --temp 0");
-  command.text("--seed", run.seed, "N",
-               "The same seed gives the same text everywhere; or 'random' (default: 0)");
 }
 
 }  // namespace
@@ -451,31 +347,11 @@ void add_run_command(Command parent, CommandContext& context) {
       fmt::format(".bnc or .gguf file, model folder or bundled name (default: {})", kBundledModel));
   add_text_options(command, run->prompt, "prompt");
   add_chat_options(command, run->chat);
-  command.integer("-n,--predict", run->max_tokens, kCounts,
+  command.integer("-n,--predict", run->max_tokens, kCountRange,
                   "Most tokens to generate (default: 128)");
-  add_threads_option(command, run->plan.threads);
-  command.integer("-c,--context", run->context,
-                  {.least = 1, .most = std::numeric_limits<int64_t>::max()},
-                  "Context in tokens (default: the model's maximum)");
-  add_sampling_options(command, *run);
-  command.repeated_text("--stop", run->stop_strings, "TEXT",
-                        "Stop before this text (may be repeated)");
-  add_grammar_options(command, run->grammar);
-  command.flag("--ignore-eos", run->ignore_eos, "Go on past end-of-text");
-  add_layout_option(command, run->plan.layout,
-                    "Weight layout (default: as compiled; a compiled model is repacked in memory)");
-  add_usage_option(command, run->plan.usage);
+  add_generation_options(command, run->generation);
   command.text("--logits", run->logits_file, "FILE",
                "Write the float32 logits of the last prompt position to a .npy file");
-  add_kv_option(command, run->kv_type);
-  add_memory_options(command, run->memory);
-  command.flag("--dense-ffn", run->dense_ffn,
-               "Read every neuron, although the model was compiled with --sparse-ffn");
-  command.flag("--full-head", run->full_head,
-               "Compute every logit, not only those that decide: the same text, more slowly");
-  command.integer("--draft", run->most_drafts, {.least = 0, .most = kMostDrafts},
-                  "Most tokens guessed per pass, from what the text repeats; the text is the same "
-                  "with 0 (default: 7, fewer where guesses fail)");
   command.flag("--profile", run->profile, "Say where the time of a token goes, step by step");
   command.text("--trace", run->trace_file, "FILE",
                "Write when every step ran, for chrome://tracing or Perfetto");

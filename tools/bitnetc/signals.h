@@ -4,9 +4,15 @@
 // reports. A command that is not back in main(), or has not called stop_gracefully(), within 150 ms
 // (5 s where it has something to report) is ended there and then, with its temporary files
 // removed. A second signal ends the process at once.
+//
+// A command that talks with its user calls interrupt_parts(): from then on Ctrl-C asks for the end
+// of what is at hand, an answer or a line, and never ends the command by itself. SIGTERM and SIGHUP
+// end it as before.
 #pragma once
 
 #include <atomic>
+
+#include "runtime/cancel_token.h"
 
 namespace bitnetc {
 
@@ -24,6 +30,16 @@ void request_stop();
 void give_time_to_report();
 // The command has noticed that it should stop and now reports: it may take its time.
 void stop_gracefully();
+
+void interrupt_parts();
+// Set by Ctrl-C after interrupt_parts(), and by what ends the command. Whoever ends a part takes it
+// back.
+CancelToken& part_stop();
+// Can be read as soon as a signal has come that interrupt_parts() attends to, that of a terminal
+// that has got another size or was given back among them; -1 before.
+int signal_wake_fd();
+// What an end by force leaves the terminal `fd` as: as it is now.
+void keep_terminal(int fd);
 
 // 128 + the signal, as the shell would say it; 0 without a signal.
 int signal_exit_code();

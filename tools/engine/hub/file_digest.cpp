@@ -2,7 +2,7 @@
 
 #include <openssl/evp.h>
 
-#include "tools/engine/hub/dynamic_library.h"
+#include "tools/engine/dynamic_library.h"
 
 namespace bitnetc {
 namespace {

@@ -3,7 +3,7 @@
 #include <curl/curl.h>
 
 #include "runtime/printable.h"
-#include "tools/engine/hub/dynamic_library.h"
+#include "tools/engine/dynamic_library.h"
 
 namespace bitnetc {
 namespace {

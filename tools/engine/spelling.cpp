@@ -1,4 +1,4 @@
-#include "tools/bitnetc/spelling.h"
+#include "tools/engine/spelling.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "tools/engine/hub/dynamic_library.h"
+#include "tools/engine/dynamic_library.h"
 
 #include <dlfcn.h>
 

@@ -1,0 +1,40 @@
+#include "tools/chat/answerer.h"
+
+#include <algorithm>
+
+#include "tools/engine/chat_request.h"
+
+namespace bitnetc::chat {
+
+Result<Answer> Answerer::answer(std::span<const ChatMessage> messages, uint64_t seed,
+                                const std::function<bool(std::string_view)>& on_text,
+                                const CancelToken& cancel) {
+  BITNETC_ASSIGN_OR_RETURN(ChatRequest chat, make_chat_request(template_, tokenizer_, messages));
+  std::vector<int32_t>& ids = request_.prompt_ids;
+  ids = std::move(chat.prompt_ids);
+  if (ids.empty())
+    return Status(StatusCode::kInvalidArgument, "the template makes no tokens of the conversation");
+  if (std::ssize(ids) > session_.context_tokens())
+    return make_error(StatusCode::kInvalidArgument,
+                      "the context is full: the conversation has {} tokens with this message, the "
+                      "context {}; /reset begins a new one",
+                      ids.size(), session_.context_tokens());
+  // The logits of the last token are wanted, so it is read again.
+  const auto differs = std::ranges::mismatch(held_, ids).in1;
+  const int64_t reused =
+      std::min<int64_t>(std::distance(held_.begin(), differs), std::ssize(ids) - 1);
+  session_.truncate(reused);
+  request_.sampling.seed = seed;
+  auto written = generate(session_, tokenizer_, request_, on_text, cancel);
+  held_ = ids;
+  if (written.ok())
+    held_.insert(held_.end(), written->ids.begin(), written->ids.end());
+  else
+    session_.truncate(std::min(session_.position(), std::ssize(ids)));
+  held_.resize(static_cast<size_t>(session_.position()));
+  BITNETC_RETURN_IF_ERROR(written.status());
+  return Answer{
+      .reused_tokens = reused, .prompt_tokens = std::ssize(ids), .written = *std::move(written)};
+}
+
+}  // namespace bitnetc::chat
