@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+constexpr char kPrompt[] = "\n> ";
 constexpr char kCtrlC[] = "\x03", kCtrlD[] = "\x04", kUp[] = "\033[A", kLeft[] = "\033[D";
 const std::vector<std::string> kShort = {"--greedy", "-n", "4"};
 
@@ -53,10 +54,10 @@ class ChatTerminal : public ChatFixture {
 TEST_F(ChatTerminal, GreetsAnswersAndLeavesWithCtrlD) {
   const auto program = on_a_terminal(kShort);
   ASSERT_TRUE(program->wait_for("/help lists what can be typed")) << program->screen();
-  ASSERT_TRUE(program->wait_for("> ")) << program->screen();
+  ASSERT_TRUE(program->wait_for(kPrompt)) << program->screen();
   program->type("Hello.\r");
   ASSERT_TRUE(program->wait_for("cut after 4 tokens")) << program->screen();
-  ASSERT_TRUE(program->wait_for("> ")) << program->screen();
+  ASSERT_TRUE(program->wait_for(kPrompt)) << program->screen();
   program->type(kCtrlD);
   EXPECT_EQ(program->wait(), 0);
   EXPECT_TRUE(program->is_cooked());
@@ -65,14 +66,14 @@ TEST_F(ChatTerminal, GreetsAnswersAndLeavesWithCtrlD) {
 TEST_F(ChatTerminal, QuietShowsPromptsAndAnswersOnly) {
   const auto program = on_a_terminal({"--greedy", "-n", "4", "-q"});
   ASSERT_TRUE(program->wait_for("> ")) << program->screen();
-  EXPECT_EQ(program->screen().find("/help"), std::string::npos) << program->screen();
+  EXPECT_EQ(program->screen(), "> ");
   program->type("/quit\r");
   EXPECT_EQ(program->wait(), 0);
 }
 
 TEST_F(ChatTerminal, WhatFailsIsSaidAndTheChatGoesOn) {
   const auto program = on_a_terminal(kShort);
-  ASSERT_TRUE(program->wait_for("> "));
+  ASSERT_TRUE(program->wait_for(kPrompt));
   program->type("/hlep\r");
   ASSERT_TRUE(program->wait_for("did you mean /help?")) << program->screen();
   program->type("/load " + folder_.file("none") + "\r");
@@ -83,7 +84,7 @@ TEST_F(ChatTerminal, WhatFailsIsSaidAndTheChatGoesOn) {
 
 TEST_F(ChatTerminal, LinesAreEdited) {
   const auto program = on_a_terminal(kShort);
-  ASSERT_TRUE(program->wait_for("> "));
+  ASSERT_TRUE(program->wait_for(kPrompt));
   program->type(std::string("Helo.") + kLeft + kLeft + "l\x01Oh. \x05 Yes\r");
   ASSERT_TRUE(program->wait_for("cut after")) << program->screen();
   EXPECT_EQ(last_question(*program), "Oh. Hello. Yes");
@@ -96,7 +97,7 @@ TEST_F(ChatTerminal, WideCharactersAreEditedAsCharacters) {
   const std::string text = "日本é e\xcc\x81 \xf0\x9f\x99\x82";
   for (const int columns : {80, 20}) {
     const auto program = on_a_terminal(kShort, columns);
-    ASSERT_TRUE(program->wait_for("> "));
+    ASSERT_TRUE(program->wait_for(kPrompt));
     program->type(text + "語x\x7f\x7f" + "。" + std::string(12, 'y') + "\r");
     ASSERT_TRUE(program->wait_for("cut")) << program->screen();
     EXPECT_EQ(last_question(*program), text + "。" + std::string(12, 'y'));
@@ -107,7 +108,7 @@ TEST_F(ChatTerminal, WideCharactersAreEditedAsCharacters) {
 
 TEST_F(ChatTerminal, ATerminalThatIsResizedIsFollowed) {
   const auto program = on_a_terminal(kShort, 80);
-  ASSERT_TRUE(program->wait_for("> "));
+  ASSERT_TRUE(program->wait_for(kPrompt));
   program->type("Hel");
   ASSERT_TRUE(program->wait_for("Hel"));
   program->resize(40);
@@ -120,7 +121,7 @@ TEST_F(ChatTerminal, ATerminalThatIsResizedIsFollowed) {
 
 TEST_F(ChatTerminal, MessagesOfSeveralLines) {
   const auto program = on_a_terminal(kShort);
-  ASSERT_TRUE(program->wait_for("> "));
+  ASSERT_TRUE(program->wait_for(kPrompt));
   program->type("\"\"\"\r");
   ASSERT_TRUE(program->wait_for("... "));
   program->type("a\rb\r\"\"\"\r");
@@ -130,7 +131,7 @@ TEST_F(ChatTerminal, MessagesOfSeveralLines) {
   program->type("\"\"\"c\r");
   ASSERT_TRUE(program->wait_for("... "));
   program->type(kCtrlC);
-  ASSERT_TRUE(program->wait_for("> "));
+  ASSERT_TRUE(program->wait_for(kPrompt));
   program->type("d\r");
   ASSERT_TRUE(program->wait_for("cut after")) << program->screen();
   EXPECT_EQ(last_question(*program), "d");
@@ -140,17 +141,17 @@ TEST_F(ChatTerminal, MessagesOfSeveralLines) {
 
 TEST_F(ChatTerminal, CtrlCClearsTheLineAndTwiceLeaves) {
   const auto program = on_a_terminal(kShort);
-  ASSERT_TRUE(program->wait_for("> "));
+  ASSERT_TRUE(program->wait_for(kPrompt));
   program->type("wrong");
   ASSERT_TRUE(program->wait_for("wrong"));
   program->type(kCtrlC);
-  ASSERT_TRUE(program->wait_for("> ")) << program->screen();
+  ASSERT_TRUE(program->wait_for(kPrompt)) << program->screen();
   program->type("right\r");
   ASSERT_TRUE(program->wait_for("cut after")) << program->screen();
   EXPECT_EQ(last_question(*program), "right");
-  ASSERT_TRUE(program->wait_for("> "));
+  ASSERT_TRUE(program->wait_for(kPrompt));
   program->type(kCtrlC);
-  ASSERT_TRUE(program->wait_for("> ")) << program->screen();
+  ASSERT_TRUE(program->wait_for(kPrompt)) << program->screen();
   program->type(kCtrlC);
   EXPECT_EQ(program->wait(), 0);
   EXPECT_TRUE(program->is_cooked());
@@ -158,7 +159,7 @@ TEST_F(ChatTerminal, CtrlCClearsTheLineAndTwiceLeaves) {
 
 TEST_F(ChatTerminal, CtrlCStopsTheAnswerAndItsPartStays) {
   const auto program = on_a_terminal({slow_model(), "--greedy", "--ignore-eos", "-v"});
-  ASSERT_TRUE(program->wait_for("> ")) << program->screen();
+  ASSERT_TRUE(program->wait_for(kPrompt)) << program->screen();
   program->type("Hello.\r");
   ASSERT_TRUE(program->wait_for("Hello.\r\n"));
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
@@ -176,6 +177,7 @@ TEST_F(ChatTerminal, CtrlCStopsTheAnswerAndItsPartStays) {
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   program->type(kCtrlC);
   ASSERT_TRUE(program->wait_for("ended by interrupted")) << program->screen();
+  ASSERT_TRUE(program->wait_for(kPrompt));
   program->type(kCtrlD);
   EXPECT_EQ(program->wait(), 0);
 }
@@ -186,12 +188,14 @@ TEST_F(ChatTerminal, SigtermLeavesATerminalAsItWas) {
   for (const auto& [signal, exit_code] : exit_codes) {
     for (const bool is_answering : {false, true}) {
       const auto program = on_a_terminal({slow, "--greedy", "--ignore-eos"});
-      ASSERT_TRUE(program->wait_for("> ")) << program->screen();
+      ASSERT_TRUE(program->wait_for(kPrompt)) << program->screen();
       program->type("Hello.");
       ASSERT_TRUE(program->wait_for("Hello."));
       EXPECT_FALSE(program->is_cooked());
-      if (is_answering) program->type("\r");
-      if (is_answering) ASSERT_TRUE(program->wait_for("\r\n"));
+      if (is_answering) {
+        program->type("\r");
+        ASSERT_TRUE(program->wait_for("\r\n"));
+      }
       program->signal(signal);
       EXPECT_EQ(program->wait(), exit_code) << program->screen();
       EXPECT_TRUE(program->is_cooked());
@@ -202,7 +206,7 @@ TEST_F(ChatTerminal, SigtermLeavesATerminalAsItWas) {
 TEST_F(ChatTerminal, TheHistoryOutlivesTheChat) {
   {
     const auto program = on_a_terminal(kShort);
-    ASSERT_TRUE(program->wait_for("> "));
+    ASSERT_TRUE(program->wait_for(kPrompt));
     program->type("Hello \"wörld\".\r");
     ASSERT_TRUE(program->wait_for("cut after"));
     program->type("/quit\r");
@@ -213,7 +217,7 @@ TEST_F(ChatTerminal, TheHistoryOutlivesTheChat) {
   ASSERT_EQ(::stat(history_file().c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777, 0600U);
   const auto program = on_a_terminal(kShort);
-  ASSERT_TRUE(program->wait_for("> "));
+  ASSERT_TRUE(program->wait_for(kPrompt));
   program->type(std::string(kUp) + kUp + "\r");
   ASSERT_TRUE(program->wait_for("cut after")) << program->screen();
   EXPECT_EQ(last_question(*program), "Hello \"wörld\".");
@@ -223,7 +227,7 @@ TEST_F(ChatTerminal, TheHistoryOutlivesTheChat) {
 
 TEST_F(ChatTerminal, NoHistoryReadsAndWritesNone) {
   const auto program = on_a_terminal({"--greedy", "-n", "4", "--no-history"});
-  ASSERT_TRUE(program->wait_for("> "));
+  ASSERT_TRUE(program->wait_for(kPrompt));
   program->type("/stats\r");
   ASSERT_TRUE(program->wait_for("tokens kept"));
   program->type(std::string(kUp) + "\r");  // within the chat lines are offered again
@@ -240,7 +244,7 @@ TEST_F(ChatTerminal, AStateFolderThatCannotBeWrittenIsOneNote) {
     fs::create_directories(folder_.file("state"));
     if (!make_read_only(folder_.file("state")).empty()) return "skipped";
     const auto program = on_a_terminal(kShort);
-    if (!program->wait_for("> ")) return program->screen();
+    if (!program->wait_for(kPrompt)) return program->screen();
     program->type("Hello.\r");
     if (!program->wait_for("cut after")) return program->screen();
     program->type("/quit\r");
@@ -257,12 +261,14 @@ TEST_F(ChatTerminal, AStateFolderThatCannotBeWrittenIsOneNote) {
 // A model's control characters are shown.
 TEST_F(ChatTerminal, NothingOfTheTextSteersTheTerminal) {
   const auto program = on_a_terminal({slow_model(), "--temp", "1", "--ignore-eos", "-n", "200"});
-  ASSERT_TRUE(program->wait_for("> ")) << program->screen();
+  ASSERT_TRUE(program->wait_for(kPrompt)) << program->screen();
   program->type("Hello.\r");
   ASSERT_TRUE(program->wait_for("Hello.\r\n"));
-  const size_t begin = program->screen().size();
   ASSERT_TRUE(program->wait_for("note: the answer was cut")) << program->screen();
-  const std::string answer = program->screen().substr(begin, program->screen().find("note: the"));
+  const std::string& screen = program->screen();
+  const size_t begin = screen.find("Hello.\r\n") + 8;
+  const std::string answer = screen.substr(begin, screen.find("note: the answer") - begin);
+  EXPECT_EQ(answer.find('\033'), std::string::npos);
   EXPECT_NE(answer.find("\\x"), std::string::npos) << "the model wrote no control character";
   program->type("/quit\r");
   EXPECT_EQ(program->wait(), 0);

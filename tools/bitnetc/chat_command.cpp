@@ -57,8 +57,8 @@ class ConsoleChat final : public chat::ChatOutput {
   const bool is_interactive_;
 };
 
-// The terminal that lines are edited on; -1: one of stderr and stdout that is none.
-int screen() {
+// The terminal that prompts and lines are shown on; -1: neither stderr nor stdout is one.
+int editing_terminal() {
   if (stderr_is_terminal()) return STDERR_FILENO;
   return stdout_is_terminal() ? STDOUT_FILENO : -1;
 }
@@ -67,7 +67,7 @@ int screen() {
 class TypedLines {
  public:
   TypedLines(const ChatCommandOptions& options, CommandContext& context)
-      : is_interactive_(::isatty(STDIN_FILENO) == 1 && screen() >= 0) {
+      : is_interactive_(::isatty(STDIN_FILENO) == 1 && editing_terminal() >= 0) {
     const chat::ReadStop stop{.stop = &part_stop(), .wake_fd = signal_wake_fd()};
     if (!is_interactive_) {
       reader_ = chat::make_plain_reader(STDIN_FILENO, -1, stop);
@@ -75,11 +75,11 @@ class TypedLines {
     }
     keep_terminal(STDIN_FILENO);
     if (!options.no_history) open_history(context.options.state_dir);
-    auto editor = chat::make_line_editor(STDIN_FILENO, screen(), stop,
+    auto editor = chat::make_line_editor(STDIN_FILENO, editing_terminal(), stop,
                                          history_ ? history_->lines() : std::vector<std::string>());
     if (!editor.ok()) print_note(editor.status().message());
-    reader_ =
-        editor.ok() ? *std::move(editor) : chat::make_plain_reader(STDIN_FILENO, screen(), stop);
+    reader_ = editor.ok() ? *std::move(editor)
+                          : chat::make_plain_reader(STDIN_FILENO, editing_terminal(), stop);
   }
 
   bool is_interactive() const { return is_interactive_; }
@@ -87,8 +87,9 @@ class TypedLines {
   Result<chat::TypedLine> read(const char* prompt) {
     flush_out();
     BITNETC_ASSIGN_OR_RETURN(chat::TypedLine line, reader_->read(prompt));
-    const bool is_blank = line.text.find_first_not_of(" \t") == line.text.npos;
-    if (is_interactive_ && !is_blank) remember(line.text);
+    const bool is_kept = line.kind == chat::TypedLine::Kind::kLine &&
+                         line.text.find_first_not_of(" \t") != line.text.npos;
+    if (is_interactive_ && is_kept) remember(line.text);
     return line;
   }
 
@@ -117,7 +118,7 @@ class TypedLines {
 
 // On a terminal what fails is said and the chat goes on; a script ends with it, for what follows
 // was meant for a conversation that is not there.
-Result<chat::Next> take(chat::Chat& chat, const chat::ChatInput& input, bool is_interactive) {
+Result<chat::Next> take_input(chat::Chat& chat, const chat::ChatInput& input, bool is_interactive) {
   part_stop().store(false);
   auto next = chat.take(input);
   BITNETC_RETURN_IF_ERROR(output_failure());
@@ -127,7 +128,7 @@ Result<chat::Next> take(chat::Chat& chat, const chat::ChatInput& input, bool is_
 }
 
 // The exit code.
-Result<int> hold(chat::Chat& chat, TypedLines& typed) {
+Result<int> hold_chat(chat::Chat& chat, TypedLines& typed) {
   chat::InputLines lines;
   int stops = 0;  // in a row
   while (true) {
@@ -137,8 +138,11 @@ Result<int> hold(chat::Chat& chat, TypedLines& typed) {
     std::optional<chat::ChatInput> input;
     if (line.kind == chat::TypedLine::Kind::kStopped) {
       if (!typed.is_interactive()) return kExitInterrupted;
+      if (!line.text.empty() || lines.is_open()) stops = 0;
       if (++stops == 2) return kExitOk;
       lines.clear();
+      if (line.text.empty() && verbosity() != Verbosity::kQuiet)
+        print_err("Ctrl-C again, or Ctrl-D, leaves\n");
       continue;
     }
     stops = 0;
@@ -150,7 +154,8 @@ Result<int> hold(chat::Chat& chat, TypedLines& typed) {
       input = lines.add(line.text);
     }
     if (input) {
-      BITNETC_ASSIGN_OR_RETURN(const chat::Next next, take(chat, *input, typed.is_interactive()));
+      BITNETC_ASSIGN_OR_RETURN(const chat::Next next,
+                               take_input(chat, *input, typed.is_interactive()));
       if (is_interrupted()) return kExitInterrupted;
       if (next == chat::Next::kLeave) return kExitOk;
     }
@@ -237,7 +242,7 @@ Result<int> chat_with_model(ChatCommandOptions& options, CommandContext& context
   chat::Answerer answerer(*session, *engine.tokenizer, *opened.chat_template, std::move(answers));
   chat::Chat chat(answerer, std::move(setup), output, part_stop());
   if (typed.is_interactive()) greet(options, *session);
-  auto exit_code = hold(chat, typed);
+  auto exit_code = hold_chat(chat, typed);
   note_unlocked_pages(*session);
   return exit_code;
 }

@@ -1,5 +1,5 @@
-// The chat template of a model or of a file, and the prompt of `run --chat-prompt`: one user turn in
-// it.
+// The chat template of a model or of a file, and the prompt of `run --chat-prompt`: one turn of the
+// user in it.
 #pragma once
 
 #include <memory>

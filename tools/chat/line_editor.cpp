@@ -124,6 +124,7 @@ class LineEditor final : public LineReader {
   void bind(const wchar_t* key, const wchar_t* command) {
     edit_.set(editor_, EL_BIND, key, command, static_cast<wchar_t*>(nullptr));
   }
+  int next_byte(char* byte);
   int next_character(wchar_t* character);
   void follow_size();
   void follow_terminal();
@@ -138,6 +139,7 @@ class LineEditor final : public LineReader {
   HistoryW* history_ = nullptr;
   std::wstring prompt_;
   winsize size_ = {};
+  std::optional<char> begun_;  // a byte behind a character that is none
   // Of the read that runs.
   bool is_stopped_ = false;
   Status failure_;
@@ -194,39 +196,53 @@ Result<TypedLine> LineEditor::read(const std::string& prompt) {
   failure_ = {};
   g_reading = this;
   follow_size();
+  edit_.set(editor_, EL_PREP_TERM, 1);  // before the prompt shows that keys are waited for
   int count = 0;
   const wchar_t* const typed = edit_.gets(editor_, &count);
   BITNETC_RETURN_IF_ERROR(failure_);
+  std::wstring_view line;
+  if (typed != nullptr && count > 0) line = {typed, static_cast<size_t>(count)};
   if (is_stopped_) {
     end_line("^C\n");
-    return TypedLine{.kind = TypedLine::Kind::kStopped};
+    return TypedLine{.kind = TypedLine::Kind::kStopped, .text = narrow(line)};
   }
-  if (typed == nullptr || count <= 0) {
+  if (line.empty()) {
     end_line("\n");
     return TypedLine{.kind = TypedLine::Kind::kEnd};
   }
-  std::wstring_view line(typed, static_cast<size_t>(count));
   if (line.ends_with(L'\n')) line.remove_suffix(1);
   return TypedLine{.text = narrow(line)};
 }
 
-// As of EL_GETCFN: 1, 0 at the end of the input, -1 where the read is to end.
-int LineEditor::next_character(wchar_t* character) {
-  std::mbstate_t state = {};
+// 1, 0 at the end of the input, -1 where the read is to end.
+int LineEditor::next_byte(char* byte) {
   while (true) {
     if (!wait_for_input(input_, stop_, [this] { follow_terminal(); })) {
       is_stopped_ = true;
       return -1;
     }
-    char byte = 0;
-    const ssize_t count = ::read(input_, &byte, 1);
+    const ssize_t count = ::read(input_, byte, 1);
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (count < 0)
       failure_ = make_error(StatusCode::kIoError, "stdin: cannot read: {}", std::strerror(errno));
-    if (count <= 0) return static_cast<int>(count);
+    return static_cast<int>(count);
+  }
+}
+
+// As of EL_GETCFN: what next_byte() gives, of a whole character.
+int LineEditor::next_character(wchar_t* character) {
+  std::mbstate_t state = {};
+  for (bool is_first = true;; is_first = false) {
+    char byte = 0;
+    const int count = begun_ ? 1 : next_byte(&byte);
+    if (count <= 0) return count;
+    if (begun_) byte = *std::exchange(begun_, std::nullopt);
     const size_t bytes = std::mbrtowc(character, &byte, 1, &state);
     if (bytes == static_cast<size_t>(-2)) continue;  // there are more bytes of it
-    if (bytes == static_cast<size_t>(-1)) *character = kReplacement;
+    if (bytes == static_cast<size_t>(-1)) {
+      *character = kReplacement;
+      if (!is_first) begun_ = byte;  // may begin another one
+    }
     return 1;
   }
 }

@@ -23,7 +23,7 @@ struct TypedLine {
     kEnd,     // no more of them: end of file, Ctrl-D
     kStopped  // by ReadStop
   } kind = Kind::kLine;
-  std::string text;  // without its end
+  std::string text;  // without its end; of a line that was stopped, as far as it is known
 };
 
 class LineReader {
