@@ -164,7 +164,7 @@ TEST_F(ChatTerminal, CtrlCStopsTheAnswerAndItsPartStays) {
   ASSERT_TRUE(program->wait_for("Hello.\r\n"));
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   program->type(kCtrlC);
-  ASSERT_TRUE(program->wait_for("ended by interrupted")) << program->screen();
+  ASSERT_TRUE(program->wait_for("stopped by interrupted")) << program->screen();
   const std::string file = folder_.file("c.json");
   program->type("/save " + file + "\r");
   ASSERT_TRUE(program->wait_for("saved in")) << program->screen();
@@ -176,7 +176,7 @@ TEST_F(ChatTerminal, CtrlCStopsTheAnswerAndItsPartStays) {
   ASSERT_TRUE(program->wait_for("More.\r\n"));
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   program->type(kCtrlC);
-  ASSERT_TRUE(program->wait_for("ended by interrupted")) << program->screen();
+  ASSERT_TRUE(program->wait_for("stopped by interrupted")) << program->screen();
   ASSERT_TRUE(program->wait_for(kPrompt));
   program->type(kCtrlD);
   EXPECT_EQ(program->wait(), 0);
@@ -260,7 +260,7 @@ TEST_F(ChatTerminal, AStateFolderThatCannotBeWrittenIsOneNote) {
 
 // A model's control characters are shown.
 TEST_F(ChatTerminal, NothingOfTheTextSteersTheTerminal) {
-  const auto program = on_a_terminal({slow_model(), "--temp", "1", "--ignore-eos", "-n", "200"});
+  const auto program = on_a_terminal({slow_model(), "--temp", "100", "--ignore-eos", "-n", "200"});
   ASSERT_TRUE(program->wait_for(kPrompt)) << program->screen();
   program->type("Hello.\r");
   ASSERT_TRUE(program->wait_for("Hello.\r\n"));

@@ -121,6 +121,7 @@ class TypedLines {
 Result<chat::Next> take_input(chat::Chat& chat, const chat::ChatInput& input, bool is_interactive) {
   part_stop().store(false);
   auto next = chat.take(input);
+  part_stop().store(false);
   BITNETC_RETURN_IF_ERROR(output_failure());
   if (next.ok() || !is_interactive) return next;
   print_err("bitnetc: {}\n", shown_on_a_line(next.status().message(), 1200));

@@ -148,7 +148,7 @@ std::string Chat::statistics() const {
         "ms\n",
         last_->prompt_tokens, last_->reused_tokens, last_->computed_tokens(),
         rate(last_->computed_tokens(), written.prompt_seconds), written.first_token_seconds * 1e3);
-    lines += fmt::format("answer      {} token{} at {:.1f} tokens/s; ended by {}\n",
+    lines += fmt::format("answer      {} token{} at {:.1f} tokens/s; stopped by {}\n",
                          written.ids.size(), plural_s(std::ssize(written.ids)),
                          rate(written.decode_tokens, written.decode_seconds),
                          stop_reason_name(written.stop_reason));
