@@ -110,7 +110,7 @@ ProcessResult run_program(const std::string& program, const ProcessOptions& opti
   // Inputs of the tests are smaller than a pipe's buffer.
   if (::write(in.write_end, options.input.data(), options.input.size()) < 0 && errno != EPIPE)
     throw std::runtime_error(std::strerror(errno));
-  Pipe::close(in.write_end);
+  if (!options.keeps_input_open) Pipe::close(in.write_end);
 
   ProcessResult result;
   const auto start = std::chrono::steady_clock::now();

@@ -19,6 +19,7 @@ struct ProcessOptions {
   std::vector<std::string> arguments;              // argv[1...]
   std::map<std::string, std::string> environment;  // on top of a bare PATH
   std::string input;                               // stdin
+  bool keeps_input_open = false;                   // there is no end of it
   int interrupt_after_ms = 0;                      // send `signal` then; 0: never
   int signal = 2;                                  // SIGINT
   bool signal_twice = false;

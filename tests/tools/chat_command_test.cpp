@@ -1,5 +1,6 @@
 // `bitnetc chat` through a pipe: only answers on stdout, everything else on stderr.
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -217,6 +218,21 @@ TEST_F(Chat, AnotherModelOrSettingIsNoted) {
 TEST_F(Chat, TheHistoryIsForTerminals) {
   EXPECT_EQ(through_a_pipe("Hi.\n", kShort).exit_code, 0);
   EXPECT_FALSE(fs::exists(folder_.file("state")));
+}
+
+TEST_F(Chat, ASignalEndsWaitingForAPipe) {
+  const std::string expected = through_a_pipe("Hi.\n", kShort).out;
+  const std::pair<int, int> exit_codes[] = {{SIGINT, 130}, {SIGTERM, 143}, {SIGHUP, 129}};
+  for (const auto& [signal, exit_code] : exit_codes) {
+    const auto result = bitnetc_with(chat(kShort), {.environment = environment(),
+                                                    .input = "Hi.\n",
+                                                    .keeps_input_open = true,
+                                                    .interrupt_after_ms = 2000,
+                                                    .signal = signal});
+    EXPECT_EQ(result.exit_code, exit_code) << result.err;
+    EXPECT_EQ(result.out, expected);
+    EXPECT_LT(result.ended_after_ms, 1000);
+  }
 }
 
 }  // namespace
