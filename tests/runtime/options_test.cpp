@@ -19,7 +19,7 @@ class Environment {
   explicit Environment(const std::map<std::string, std::string>& variables) {
     for (const char* name :
          {"BITNETC_ISA", "BITNETC_DUMP", "BITNETC_EXPLAIN", "BITNETC_PERF", "BITNETC_JIT",
-          "BITNETC_POISON", "BITNETC_THREADS", "XDG_CACHE_HOME", "HOME"}) {
+          "BITNETC_POISON", "BITNETC_THREADS", "XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME"}) {
       const char* value = std::getenv(name);
       saved_[name] = value ? std::optional<std::string>(value) : std::nullopt;
       unsetenv(name);
