@@ -9,6 +9,7 @@
 #include "runtime/printable.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/load_served_model.h"
+#include "tools/bitnetc/plan_options.h"
 #include "tools/bitnetc/service_manager.h"
 #include "tools/bitnetc/signals.h"
 #include "tools/serve/server.h"
