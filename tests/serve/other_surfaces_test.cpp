@@ -44,6 +44,13 @@ TEST_F(OtherSurfaces, MessagesAreAnswered) {
   EXPECT_EQ(json["usage"]["input_tokens"].get<int64_t>() +
                 json["usage"]["cache_read_input_tokens"].get<int64_t>(),
             std::ssize(engine_->seen[0].prompt));
+  Json billed = Json::array({{{"type", "text"}, {"text", "x-anthropic-billing-header: cch=7f;"}}});
+  billed.push_back(system[0]);
+  post("/v1/messages", messages_body({{"system", billed}}));
+  EXPECT_EQ(engine_->seen.at(1).prompt, engine_->seen.at(0).prompt);
+  post("/v1/messages",
+       messages_body({{"system", "x-anthropic-billing-header: cch=7f;\nBe brief"}}));
+  EXPECT_EQ(engine_->seen.at(2).prompt, engine_->seen.at(0).prompt);
   json = post("/v1/messages", messages_body({{"stop_sequences", Json::array({"lo"})}}))->json();
   EXPECT_EQ(json["stop_reason"], "stop_sequence");
   EXPECT_EQ(json["stop_sequence"], "lo");

@@ -61,7 +61,9 @@ std::optional<double> Fields::number(const char* name, double least, double most
     const auto number = value->get<double>();
     if (number >= least && number <= most) return number;
   }
-  expect(name, fmt::format("a number from {:g} to {:g}", least, most));
+  expect(name, most == std::numeric_limits<double>::max()
+                   ? fmt::format("a number, {:g} or more", least)
+                   : fmt::format("a number from {:g} to {:g}", least, most));
   return std::nullopt;
 }
 

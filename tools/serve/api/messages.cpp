@@ -74,10 +74,23 @@ void read_blocks(Fields& fields, const Json& blocks, const std::string& path, Ch
   }
 }
 
+// Claude Code begins its system prompt with a line for its maker's accounts that differs from
+// request to request: with it no prompt would begin like another one.
+Json without_billing(Json system) {
+  constexpr std::string_view kLine = "x-anthropic-billing-header:";
+  Json* first = &system;
+  if (system.is_array() && !system.empty() && system[0].is_object() && system[0].contains("text"))
+    first = &system[0]["text"];
+  if (!first->is_string()) return system;
+  auto& text = first->get_ref<std::string&>();
+  if (text.starts_with(kLine)) text.erase(0, std::min(text.find('\n'), text.size() - 1) + 1);
+  return system;
+}
+
 std::vector<ChatMessage> read_messages_of_blocks(Fields& fields) {
   std::vector<ChatMessage> messages;
   if (const Json* system = fields.find("system"))
-    messages.push_back({"system", read_content(fields, *system, "system")});
+    messages.push_back({"system", read_content(fields, without_billing(*system), "system")});
   for_each_message(
       fields, "messages", [&](const Json& each, std::string role, const std::string& where) {
         ChatMessage message{.role = std::move(role), .content = {}};
