@@ -46,6 +46,9 @@ TEST_F(BenchServe, PrintsATableThatFitsTheTerminal) {
 }
 
 TEST_F(BenchServe, WrongUseIsSaid) {
+  const auto in_front = bitnetc({"bench", "--prompt", "5", "serve"});
+  EXPECT_EQ(in_front.exit_code, 2);
+  EXPECT_NE(in_front.err.find("--prompt in front of 'serve'"), std::string::npos) << in_front.err;
   EXPECT_EQ(bitnetc({"bench", "serve", "--rate", "0"}).exit_code, 2);
   EXPECT_EQ(bitnetc({"bench", "serve", "--rate", "1", "--clients", "1"}).exit_code, 2);
   EXPECT_EQ(bitnetc({"bench", "serve", "--clients", "0"}).exit_code, 2);

@@ -126,7 +126,8 @@ class HelpText {
   HelpText(const CLI::App& app, const std::string& path) {
     std::string usage = "Usage: bitnetc" + (path.empty() ? "" : " " + path);
     const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
-    if (!commands.empty()) usage += " COMMAND";
+    if (!commands.empty())
+      usage += app.get_require_subcommand_min() > 0 ? " COMMAND" : " [COMMAND]";
     for (const CLI::Option* option : app.get_options())
       if (option->get_positional()) {
         const std::string name = spelled(*option) + (option->get_expected_max() > 1 ? "..." : "");
@@ -218,7 +219,8 @@ struct Command::Shared {
 };
 
 Command Command::subcommand(const char* name, const char* summary) {
-  if (app_->get_require_subcommand_max() == 0 || app_->get_parent() != nullptr)
+  const bool does_something = shared_->actions.contains(app_);
+  if (!does_something && (app_->get_require_subcommand_max() == 0 || app_->get_parent() != nullptr))
     app_->require_subcommand(1);
   return {app_->add_subcommand(name, summary), shared_};
 }
@@ -389,7 +391,15 @@ Result<Command::Action> CommandLine::parse(int argc, char** argv,
   if (shared_->quiet) set_verbosity(Verbosity::kQuiet);
   if (shared_->verbose) set_verbosity(Verbosity::kVerbose);
   if (shared_->quiet && shared_->verbose) return wrong("-q and -v: expected one of them");
-  return shared_->actions.at(reached_command(*app_).app);
+  const Reached reached = reached_command(*app_);
+  // A command that also has sub-commands keeps its options to itself.
+  if (const CLI::App* parent = reached.app->get_parent();
+      parent != nullptr && shared_->actions.contains(parent))
+    for (const CLI::Option* option : parent->get_options())
+      if (option->count() > 0)
+        return wrong(fmt::format("{} in front of '{}': options of 'bitnetc {}' stand behind it",
+                                 spelled(*option), reached.app->get_name(), reached.path));
+  return shared_->actions.at(reached.app);
 }
 
 bool CommandLine::wants_json() const {

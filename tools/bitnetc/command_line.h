@@ -57,6 +57,7 @@ class Command {
  public:
   using Action = std::function<Result<int>()>;  // gives the exit code
 
+  // Of a command that has an action already: it may be left out, and then that is run.
   Command subcommand(const char* name, const char* summary);
   void set_footer(std::string footer);  // examples
   void set_action(Action action);
