@@ -181,6 +181,10 @@ TEST_F(Constraints, ChoicesOfToolsBindTheAnswer) {
   EXPECT_EQ(blamed(kChat, chat_body({{"tools", kChatTools},
                                      {"tool_choice", {{"type", "function"}, {"name", "sub"}}}})),
             "tool_choice");
+  const Json odd_mode = {
+      {"type", "allowed_tools"}, {"mode", 1}, {"tools", Json::array({{{"name", "add"}}})}};
+  EXPECT_EQ(blamed(kChat, chat_body({{"tools", kChatTools}, {"tool_choice", odd_mode}})),
+            "tool_choice");
   EXPECT_EQ(blamed(kChat, chat_body({{"tools", kChatTools}, {"regex", "a"}})), "regex");
   EXPECT_EQ(blamed(kChat, chat_body({{"tools", kChatTools}, {"logprobs", true}})), "logprobs");
   EXPECT_EQ(blamed(kChat, chat_body({{"tools", Json::array({{{"type", "web_search"}}})}})),

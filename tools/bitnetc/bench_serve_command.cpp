@@ -86,7 +86,6 @@ Result<int> bench_serve(BenchServeOptions& options, CommandContext& context) {
   server_options.service.parallel = options.model.parallel;
   server_options.service.page_positions = KvLayout::kPagePositions;
   server_options.service.version = BITNETC_VERSION;
-  server_options.service.log_format = serve::LogFormat::kText;
   BITNETC_ASSIGN_OR_RETURN(const auto server, serve::Server::start(server_options));
   BITNETC_ASSIGN_OR_RETURN(ServedEngine loaded, load_served_model(options.model, context));
   const serve::ServedModel& model = *loaded.model;

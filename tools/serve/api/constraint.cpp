@@ -33,16 +33,14 @@ class Said {
   }
   void add_text(const Json* value, Kind kind, const std::string& param) {
     if (value == nullptr || value->is_null()) return;
-    if (!value->is_string())
-      return fields_.fail(bad_request(fmt::format("'{}': expected a text", param), param));
+    if (!value->is_string()) return fields_.fail_at(param, "expected a text");
     add(Constraint{{.kind = kind, .text = value->get<std::string>()}, param});
   }
   // A schema, or its text.
   void add_schema(const Json* value, const std::string& param) {
     if (value == nullptr || value->is_null()) return;
     if (!value->is_object() && !value->is_boolean() && !value->is_string())
-      return fields_.fail(
-          bad_request(fmt::format("'{}': expected a JSON schema, an object", param), param));
+      return fields_.fail_at(param, "expected a JSON schema, an object");
     const std::string text = value->is_string() ? value->get<std::string>() : value->dump();
     add(Constraint{{.kind = Kind::kJsonSchema, .text = text}, param});
   }
@@ -54,8 +52,7 @@ class Said {
       is_good = (*value)[i].is_string();
       if (is_good) grammar += (i > 0 ? " | " : "") + literal((*value)[i].get<std::string>());
     }
-    if (!is_good)
-      return fields_.fail(bad_request(fmt::format("'{}': expected a list of texts", param), param));
+    if (!is_good) return fields_.fail_at(param, "expected a list of texts");
     add(Constraint{{.kind = Kind::kGbnf, .text = std::move(grammar)}, param});
   }
   std::optional<Constraint> take() { return std::move(said_); }
@@ -90,7 +87,7 @@ void read_structured_outputs(Fields& fields, Said& said) {
 std::optional<Constraint> read_format(Fields& fields, const Json& format,
                                       const std::string& param) {
   const auto refuse = [&](const std::string& where, const std::string& what) {
-    fields.fail(bad_request(fmt::format("'{}': {}", where, what), where));
+    fields.fail_at(where, what);
     return std::optional<Constraint>();
   };
   if (!format.is_object() || !format.contains("type") || !format["type"].is_string())

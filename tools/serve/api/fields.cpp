@@ -16,6 +16,10 @@ void Fields::fail(ApiError error) {
   if (!error_) error_ = std::move(error);
 }
 
+void Fields::fail_at(const std::string& path, const std::string& what) {
+  fail(bad_request(fmt::format("'{}': {}", path, what), path));
+}
+
 void Fields::expect(const char* name, const std::string& what) {
   fail(bad_request(
       fmt::format("'{}': {} is not {}", path(name), printable(dump(object_.at(name)), 60), what),

@@ -30,6 +30,8 @@ class Fields {
   // The fields are known and change nothing here; they are listed where they are there.
   void accept_without_effect(std::initializer_list<const char*> names);
   void fail(ApiError error);  // the first one counts
+  // 400 "'<path>': <what>", which blames `path`.
+  void fail_at(const std::string& path, const std::string& what);
   std::string path(const char* name) const { return prefix_ + name; }
 
   const std::optional<ApiError>& error() const { return error_; }

@@ -15,7 +15,7 @@ void refuse_other_fields(Fields& fields) {
   fields.refuse("mcp_servers", "the server opens no connections", Json::array());
   fields.refuse("container", "there are no containers here");
   const Json* thinking = fields.find("thinking");
-  if (thinking && !(thinking->is_object() && thinking->value("type", "") == "disabled"))
+  if (thinking && !(thinking->is_object() && thinking->value("type", Json()) == Json("disabled")))
     fields.fail(unsupported_field("thinking", "answers are not split; expected type 'disabled'"));
   fields.accept_without_effect({"metadata", "service_tier", "cache_control", "context_management"});
   fields.text("model");
@@ -52,22 +52,16 @@ void read_blocks(Fields& fields, const Json& blocks, const std::string& path, Ch
         block.is_object() && block.contains("type") && block["type"].is_string()
             ? block["type"].get<std::string>()
             : std::string();
-    const auto text_of = [&](const char* name) {
-      if (block.contains(name) && block[name].is_string()) return block[name].get<std::string>();
-      fields.fail(bad_request(fmt::format("'{}.{}': is required and a text", where, name),
-                              where + "." + name));
-      return std::string();
-    };
     if (type == "tool_use") {
       const Json input = block.contains("input") ? block["input"] : Json::object();
-      message.tool_calls.push_back({.id = text_of("id"),
-                                    .name = text_of("name"),
+      message.tool_calls.push_back({.id = required_text(fields, block, where, "id"),
+                                    .name = required_text(fields, block, where, "name"),
                                     .arguments = read_arguments(fields, input, where + ".input")});
     } else if (type == "tool_result") {
       const Json content = block.contains("content") ? block["content"] : Json(nullptr);
       results.push_back({.role = "tool",
                          .content = read_content(fields, content, where + ".content"),
-                         .tool_call_id = text_of("tool_use_id")});
+                         .tool_call_id = required_text(fields, block, where, "tool_use_id")});
     } else {
       message.content += read_part(fields, block, where);
     }

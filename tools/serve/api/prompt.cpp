@@ -33,7 +33,7 @@ std::vector<RawPrompt> read_raw_prompts(Fields& fields, const char* name,
                                         const ServedModel& model) {
   const Json* value = fields.find(name);
   const auto refuse = [&](const std::string& what) {
-    fields.fail(bad_request(fmt::format("'{}': {}", name, what), name));
+    fields.fail_at(name, what);
     return std::vector<RawPrompt>();
   };
   if (value == nullptr) return refuse("is required");
@@ -77,8 +77,7 @@ std::vector<TextPrompt> read_prompts(Fields& fields, const char* name, const Ser
       prompt.ids = std::move(raw.ids);
       prompt.text = model.tokenizer->decode(prompt.ids, /*skip_special=*/false).value();
     }
-    if (prompt.ids.empty())
-      fields.fail(bad_request(fmt::format("'{}': a prompt without tokens", name), name));
+    if (prompt.ids.empty()) fields.fail_at(name, "a prompt without tokens");
     prompts.push_back(std::move(prompt));
   }
   return prompts;
@@ -86,7 +85,7 @@ std::vector<TextPrompt> read_prompts(Fields& fields, const char* name, const Ser
 
 std::string read_part(Fields& fields, const Json& part, const std::string& path) {
   const auto refuse = [&](const std::string& what, const std::string& where) {
-    fields.fail(bad_request(fmt::format("'{}': {}", where, what), where));
+    fields.fail_at(where, what);
     return std::string();
   };
   if (part.is_string()) return part.get<std::string>();
@@ -102,11 +101,18 @@ std::string read_part(Fields& fields, const Json& part, const std::string& path)
   return part["text"].get<std::string>();
 }
 
+std::string required_text(Fields& fields, const Json& object, const std::string& path,
+                          const char* name) {
+  if (object.contains(name) && object[name].is_string()) return object[name].get<std::string>();
+  fields.fail_at(path + "." + name, "is required and a text");
+  return {};
+}
+
 std::string read_content(Fields& fields, const Json& content, const std::string& path) {
   if (content.is_null()) return {};
   if (content.is_string()) return content.get<std::string>();
   if (!content.is_array()) {
-    fields.fail(bad_request(fmt::format("'{}': expected a text or a list of parts", path), path));
+    fields.fail_at(path, "expected a text or a list of parts");
     return {};
   }
   std::string text;
@@ -118,7 +124,7 @@ std::string read_content(Fields& fields, const Json& content, const std::string&
 void for_each_message(Fields& fields, const char* name, const MessageReader& read) {
   const Json* list = fields.find(name);
   const auto refuse = [&](const std::string& what, const std::string& where) {
-    fields.fail(bad_request(fmt::format("'{}': {}", where, what), where));
+    fields.fail_at(where, what);
   };
   if (list == nullptr) return refuse("is required", name);
   if (!list->is_array() || list->empty())

@@ -44,6 +44,9 @@ void for_each_message(Fields& fields, const char* name, const MessageReader& rea
 // A content as those of messages. `path`: for errors.
 std::string read_content(Fields& fields, const Json& content, const std::string& path);
 std::string read_part(Fields& fields, const Json& part, const std::string& path);
+// A member of an object at `path` that has to be there.
+std::string required_text(Fields& fields, const Json& object, const std::string& path,
+                          const char* name);
 
 struct ChatIds {
   std::string text;  // as rendered

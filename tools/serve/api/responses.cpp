@@ -10,26 +10,20 @@ namespace {
 // An item that is no message: a call, or what it gave.
 std::optional<ChatMessage> read_call_item(Fields& fields, const Json& item, const std::string& type,
                                           const std::string& where) {
-  const auto text_of = [&](const char* name) {
-    if (item.contains(name) && item[name].is_string()) return item[name].get<std::string>();
-    fields.fail(bad_request(fmt::format("'{}.{}': is required and a text", where, name),
-                            where + "." + name));
-    return std::string();
-  };
   if (type == "function_call") {
     const Json arguments = item.contains("arguments") ? item["arguments"] : Json("");
     return ChatMessage{
         .role = "assistant",
         .content = {},
-        .tool_calls = {{.id = text_of("call_id"),
-                        .name = text_of("name"),
+        .tool_calls = {{.id = required_text(fields, item, where, "call_id"),
+                        .name = required_text(fields, item, where, "name"),
                         .arguments = read_arguments(fields, arguments, where + ".arguments")}}};
   }
   if (type == "function_call_output") {
     const Json output = item.contains("output") ? item["output"] : Json(nullptr);
     return ChatMessage{.role = "tool",
                        .content = read_content(fields, output, where + ".output"),
-                       .tool_call_id = text_of("call_id")};
+                       .tool_call_id = required_text(fields, item, where, "call_id")};
   }
   fields.fail(unsupported_field(
       where + ".type",
@@ -40,7 +34,7 @@ std::optional<ChatMessage> read_call_item(Fields& fields, const Json& item, cons
 std::vector<ChatMessage> read_input(Fields& fields) {
   const Json* input = fields.find("input");
   const auto refuse = [&](const std::string& what, const std::string& where) {
-    fields.fail(bad_request(fmt::format("'{}': {}", where, what), where));
+    fields.fail_at(where, what);
     return std::vector<ChatMessage>();
   };
   if (input == nullptr) return refuse("is required", "input");

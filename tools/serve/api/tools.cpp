@@ -15,7 +15,7 @@ bool is_name(std::string_view name) {
 std::optional<ChatTool> read_tool(Fields& fields, const Json& tool, ToolStyle style,
                                   const std::string& path) {
   const auto refuse = [&](const std::string& where, const std::string& what) {
-    fields.fail(bad_request(fmt::format("'{}': {}", where, what), where));
+    fields.fail_at(where, what);
     return std::optional<ChatTool>();
   };
   if (!tool.is_object()) return refuse(path, "expected an object");
@@ -132,7 +132,9 @@ class ChoiceReader {
       callable.push_back(*std::move(tool));
     }
     request_.callable = std::move(callable);
-    take_word(holder.value("mode", "auto"));
+    const Json mode = holder.value("mode", Json("auto"));
+    if (!mode.is_string()) return refuse("expected auto or required as the mode");
+    take_word(mode.get<std::string>());
   }
 
   Fields& fields_;
@@ -198,13 +200,13 @@ std::string read_arguments(Fields& fields, const Json& arguments, const std::str
     if (text.empty()) return "{}";
     if (parse_object(text).ok()) return text;
   }
-  fields.fail(bad_request(fmt::format("'{}': expected a JSON object", path), path));
+  fields.fail_at(path, "expected a JSON object");
   return {};
 }
 
 std::vector<ToolCall> read_tool_calls(Fields& fields, const Json& calls, const std::string& path) {
   const auto refuse = [&](const std::string& where, const std::string& what) {
-    fields.fail(bad_request(fmt::format("'{}': {}", where, what), where));
+    fields.fail_at(where, what);
     return std::vector<ToolCall>();
   };
   if (!calls.is_array()) return refuse(path, "expected a list");
