@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -17,9 +18,16 @@ using nlohmann::json;
 
 constexpr int kFailure = 1, kUsage = 2, kBadModel = 3, kInterrupted = 130;
 
+// How many entries a run of the tuner made: "note: tuned 12 in 1.2 s". On a machine that is too
+// busy some are not made, and the next run tries them again.
+int tuned_entries(const std::string& notes) {
+  const size_t at = notes.find("tuned ");
+  return at == std::string::npos ? -1 : std::stoi(notes.substr(at + 6));
+}
+
 class TuningCommand : public CliFixture {
  protected:
-  // Two contests of two layouts each: seconds, however slow the machine is.
+  // A few contests of two layouts: seconds, however slow the machine is.
   ProcessResult tune_small(std::vector<std::string> more = {},
                            std::map<std::string, std::string> environment = {}) const {
     std::vector<std::string> arguments = {"autotune", "--shapes",  "64x256", "--layouts",
@@ -27,6 +35,19 @@ class TuningCommand : public CliFixture {
                                           "1",        "--json"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return bitnetc(std::move(arguments), std::move(environment));
+  }
+  // Where other programs take the CPUs, a budget may end before the first contest, and a winner
+  // whose time scatters is not entered; a user tries again then. The result is of the last try.
+  static ProcessResult until_measured(const std::function<ProcessResult()>& tune) {
+    ProcessResult result = tune();
+    for (int tries = 1; result.exit_code == 0 && tuned_entries(result.err) == 0 && tries < 10;
+         ++tries)
+      result = tune();
+    EXPECT_GT(tuned_entries(result.err), 0) << result.err;
+    return result;
+  }
+  ProcessResult tune_small_until_measured() const {
+    return until_measured([this] { return tune_small(); });
   }
   std::vector<fs::path> profiles() const {
     std::vector<fs::path> files;
@@ -42,13 +63,6 @@ class TuningCommand : public CliFixture {
   }
 };
 
-// How many entries a run of the tuner made: "note: tuned 12 in 1.2 s". On a machine that is too
-// busy some are not made, and the next run tries them again.
-int tuned_entries(const std::string& notes) {
-  const size_t at = notes.find("tuned ");
-  return at == std::string::npos ? -1 : std::stoi(notes.substr(at + 6));
-}
-
 int measured_rows(const json& view) {
   int count = 0;
   for (const json& shape : view.at("shapes"))
@@ -57,7 +71,7 @@ int measured_rows(const json& view) {
 }
 
 TEST_F(TuningCommand, MeasuresOnceAndRemembers) {
-  const auto first = tune_small();
+  const auto first = tune_small_until_measured();
   ASSERT_EQ(first.exit_code, 0) << first.err;
   const json view = json::parse(first.out)["views"][0];
   EXPECT_GT(measured_rows(view), 0) << first.err;
@@ -80,7 +94,7 @@ TEST_F(TuningCommand, MeasuresOnceAndRemembers) {
 }
 
 TEST_F(TuningCommand, ExplainShowsWhatWasMeasured) {
-  ASSERT_EQ(tune_small().exit_code, 0);
+  ASSERT_EQ(tune_small_until_measured().exit_code, 0);
   const std::string page = folder_.file("page.html");
   const auto text =
       bitnetc({"kernel", "explain", "64x256", "--threads", "1", "--all", "--html", page});
@@ -105,7 +119,7 @@ TEST_F(TuningCommand, UntunedIsSaidAndNothingIsMeasured) {
 }
 
 TEST_F(TuningCommand, ExportAndImport) {
-  ASSERT_EQ(tune_small().exit_code, 0);
+  ASSERT_EQ(tune_small_until_measured().exit_code, 0);
   const std::string file = folder_.file("shared.profile");
   ASSERT_EQ(bitnetc({"autotune", "--export", file}).exit_code, 0);
   fs::remove_all(cache_home());
@@ -137,14 +151,15 @@ TEST_F(TuningCommand, TextStaysTheSameWhateverWasTuned) {
 
 TEST_F(TuningCommand, CompileTunesAndMarksItsPlans) {
   const std::string path = folder_.file("tuned.bnc");
-  const auto compiled =
-      bitnetc({"compile", "fairytale-6m", "-o", path, "--tune", "quick", "--layout", "i2s"});
+  const auto compile = [&] {
+    return bitnetc({"compile", "fairytale-6m", "-o", path, "--tune", "quick", "--layout", "i2s"});
+  };
+  const auto compiled = until_measured(compile);
   ASSERT_EQ(compiled.exit_code, 0) << compiled.err;
   const auto inspected = bitnetc({"inspect", path});
   EXPECT_NE(inspected.out.find(" measured"), std::string::npos) << inspected.out;
-  // A second one measures nothing.
-  const auto again =
-      bitnetc({"compile", "fairytale-6m", "-o", path, "--tune", "quick", "--layout", "i2s"});
+  // A second one measures nothing that is known.
+  const auto again = compile();
   EXPECT_NE(again.err.find(std::to_string(tuned_entries(compiled.err)) + " known already"),
             std::string::npos)
       << compiled.err << again.err;
