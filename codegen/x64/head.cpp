@@ -1,13 +1,16 @@
 // head.cpp     logits[n] = lanes64 dot of hidden[k] with row n of the head, AVX2, AVX-512
 //
 // Shapes     HeadArgs; f32, f16, bf16; any N and K
-// Tile       AVX-512  2 rows of the head: 8 sums of 16 lanes, as many chains as hide the latency of
-//                     fma on two ports, + hidden + weights = 10 zmm; an odd row goes alone
-//            AVX2     1 row: 8 sums of 8 lanes + hidden + weights + kept + mask = 12 ymm
+// Tile       AVX-512  2 rows of the head, 3 hidden rows: 24 sums of 16 lanes + 2 weights + hidden
+//                     = 27 zmm. The 8 sums that a lone hidden row has hide the latency of fma on
+//                     two ports. An odd row of the head goes alone.
+//            AVX2     1 row, 1 hidden row: 8 sums of 8 lanes + weights + hidden + kept + mask
+//                     = 12 ymm
 //            All hidden rows meet the rows of the tile while these are in the L1 cache; the rows
-//            that come next are prefetched.
-// Work       per vector of weights: load and widen (bf16: 2 instructions, f16: 1, f32: 0), 1 fma;
-//            one load of hidden per tile
+//            that come next are prefetched with the first of them.
+// Work       per vector of weights: load and widen (bf16, f16: 2 operations of the ports of fma,
+//            f32: 0), an fma per hidden row. AVX-512, f16: 12 cycles per 64 columns of 2 rows for
+//            1 hidden row, 20 for 3
 // Exactness  A lane of lanes64 is a lane of a sum; columns that do not fill 64 leave the other
 //            lanes as they are (AVX-512: opmask; AVX2: blend).
 // Reference  codegen/reference/tables.cpp
@@ -37,14 +40,21 @@ class HeadProgram final : public X64Code {
         wide_(vectors.bytes == kZmmFile.bytes),
         width_(vectors.bytes / 4),
         per_row_(kGroup / width_),
-        rows_(wide_ ? 2 : 1) {}
+        rows_(wide_ ? 2 : 1),
+        hidden_rows_(wide_ ? 3 : 1) {}
 
  private:
-  Xmm sum(int row, int j) const { return vec(row * per_row_ + j); }
-  Xmm hidden() const { return vec(rows_ * per_row_); }
-  Xmm weights() const { return vec(rows_ * per_row_ + 1); }
-  Xmm kept() const { return vec(rows_ * per_row_ + 2); }
-  Xmm mask() const { return vec(rows_ * per_row_ + 3); }
+  struct Tile {
+    int rows;    // of the head
+    int hidden;  // rows
+  };
+
+  Xmm sum(int row, int hidden, int j) const { return vec((hidden * rows_ + row) * per_row_ + j); }
+  int helpers() const { return hidden_rows_ * rows_ * per_row_; }
+  Xmm weights(int row) const { return vec(helpers() + row); }
+  Xmm hidden() const { return vec(helpers() + rows_); }
+  Xmm kept() const { return vec(helpers() + rows_ + 1); }  // AVX2
+  Xmm mask() const { return vec(helpers() + rows_ + 2); }  // AVX2
   Xbyak::Opmask present() const { return k1; }
 
   int element_bytes() const { return static_cast<int>(float_type_bytes(spec_.type)); }
@@ -54,31 +64,39 @@ class HeadProgram final : public X64Code {
   void generate() override;
   void emit_data() override;
   void run_rows(int count);
-  void add_group(int count);
-  void add_rest(int count);
+  void run_tile(const Tile& tile);
+  void clear(const Xmm& sum);
+  void add_group(const Tile& tile);
+  void add_rest(const Tile& tile);
+  void prefetch_group(int rows);
+  Xbyak::RegExp weights_at(int row, int column) const;
+  Xbyak::RegExp hidden_at(int row, int column) const;
   void load_weights(int row, int column);
   void load_first_weights(int row, int column, int count);
-  void fold(int row);
-  void fold_halves(int row);
+  void load_hidden(int row, int column, bool is_whole);
+  void add_product(const Xmm& sum, const Xmm& weights, bool is_whole);
+  void fold(int row, int hidden_row);
 
   const HeadSpec spec_;
   const bool wide_;
-  const int width_;    // floats of a vector
-  const int per_row_;  // vectors of lanes
-  const int rows_;     // of the head, side by side
-  Xbyak::Label mask_;  // as many ones as the last vector of a row has columns, then zeros
+  const int width_;        // floats of a vector
+  const int per_row_;      // vectors of lanes
+  const int rows_;         // of the head, side by side
+  const int hidden_rows_;  // side by side
+  Xbyak::Label mask_;      // as many ones as the last vector of a row has columns, then zeros
 
   const Reg64 args_ = Xbyak::util::rdi;
   const Reg64 table_ = Xbyak::util::rsi;   // the first row side by side
-  const Reg64 hidden_ = Xbyak::util::rdx;  // the hidden row
-  const Reg64 logits_ = Xbyak::util::rcx;  // of the hidden row
+  const Reg64 hidden_ = Xbyak::util::rdx;  // the first hidden row side by side
+  const Reg64 logits_ = Xbyak::util::rcx;  // of that hidden row
   const Reg64 row_ = Xbyak::util::r8;      // of the head
   const Reg64 end_ = Xbyak::util::r9;
-  const Reg64 index_ = Xbyak::util::r10;    // of the hidden row
-  const Reg64 groups_ = Xbyak::util::r11;   // left
-  const Reg64 weights_ = Xbyak::util::r12;  // of the group
-  const Reg64 columns_ = Xbyak::util::r13;  // hidden of the group
-  const Reg64 stride_ = Xbyak::util::r14;   // bytes of a row of the head
+  const Reg64 left_ = Xbyak::util::r10;           // hidden rows
+  const Reg64 groups_ = Xbyak::util::r11;         // left
+  const Reg64 weights_ = Xbyak::util::r12;        // of the group
+  const Reg64 columns_ = Xbyak::util::r13;        // hidden of the group
+  const Reg64 stride_ = Xbyak::util::r14;         // bytes of a row of the head
+  const Reg64 hidden_stride_ = Xbyak::util::r15;  // bytes of a hidden row
 };
 
 int field(size_t offset) {
@@ -93,6 +111,8 @@ void HeadProgram::generate() {
   mov(table_, row_);
   imul(table_, stride_);
   add(table_, ptr[args_ + field(offsetof(HeadArgs, table))]);
+  mov(hidden_stride_, ptr[args_ + field(offsetof(HeadArgs, hidden_stride))]);
+  shl(hidden_stride_, 2);
   if (const int last = rest() % width_; last != 0) {
     if (wide_) {
       mov(eax, (1 << last) - 1);
@@ -127,138 +147,183 @@ void HeadProgram::emit_data() {
 void HeadProgram::run_rows(int count) {
   mov(hidden_, ptr[args_ + field(offsetof(HeadArgs, hidden))]);
   mov(logits_, ptr[args_ + field(offsetof(HeadArgs, logits))]);
-  xor_(index_, index_);
-  Xbyak::Label next_hidden;
-  L(next_hidden);
-  for (int row = 0; row < count; ++row) {
-    for (int j = 0; j < per_row_; ++j) {
-      const Xmm low(sum(row, j).getIdx());
-      vpxor(low, low, low);
-    }
+  mov(left_, ptr[args_ + field(offsetof(HeadArgs, rows))]);
+  for (int hidden = hidden_rows_; hidden >= 1; --hidden) {
+    Xbyak::Label again, fewer;
+    L(again);
+    cmp(left_, hidden);
+    jl(fewer, T_NEAR);
+    run_tile({.rows = count, .hidden = hidden});
+    sub(left_, hidden);
+    jmp(again, T_NEAR);
+    L(fewer);
   }
-  mov(weights_, table_);
-  mov(columns_, hidden_);
-  repeat(groups_, spec_.k / kGroup, [&] {
-    add_group(count);
-    add(weights_, kGroup * element_bytes());
-    add(columns_, kGroup * 4);
-  });
-  if (rest() > 0) add_rest(count);
-  for (int row = 0; row < count; ++row) fold(row);
-  mov(rax, ptr[args_ + field(offsetof(HeadArgs, hidden_stride))]);
-  lea(hidden_, ptr[hidden_ + 4 * rax]);
-  mov(rax, ptr[args_ + field(offsetof(HeadArgs, logits_stride))]);
-  lea(logits_, ptr[logits_ + 4 * rax]);
-  inc(index_);
-  cmp(index_, ptr[args_ + field(offsetof(HeadArgs, rows))]);
-  jl(next_hidden, T_NEAR);
   add(row_, count);
   for (int row = 0; row < count; ++row) add(table_, stride_);
 }
 
-void HeadProgram::add_group(int count) {
+// The logits of a tile, and on to the hidden rows behind it.
+void HeadProgram::run_tile(const Tile& tile) {
+  for (int h = 0; h < tile.hidden; ++h)
+    for (int row = 0; row < tile.rows; ++row)
+      for (int j = 0; j < per_row_; ++j) clear(sum(row, h, j));
+  mov(weights_, table_);
+  mov(columns_, hidden_);
+  repeat(groups_, spec_.k / kGroup, [&] {
+    add_group(tile);
+    prefetch_group(tile.rows);
+    add(weights_, kGroup * element_bytes());
+    add(columns_, kGroup * 4);
+  });
+  if (rest() > 0) add_rest(tile);
+  mov(rax, ptr[args_ + field(offsetof(HeadArgs, logits_stride))]);
+  for (int hidden = 0; hidden < tile.hidden; ++hidden) {
+    for (int row = 0; row < tile.rows; ++row) fold(row, hidden);
+    lea(logits_, ptr[logits_ + 4 * rax]);
+    add(hidden_, hidden_stride_);
+  }
+}
+
+void HeadProgram::clear(const Xmm& sum) {
+  if (wide_) {
+    vpxord(sum, sum, sum);
+  } else {
+    vpxor(sum, sum, sum);
+  }
+}
+
+void HeadProgram::add_group(const Tile& tile) {
   for (int j = 0; j < per_row_; ++j) {
-    vmovups(hidden(), ptr[columns_ + j * width_ * 4]);
-    for (int row = 0; row < count; ++row) {
-      load_weights(row, j * width_);
-      vfmadd231ps(sum(row, j), hidden(), weights());
+    for (int row = 0; row < tile.rows; ++row) load_weights(row, j * width_);
+    for (int h = 0; h < tile.hidden; ++h) {
+      vmovups(hidden(), ptr[hidden_at(h, j * width_)]);
+      for (int row = 0; row < tile.rows; ++row) vfmadd231ps(sum(row, h, j), hidden(), weights(row));
     }
   }
-  // The same columns of the rows behind these.
+}
+
+// The same columns of the rows of the head behind these.
+void HeadProgram::prefetch_group(int rows) {
   lea(rax, ptr[weights_ + stride_]);
-  if (count > 1) lea(rax, ptr[rax + stride_]);
-  for (int row = 0; row < count; ++row) {
+  if (rows > 1) lea(rax, ptr[rax + stride_]);
+  for (int row = 0; row < rows; ++row) {
     if (row > 0) add(rax, stride_);
     for (int at = 0; at < kGroup * element_bytes(); at += kLineBytes) prefetcht0(ptr[rax + at]);
   }
 }
 
 // Columns beyond the last whole group.
-void HeadProgram::add_rest(int count) {
-  for (int row = 0; row < count; ++row) {
-    for (int j = 0; j * width_ < rest(); ++j) {
-      const int columns = std::min(width_, rest() - j * width_);
-      const auto from = ptr[columns_ + j * width_ * 4];
-      if (columns == width_) {
-        vmovups(hidden(), from);
+void HeadProgram::add_rest(const Tile& tile) {
+  for (int j = 0; j * width_ < rest(); ++j) {
+    const int columns = std::min(width_, rest() - j * width_);
+    const bool is_whole = columns == width_;
+    for (int row = 0; row < tile.rows; ++row) {
+      if (is_whole) {
         load_weights(row, j * width_);
-        vfmadd231ps(sum(row, j), hidden(), weights());
-      } else if (wide_) {
-        vmovups(hidden() | present() | T_z, from);
-        load_first_weights(row, j * width_, columns);
-        vfmadd231ps(sum(row, j) | present(), hidden(), weights());
       } else {
-        vmaskmovps(hidden(), mask(), from);
         load_first_weights(row, j * width_, columns);
-        vmovaps(kept(), sum(row, j));
-        vfmadd231ps(sum(row, j), hidden(), weights());
-        vblendvps(sum(row, j), kept(), sum(row, j), mask());
       }
+    }
+    for (int h = 0; h < tile.hidden; ++h) {
+      load_hidden(h, j * width_, is_whole);
+      for (int row = 0; row < tile.rows; ++row) add_product(sum(row, h, j), weights(row), is_whole);
     }
   }
 }
 
+void HeadProgram::load_hidden(int row, int column, bool is_whole) {
+  const auto from = ptr[hidden_at(row, column)];
+  if (is_whole) {
+    vmovups(hidden(), from);
+  } else if (wide_) {
+    vmovups(hidden() | present() | T_z, from);
+  } else {
+    vmaskmovps(hidden(), mask(), from);
+  }
+}
+
+// Lanes without a column stay as they are.
+void HeadProgram::add_product(const Xmm& sum, const Xmm& weights, bool is_whole) {
+  if (is_whole) {
+    vfmadd231ps(sum, hidden(), weights);
+  } else if (wide_) {
+    vfmadd231ps(sum | present(), hidden(), weights);
+  } else {
+    vmovaps(kept(), sum);
+    vfmadd231ps(sum, hidden(), weights);
+    vblendvps(sum, kept(), sum, mask());
+  }
+}
+
+Xbyak::RegExp HeadProgram::weights_at(int row, int column) const {
+  const int at = column * element_bytes();
+  return row == 0 ? weights_ + at : weights_ + stride_ + at;
+}
+
+Xbyak::RegExp HeadProgram::hidden_at(int row, int column) const {
+  const int at = column * 4;
+  return row == 0 ? columns_ + at : columns_ + hidden_stride_ * row + at;
+}
+
 // A vector of weights of `row`, widened.
 void HeadProgram::load_weights(int row, int column) {
-  const Xbyak::RegExp at = row == 0 ? weights_ + column * element_bytes()
-                                    : weights_ + stride_ + column * element_bytes();
+  const Xmm to = weights(row);
+  const auto from = ptr[weights_at(row, column)];
   switch (spec_.type) {
-    case FloatType::kF32: vmovups(weights(), ptr[at]); break;
-    case FloatType::kF16: vcvtph2ps(weights(), ptr[at]); break;
+    case FloatType::kF32: vmovups(to, from); break;
+    case FloatType::kF16: vcvtph2ps(to, from); break;
     case FloatType::kBf16:
-      vpmovzxwd(weights(), ptr[at]);
-      vpslld(weights(), weights(), 16);
+      vpmovzxwd(to, from);
+      vpslld(to, to, 16);
       break;
   }
 }
 
 // The first `count` of them, nothing behind them being read; what the other lanes hold is not used.
 void HeadProgram::load_first_weights(int row, int column, int count) {
-  const Xbyak::RegExp at = row == 0 ? weights_ + column * element_bytes()
-                                    : weights_ + stride_ + column * element_bytes();
+  const Xbyak::RegExp at = weights_at(row, column);
   if (wide_) {
-    const Xmm to = weights() | present() | T_z;
+    const Xmm to = weights(row) | present() | T_z;
     switch (spec_.type) {
       case FloatType::kF32: vmovups(to, ptr[at]); break;
       case FloatType::kF16: vcvtph2ps(to, ptr[at]); break;
       case FloatType::kBf16:
         vpmovzxwd(to, ptr[at]);
-        vpslld(weights(), weights(), 16);
+        vpslld(weights(row), weights(row), 16);
         break;
     }
     return;
   }
   if (spec_.type == FloatType::kF32) {
-    vmaskmovps(weights(), mask(), ptr[at]);
+    vmaskmovps(weights(row), mask(), ptr[at]);
     return;
   }
-  const Xmm bits(weights().getIdx());
+  const Xmm bits(weights(row).getIdx());
   vpxor(bits, bits, bits);
   for (int i = 0; i < count; ++i)
     vpinsrw(bits, bits, ptr[at + i * element_bytes()], static_cast<uint8_t>(i));
   if (spec_.type == FloatType::kF16) {
-    vcvtph2ps(weights(), bits);
+    vcvtph2ps(weights(row), bits);
   } else {
-    vpmovzxwd(weights(), bits);
-    vpslld(weights(), weights(), 16);
+    vpmovzxwd(weights(row), bits);
+    vpslld(weights(row), weights(row), 16);
   }
 }
 
-// Lanes 32 and on join the lanes before them, then those from 16 on, until a vector is left.
-void HeadProgram::fold_halves(int row) {
+// Lanes 32 and on join the lanes before them, then those from 16 on, until one is left: a logit.
+void HeadProgram::fold(int row, int hidden_row) {
   for (int half = per_row_ / 2; half >= 1; half /= 2)
-    for (int j = 0; j < half; ++j) vaddps(sum(row, j), sum(row, j), sum(row, j + half));
-}
-
-void HeadProgram::fold(int row) {
-  fold_halves(row);
-  const int i = sum(row, 0).getIdx();
+    for (int j = 0; j < half; ++j)
+      vaddps(sum(row, hidden_row, j), sum(row, hidden_row, j), sum(row, hidden_row, j + half));
+  const int i = sum(row, hidden_row, 0).getIdx();
   const Xmm total(i), upper(hidden().getIdx());
   if (wide_) {
     vextractf64x4(Ymm(upper.getIdx()), Zmm(i), 1);
     vaddps(Ymm(i), Ymm(i), Ymm(upper.getIdx()));
+    vextractf32x4(upper, Ymm(i), 1);
+  } else {
+    vextractf128(upper, Ymm(i), 1);
   }
-  vextractf128(upper, Ymm(i), 1);
   vaddps(total, total, upper);
   vmovhlps(upper, total, total);
   vaddps(total, total, upper);
@@ -279,7 +344,7 @@ std::unique_ptr<Generator> make_x64_head_avx2() {
   return x64::make_operation_generator<HeadSpec>({.name = "x64_head_avx2",
                                                   .suffix = "avx2",
                                                   .isa = Isa::kAvx2,
-                                                  .revision = 1,
+                                                  .revision = 2,
                                                   .program = x64::head_program<x64::kYmmFile>});
 }
 
@@ -287,7 +352,7 @@ std::unique_ptr<Generator> make_x64_head_avx512() {
   return x64::make_operation_generator<HeadSpec>({.name = "x64_head_avx512",
                                                   .suffix = "avx512",
                                                   .isa = Isa::kAvx512Vnni,
-                                                  .revision = 1,
+                                                  .revision = 2,
                                                   .program = x64::head_program<x64::kZmmFile>});
 }
 

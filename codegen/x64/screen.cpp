@@ -1,15 +1,18 @@
 // screen.cpp     estimates of logits from codes of 4 or 2 bits, AVX2, AVX-VNNI, AVX-512 VNNI
 //
 // Shapes     ScreenArgs; any N, K <= 2^17, 1 to 8 hidden rows
-// Tile       rows of the head side by side, each with a sum over `high` and one over `low`:
-//            VNNI     4 rows: 8 sums + codes + plane + mask = 11 vectors, as many chains of
-//                     vpdpbusd as hide its latency
-//            AVX2     2 rows: 4 sums + 4 sums of words + codes + plane + mask + ones + product = 13
-//            rows that are left over go one by one
-// Work       per vector of codes and hidden row: and, and a shift for all but the first field of a
-//            byte; per field two vpdpbusd, or two vpmaddubsw and vpaddw
+// Tile       rows of the head and hidden rows side by side, each pair with a sum over `high` and
+//            one over `low`:
+//            AVX-512  4 rows, 3 hidden rows: 24 sums + codes + plane + mask = 27 zmm
+//            AVX-VNNI 4 rows, 1 hidden row: 8 sums + codes + plane + mask = 11 ymm, as many chains
+//                     of vpdpbusd as hide its latency
+//            AVX2     2 rows, 1 hidden row: 4 sums + 4 sums of words + codes + plane + mask + ones
+//                     + product = 13 ymm
+//            rows that are left over go one by one, hidden rows in smaller tiles
+// Work       per vector of codes of a tile: an and per field, and a shift for all but the first; per
+//            field and hidden row two vpdpbusd, or two vpmaddubsw and vpaddw
 //            VNNI, coarse: 1 load + 3 + 4 vpdpbusd for two codes per byte: 3.5 cycles on two ports
-//            per 64 bytes of codes, which is less than memory takes
+//            per 64 bytes of codes, which is less than memory takes; 3 hidden rows: 7.5 cycles
 // Exactness  vpdpbusd does not saturate. vpmaddubsw: two products of at most 15 * 128 in
 //            magnitude; a block of 256 columns joins a word eight times: 8 * 2 * 15 * 128 = 30720.
 //            Sums in words become i32 after every block; |i32| < 2^31 for K <= 2^17 (ScreenSpec).
@@ -32,14 +35,24 @@ struct ScreenTier {
   VectorFile vectors;
   bool has_dot;  // vpdpbusd
   Xbyak::PreferredEncoding encoding;
-  int rows;  // of the head, side by side: what the registers hold
+  int rows;         // of the head, side by side: what the registers hold
+  int hidden_rows;  // side by side
 };
-constexpr ScreenTier kScreenAvx2{
-    .vectors = kYmmFile, .has_dot = false, .encoding = Xbyak::VexEncoding, .rows = 2};
-constexpr ScreenTier kScreenAvxVnni{
-    .vectors = kYmmFile, .has_dot = true, .encoding = Xbyak::VexEncoding, .rows = 4};
-constexpr ScreenTier kScreenAvx512{
-    .vectors = kZmmFile, .has_dot = true, .encoding = Xbyak::EvexEncoding, .rows = 4};
+constexpr ScreenTier kScreenAvx2{.vectors = kYmmFile,
+                                 .has_dot = false,
+                                 .encoding = Xbyak::VexEncoding,
+                                 .rows = 2,
+                                 .hidden_rows = 1};
+constexpr ScreenTier kScreenAvxVnni{.vectors = kYmmFile,
+                                    .has_dot = true,
+                                    .encoding = Xbyak::VexEncoding,
+                                    .rows = 4,
+                                    .hidden_rows = 1};
+constexpr ScreenTier kScreenAvx512{.vectors = kZmmFile,
+                                   .has_dot = true,
+                                   .encoding = Xbyak::EvexEncoding,
+                                   .rows = 4,
+                                   .hidden_rows = 3};
 
 class ScreenProgram final : public X64Code {
  public:
@@ -50,29 +63,41 @@ class ScreenProgram final : public X64Code {
   enum Half { kHigh, kLow };
   static constexpr Half kHalves[] = {kHigh, kLow};
 
+  struct Tile {
+    int rows;    // of the head
+    int hidden;  // rows
+  };
+
   // Register map. Sums of words and what they need exist without vpdpbusd only.
-  Xmm sum(int row, Half half) const { return vec(half * tier_.rows + row); }
-  Xmm words(int row, Half half) const { return vec(2 * tier_.rows + half * tier_.rows + row); }
-  int helpers() const { return (tier_.has_dot ? 2 : 4) * tier_.rows; }
+  Xmm sum(int row, int hidden, Half half) const {
+    return vec((2 * hidden + half) * tier_.rows + row);
+  }
+  Xmm words(int row, Half half) const { return vec((2 + half) * tier_.rows + row); }
+  int helpers() const { return (tier_.has_dot ? 2 * tier_.hidden_rows : 4) * tier_.rows; }
   Xmm codes() const { return vec(helpers()); }
   Xmm plane() const { return vec(helpers() + 1); }
   Xmm mask() const { return vec(helpers() + 2); }
   Xmm product() const { return vec(helpers() + 3); }
   Xmm ones() const { return vec(helpers() + 4); }
 
+  bool is_wide() const { return tier_.vectors.bytes == kZmmFile.bytes; }
   int row_bytes() const { return static_cast<int>(spec_.row_bytes()); }
   int block_bytes() const { return static_cast<int>(spec_.block_bytes()); }
 
   void generate() override;
   void emit_data() override;
   void load_arguments();
+  void clear(const Xmm& sum);
   void run_rows(int count);
-  void dot_block(int count);
-  void dot_plane(int row, int at);
+  void run_tile(const Tile& tile);
+  void dot_block(const Tile& tile);
+  void dot_codes(const Tile& tile, int row, int at);
+  void add_product(int row, int hidden, Half half, int column);
   void widen_words(int count);
-  void fold(int count, Half half);
+  void fold(int count, int hidden, Half half);
+  void add_pairs(const Xmm& a, const Xmm& b);
   void finish_sum(const Xmm& sums, Half half);
-  void store(int count);
+  void store(int count, int hidden);
   void load(const Xmm& to, int count, const Xbyak::RegExp& from);
 
   const ScreenTier tier_;
@@ -82,15 +107,17 @@ class ScreenProgram final : public X64Code {
   const Reg64 args_ = Xbyak::util::rdi;
   const Reg64 codes_ = Xbyak::util::rsi;  // of the first row side by side
   const Reg64 step_ = Xbyak::util::rdx;
-  const Reg64 high_ = Xbyak::util::rcx;  // of the hidden row
+  const Reg64 high_ = Xbyak::util::rcx;  // of the first hidden row side by side
   const Reg64 low_ = Xbyak::util::r8;    // behind `high_`: low = high_ + low_
   const Reg64 estimates_ = Xbyak::util::r9;
   const Reg64 row_ = Xbyak::util::r10;  // of the head
   const Reg64 end_ = Xbyak::util::r11;
-  const Reg64 hidden_ = Xbyak::util::r12;  // number of the hidden row
+  const Reg64 hidden_ = Xbyak::util::r12;  // number of the first hidden row side by side
   const Reg64 blocks_ = Xbyak::util::r13;  // left
   const Reg64 block_codes_ = Xbyak::util::r14;
   const Reg64 column_ = Xbyak::util::r15;  // `high` of the block
+  const Reg64 low_column_ = Xbyak::util::rax;
+  const Reg64 q_stride_ = Xbyak::util::rbx;  // bytes of a hidden row
 };
 
 int argument(size_t offset) {
@@ -132,6 +159,15 @@ void ScreenProgram::load_arguments() {
   imul(codes_, row_, row_bytes());
   add(codes_, ptr[args_ + argument(offsetof(ScreenArgs, codes))]);
   mov(step_, ptr[args_ + argument(offsetof(ScreenArgs, step))]);
+  mov(q_stride_, ptr[args_ + argument(offsetof(ScreenArgs, q_stride))]);
+}
+
+void ScreenProgram::clear(const Xmm& sum) {
+  if (is_wide()) {
+    vpxord(sum, sum, sum);
+  } else {
+    vpxor(sum, sum, sum);
+  }
 }
 
 // `count` rows of the head with every hidden row, and on to the next.
@@ -141,74 +177,89 @@ void ScreenProgram::run_rows(int count) {
   sub(low_, high_);
   mov(estimates_, ptr[args_ + argument(offsetof(ScreenArgs, estimates))]);
   xor_(hidden_, hidden_);
-  Xbyak::Label next_hidden;
-  L(next_hidden);
-  for (int row = 0; row < count; ++row)
-    for (const Half half : kHalves)
-      vpxor(Xmm(sum(row, half).getIdx()), Xmm(sum(row, half).getIdx()),
-            Xmm(sum(row, half).getIdx()));
-  mov(block_codes_, codes_);
-  mov(column_, high_);
-  repeat(blocks_, spec_.padded_k() / kScreenBlock, [&] {
-    dot_block(count);
-    add(block_codes_, block_bytes());
-    add(column_, static_cast<int>(kScreenBlock));
-  });
-  for (const Half half : kHalves) fold(count, half);
-  store(count);
-  mov(rax, ptr[args_ + argument(offsetof(ScreenArgs, q_stride))]);
-  add(high_, rax);
-  mov(rax, ptr[args_ + argument(offsetof(ScreenArgs, estimates_stride))]);
-  lea(estimates_, ptr[estimates_ + 4 * rax]);
-  inc(hidden_);
-  cmp(hidden_, ptr[args_ + argument(offsetof(ScreenArgs, rows))]);
-  jl(next_hidden, T_NEAR);
+  for (int hidden = tier_.hidden_rows; hidden >= 1; --hidden) {
+    Xbyak::Label again, fewer;
+    L(again);
+    lea(rax, ptr[hidden_ + hidden]);
+    cmp(rax, ptr[args_ + argument(offsetof(ScreenArgs, rows))]);
+    jg(fewer, T_NEAR);
+    run_tile({.rows = count, .hidden = hidden});
+    jmp(again, T_NEAR);
+    L(fewer);
+  }
   add(row_, count);
   add(codes_, count * row_bytes());
 }
 
-// One block of columns of `count` rows. The same block of the rows that come next is prefetched.
-void ScreenProgram::dot_block(int count) {
+// The estimates of a tile, and on to the hidden rows behind it.
+void ScreenProgram::run_tile(const Tile& tile) {
+  for (int hidden = 0; hidden < tile.hidden; ++hidden)
+    for (int row = 0; row < tile.rows; ++row)
+      for (const Half half : kHalves) clear(sum(row, hidden, half));
+  mov(block_codes_, codes_);
+  mov(column_, high_);
+  repeat(blocks_, spec_.padded_k() / kScreenBlock, [&] {
+    dot_block(tile);
+    add(block_codes_, block_bytes());
+    add(column_, static_cast<int>(kScreenBlock));
+  });
+  for (int hidden = 0; hidden < tile.hidden; ++hidden) {
+    for (const Half half : kHalves) fold(tile.rows, hidden, half);
+    store(tile.rows, hidden);
+    add(high_, q_stride_);
+    mov(rax, ptr[args_ + argument(offsetof(ScreenArgs, estimates_stride))]);
+    lea(estimates_, ptr[estimates_ + 4 * rax]);
+    inc(hidden_);
+  }
+}
+
+// One block of columns of a tile. The same block of the rows of the head that come next is
+// prefetched.
+void ScreenProgram::dot_block(const Tile& tile) {
+  lea(low_column_, ptr[column_ + low_]);
   if (!tier_.has_dot) {
-    for (int row = 0; row < count; ++row)
-      for (const Half half : kHalves) vpxor(words(row, half), words(row, half), words(row, half));
+    for (int row = 0; row < tile.rows; ++row)
+      for (const Half half : kHalves) clear(words(row, half));
   }
   for (int at = 0; at < block_bytes(); at += tier_.vectors.bytes) {
-    for (int row = 0; row < count; ++row) {
+    for (int row = 0; row < tile.rows; ++row) {
       const int from = row * row_bytes() + at;
-      if (tier_.vectors.bytes == kZmmFile.bytes) {
+      if (is_wide()) {
         vmovdqu64(codes(), ptr[block_codes_ + from]);
       } else {
         vmovdqu(codes(), ptr[block_codes_ + from]);
       }
-      if (at % 64 == 0) prefetcht0(ptr[block_codes_ + from + count * row_bytes()]);
-      dot_plane(row, at);
+      if (at % 64 == 0) prefetcht0(ptr[block_codes_ + from + tile.rows * row_bytes()]);
+      dot_codes(tile, row, at);
     }
   }
-  if (!tier_.has_dot) widen_words(count);
+  if (!tier_.has_dot) widen_words(tile.rows);
 }
 
-// Every field of the codes at byte `at` of a block.
-void ScreenProgram::dot_plane(int row, int at) {
-  const bool wide = tier_.vectors.bytes == kZmmFile.bytes;
+// Every field of the codes at byte `at` of a block, with all hidden rows of the tile.
+void ScreenProgram::dot_codes(const Tile& tile, int row, int at) {
   for (int field = 0; field < spec_.codes_per_byte(); ++field) {
     const Xmm from = field == 0 ? codes() : plane();
     if (field > 0) vpsrlw(plane(), codes(), static_cast<uint8_t>(field * spec_.code_bits()));
-    if (wide) {
+    if (is_wide()) {
       vpandd(plane(), from, mask());
     } else {
       vpand(plane(), from, mask());
     }
-    const int column = field * block_bytes() + at;
-    for (const Half half : kHalves) {
-      const auto q = half == kHigh ? ptr[column_ + column] : ptr[column_ + low_ + column];
-      if (tier_.has_dot) {
-        vpdpbusd(sum(row, half), plane(), q, tier_.encoding);
-      } else {
-        vpmaddubsw(product(), plane(), q);
-        vpaddw(words(row, half), words(row, half), product());
-      }
-    }
+    for (int hidden = 0; hidden < tile.hidden; ++hidden)
+      for (const Half half : kHalves) add_product(row, hidden, half, field * block_bytes() + at);
+  }
+}
+
+// The plane with the columns from `column` of the block on.
+void ScreenProgram::add_product(int row, int hidden, Half half, int column) {
+  Xbyak::RegExp at = (half == kHigh ? column_ : low_column_) + column;
+  if (hidden > 0) at = at + q_stride_ * hidden;
+  if (tier_.has_dot) {
+    vpdpbusd(sum(row, hidden, half), plane(), ptr[at], tier_.encoding);
+  } else {
+    vpmaddubsw(product(), plane(), ptr[at]);
+    vpaddw(words(row, half), words(row, half), product());
   }
 }
 
@@ -216,28 +267,44 @@ void ScreenProgram::widen_words(int count) {
   for (int row = 0; row < count; ++row) {
     for (const Half half : kHalves) {
       vpmaddwd(words(row, half), words(row, half), ones());
-      vpaddd(sum(row, half), sum(row, half), words(row, half));
+      vpaddd(sum(row, 0, half), sum(row, 0, half), words(row, half));
     }
   }
 }
 
-// The sums of all lanes, row r's in lane r of the first row's register.
-void ScreenProgram::fold(int count, Half half) {
+// The sums of all lanes, row r's in lane r of the first row's register, as floats.
+void ScreenProgram::fold(int count, int hidden, Half half) {
   const Xmm rest(codes().getIdx());
   for (int row = 0; row < count; ++row) {
-    const int i = sum(row, half).getIdx();
-    if (tier_.vectors.bytes == kZmmFile.bytes) {
+    const int i = sum(row, hidden, half).getIdx();
+    if (is_wide()) {
       vextracti64x4(Ymm(rest.getIdx()), Xbyak::Zmm(i), 1);
       vpaddd(Ymm(i), Ymm(i), Ymm(rest.getIdx()));
+      vextracti32x4(rest, Ymm(i), 1);
+    } else {
+      vextracti128(rest, Ymm(i), 1);
     }
-    vextracti128(rest, Ymm(i), 1);
     vpaddd(Xmm(i), Xmm(i), rest);
   }
-  const auto low_half = [&](int row) { return Xmm(sum(row < count ? row : 0, half).getIdx()); };
-  vphaddd(low_half(0), low_half(0), low_half(1));
-  if (count > 2) vphaddd(low_half(2), low_half(2), low_half(3));
-  vphaddd(low_half(0), low_half(0), low_half(2));
-  finish_sum(low_half(0), half);
+  const auto quarter = [&](int row) {
+    return Xmm(sum(row < count ? row : 0, hidden, half).getIdx());
+  };
+  add_pairs(quarter(0), quarter(1));
+  if (count > 2) add_pairs(quarter(2), quarter(3));
+  add_pairs(quarter(0), quarter(2));
+  finish_sum(quarter(0), half);
+}
+
+// a = {a0 + a1, a2 + a3, b0 + b1, b2 + b3}; vphaddd does not reach registers 16 to 31.
+void ScreenProgram::add_pairs(const Xmm& a, const Xmm& b) {
+  if (!is_wide()) {
+    vphaddd(a, a, b);
+    return;
+  }
+  const Xmm odd(plane().getIdx());
+  vshufps(odd, a, b, 0b11'01'11'01);
+  vshufps(a, a, b, 0b10'00'10'00);
+  vpaddd(a, a, odd);
 }
 
 // factor * sum - offset * (sum of the hidden row), as a float.
@@ -263,8 +330,8 @@ void ScreenProgram::load(const Xmm& to, int count, const Xbyak::RegExp& from) {
   }
 }
 
-void ScreenProgram::store(int count) {
-  const Xmm value(sum(0, kHigh).getIdx()), low(sum(0, kLow).getIdx());
+void ScreenProgram::store(int count, int hidden) {
+  const Xmm value(sum(0, hidden, kHigh).getIdx()), low(sum(0, hidden, kLow).getIdx());
   const Xmm step(codes().getIdx()), scale(plane().getIdx());
   vfmadd132ps(value, low, ptr[rip + factor_256_]);
   load(step, count, step_ + 4 * row_);
@@ -299,7 +366,7 @@ std::unique_ptr<Generator> make_x64_screen_avx2() {
       {.name = "x64_screen_avx2",
        .suffix = "avx2",
        .isa = Isa::kAvx2,
-       .revision = 1,
+       .revision = 2,
        .program = x64::screen_program<x64::kScreenAvx2>});
 }
 
@@ -308,7 +375,7 @@ std::unique_ptr<Generator> make_x64_screen_avxvnni() {
       {.name = "x64_screen_avxvnni",
        .suffix = "avxvnni",
        .isa = Isa::kAvxVnni,
-       .revision = 1,
+       .revision = 2,
        .program = x64::screen_program<x64::kScreenAvxVnni>});
 }
 
@@ -317,7 +384,7 @@ std::unique_ptr<Generator> make_x64_screen_avx512vnni() {
       {.name = "x64_screen_avx512vnni",
        .suffix = "avx512vnni",
        .isa = Isa::kAvx512Vnni,
-       .revision = 1,
+       .revision = 2,
        .program = x64::screen_program<x64::kScreenAvx512>});
 }
 

@@ -25,8 +25,7 @@ bool ScreenState::accepts(std::span<const LogitsNeed> needs) {
   const auto wants_greatest = [](const LogitsNeed& need) {
     return need.kind == LogitsNeed::Kind::kTop || need.kind == LogitsNeed::Kind::kWithin;
   };
-  if (needs.empty() || std::ssize(needs) > kMaxHeadRows ||
-      !std::ranges::all_of(needs, wants_greatest))
+  if (needs.empty() || std::ssize(needs) > kMostRows || !std::ranges::all_of(needs, wants_greatest))
     return false;
   if (until_retry_ > 0) --until_retry_;
   if (until_retry_ == 0) {

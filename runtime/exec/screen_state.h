@@ -17,6 +17,9 @@ struct ScreenOperands;
 
 class ScreenState {
  public:
+  // Of a pass. Each takes 8 bytes per row of the head.
+  static constexpr int64_t kMostRows = 64;
+
   // A scored row. Sums, scales and codes of all rows lie side by side, as kernels want them.
   struct Row {
     LogitsNeed need;
@@ -27,8 +30,8 @@ class ScreenState {
 
   explicit ScreenState(const ScreenOperands& operands);
 
-  // Whether a pass with these needs is to be screened: at most kMaxHeadRows rows that want only
-  // their greatest logits, and screening has paid lately.
+  // Whether a pass with these needs is to be screened: at most kMostRows rows that want only their
+  // greatest logits, and screening has paid lately.
   bool accepts(std::span<const LogitsNeed> needs);
   // Makes room for them. May throw std::bad_alloc.
   void begin(std::span<const LogitsNeed> needs);
@@ -88,10 +91,10 @@ class ScreenState {
  private:
   const int64_t n_, padded_k_, segment_rows_, segments_;
   std::vector<Row> rows_;
-  bool split_failed_[kMaxHeadRows] = {}, gave_up_[kMaxHeadRows] = {};
+  bool split_failed_[kMostRows] = {}, gave_up_[kMostRows] = {};
   Buffer<int8_t> high_, low_;
-  int32_t high_sum_[kMaxHeadRows] = {}, low_sum_[kMaxHeadRows] = {};
-  float scale_[kMaxHeadRows] = {};
+  int32_t high_sum_[kMostRows] = {}, low_sum_[kMostRows] = {};
+  float scale_[kMostRows] = {};
   Buffer<float> estimates_;
   Buffer<int32_t> found_;
   std::vector<int32_t> best_;

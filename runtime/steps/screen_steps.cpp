@@ -6,6 +6,7 @@
 
 #include "runtime/exec/screen_state.h"
 #include "runtime/screen.h"
+#include "runtime/steps/head_blocks.h"
 
 namespace bitnetc {
 namespace {
@@ -58,19 +59,23 @@ void each_run(const int32_t* ids, int32_t count, const Body& body) {
 void ScreenStep::estimate(const Pass& pass, int part, int64_t row, int64_t rows, int64_t begin,
                           int64_t end) const {
   ScreenState& state = *pass.screen;
-  operands_->kernels[part](ScreenArgs{.high = state.high(row),
-                                      .low = state.low(row),
-                                      .high_sum = state.high_sum() + row,
-                                      .low_sum = state.low_sum() + row,
-                                      .scale = state.scale() + row,
-                                      .codes = operands_->codes[part],
-                                      .step = operands_->step,
-                                      .estimates = state.estimates(row),
-                                      .q_stride = operands_->padded_k,
-                                      .estimates_stride = operands_->n,
-                                      .rows = rows,
-                                      .row_begin = begin,
-                                      .row_end = end});
+  each_head_block(rows, begin, end,
+                  [&](int64_t first, int64_t count, int64_t block_begin, int64_t block_end) {
+                    first += row;
+                    operands_->kernels[part](ScreenArgs{.high = state.high(first),
+                                                        .low = state.low(first),
+                                                        .high_sum = state.high_sum() + first,
+                                                        .low_sum = state.low_sum() + first,
+                                                        .scale = state.scale() + first,
+                                                        .codes = operands_->codes[part],
+                                                        .step = operands_->step,
+                                                        .estimates = state.estimates(first),
+                                                        .q_stride = operands_->padded_k,
+                                                        .estimates_stride = operands_->n,
+                                                        .rows = count,
+                                                        .row_begin = block_begin,
+                                                        .row_end = block_end});
+                  });
 }
 
 void ScreenStep::compute(const Pass& pass, int64_t row, int64_t begin, int64_t end) const {
