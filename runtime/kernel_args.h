@@ -230,7 +230,7 @@ struct HeadArgs {
   int64_t row_begin;
   int64_t row_end;
 };
-inline constexpr int64_t kMaxHeadRows = 8;
+inline constexpr int64_t kMaxHeadRows = 16;
 
 // Estimates of logits[r][n] from codes of a few bits per weight of the head (ScreenSpec), for
 // hidden rows r < rows and head rows [row_begin, row_end). A hidden row is

@@ -65,7 +65,7 @@ std::vector<HeadSpec> Head::samples() {
 // Rows at both ends of the table.
 std::vector<proof::CallCase> Head::cases(const HeadSpec& spec) {
   std::vector<proof::CallCase> cases;
-  for (const int64_t rows : {int64_t{1}, int64_t{3}, kMaxHeadRows}) {
+  for (const int64_t rows : {int64_t{1}, int64_t{3}, int64_t{5}, kMaxHeadRows}) {
     cases.push_back({.name = fmt::format("{} rows, first of the table", rows),
                      .rows = rows,
                      .at_start = rows == 1});

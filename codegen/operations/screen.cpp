@@ -9,7 +9,7 @@
 namespace bitnetc {
 namespace {
 
-constexpr int64_t kCaseRows = 7;  // rows of the head per case
+constexpr int64_t kCaseRows = 39;  // rows of the head per case: a tile of 32 and a rest
 // |sum| <= 60 * 128 * k must fit in an i32.
 constexpr int64_t kMostColumns = int64_t{1} << 17;
 
@@ -102,14 +102,14 @@ Work Screen::work(const ScreenSpec& spec, int64_t rows, int64_t positions) {
 std::vector<ScreenSpec> Screen::samples() {
   std::vector<ScreenSpec> specs;
   for (const ScreenPart part : {ScreenPart::kCoarse, ScreenPart::kFine})
-    for (const int64_t k : kSampleWidths) specs.push_back({.n = 37, .k = k, .part = part});
+    for (const int64_t k : kSampleWidths) specs.push_back({.n = 83, .k = k, .part = part});
   return specs;
 }
 
 // Rows at both ends of the head.
 std::vector<proof::CallCase> Screen::cases(const ScreenSpec& spec) {
   std::vector<proof::CallCase> cases;
-  for (const int64_t rows : {int64_t{1}, int64_t{3}, kMaxHeadRows}) {
+  for (const int64_t rows : {int64_t{1}, int64_t{3}, int64_t{7}, kMaxHeadRows}) {
     cases.push_back({.name = fmt::format("{} rows, first of the head", rows),
                      .rows = rows,
                      .at_start = rows == 1});

@@ -28,6 +28,7 @@ std::unique_ptr<Generator> make_x64_head_avx512();
 std::unique_ptr<Generator> make_x64_screen_avx2();
 std::unique_ptr<Generator> make_x64_screen_avxvnni();
 std::unique_ptr<Generator> make_x64_screen_avx512vnni();
+std::unique_ptr<Generator> make_x64_screen_amx();
 
 // The skipping projections of an FFN with squared ReLU, for one token.
 std::unique_ptr<Generator> make_x64_sparse_up_avx512vnni();

@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "codegen/x64/emit/amx_tiles.h"
 #include "codegen/x64/panel/panel_matmul.h"
 #include "codegen/x64/x64_generator.h"
 #include "codegen/x64/x64_generators.h"
@@ -33,9 +34,7 @@ namespace {
 using Xbyak::Reg64;
 using Xbyak::Tmm;
 
-constexpr int kTileRegisters = 8;
 constexpr int kFirstB = 6;
-constexpr int kRowBytes = 64;  // of every tile register
 constexpr int kLog2BatchTokens = 4;
 constexpr int kBatchTokens = 1 << kLog2BatchTokens;  // rows of a tile register: the most
 constexpr int kLog2ProductGroups = 4;
@@ -43,16 +42,6 @@ constexpr int kProductGroups = 1 << kLog2ProductGroups;  // rows of B
 constexpr int kProductColumns = kProductGroups * kDotGroupColumns;
 constexpr int kProductPanelBytes = kProductGroups * kDotGroupBytes;
 static_assert(kProductColumns == kQuantPad);
-
-// The operand of ldtilecfg.
-struct TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {};
-  uint8_t rows[16] = {};
-};
-static_assert(sizeof(TileConfig) == 64);
 
 class PanelAmx final : public PanelMatmul {
  public:
@@ -118,7 +107,7 @@ class PanelAmx final : public PanelMatmul {
     for (int tokens = 1; tokens <= kBatchTokens; ++tokens) {
       TileConfig config;
       for (int i = 0; i < kTileRegisters; ++i) {
-        config.row_bytes[i] = kRowBytes;
+        config.row_bytes[i] = kTileRegisterRowBytes;
         config.rows[i] = static_cast<uint8_t>(i < kFirstB ? tokens : kProductGroups);
       }
       db(reinterpret_cast<const uint8_t*>(&config), sizeof config);

@@ -1,4 +1,4 @@
-// screen.cpp     estimates of logits from codes of 4 or 2 bits, AVX2, AVX-VNNI, AVX-512 VNNI
+// screen_program.cpp     estimates of logits from codes of 4 or 2 bits, AVX2, AVX-VNNI, AVX-512 VNNI
 //
 // Shapes     ScreenArgs; any N, K <= 2^17, 1 to 8 hidden rows
 // Tile       rows of the head and hidden rows side by side, each pair with a sum over `high` and
@@ -18,118 +18,27 @@
 //            Sums in words become i32 after every block; |i32| < 2^31 for K <= 2^17 (ScreenSpec).
 //            The floats at the end are single operations in the order of the reference.
 // Layout     docs/operations/screen.md          Reference  codegen/reference/tables.cpp
-#include <cstddef>
+#include "codegen/x64/screen_program.h"
 
 #include "codegen/x64/x64_generator.h"
 #include "codegen/x64/x64_generators.h"
 
 namespace bitnetc {
 namespace x64 {
-namespace {
 
-using Xbyak::Reg64;
 using Xbyak::Xmm;
 using Xbyak::Ymm;
-
-struct ScreenTier {
-  VectorFile vectors;
-  bool has_dot;  // vpdpbusd
-  Xbyak::PreferredEncoding encoding;
-  int rows;         // of the head, side by side: what the registers hold
-  int hidden_rows;  // side by side
-};
-constexpr ScreenTier kScreenAvx2{.vectors = kYmmFile,
-                                 .has_dot = false,
-                                 .encoding = Xbyak::VexEncoding,
-                                 .rows = 2,
-                                 .hidden_rows = 1};
-constexpr ScreenTier kScreenAvxVnni{.vectors = kYmmFile,
-                                    .has_dot = true,
-                                    .encoding = Xbyak::VexEncoding,
-                                    .rows = 4,
-                                    .hidden_rows = 1};
-constexpr ScreenTier kScreenAvx512{.vectors = kZmmFile,
-                                   .has_dot = true,
-                                   .encoding = Xbyak::EvexEncoding,
-                                   .rows = 4,
-                                   .hidden_rows = 3};
-
-class ScreenProgram final : public X64Code {
- public:
-  ScreenProgram(const ScreenTier& tier, const ScreenSpec& spec)
-      : X64Code(tier.vectors), tier_(tier), spec_(spec) {}
-
- private:
-  enum Half { kHigh, kLow };
-  static constexpr Half kHalves[] = {kHigh, kLow};
-
-  struct Tile {
-    int rows;    // of the head
-    int hidden;  // rows
-  };
-
-  // Register map. Sums of words and what they need exist without vpdpbusd only.
-  Xmm sum(int row, int hidden, Half half) const {
-    return vec((2 * hidden + half) * tier_.rows + row);
-  }
-  Xmm words(int row, Half half) const { return vec((2 + half) * tier_.rows + row); }
-  int helpers() const { return (tier_.has_dot ? 2 * tier_.hidden_rows : 4) * tier_.rows; }
-  Xmm codes() const { return vec(helpers()); }
-  Xmm plane() const { return vec(helpers() + 1); }
-  Xmm mask() const { return vec(helpers() + 2); }
-  Xmm product() const { return vec(helpers() + 3); }
-  Xmm ones() const { return vec(helpers() + 4); }
-
-  bool is_wide() const { return tier_.vectors.bytes == kZmmFile.bytes; }
-  int row_bytes() const { return static_cast<int>(spec_.row_bytes()); }
-  int block_bytes() const { return static_cast<int>(spec_.block_bytes()); }
-
-  void generate() override;
-  void emit_data() override;
-  void load_arguments();
-  void clear(const Xmm& sum);
-  void run_rows(int count);
-  void run_tile(const Tile& tile);
-  void dot_block(const Tile& tile);
-  void dot_codes(const Tile& tile, int row, int at);
-  void add_product(int row, int hidden, Half half, int column);
-  void widen_words(int count);
-  void fold(int count, int hidden, Half half);
-  void add_pairs(const Xmm& a, const Xmm& b);
-  void finish_sum(const Xmm& sums, Half half);
-  void store(int count, int hidden);
-  void load(const Xmm& to, int count, const Xbyak::RegExp& from);
-
-  const ScreenTier tier_;
-  const ScreenSpec spec_;
-  Xbyak::Label factor_256_, offset_;
-
-  const Reg64 args_ = Xbyak::util::rdi;
-  const Reg64 codes_ = Xbyak::util::rsi;  // of the first row side by side
-  const Reg64 step_ = Xbyak::util::rdx;
-  const Reg64 high_ = Xbyak::util::rcx;  // of the first hidden row side by side
-  const Reg64 low_ = Xbyak::util::r8;    // behind `high_`: low = high_ + low_
-  const Reg64 estimates_ = Xbyak::util::r9;
-  const Reg64 row_ = Xbyak::util::r10;  // of the head
-  const Reg64 end_ = Xbyak::util::r11;
-  const Reg64 hidden_ = Xbyak::util::r12;  // number of the first hidden row side by side
-  const Reg64 blocks_ = Xbyak::util::r13;  // left
-  const Reg64 block_codes_ = Xbyak::util::r14;
-  const Reg64 column_ = Xbyak::util::r15;  // `high` of the block
-  const Reg64 low_column_ = Xbyak::util::rax;
-  const Reg64 q_stride_ = Xbyak::util::rbx;  // bytes of a hidden row
-};
-
-int argument(size_t offset) {
-  return static_cast<int>(offset);
-}
 
 void ScreenProgram::generate() {
   prologue(0);
   load_arguments();
-  broadcast(mask(), spec_.part == ScreenPart::kCoarse ? 0x0f0f0f0f : 0x03030303);
-  if (!tier_.has_dot) broadcast(ones(), 0x00010001);
+  run_all_rows();
+  finish();
+}
 
+void ScreenProgram::run_all_rows() {
+  broadcast(mask(), code_mask());
+  if (!tier_.has_dot) broadcast(ones(), 0x00010001);
   Xbyak::Label side_by_side, alone, done;
   L(side_by_side);
   lea(rax, ptr[row_ + tier_.rows]);
@@ -143,7 +52,6 @@ void ScreenProgram::generate() {
   run_rows(1);
   jmp(alone, T_NEAR);
   L(done);
-  finish();
 }
 
 void ScreenProgram::emit_data() {
@@ -154,12 +62,12 @@ void ScreenProgram::emit_data() {
 }
 
 void ScreenProgram::load_arguments() {
-  mov(row_, ptr[args_ + argument(offsetof(ScreenArgs, row_begin))]);
-  mov(end_, ptr[args_ + argument(offsetof(ScreenArgs, row_end))]);
+  mov(row_, ptr[args_ + field(offsetof(ScreenArgs, row_begin))]);
+  mov(end_, ptr[args_ + field(offsetof(ScreenArgs, row_end))]);
   imul(codes_, row_, row_bytes());
-  add(codes_, ptr[args_ + argument(offsetof(ScreenArgs, codes))]);
-  mov(step_, ptr[args_ + argument(offsetof(ScreenArgs, step))]);
-  mov(q_stride_, ptr[args_ + argument(offsetof(ScreenArgs, q_stride))]);
+  add(codes_, ptr[args_ + field(offsetof(ScreenArgs, codes))]);
+  mov(step_, ptr[args_ + field(offsetof(ScreenArgs, step))]);
+  mov(q_stride_, ptr[args_ + field(offsetof(ScreenArgs, q_stride))]);
 }
 
 void ScreenProgram::clear(const Xmm& sum) {
@@ -172,16 +80,16 @@ void ScreenProgram::clear(const Xmm& sum) {
 
 // `count` rows of the head with every hidden row, and on to the next.
 void ScreenProgram::run_rows(int count) {
-  mov(high_, ptr[args_ + argument(offsetof(ScreenArgs, high))]);
-  mov(low_, ptr[args_ + argument(offsetof(ScreenArgs, low))]);
+  mov(high_, ptr[args_ + field(offsetof(ScreenArgs, high))]);
+  mov(low_, ptr[args_ + field(offsetof(ScreenArgs, low))]);
   sub(low_, high_);
-  mov(estimates_, ptr[args_ + argument(offsetof(ScreenArgs, estimates))]);
+  mov(estimates_, ptr[args_ + field(offsetof(ScreenArgs, estimates))]);
   xor_(hidden_, hidden_);
   for (int hidden = tier_.hidden_rows; hidden >= 1; --hidden) {
     Xbyak::Label again, fewer;
     L(again);
     lea(rax, ptr[hidden_ + hidden]);
-    cmp(rax, ptr[args_ + argument(offsetof(ScreenArgs, rows))]);
+    cmp(rax, ptr[args_ + field(offsetof(ScreenArgs, rows))]);
     jg(fewer, T_NEAR);
     run_tile({.rows = count, .hidden = hidden});
     jmp(again, T_NEAR);
@@ -207,7 +115,7 @@ void ScreenProgram::run_tile(const Tile& tile) {
     for (const Half half : kHalves) fold(tile.rows, hidden, half);
     store(tile.rows, hidden);
     add(high_, q_stride_);
-    mov(rax, ptr[args_ + argument(offsetof(ScreenArgs, estimates_stride))]);
+    mov(rax, ptr[args_ + field(offsetof(ScreenArgs, estimates_stride))]);
     lea(estimates_, ptr[estimates_ + 4 * rax]);
     inc(hidden_);
   }
@@ -238,16 +146,16 @@ void ScreenProgram::dot_block(const Tile& tile) {
 
 // Every field of the codes at byte `at` of a block, with all hidden rows of the tile.
 void ScreenProgram::dot_codes(const Tile& tile, int row, int at) {
-  for (int field = 0; field < spec_.codes_per_byte(); ++field) {
-    const Xmm from = field == 0 ? codes() : plane();
-    if (field > 0) vpsrlw(plane(), codes(), static_cast<uint8_t>(field * spec_.code_bits()));
+  for (int i = 0; i < spec_.codes_per_byte(); ++i) {
+    const Xmm from = i == 0 ? codes() : plane();
+    if (i > 0) vpsrlw(plane(), codes(), static_cast<uint8_t>(i * spec_.code_bits()));
     if (is_wide()) {
       vpandd(plane(), from, mask());
     } else {
       vpand(plane(), from, mask());
     }
     for (int hidden = 0; hidden < tile.hidden; ++hidden)
-      for (const Half half : kHalves) add_product(row, hidden, half, field * block_bytes() + at);
+      for (const Half half : kHalves) add_product(row, hidden, half, i * block_bytes() + at);
   }
 }
 
@@ -312,10 +220,10 @@ void ScreenProgram::finish_sum(const Xmm& sums, Half half) {
   const Xmm total(codes().getIdx());
   const size_t offset =
       half == kHigh ? offsetof(ScreenArgs, high_sum) : offsetof(ScreenArgs, low_sum);
-  mov(rax, ptr[args_ + argument(offset)]);
+  mov(rax, ptr[args_ + field(offset)]);
   vpbroadcastd(total, ptr[rax + 4 * hidden_]);
   vpmulld(total, total, ptr[rip + offset_]);
-  vpslld(sums, sums, spec_.part == ScreenPart::kCoarse ? 3 : 1);  // the factor
+  vpslld(sums, sums, static_cast<uint8_t>(log2_factor()));
   vpsubd(sums, sums, total);
   vcvtdq2ps(sums, sums);
 }
@@ -335,7 +243,7 @@ void ScreenProgram::store(int count, int hidden) {
   const Xmm step(codes().getIdx()), scale(plane().getIdx());
   vfmadd132ps(value, low, ptr[rip + factor_256_]);
   load(step, count, step_ + 4 * row_);
-  mov(rax, ptr[args_ + argument(offsetof(ScreenArgs, scale))]);
+  mov(rax, ptr[args_ + field(offsetof(ScreenArgs, scale))]);
   vbroadcastss(scale, ptr[rax + 4 * hidden_]);
   vmulps(step, step, scale);
   vmulps(value, value, step);
@@ -352,6 +260,8 @@ void ScreenProgram::store(int count, int hidden) {
     vmovss(ptr[to], value);
   }
 }
+
+namespace {
 
 template <const ScreenTier& kTier>
 std::unique_ptr<X64Code> screen_program(const ScreenSpec& spec) {
