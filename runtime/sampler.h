@@ -48,8 +48,7 @@ struct SamplingParams {
   std::vector<int32_t> suppressed_ids;
   std::vector<std::vector<int32_t>> banned_sequences;
   int no_repeat_ngram = 0;  // tokens of an n-gram; 0: off
-  // Which tokens may come, from the first one on; null: all. A sampler has a fork of its own. The
-  // logits of all ids are needed then.
+  // Which tokens may come, from the first one on; null: all. A sampler has a fork of its own.
   std::shared_ptr<const TokenFilter> filter;
   double presence_penalty = 0.0, frequency_penalty = 0.0;  // 0: off
   int64_t text_begin = 0;  // where what they count begins among all tokens
@@ -99,14 +98,19 @@ class Sampler {
     size_t count = 0;
     double sum = 0.0;
   };
-  struct Others {  // ids that have no score here
+  struct Others {  // ids that may come and have no score here
     int64_t count = 0;
-    double weight = 0.0;  // more than that of each
+    double below = 0.0;  // what each of their scores is below
   };
 
-  std::optional<int32_t> choose(const Scores& scores, std::span<const int32_t> history);
-  void load_scores(std::span<const float> logits);
-  void load_allowed(std::span<const float> logits);
+  std::optional<int32_t> choose(std::span<const int32_t> history);
+  void load_scores(const Scores& scores);
+  void load_allowed(const Scores& scores);
+  template <typename Visit>
+  int64_t each_allowed(int64_t vocab_size, const Visit& visit);
+  void add_few_allowed(int64_t vocab_size);
+  // Whether an id without a score may have a greater one.
+  bool may_be_beaten(double score) const { return others_.count > 0 && score < others_.below; }
   double* score_of(int32_t id);
   void find_recent(std::span<const int32_t> history);
   void penalize();
@@ -123,22 +127,23 @@ class Sampler {
   double weight(int32_t at) const;
   int32_t ranked(size_t rank);
   bool comes_before(int32_t a, int32_t b) const;
-  std::optional<Kept> truncate(const Others& others);
+  std::optional<Kept> truncate();
   int32_t draw(const Kept& kept);
 
   SamplingParams params_;
   Pcg32 rng_;
   std::unique_ptr<TokenFilter> filter_;  // null: none
-  std::vector<int32_t> allowed_;         // ids that it lets come
+  std::vector<int32_t> allowed_;         // ids that it lets come and that have a score
   // What has a score, in ascending order of ids: an id is named by its place here.
   std::span<const int32_t> ids_;  // empty: place = id
   std::vector<double> scores_;    // by place, penalised
   std::vector<int32_t> order_;    // candidates; the first sorted_count_ in their final order
   size_t sorted_count_ = 0;
   double greatest_ = 0.0;
-  std::vector<int32_t> recent_;    // distinct ids to penalise
-  std::vector<int32_t> text_;      // ids of the text so far, ascending
-  std::vector<int32_t> adjusted_;  // ids whose scores are not their logits
+  std::vector<int32_t> recent_;  // distinct ids to penalise
+  std::vector<int32_t> text_;    // ids of the text so far, ascending
+  std::vector<int32_t> wanted_;  // ids whose scores are not their logits, and few allowed ones
+  Others others_;
 };
 
 }  // namespace bitnetc

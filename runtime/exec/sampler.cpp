@@ -12,6 +12,12 @@ namespace bitnetc {
 namespace {
 
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
+// How many more of the greatest logits are wanted where a filter may refuse some.
+constexpr int kSpareForFilter = 15;
+
+double as_score(float logit) {
+  return std::isnan(logit) ? kMinusInfinity : static_cast<double>(logit);
+}
 
 Status out_of_range(const char* parameter, double value, const char* expected) {
   return make_error(StatusCode::kInvalidArgument, "{}={}: expected {}", parameter, value, expected);
@@ -70,26 +76,28 @@ Sampler::Sampler(const SamplingParams& params)
 }
 
 LogitsNeed Sampler::need(std::span<const int32_t> history, int64_t vocab_size) {
-  adjusted_.clear();
-  if (filter_ != nullptr) return {.kind = LogitsNeed::Kind::kAll};
+  wanted_.clear();
   if (params_.repeat_penalty != 1.0) {
     find_recent(history);
-    adjusted_ = recent_;
+    wanted_.insert(wanted_.end(), recent_.begin(), recent_.end());
   }
   if (counts_text()) {
     find_text(history);
-    adjusted_.insert(adjusted_.end(), text_.begin(), text_.end());
+    wanted_.insert(wanted_.end(), text_.begin(), text_.end());
   }
-  for (const auto& [id, bias] : params_.logit_bias) adjusted_.push_back(id);
-  each_banned(history, [&](int32_t id) { adjusted_.push_back(id); });
-  std::erase_if(adjusted_, [&](int32_t id) { return id < 0 || id >= vocab_size; });
-  std::ranges::sort(adjusted_);
-  const auto repeated = std::ranges::unique(adjusted_);
-  adjusted_.erase(repeated.begin(), repeated.end());
+  for (const auto& [id, bias] : params_.logit_bias) wanted_.push_back(id);
+  each_banned(history, [&](int32_t id) { wanted_.push_back(id); });
+  if (filter_ != nullptr) add_few_allowed(vocab_size);
+  std::erase_if(wanted_, [&](int32_t id) { return id < 0 || id >= vocab_size; });
+  std::ranges::sort(wanted_);
+  const auto repeated = std::ranges::unique(wanted_);
+  wanted_.erase(repeated.begin(), repeated.end());
 
   using Kind = LogitsNeed::Kind;
-  if (params_.temperature == 0.0) return {.kind = Kind::kTop, .k = 1, .ids = adjusted_};
-  if (params_.top_k > 0) return {.kind = Kind::kTop, .k = params_.top_k, .ids = adjusted_};
+  // Some of the greatest may be none that the filter lets come.
+  const int spare = filter_ != nullptr ? kSpareForFilter : 0;
+  if (params_.temperature == 0.0) return {.kind = Kind::kTop, .k = 1 + spare, .ids = wanted_};
+  if (params_.top_k > 0) return {.kind = Kind::kTop, .k = params_.top_k + spare, .ids = wanted_};
   // Of all others together less than a hundredth of what top-p leaves out: then they hardly ever
   // decide where it cuts.
   constexpr double kSmallShare = 0.01;
@@ -98,37 +106,32 @@ LogitsNeed Sampler::need(std::span<const int32_t> history, int64_t vocab_size) {
     return {.kind = Kind::kWithin,
             .margin =
                 -t * std::log((1 - params_.top_p) * kSmallShare / static_cast<double>(vocab_size)),
-            .ids = adjusted_};
+            .ids = wanted_};
   constexpr double kRounding = 1 + 1e-6;
   if (params_.min_p > 0.0)
-    return {.kind = Kind::kWithin,
-            .margin = -t * std::log(params_.min_p) * kRounding,
-            .ids = adjusted_};
+    return {
+        .kind = Kind::kWithin, .margin = -t * std::log(params_.min_p) * kRounding, .ids = wanted_};
   return {.kind = Kind::kAll};
 }
 
 std::optional<int32_t> Sampler::sample(const Scores& scores, std::span<const int32_t> history) {
   BITNETC_CHECK(!scores.logits.empty(), "no logits");
-  if (filter_ != nullptr && !scores.ids.empty()) return std::nullopt;
-  ids_ = scores.ids;
-  const auto id_at = [&](int32_t place) {
-    return ids_.empty() ? place : ids_[static_cast<size_t>(place)];
-  };
   if (filter_ == nullptr) {
-    load_scores(scores.logits);
+    load_scores(scores);
   } else {
-    load_allowed(scores.logits);
+    load_allowed(scores);
   }
-  const std::optional<int32_t> place = choose(scores, history);
+  const std::optional<int32_t> place = choose(history);
   if (!place) return std::nullopt;
-  const int32_t id = id_at(*place);
+  const int32_t id = ids_.empty() ? *place : ids_[static_cast<size_t>(*place)];
   if (filter_ != nullptr)
     BITNETC_CHECK(filter_->accept(id), "the filter refuses its own id {}", id);
   return id;
 }
 
 // The place of the next token. Nothing: only all logits decide.
-std::optional<int32_t> Sampler::choose(const Scores& scores, std::span<const int32_t> history) {
+std::optional<int32_t> Sampler::choose(std::span<const int32_t> history) {
+  if (scores_.empty()) return std::nullopt;
   if (params_.repeat_penalty != 1.0) {
     find_recent(history);
     penalize();
@@ -142,17 +145,19 @@ std::optional<int32_t> Sampler::choose(const Scores& scores, std::span<const int
     if (double* const score = score_of(id); score != nullptr) *score = kMinusInfinity;
   });
   const int32_t greedy = best();
+  greatest_ = scores_[static_cast<size_t>(greedy)];
+  if (may_be_beaten(greatest_)) return std::nullopt;
   if (params_.temperature == 0.0) return greedy;
 
-  greatest_ = scores_[static_cast<size_t>(greedy)];
   choose_candidates();
-  // Of top-k only the k candidates count, which are all here.
-  Others others;
-  if (scores.others > 0 && params_.top_k == 0)
-    others = {.count = scores.others,
-              .weight = math::exp_f64((static_cast<double>(scores.others_below) - greatest_) /
-                                      params_.temperature)};
-  const std::optional<Kept> kept = truncate(others);
+  if (params_.top_k > 0) {
+    // Only the k candidates count.
+    for (const int32_t at : order_)
+      if (may_be_beaten(scores_[static_cast<size_t>(at)])) return std::nullopt;
+    if (others_.count > 0 && std::ssize(order_) < params_.top_k) return std::nullopt;
+    others_.count = 0;
+  }
+  const std::optional<Kept> kept = truncate();
   if (!kept) return std::nullopt;
   return draw(*kept);
 }
@@ -181,28 +186,61 @@ size_t Sampler::allowed_guesses(std::span<const int32_t> guesses) const {
   return count;
 }
 
-void Sampler::load_scores(std::span<const float> logits) {
-  scores_.resize(logits.size());
-  for (size_t at = 0; at < logits.size(); ++at)
-    scores_[at] = std::isnan(logits[at]) ? kMinusInfinity : static_cast<double>(logits[at]);
+void Sampler::load_scores(const Scores& scores) {
+  ids_ = scores.ids;
+  others_ = {.count = scores.others, .below = static_cast<double>(scores.others_below)};
+  scores_.resize(scores.logits.size());
+  for (size_t at = 0; at < scores_.size(); ++at) scores_[at] = as_score(scores.logits[at]);
 }
 
 // Of the ids that the filter lets come.
-void Sampler::load_allowed(std::span<const float> logits) {
-  const std::span<const uint64_t> words = filter_->allowed();
+void Sampler::load_allowed(const Scores& scores) {
+  const int64_t vocab_size = std::ssize(scores.logits) + scores.others;
   allowed_.clear();
+  scores_.clear();
+  const auto add = [&](int32_t id, float logit) {
+    allowed_.push_back(id);
+    scores_.push_back(as_score(logit));
+  };
+  int64_t count = 0;
+  if (scores.ids.empty()) {
+    count = each_allowed(vocab_size,
+                         [&](int32_t id) { add(id, scores.logits[static_cast<size_t>(id)]); });
+  } else {
+    count = each_allowed(vocab_size, [](int32_t) {});
+    const std::span<const uint64_t> words = filter_->allowed();
+    for (size_t at = 0; at < scores.ids.size(); ++at) {
+      const auto id = static_cast<size_t>(scores.ids[at]);
+      if (id / 64 < words.size() && (words[id / 64] >> id % 64 & 1) != 0)
+        add(scores.ids[at], scores.logits[at]);
+    }
+  }
+  BITNETC_CHECK(count > 0, "the filter lets no id come");
+  ids_ = allowed_;
+  others_ = {.count = count - std::ssize(allowed_),
+             .below = static_cast<double>(scores.others_below)};
+}
+
+// Calls `visit` for every id below `vocab_size` that the filter lets come; how many there are.
+template <typename Visit>
+int64_t Sampler::each_allowed(int64_t vocab_size, const Visit& visit) {
+  const std::span<const uint64_t> words = filter_->allowed();
+  int64_t count = 0;
   for (size_t word = 0; word < words.size(); ++word)
     for (uint64_t bits = words[word]; bits != 0; bits &= bits - 1) {
-      const size_t id = word * 64 + static_cast<size_t>(std::countr_zero(bits));
-      if (id < logits.size()) allowed_.push_back(static_cast<int32_t>(id));
+      const int64_t id = static_cast<int64_t>(word) * 64 + std::countr_zero(bits);
+      if (id >= vocab_size) return count;
+      visit(static_cast<int32_t>(id));
+      ++count;
     }
-  BITNETC_CHECK(!allowed_.empty(), "the filter lets no id come");
-  ids_ = allowed_;
-  scores_.resize(allowed_.size());
-  for (size_t at = 0; at < allowed_.size(); ++at) {
-    const float logit = logits[static_cast<size_t>(allowed_[at])];
-    scores_[at] = std::isnan(logit) ? kMinusInfinity : static_cast<double>(logit);
-  }
+  return count;
+}
+
+// All ids that may come, where there are few, to the ids whose logits are wanted.
+void Sampler::add_few_allowed(int64_t vocab_size) {
+  constexpr int64_t kFew = 64;
+  if (each_allowed(vocab_size, [](int32_t) {}) <= kFew)
+    each_allowed(vocab_size, [this](int32_t id) { wanted_.push_back(id); });
 }
 
 // Null: there is none.
@@ -322,10 +360,12 @@ int32_t Sampler::ranked(size_t rank) {
 
 // How many of the ranked candidates top-p and min-p keep, and the sum of their weights. Nothing:
 // what the others weigh decides.
-std::optional<Sampler::Kept> Sampler::truncate(const Others& others) {
+std::optional<Sampler::Kept> Sampler::truncate() {
   const bool cut_by_sum = params_.top_p < 1.0;
   const bool cut_by_weight = params_.min_p > 0.0;
-  const double others_weight = static_cast<double>(others.count) * others.weight;
+  const double most_of_other =
+      others_.count > 0 ? math::exp_f64((others_.below - greatest_) / params_.temperature) : 0.0;
+  const double others_weight = static_cast<double>(others_.count) * most_of_other;
   const bool all_here = others_weight == 0;
   double total = 0.0;
   if (cut_by_sum || !cut_by_weight)
@@ -343,12 +383,17 @@ std::optional<Sampler::Kept> Sampler::truncate(const Others& others) {
       if (kept.sum >= surely) return kept;
       return std::nullopt;
     }
-    const double w = weight(ranked(kept.count));
-    if (w < params_.min_p) return kept;  // never the first: its weight is 1
+    const int32_t at = ranked(kept.count);
+    const double w = weight(at);
+    if (w < params_.min_p) {  // never the first: its weight is 1
+      if (all_here || most_of_other < params_.min_p) return kept;
+      return std::nullopt;
+    }
+    if (!all_here && may_be_beaten(scores_[static_cast<size_t>(at)])) return std::nullopt;
     kept.sum += w;
     ++kept.count;
   }
-  const bool done = all_here || others.weight < params_.min_p || (cut_by_sum && kept.sum >= surely);
+  const bool done = all_here || most_of_other < params_.min_p || (cut_by_sum && kept.sum >= surely);
   return done ? std::optional(kept) : std::nullopt;
 }
 

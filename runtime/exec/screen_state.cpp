@@ -10,8 +10,9 @@ namespace {
 // what the fine part is wanted for is then most of it. Beyond the second the head is read in full.
 constexpr double kMostRefined = 0.5, kMostFound = 0.25;
 constexpr int kPassesUntilRetry = 64;
-// About as many segments as this, so that the best of each find the greatest forty and more.
-constexpr int64_t kSegments = 128, kLeastSegmentRows = 16;
+// About as many segments as this, so that the best of each find the greatest forty and more. Their
+// rows are multiples of what a kernel takes at once.
+constexpr int64_t kSegments = 128, kLeastSegmentRows = 32;
 
 }  // namespace
 

@@ -22,6 +22,7 @@ int64_t HeadStep::units(const Pass& pass) const {
 void HeadStep::run(const Pass& pass, Range units, int /*worker*/) const {
   each_head_block(pass.rows_of(*this), units.begin * kUnitRows,
                   std::min(operands_.logits.columns, units.end * kUnitRows),
+                  operands_.table_bytes / operands_.logits.columns,
                   [&](int64_t first, int64_t count, int64_t begin, int64_t end) {
                     kernel()(HeadArgs{.hidden = pass.at<float>(*this, operands_.hidden, first),
                                       .table = operands_.table,

@@ -59,7 +59,7 @@ void each_run(const int32_t* ids, int32_t count, const Body& body) {
 void ScreenStep::estimate(const Pass& pass, int part, int64_t row, int64_t rows, int64_t begin,
                           int64_t end) const {
   ScreenState& state = *pass.screen;
-  each_head_block(rows, begin, end,
+  each_head_block(rows, begin, end, operands_->row_bytes[part],
                   [&](int64_t first, int64_t count, int64_t block_begin, int64_t block_end) {
                     first += row;
                     operands_->kernels[part](ScreenArgs{.high = state.high(first),

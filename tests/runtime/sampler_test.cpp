@@ -395,30 +395,71 @@ struct FewScores {
   }
 };
 
-TEST(Sampler, FewLogitsGiveWhatAllGive) {
-  constexpr size_t kVocabulary = 3000;
-  std::vector<SamplingParams> all_params;
+// Lets one of `every` ids come, others after each token.
+class SomeOf final : public TokenFilter {
+ public:
+  SomeOf(size_t vocabulary, uint32_t every) : every_(every), words_((vocabulary + 63) / 64) {
+    fill();
+  }
+  std::span<const uint64_t> allowed() override { return words_; }
+  bool accept(int32_t id) override {
+    if ((words_[static_cast<size_t>(id) / 64] >> id % 64 & 1) == 0) return false;
+    fill();
+    return true;
+  }
+  bool may_end() const override { return false; }
+  std::unique_ptr<TokenFilter> fork() const override { return std::make_unique<SomeOf>(*this); }
+
+ private:
+  void fill() {
+    std::ranges::fill(words_, 0);
+    words_[random_() % (words_.size() - 1)] |= 1;
+    for (size_t id = 0; id < 64 * words_.size(); ++id)
+      if (random_() % every_ == 0) words_[id / 64] |= uint64_t{1} << id % 64;
+  }
+
+  uint32_t every_;
+  std::vector<uint64_t> words_;
+  std::minstd_rand random_;
+};
+
+constexpr size_t kVocabulary = 3000;
+
+// Every `step`-th of many.
+std::vector<SamplingParams> many_params(size_t step) {
+  std::vector<SamplingParams> all;
   for (const double temperature : {0.0, 0.3, 0.6, 1.0})
     for (const int top_k : {0, 1, 40})
       for (const double top_p : {0.3, 0.9, 0.99, 1.0})
         for (const double min_p : {0.0, 0.05})
           for (const double penalty : {1.0, 1.3, 0.7})
-            all_params.push_back({.temperature = temperature,
-                                  .top_k = top_k,
-                                  .top_p = top_p,
-                                  .min_p = min_p,
-                                  .repeat_penalty = penalty,
-                                  .seed = all_params.size(),
-                                  .suppressed_ids = {3, 11, 2999},
-                                  .no_repeat_ngram = 2});
-  for (size_t i = 0; i < all_params.size(); i += 3) {
-    all_params[i].presence_penalty = 0.75;
-    all_params[i].frequency_penalty = -0.25;
-    all_params[i].logit_bias = {{5, 3.5}, {100, -2}, {kVocabulary + 1, 1}};
+            all.push_back({.temperature = temperature,
+                           .top_k = top_k,
+                           .top_p = top_p,
+                           .min_p = min_p,
+                           .repeat_penalty = penalty,
+                           .seed = all.size(),
+                           .suppressed_ids = {3, 11, 2999},
+                           .no_repeat_ngram = 2});
+  for (size_t i = 0; i < all.size(); i += 3) {
+    all[i].presence_penalty = 0.75;
+    all[i].frequency_penalty = -0.25;
+    all[i].logit_bias = {{5, 3.5}, {100, -2}, {kVocabulary + 1, 1}};
   }
+  std::vector<SamplingParams> some;
+  for (size_t i = 0; i < all.size(); i += step) some.push_back(all[i]);
+  return some;
+}
+
+struct Asked {
+  int times = 0, undecided = 0;
+};
+
+// Holds samples of the logits that are needed against samples of all.
+Asked compare_few_with_all(const std::vector<SamplingParams>& all_params) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
-  int asked = 0, undecided = 0;
+  Asked asked;
   for (const SamplingParams& params : all_params) {
     Sampler with_all(params), with_few(params);
     std::vector<int32_t> history = {1, 2, 3};
@@ -429,24 +470,77 @@ TEST(Sampler, FewLogitsGiveWhatAllGive) {
       const LogitsNeed need = with_few.need(history, kVocabulary);
       const Scores all{.ids = {}, .logits = logits};
       const int32_t expected = with_all.sample(all, history).value();
-      if (need.kind == LogitsNeed::Kind::kAll) {
-        ASSERT_EQ(with_few.sample(all, history), expected);
-      } else {
+      std::optional<int32_t> got;
+      if (need.kind != LogitsNeed::Kind::kAll) {
         const FewScores few(need, logits);
-        auto got = with_few.sample(few.scores(kVocabulary), history);
-        ++asked;
-        if (!got) {
-          ++undecided;
-          got = with_few.sample(all, history);
-        }
-        ASSERT_EQ(got, expected) << "temperature " << params.temperature << ", top-k "
-                                 << params.top_k << ", top-p " << params.top_p << ", min-p "
-                                 << params.min_p << ", penalty " << params.repeat_penalty;
+        got = with_few.sample(few.scores(kVocabulary), history);
+        ++asked.times;
+        asked.undecided += got ? 0 : 1;
       }
+      if (!got) got = with_few.sample(all, history);
+      EXPECT_EQ(got, expected) << "temperature " << params.temperature << ", top-k " << params.top_k
+                               << ", top-p " << params.top_p << ", min-p " << params.min_p
+                               << ", penalty " << params.repeat_penalty;
       history.push_back(expected);
     }
   }
-  EXPECT_LT(undecided, asked / 20) << "of " << asked;
+  return asked;
+}
+
+TEST(Sampler, FewLogitsGiveWhatAllGive) {
+  const Asked asked = compare_few_with_all(many_params(1));
+  EXPECT_GT(asked.times, 1000);
+  EXPECT_LT(asked.undecided, asked.times / 20) << "of " << asked.times;
+}
+
+TEST(Sampler, FewLogitsGiveWhatAllGiveUnderAFilter) {
+  // How many of a hundred are undecided, at most. Of 3000 ids one in 100 is few enough to ask for
+  // each of them.
+  const struct {
+    uint32_t every;
+    int most_undecided;
+  } filters[] = {{1, 5}, {2, 60}, {20, 90}, {100, 0}, {1000, 0}};
+  for (const auto& filter : filters) {
+    std::vector<SamplingParams> all_params = many_params(5);
+    for (SamplingParams& params : all_params)
+      params.filter = std::make_shared<SomeOf>(kVocabulary, filter.every);
+    const Asked asked = compare_few_with_all(all_params);
+    EXPECT_GT(asked.times, 500);
+    EXPECT_LE(100 * asked.undecided, filter.most_undecided * asked.times)
+        << "one in " << filter.every << ": " << asked.undecided << " of " << asked.times;
+  }
+}
+
+// Lets every id but the first come.
+class NotTheFirst final : public TokenFilter {
+ public:
+  std::span<const uint64_t> allowed() override { return words_; }
+  bool accept(int32_t id) override { return id != 0; }
+  bool may_end() const override { return false; }
+  std::unique_ptr<TokenFilter> fork() const override { return std::make_unique<NotTheFirst>(); }
+
+ private:
+  std::vector<uint64_t> words_ = {~uint64_t{1}, ~uint64_t{0}};
+};
+
+TEST(Sampler, TheGreatestThatAFilterAllowsMustBeAboveWhatIsNotKnown) {
+  const std::vector<int32_t> ids = {0, 70};
+  const std::vector<float> logits = {9.0f, 2.0f};
+  const auto sample = [&](float below) {
+    return Sampler({.filter = std::make_shared<NotTheFirst>()})
+        .sample({.ids = ids, .logits = logits, .others = 126, .others_below = below}, {});
+  };
+  EXPECT_EQ(sample(1.5f), 70);
+  EXPECT_EQ(sample(2.0f), 70);
+  EXPECT_EQ(sample(2.5f), std::nullopt);
+  const std::vector<int32_t> refused = {0};
+  EXPECT_EQ(Sampler({.filter = std::make_shared<NotTheFirst>()})
+                .sample({.ids = refused,
+                         .logits = std::span(logits).first(1),
+                         .others = 127,
+                         .others_below = -1},
+                        {}),
+            std::nullopt);
 }
 
 // Where the logits that are there do not say where top-p cuts, nothing is drawn.
