@@ -10,8 +10,8 @@
 // Work       256 columns of 32 rows: 16 tdpbusd of 16 cycles. 128 stores of widened codes (and 192
 //            or 224 operations for them) take half the time of the products; B comes from L2,
 //            128 lines. Per 32 rows 4 C become floats and change rows with columns.
-// Exactness  tdpbusd does not saturate; |i32| < 2^31 for K <= 2^17. The floats at the end are single
-//            operations in the order of the reference.
+// Exactness  tdpbusd does not saturate; |i32| < 2^31 for K <= 2^17. The floats at the end are
+//            single operations in the order of the reference.
 // Tiles      configured on entry, released before the return: runtime/amx.h
 // Layout     docs/operations/screen.md          Reference  codegen/reference/tables.cpp
 #include "codegen/x64/emit/amx_tiles.h"
@@ -190,8 +190,8 @@ void ScreenAmx::make_b(Half half) {
   });
 }
 
-// quad(i, j): 16 bytes, the j-th, of rows i, 4 + i, 8 + i and 12 + i; load(lane, j) says where those
-// of row 4 * lane + i are.
+// quad(i, j): 16 bytes, the j-th, of rows i, 4 + i, 8 + i and 12 + i; load(lane, j) says where
+// those of row 4 * lane + i are.
 template <typename Load>
 void ScreenAmx::gather_quads(int i, const Load& load) {
   for (int j = 0; j < 4; ++j) {

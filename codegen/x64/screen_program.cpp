@@ -1,6 +1,6 @@
-// screen_program.cpp     estimates of logits from codes of 4 or 2 bits, AVX2, AVX-VNNI, AVX-512 VNNI
+// screen_program.cpp     estimates of logits from codes of 4 or 2 bits, AVX2, AVX-VNNI, AVX-512
 //
-// Shapes     ScreenArgs; any N, K <= 2^17, 1 to 8 hidden rows
+// Shapes     ScreenArgs; any N, K <= 2^17, 1 to 16 hidden rows
 // Tile       rows of the head and hidden rows side by side, each pair with a sum over `high` and
 //            one over `low`:
 //            AVX-512  4 rows, 3 hidden rows: 24 sums + codes + plane + mask = 27 zmm
@@ -9,8 +9,8 @@
 //            AVX2     2 rows, 1 hidden row: 4 sums + 4 sums of words + codes + plane + mask + ones
 //                     + product = 13 ymm
 //            rows that are left over go one by one, hidden rows in smaller tiles
-// Work       per vector of codes of a tile: an and per field, and a shift for all but the first; per
-//            field and hidden row two vpdpbusd, or two vpmaddubsw and vpaddw
+// Work       per vector of codes of a tile: an and per field, and a shift for all but the first;
+//            per field and hidden row two vpdpbusd, or two vpmaddubsw and vpaddw
 //            VNNI, coarse: 1 load + 3 + 4 vpdpbusd for two codes per byte: 3.5 cycles on two ports
 //            per 64 bytes of codes, which is less than memory takes; 3 hidden rows: 7.5 cycles
 // Exactness  vpdpbusd does not saturate. vpmaddubsw: two products of at most 15 * 128 in
