@@ -65,12 +65,26 @@ class Walk {
     }
   }
 
-  // To the same place of the page that is read next; only for the first group, which reads first.
-  int64_t ahead_bytes(int64_t page, const Group& group) const {
-    if (page >= last_page_ || group.first > 0) return 0;
-    return reinterpret_cast<intptr_t>(args_.pages[page + 1]) -
-           reinterpret_cast<intptr_t>(args_.pages[page]);
+  // From the keys of a page to what is read when they have been: those of the next page, behind the
+  // last one the values of the first. Only for the first group, which reads first.
+  int64_t ahead_of_keys(int64_t page, const Group& group) const {
+    if (group.first > 0) return 0;
+    if (page < last_page_) return bytes_between(page, page + 1, 0);
+    return bytes_between(page, first_page(), args_.v_offset - args_.k_offset);
   }
+  // The same for values: behind the last page the keys of the head that the next call is for.
+  int64_t ahead_of_values(int64_t page, const Group& group) const {
+    if (group.first > 0) return 0;
+    if (page < last_page_) return bytes_between(page, page + 1, 0);
+    return bytes_between(page, first_page(),
+                         args_.k_offset + code_.layout.head_words() - args_.v_offset);
+  }
+  // From a place of page `from` to that `words` further on in page `to`.
+  int64_t bytes_between(int64_t from, int64_t to, int64_t words) const {
+    return reinterpret_cast<intptr_t>(args_.pages[to]) -
+           reinterpret_cast<intptr_t>(args_.pages[from]) + 2 * words;
+  }
+  int64_t first_page() const { return seen(0).begin / kPage; }
 
   void find_scores();
   void score_page(int64_t chunk, int64_t page, const Group& group) const;
@@ -140,7 +154,7 @@ void Walk::score_page(int64_t chunk, int64_t page, const Group& group) const {
   const AttentionPiece piece{
       .cache = cells(page, args_.k_offset, code_.layout.k_index(first, 0)),
       .scales = scales(page, args_.k_offset, first),
-      .ahead_bytes = ahead_bytes(page, group),
+      .ahead_bytes = ahead_of_keys(page, group),
       .q = queries(group),
       .scores = record(chunk, group.first) + (page * kPage + first) % kAttentionChunk,
       .count = ceil_div((positions.end - 1) % kPage + 1, kBlockKeys) - block};
@@ -211,7 +225,7 @@ void Walk::add_positions(int64_t chunk, const SeenPositions& positions, const Gr
   const int64_t first = positions.begin % kPage;
   const AttentionPiece piece{.cache = cells(page, args_.v_offset, code_.layout.v_index(first, 0)),
                              .scales = scales(page, args_.v_offset, first),
-                             .ahead_bytes = ahead_bytes(page, group),
+                             .ahead_bytes = ahead_of_values(page, group),
                              .record = records,
                              .scores = records + positions.begin % kAttentionChunk,
                              .count = positions.end - positions.begin};
