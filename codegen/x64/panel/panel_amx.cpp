@@ -9,9 +9,10 @@
 //            B    u8  16 groups of a panel: 64 columns x 16 rows in exactly the order tdpbsud wants
 // Work       64 columns of 32 tokens and 2 tiles: 4 tdpbsud of 16 cycles each, 4 loads of 16 lines.
 //            At two lines per cycle the loads take half the time of the products. The panel
-//            (2 tiles x 512 columns, 16 KiB) and the columns of 32 tokens (16 KiB) stay in L1; x
-//            comes from L2, 32 lines per 64 cycles. At 256 tokens a decoded KiB feeds 16 products,
-//            and C is loaded and stored once per 8.
+//            (2 tiles x 512 columns, 16 KiB) and the columns of 32 tokens (16 KiB) stay in L1;
+//            chunks that do not take twice the time with 16 tokens. x comes from L2, 32 lines per
+//            64 cycles. At 256 tokens a decoded KiB feeds 16 products, and C is loaded and stored
+//            once per 8.
 // Exactness  tdpbsud does not saturate. Codes are at most 2, so an int32 sum is within 2*128*K:
 //            K < 2^23. What the panel holds between the last decoded group and the end of a tile
 //            meets x = 0: rows of x are zero up to a multiple of 64, and every other chunk is a
@@ -45,8 +46,12 @@ static_assert(kProductColumns == kQuantPad);
 
 class PanelAmx final : public PanelMatmul {
  public:
-  static constexpr PanelLimits kLimits{
-      .max_block_k = 2048, .max_tokens = 0, .own_block_k = 512, .column_unit = kProductColumns};
+  static constexpr PanelLimits kLimits{.max_block_k = 2048,
+                                       .max_tokens = 0,
+                                       .own_block_k = 512,
+                                       .column_unit = kProductColumns,
+                                       .cached_tokens = 2 * kBatchTokens,
+                                       .cached_bytes = 32 << 10};
   static constexpr PlanField kFields[] = {tiles_field(kPanelTiles), unroll_field(),
                                           prefetch_field(kPanelPrefetches),
                                           block_field(kPanelBlocks), tokens_field()};

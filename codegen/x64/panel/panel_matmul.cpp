@@ -45,9 +45,12 @@ Status check_panel_plan(const PanelPlan& plan, const PanelLimits& limits) {
 }
 
 PanelChunks panel_chunks(const MatmulSpec& spec, const PanelPlan& plan, const PanelLimits& limits) {
-  const int wanted = plan.block_k > 0 ? plan.block_k : limits.own_block_k;
-  return {spec.k, std::lcm(spec.weight_layout().block_columns(), limits.column_unit),
-          std::min(wanted, limits.most_columns)};
+  int columns = std::min(plan.block_k > 0 ? plan.block_k : limits.own_block_k, limits.most_columns);
+  if (limits.cached_bytes > 0) {
+    const int rows = as_int(kTileRows) * tile_group_size(spec, plan.tiles_per_step);
+    columns = std::min(columns, limits.cached_bytes / (rows + limits.cached_tokens));
+  }
+  return {spec.k, std::lcm(spec.weight_layout().block_columns(), limits.column_unit), columns};
 }
 
 KernelPlan effective_panel_plan(const MatmulSpec& spec, const KernelPlan& plan,

@@ -66,6 +66,9 @@ struct PanelLimits {
   int own_block_k;                     // where the plan leaves the choice
   int most_columns = max_block_k;      // of a chunk, whatever the plan asks
   int column_unit = kDotGroupColumns;  // chunks but the last are multiples
+  // Of a chunk the panel and the columns of so many tokens take at most so many bytes, whatever the
+  // plan asks; 0: any.
+  int cached_tokens = 0, cached_bytes = 0;
 };
 Status check_panel_plan(const PanelPlan& plan, const PanelLimits& limits);
 PanelChunks panel_chunks(const MatmulSpec& spec, const PanelPlan& plan, const PanelLimits& limits);
