@@ -80,7 +80,7 @@ struct TokenRequest {
 
 struct SchedulerOptions {
   int64_t most_rows = kMaxTokensPerCall;  // of a pass, up to the default
-  int64_t most_prompt_rows = 64;          // of them, rows of prompts
+  int64_t most_prompt_rows = 64;          // of them, rows of prompts; fewer beside texts
   int64_t most_running = 16;              // requests that have a place; at most most_rows
   int64_t most_waiting = 64;              // requests that wait for one
   int64_t most_overtakes = 16;            // of one waiting request by later ones

@@ -6,6 +6,7 @@
 
 #include "runtime/schedule/inbox.h"
 #include "runtime/schedule/prefix_cache.h"
+#include "runtime/schedule/prompt_pace.h"
 #include "runtime/schedule/row_shares.h"
 #include "runtime/schedule/running_request.h"
 #include "runtime/schedule/waiting_line.h"
@@ -101,9 +102,11 @@ struct Scheduler::Impl {
   Inbox inbox;
   WaitingLine line;
   PrefixCache cache;
+  PromptPace pace;
   std::vector<std::unique_ptr<RunningRequest>> running;  // by admission; null: has just ended
   std::vector<int64_t> shares;                           // of the pass, by running request
   std::vector<BatchRow> rows;                            // of the pass
+  int64_t text_rows = 0;                                 // of them, rows of texts
   SchedulerStats stats;
 };
 
@@ -253,12 +256,14 @@ void Scheduler::Impl::start(SubmissionPtr submission, std::unique_ptr<CachedSequ
 
 void Scheduler::Impl::run_pass() {
   plan();
+  const int64_t begin_ns = options.now_ns();
   const Status status = executor->run(rows);
   const bool is_suspect = status.code() == StatusCode::kDataCorrupt;
   if (!status.ok() && !is_suspect) {
     blame(status);
     return;
   }
+  pace.note(text_rows, std::ssize(rows) - text_rows, options.now_ns() - begin_ns);
   ++stats.passes;
   stats.rows += std::ssize(rows);
   hand_out(is_suspect);
@@ -281,7 +286,15 @@ RowsWanted Scheduler::Impl::find_wanted(size_t index) {
 void Scheduler::Impl::plan() {
   std::vector<RowsWanted> wanted;
   for (size_t i = 0; i < running.size(); ++i) wanted.push_back(find_wanted(i));
-  shares = share_rows(wanted, {.rows = options.most_rows, .prompt_rows = options.most_prompt_rows});
+  text_rows = 0;
+  int64_t prompts = 0;
+  for (const RowsWanted& each : wanted) {
+    if (!each.of_prompt) text_rows += each.rows;
+    if (each.of_prompt && each.rows > 0) ++prompts;
+  }
+  shares =
+      share_rows(wanted, {.rows = options.most_rows,
+                          .prompt_rows = pace.rows(text_rows, prompts, options.most_prompt_rows)});
   rows.clear();
   int64_t pages = 0;
   for (size_t i = 0; i < running.size(); ++i) {
