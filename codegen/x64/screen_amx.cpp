@@ -81,6 +81,7 @@ class ScreenAmx final : public ScreenProgram {
   const Reg64 block_codes_ = Xbyak::util::rcx;
   const Reg64 block_b_ = Xbyak::util::r8;
   const Reg64 left_ = Xbyak::util::r9;
+  const Reg64 next_codes_ = Xbyak::util::r12;
   const Reg64 a_stride_ = Xbyak::util::r13;  // bytes
   const Reg64 stride_ = Xbyak::util::r14;    // bytes of a row of B and C
   Xbyak::Label config_;
@@ -224,6 +225,7 @@ void ScreenAmx::multiply() {
   };
   broadcast(Zmm(3), code_mask());
   mov(block_codes_, codes_);
+  lea(next_codes_, ptr[codes_ + kStepRows * row_bytes()]);
   lea(block_b_, ptr[scratch(kB)]);
   mov(a_stride_.cvt32(), kBlockColumns);
   mov(stride_.cvt32(), kTileRegisterRowBytes);
@@ -239,14 +241,18 @@ void ScreenAmx::multiply() {
   });
 }
 
-// Codes of a block of 32 rows, one per byte. The same block of the rows behind is prefetched.
+// Codes of a block of 32 rows, one per byte. As many of the rows behind are prefetched, in the order
+// of memory, which the prefetcher of the L2 cache joins.
 void ScreenAmx::widen_block() {
+  int line = 0;
   for (int row = 0; row < kStepRows; ++row) {
-    for (int at = 0; at < block_bytes(); at += kTileRegisterRowBytes) {
-      prefetcht0(ptr[block_codes_ + (kStepRows + row) * row_bytes() + at]);
+    for (int at = 0; at < block_bytes(); at += kLineBytes) {
+      prefetcht0(ptr[next_codes_ + line]);
+      line += kLineBytes;
       widen_row(row, at);
     }
   }
+  add(next_codes_, line);
 }
 
 void ScreenAmx::widen_row(int row, int at) {
