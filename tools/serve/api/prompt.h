@@ -34,8 +34,8 @@ struct RawPrompt {
 std::vector<RawPrompt> read_raw_prompts(Fields& fields, const char* name, const ServedModel& model);
 
 // "messages" of chat: role, content, what was thought before it, calls of tools and what they
-// answered; content is a text, null or parts of type "text". Names of other roles are the template's
-// to refuse; "developer" is "system".
+// answered; content is a text, null or parts of type "text". Names of other roles are the
+// template's to refuse; "developer" is "system".
 std::vector<ChatMessage> read_messages(Fields& fields);
 // The objects of a list of at least one message, each with a role; `read` is told of each, of its
 // role and of its place. Nothing more once `fields` has an error.
