@@ -5,6 +5,7 @@
 
 #include "frontend/chat/prompt_end.h"
 #include "frontend/chat/tools_in_texts.h"
+#include "frontend/jinja/functions.h"
 #include "frontend/jinja/jinja.h"
 #include "frontend/jinja/json_text.h"
 
@@ -79,7 +80,7 @@ std::optional<ToolCallForm> taught_form(std::string_view source) {
   return std::nullopt;
 }
 
-// Set by this program, or by the language.
+// What renders a template sets them, or would for other models.
 constexpr std::string_view kOwnVariables[] = {"messages",
                                               "tools",
                                               "documents",
@@ -91,21 +92,7 @@ constexpr std::string_view kOwnVariables[] = {"messages",
                                               "sep_token",
                                               "pad_token",
                                               "cls_token",
-                                              "mask_token",
-                                              "namespace",
-                                              "range",
-                                              "dict",
-                                              "cycler",
-                                              "joiner",
-                                              "raise_exception",
-                                              "strftime_now",
-                                              "loop",
-                                              "true",
-                                              "false",
-                                              "none",
-                                              "True",
-                                              "False",
-                                              "None"};
+                                              "mask_token"};
 
 }  // namespace
 
@@ -155,7 +142,8 @@ bool ChatTemplate::names(std::string_view variable) const {
 
 bool ChatTemplate::is_own_variable(std::string_view variable) const {
   return std::ranges::find(kOwnVariables, variable) != std::end(kOwnVariables) ||
-         impl_->special_tokens.contains(std::string(variable));
+         impl_->special_tokens.contains(std::string(variable)) ||
+         jinja::find_function(variable).has_value();
 }
 
 // The variables that transformers gives: `tools` and `documents` are there and none.

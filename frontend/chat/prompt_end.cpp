@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "frontend/chat/certain_text.h"
+#include "runtime/printable.h"
 
 namespace bitnetc {
 
@@ -10,7 +11,7 @@ Status check_last_answer(std::span<const ChatMessage> messages) {
   if (messages.empty() || messages.back().role != "assistant")
     return make_error(StatusCode::kInvalidArgument,
                       "the last message is the {}'s, expected the assistant's, which goes on",
-                      messages.empty() ? "nobody" : messages.back().role);
+                      messages.empty() ? "nobody" : printable(messages.back().role, 40));
   if (messages.back().tool_calls.empty()) return {};
   return make_error(StatusCode::kInvalidArgument,
                     "the last message calls a tool: it has an end and cannot go on");
@@ -36,7 +37,7 @@ Status cut_behind_content(ChatPrompt& prompt) {
                       "the template does not show the content of the last message, which was to go "
                       "on");
   const bool is_trimmed = !text.substr(end).starts_with(kEndOfContent);
-  cut(prompt, is_trimmed ? text.find_last_not_of(kSpaces, end - 1) + 1 : end);
+  cut(prompt, is_trimmed ? text.substr(0, end).find_last_not_of(kSpaces) + 1 : end);
   return {};
 }
 

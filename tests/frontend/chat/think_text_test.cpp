@@ -208,6 +208,9 @@ TEST(ContinueFinal, SaysWhatCannotGoOn) {
           *published("qwen3"),
           {{.role = "assistant", .content = "", .tool_calls = {{.name = "f", .arguments = "{}"}}}}),
       "the last message calls a tool: it has an end and cannot go on");
+  // A content without anything before it, from which the template takes all that it has.
+  const auto trims = ChatTemplate::create("{{ messages[-1].content | trim }}", "t", {});
+  EXPECT_EQ(render(**trims, {{"assistant", " "}}, goes_on).text, "");
   const auto silent = ChatTemplate::create("{{ messages|length }}", "t", {});
   EXPECT_EQ(message(**silent, {{"assistant", "a"}}),
             "the template does not show the content of the last message, which was to go on");
