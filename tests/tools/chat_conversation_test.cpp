@@ -118,8 +118,8 @@ TEST(SavedChat, AQuestionWithoutAnAnswerIsNoConversation) {
 
 TEST(SavedChat, WhatIsNoDocumentIsRefused) {
   for (const std::string& text :
-       {std::string(), std::string("{"), std::string("[]"), std::string("{\"schema\": \"\xff\"}"),
-        "{\"messages\": " + std::string(100000, '[')})
+       {std::string(), std::string("{"), std::string("{\"version\": 1e999}"), std::string("[]"),
+        std::string("{\"schema\": \"\xff\"}"), "{\"messages\": " + std::string(100000, '[')})
     expect_error(parse_saved_chat(text, "c.json"), StatusCode::kDataCorrupt, {"c.json: "});
 }
 
