@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "frontend/think_text.h"
 #include "frontend/tokenizer.h"
 #include "frontend/tool_calls.h"
 #include "runtime/status.h"
@@ -32,6 +33,7 @@ struct ToolCall {
 struct ChatMessage {
   std::string role;  // "system", "user", "assistant", "tool"
   std::string content;
+  std::string reasoning_content = {};     // of an assistant, what it thought before; empty: none
   std::vector<ToolCall> tool_calls = {};  // of an assistant
   std::string tool_call_id = {};          // which call a tool's content answers; empty: none
   std::string name = {};                  // of a tool; empty: not said
@@ -41,9 +43,27 @@ struct ChatMessage {
 // tokenizer_config.json.
 using SpecialTokens = std::map<std::string, std::string>;
 
+// Where a prompt ends.
+enum class ChatEnd {
+  kAnswerBegins,     // where an answer of the model begins
+  kConversation,     // behind the last message
+  kWithinLastAnswer  // behind the content of the last message, an assistant's, which goes on
+};
+
+// What a conversation is rendered with.
+struct ChatRendering {
+  ChatEnd end = ChatEnd::kAnswerBegins;
+  std::tm now = {};                      // what the template sees as the local time
+  std::span<const ChatTool> tools = {};  // that the model is told of
+  // A JSON object whose members are further variables of the template; empty: none. None of them
+  // is_own_variable(). They count as typed.
+  std::string_view variables = {};
+};
+
 struct ChatPrompt {
   std::string text;
-  std::vector<TextSpan> typed;  // what came from messages; apart and in order
+  std::vector<TextSpan> typed;           // what came from messages; apart and in order
+  ThinkPlace think = ThinkPlace::kNone;  // where the text behind it begins
 };
 
 // Immutable; any thread may use one.
@@ -56,16 +76,21 @@ class ChatTemplate {
                                                             SpecialTokens special_tokens);
   ~ChatTemplate();
 
-  // `add_generation_prompt`: the rendering ends where the model's answer begins. `now` is what the
-  // template sees as the local time. `tools`: the model is told of them. A template that does not
-  // know of tools, or teaches a form of calls that is none of ToolCallForm, sees tools, calls and
-  // results as parts of texts.
+  // A template that does not know of tools, or teaches a form of calls that is none of
+  // ToolCallForm, sees tools, calls and results as parts of texts.
   //   Error  as jinja::Template::render(): kInvalidArgument where the template refuses these
-  //          messages (a role it does not know, roles out of order)
-  Result<ChatPrompt> render(std::span<const ChatMessage> messages, bool add_generation_prompt,
-                            const std::tm& now, std::span<const ChatTool> tools = {}) const;
+  //          messages (a role it does not know, roles out of order), and where the last message
+  //          cannot go on: it is no assistant's, it calls a tool, or the template does not show its
+  //          content
+  Result<ChatPrompt> render(std::span<const ChatMessage> messages, const ChatRendering& how) const;
   // How a model that reads this template calls tools.
   ToolCallForm tool_call_form() const;
+  // Whether the template knows blocks of thoughts (frontend/think_text.h).
+  bool knows_thinking() const;
+  // Whether the name occurs in the template.
+  bool names(std::string_view variable) const;
+  // Whether it is the template's own, or the language's: nobody else may set it.
+  bool is_own_variable(std::string_view variable) const;
 
   // The token that ends an answer in this template, as a model trained with it will write it: the
   // first special token behind the answer of a small conversation. None if the template has no such

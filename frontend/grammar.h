@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "frontend/think_text.h"
 #include "frontend/tool_calls.h"
 #include "runtime/status.h"
 
@@ -23,19 +24,22 @@ class Grammar {
  public:
   using Ptr = std::shared_ptr<const Grammar>;
 
+  // `think`: what a model thinks first may come before a text, or has to be ended there.
+
   // GBNF. Error: kInvalidArgument naming line and column; a rule that matches no text, or that can
   // begin with itself, by its name; kUnsupported beyond the limits of docs/grammars.md.
-  static Result<Ptr> from_gbnf(std::string_view text);
+  static Result<Ptr> from_gbnf(std::string_view text, ThinkPlace think = ThinkPlace::kNone);
   // The JSON values that a schema accepts, or some of them (docs/grammars.md says which).
   // Error: as above, naming the place by a JSON pointer; kUnsupported for a keyword that is not
   // honoured.
-  static Result<Ptr> from_json_schema(std::string_view json);
+  static Result<Ptr> from_json_schema(std::string_view json, ThinkPlace think = ThinkPlace::kNone);
   // Any JSON object.
-  static Result<Ptr> json_object();
+  static Result<Ptr> json_object(ThinkPlace think = ThinkPlace::kNone);
   // The texts that a regular expression matches from end to end. Error: as from_gbnf().
-  static Result<Ptr> from_regex(std::string_view pattern);
+  static Result<Ptr> from_regex(std::string_view pattern, ThinkPlace think = ThinkPlace::kNone);
   // Answers that may call tools. Error: as from_json_schema(), naming the tool.
-  static Result<Ptr> from_tool_calls(const ToolCallRules& rules);
+  static Result<Ptr> from_tool_calls(const ToolCallRules& rules,
+                                     ThinkPlace think = ThinkPlace::kNone);
 
   explicit Grammar(grammar::Automaton automaton);
   ~Grammar();

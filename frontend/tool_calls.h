@@ -45,6 +45,7 @@ struct AnswerPart {
     kCall,       // a call begins: the tool's name
     kArguments,  // of the call: a stretch of a JSON object
     kCallEnd,
+    kThought,  // what was thought before (frontend/think_text.h)
   };
   Kind kind = Kind::kText;
   std::string text;

@@ -1,8 +1,11 @@
 #include "frontend/chat.h"
 
 #include <algorithm>
+#include <cctype>
 
+#include "frontend/chat/prompt_end.h"
 #include "frontend/chat/tools_in_texts.h"
+#include "frontend/jinja/functions.h"
 #include "frontend/jinja/jinja.h"
 #include "frontend/jinja/json_text.h"
 
@@ -46,6 +49,8 @@ Value message_value(const ChatMessage& message) {
   std::vector<std::pair<Value, Value>> members = {
       {Value::string("role"), role_value(message.role)},
       {Value::string("content"), typed(message.content)}};
+  if (!message.reasoning_content.empty())
+    members.emplace_back(Value::string("reasoning_content"), typed(message.reasoning_content));
   if (!message.tool_calls.empty()) {
     std::vector<Value> calls;
     for (const ToolCall& each : message.tool_calls) calls.push_back(call_value(each));
@@ -75,12 +80,30 @@ std::optional<ToolCallForm> taught_form(std::string_view source) {
   return std::nullopt;
 }
 
+// What renders a template sets them, or would for other models.
+constexpr std::string_view kOwnVariables[] = {"messages",
+                                              "tools",
+                                              "documents",
+                                              "add_generation_prompt",
+                                              "continue_final_message",
+                                              "bos_token",
+                                              "eos_token",
+                                              "unk_token",
+                                              "sep_token",
+                                              "pad_token",
+                                              "cls_token",
+                                              "mask_token"};
+
 }  // namespace
 
 struct ChatTemplate::Impl {
   jinja::Template jinja_template;
   SpecialTokens special_tokens;
+  std::string source;
   std::optional<ToolCallForm> form;  // nothing: tools are told of in texts
+  bool knows_thinking = false;
+
+  Result<Value> variables(std::span<const ChatMessage> messages, const ChatRendering& how) const;
 };
 
 ChatTemplate::ChatTemplate(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -93,37 +116,79 @@ Result<std::unique_ptr<const ChatTemplate>> ChatTemplate::create(std::string_vie
     return make_error(StatusCode::kNotFound, "{}: there is no chat template", origin);
   BITNETC_ASSIGN_OR_RETURN(jinja::Template parsed, jinja::Template::parse(source, origin));
   return std::unique_ptr<const ChatTemplate>(new ChatTemplate(std::make_unique<const Impl>(
-      Impl{std::move(parsed), std::move(special_tokens), taught_form(source)})));
+      Impl{std::move(parsed), std::move(special_tokens), std::string(source), taught_form(source),
+           source.find(kThinkTag) != source.npos || source.find(kThinkEndTag) != source.npos})));
 }
 
 ToolCallForm ChatTemplate::tool_call_form() const {
   return impl_->form.value_or(kFormOfTexts);
 }
 
+bool ChatTemplate::knows_thinking() const {
+  return impl_->knows_thinking;
+}
+
+bool ChatTemplate::names(std::string_view variable) const {
+  const std::string_view source = impl_->source;
+  const auto is_part_of_name = [&](size_t at) {
+    return at < source.size() &&
+           (std::isalnum(static_cast<unsigned char>(source[at])) != 0 || source[at] == '_');
+  };
+  for (size_t at = source.find(variable); at != source.npos; at = source.find(variable, at + 1))
+    if ((at == 0 || !is_part_of_name(at - 1)) && !is_part_of_name(at + variable.size()))
+      return true;
+  return false;
+}
+
+bool ChatTemplate::is_own_variable(std::string_view variable) const {
+  return std::ranges::find(kOwnVariables, variable) != std::end(kOwnVariables) ||
+         impl_->special_tokens.contains(std::string(variable)) ||
+         jinja::find_function(variable).has_value();
+}
+
 // The variables that transformers gives: `tools` and `documents` are there and none.
-Result<ChatPrompt> ChatTemplate::render(std::span<const ChatMessage> messages,
-                                        bool add_generation_prompt, const std::tm& now,
-                                        std::span<const ChatTool> tools) const {
-  std::vector<ChatMessage> told;
-  if (!impl_->form) {
-    told = tell_of_tools_in_texts(messages, tools);
-    messages = told;
-    tools = {};
-  }
+Result<Value> ChatTemplate::Impl::variables(std::span<const ChatMessage> messages,
+                                            const ChatRendering& how) const {
   std::vector<Value> message_values;
   for (const ChatMessage& message : messages) message_values.push_back(message_value(message));
-  std::vector<std::pair<Value, Value>> variables = {
+  std::vector<std::pair<Value, Value>> all = {
       {Value::string("messages"), Value::list(std::move(message_values))},
-      {Value::string("tools"), tools_value(tools)},
+      {Value::string("tools"), tools_value(how.tools)},
       {Value::string("documents"), Value()},
-      {Value::string("add_generation_prompt"), Value::boolean(add_generation_prompt)}};
-  for (const auto& [name, text] : impl_->special_tokens)
-    variables.emplace_back(Value::string(name), Value::string(text));
-  BITNETC_ASSIGN_OR_RETURN(
-      jinja::Rendering rendering,
-      impl_->jinja_template.render(Value::dict(std::move(variables)), {.now = now}));
+      {Value::string("add_generation_prompt"), Value::boolean(how.end == ChatEnd::kAnswerBegins)}};
+  for (const auto& [name, text] : special_tokens)
+    all.emplace_back(Value::string(name), Value::string(text));
+  if (how.variables.empty()) return Value::dict(std::move(all));
+  const auto more = jinja::from_json(jinja::from_utf8(how.variables, jinja::kMarked));
+  if (!more || more->table() == nullptr)
+    return make_error(StatusCode::kInvalidArgument,
+                      "variables of the template: expected a JSON object");
+  for (const auto& [name, value] : more->table()->entries())
+    all.emplace_back(Value::string(jinja::to_utf8(*name.text())), value);
+  return Value::dict(std::move(all));
+}
+
+Result<ChatPrompt> ChatTemplate::render(std::span<const ChatMessage> messages,
+                                        const ChatRendering& how) const {
+  const bool goes_on = how.end == ChatEnd::kWithinLastAnswer;
+  std::vector<ChatMessage> told(messages.begin(), messages.end());
+  if (goes_on) {
+    BITNETC_RETURN_IF_ERROR(check_last_answer(messages));
+    told.back().content += kEndOfContent;
+  }
+  ChatRendering its = how;
+  if (!impl_->form) {
+    told = tell_of_tools_in_texts(told, how.tools);
+    its.tools = {};
+  }
+  BITNETC_ASSIGN_OR_RETURN(const Value variables, impl_->variables(told, its));
+  BITNETC_ASSIGN_OR_RETURN(jinja::Rendering rendering,
+                           impl_->jinja_template.render(variables, {.now = how.now}));
   ChatPrompt prompt{.text = std::move(rendering.text), .typed = {}};
   for (const jinja::Span& span : rendering.marked) prompt.typed.push_back({span.begin, span.end});
+  if (goes_on) BITNETC_RETURN_IF_ERROR(cut_behind_content(prompt));
+  if (impl_->knows_thinking)
+    prompt.think = goes_on ? think_place_within(messages.back(), prompt) : think_place(prompt);
   return prompt;
 }
 
@@ -132,7 +197,8 @@ std::optional<int32_t> ChatTemplate::end_of_answer(const Tokenizer& tokenizer) c
   some_day.tm_year = 100;
   some_day.tm_mday = 1;
   const ChatMessage conversation[] = {{"user", "question"}, {"assistant", "answer"}};
-  const Result<ChatPrompt> prompt = render(conversation, /*add_generation_prompt=*/false, some_day);
+  const Result<ChatPrompt> prompt =
+      render(conversation, {.end = ChatEnd::kConversation, .now = some_day});
   if (!prompt.ok() || prompt->typed.empty()) return std::nullopt;
   const TextSpan& answer = prompt->typed.back();
   const std::string_view text = prompt->text;

@@ -1,6 +1,8 @@
 #include "frontend/tool_calls.h"
 
-#include <algorithm>
+#include <utility>
+
+#include "frontend/chat/certain_text.h"
 
 namespace bitnetc {
 namespace {
@@ -23,20 +25,6 @@ constexpr ToolCallSyntax kBareJsonSyntax = {.before_first = "",
                                             .behind_call = "}",
                                             .between = "",
                                             .behind_last = ""};
-
-constexpr std::string_view kSpaces = " \t\r\n";
-
-// How much of `text` is certainly not the beginning of a call, nor white space before one.
-size_t certain_text(std::string_view text) {
-  size_t end = text.size();
-  for (size_t length = std::min(text.size(), kToolCallTag.size() - 1); length > 0; --length)
-    if (text.ends_with(kToolCallTag.substr(0, length))) {
-      end -= length;
-      break;
-    }
-  const size_t last = text.substr(0, end).find_last_not_of(kSpaces);
-  return last == text.npos ? 0 : last + 1;
-}
 
 }  // namespace
 
@@ -83,7 +71,7 @@ bool ToolCallReader::read_text(std::vector<AnswerPart>& parts) {
     place_ = Place::kHead;
     return true;
   } else {
-    ready = certain_text(held_);
+    ready = certain_text(held_, kToolCallTag);
   }
   if (ready == 0) return false;
   is_at_start_ = false;

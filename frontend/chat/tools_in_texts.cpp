@@ -57,7 +57,9 @@ std::vector<ChatMessage> tell_of_tools_in_texts(std::span<const ChatMessage> mes
     const bool is_tool = each.role == "tool";
     const std::string result = "<tool_response>\n" + each.content + "\n</tool_response>";
     if (!is_tool)
-      told.push_back({each.role, answer_text(each)});
+      told.push_back({.role = each.role,
+                      .content = answer_text(each),
+                      .reasoning_content = each.reasoning_content});
     else if (!follows_tool)
       told.push_back({"user", result});
     else

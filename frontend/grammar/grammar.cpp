@@ -8,6 +8,7 @@
 #include "frontend/grammar/json_schema.h"
 #include "frontend/grammar/regex_parser.h"
 #include "frontend/grammar/state.h"
+#include "frontend/grammar/tag_texts.h"
 #include "frontend/grammar/tool_call_grammar.h"
 
 namespace bitnetc {
@@ -17,7 +18,8 @@ using grammar::Automaton;
 using grammar::Head;
 
 // A compiled source, whatever it was written in.
-Result<Grammar::Ptr> compiled(grammar::SourceGrammar source) {
+Result<Grammar::Ptr> compiled(grammar::SourceGrammar source, ThinkPlace think) {
+  grammar::put_think_block_before(source, think);
   BITNETC_ASSIGN_OR_RETURN(Automaton automaton, grammar::compile_grammar(std::move(source)));
   return std::make_shared<const Grammar>(std::move(automaton));
 }
@@ -38,37 +40,37 @@ int64_t Grammar::states() const {
   return static_cast<int64_t>(automaton_->states());
 }
 
-Result<Grammar::Ptr> Grammar::from_gbnf(std::string_view text) {
+Result<Grammar::Ptr> Grammar::from_gbnf(std::string_view text, ThinkPlace think) {
   BITNETC_RETURN_IF_ERROR(check_source_length(text));
   BITNETC_ASSIGN_OR_RETURN(grammar::SourceGrammar source, grammar::parse_gbnf(text));
-  return compiled(std::move(source));
+  return compiled(std::move(source), think);
 }
 
-Result<Grammar::Ptr> Grammar::from_json_schema(std::string_view json) {
+Result<Grammar::Ptr> Grammar::from_json_schema(std::string_view json, ThinkPlace think) {
   BITNETC_RETURN_IF_ERROR(check_source_length(json));
   BITNETC_ASSIGN_OR_RETURN(grammar::SourceGrammar source, grammar::parse_json_schema(json));
-  return compiled(std::move(source));
+  return compiled(std::move(source), think);
 }
 
-Result<Grammar::Ptr> Grammar::json_object() {
-  return compiled(grammar::any_json_object());
+Result<Grammar::Ptr> Grammar::json_object(ThinkPlace think) {
+  return compiled(grammar::any_json_object(), think);
 }
 
-Result<Grammar::Ptr> Grammar::from_regex(std::string_view pattern) {
+Result<Grammar::Ptr> Grammar::from_regex(std::string_view pattern, ThinkPlace think) {
   BITNETC_RETURN_IF_ERROR(check_source_length(pattern));
   grammar::SourceGrammar source;
   BITNETC_ASSIGN_OR_RETURN(const grammar::ExpressionId body,
                            grammar::parse_regex(pattern, grammar::RegexUse::kWhole, source));
   source.root = source.add_rule("the regular expression", body);
-  return compiled(std::move(source));
+  return compiled(std::move(source), think);
 }
 
-Result<Grammar::Ptr> Grammar::from_tool_calls(const ToolCallRules& rules) {
+Result<Grammar::Ptr> Grammar::from_tool_calls(const ToolCallRules& rules, ThinkPlace think) {
   BITNETC_RETURN_IF_ERROR(check_source_length(rules.text_schema));
   for (const ChatTool& tool : rules.tools)
     BITNETC_RETURN_IF_ERROR(check_source_length(tool.parameters));
   BITNETC_ASSIGN_OR_RETURN(grammar::SourceGrammar source, grammar::tool_call_grammar(rules));
-  return compiled(std::move(source));
+  return compiled(std::move(source), think);
 }
 
 GrammarState::GrammarState(Grammar::Ptr grammar)

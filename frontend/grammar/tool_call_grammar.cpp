@@ -4,6 +4,7 @@
 
 #include "frontend/grammar/json_schema.h"
 #include "frontend/grammar/schema_reader.h"
+#include "frontend/grammar/tag_texts.h"
 
 namespace bitnetc::grammar {
 namespace {
@@ -23,7 +24,8 @@ class ToolCallGrammar {
     } else if (!rules_.must_call && rules_.form == ToolCallForm::kBareJson) {
       ways.push_back(text_but_json());
     } else if (!rules_.must_call) {
-      ways = {text_without_tag(), grammar_.sequence({text_up_to_tag(), calls(call, true)})};
+      ways = {text_without(grammar_, kToolCallTag),
+              grammar_.sequence({text_up_to(grammar_, kToolCallTag), calls(call, true)})};
     }
     grammar_.root = grammar_.add_rule("the answer", grammar_.choice(std::move(ways)));
     return std::move(grammar_);
@@ -79,30 +81,6 @@ class ToolCallGrammar {
     parts.push_back(grammar_.bytes(syntax_.behind_last));
     return grammar_.sequence(std::move(parts));
   }
-
-  // Node i: the last i characters are those of the tag, and no more of it are.
-  ExpressionId text_towards_tag(bool arrives) {
-    const auto length = static_cast<uint32_t>(kToolCallTag.size());
-    const uint32_t end = length;
-    std::vector<NetworkEdge> edges;
-    for (uint32_t node = 0; node < length; ++node) {
-      const auto next = static_cast<uint8_t>(kToolCallTag[node]);
-      const auto first = static_cast<uint8_t>(kToolCallTag[0]);
-      CharacterSet others = CharacterSet::all().without(CharacterSet::of(next));
-      // Only the first character begins the tag anew: no other of it is "<".
-      if (next != first) {
-        others = others.without(CharacterSet::of(first));
-        edges.push_back({node, 1, grammar_.character(CharacterSet::of(first))});
-      }
-      edges.push_back({node, 0, grammar_.character(others)});
-      if (node + 1 < length || arrives)
-        edges.push_back({node, node + 1, grammar_.character(CharacterSet::of(next))});
-      if (!arrives) edges.push_back({node, end, grammar_.empty()});
-    }
-    return grammar_.network(length + 1, std::move(edges));
-  }
-  ExpressionId text_without_tag() { return text_towards_tag(false); }
-  ExpressionId text_up_to_tag() { return text_towards_tag(true); }
 
   // What is no call from its first character on.
   ExpressionId text_but_json() {

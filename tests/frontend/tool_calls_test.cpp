@@ -167,7 +167,7 @@ std::string rendered(std::string_view source, const std::vector<ChatMessage>& me
   const auto made = ChatTemplate::create(source, "t", {});
   EXPECT_TRUE(made.ok()) << made.status().message();
   EXPECT_EQ((*made)->tool_call_form(), form);
-  const auto prompt = (*made)->render(messages, true, {}, tools);
+  const auto prompt = (*made)->render(messages, {.tools = tools});
   EXPECT_TRUE(prompt.ok()) << prompt.status().message();
   return prompt.ok() ? prompt->text : "";
 }

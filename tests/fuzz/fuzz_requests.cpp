@@ -55,7 +55,8 @@ std::unique_ptr<Service> make_service() {
   model->template_source =
       "{% for m in messages %}{{ m.role }}: {{ m.content }}{{ m.tool_calls | tojson if "
       "m.tool_calls "
-      "}}\n{% endfor %}{% if tools %}<tool_call>{{ tools | tojson }}{% endif %}";
+      "}}{{ m.reasoning_content }}\n{% endfor %}{% if tools %}<tool_call>{{ tools | tojson }}"
+      "{% endif %}{% if enable_thinking is undefined %}<think>{% endif %}{{ reasoning_effort }}";
   model->chat_template = *ChatTemplate::create(model->template_source, "template", {});
   model->grammars = std::make_unique<GrammarCache>(model->tokenizer);
   auto service = std::make_unique<Service>(ServiceOptions{.parallel = 4, .version = "1"});

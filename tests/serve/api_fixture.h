@@ -96,28 +96,32 @@ class ApiFixture : public testing::Test {
       "%}assistant:{% endif %}";
 
   explicit ApiFixture(int64_t context = 64) : service_({.parallel = 4, .version = "9.9"}) {
-    auto model = std::make_unique<ServedModel>();
     std::ifstream file(bitnetc::test::bundled_model_folder() + "/tokenizer.json");
     std::stringstream json;
     json << file.rdbuf();
     auto tokenizer = Tokenizer::from_json(json.str(), "tokenizer.json");
     EXPECT_TRUE(tokenizer.ok());
-    model->tokenizer = *std::move(tokenizer);
+    tokenizer_ = *std::move(tokenizer);
+    serve_template(kTemplate, context);
+  }
+
+  // From now on the model has this chat template.
+  void serve_template(const std::string& source, int64_t context) {
+    auto model = std::make_unique<ServedModel>();
+    model->tokenizer = tokenizer_;
     model->id = "tiny";
     model->fingerprint = "fp_1";
     model->context_tokens = context;
     model->config = {.family = "bitnet", .vocab_size = 4096, .max_positions = context};
     model->generation.stop_ids = {kEndOfText};
     model->special_tokens = {{"eos_token", "<|end_of_text|>"}};
-    model->template_source = kTemplate;
-    model->chat_template = *ChatTemplate::create(kTemplate, "template", {});
-    tokenizer_ = model->tokenizer;
+    model->template_source = source;
+    model->chat_template = *ChatTemplate::create(source, "template", {});
     model->grammars = std::make_unique<GrammarCache>(tokenizer_);
     auto engine = std::make_unique<FakeEngine>();
     engine_ = engine.get();
     service_.set_ready(std::move(model), std::move(engine));
   }
-
   std::vector<int32_t> ids(const std::string& text) const {
     return *tokenizer_->encode(text, /*add_special=*/false);
   }

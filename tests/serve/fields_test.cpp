@@ -55,8 +55,8 @@ TEST(Fields, WhatIsNotSupportedIsRefusedUnlessItIsHarmless) {
 TEST(ParseObject, RefusesWhatIsNoObjectOrTooDeep) {
   EXPECT_TRUE(parse_object("{\"a\": [1]}").ok());
   EXPECT_TRUE(parse_object(" \r\n{}").ok());
-  for (const char* text :
-       {"", "[]", "1", "{", "{\"a\":}", "{\"a\": \"\\ud83d\"}", "{} x", "{\"a\": \"\xff\"}"})
+  for (const char* text : {"", "[]", "1", "{", "{\"a\":}", "{\"a\": 6e666}", "{\"a\": \"\\ud83d\"}",
+                           "{} x", "{\"a\": \"\xff\"}"})
     EXPECT_FALSE(parse_object(text).ok()) << text;
   const auto nested = [](size_t depth) {
     return "{\"a\":" + std::string(depth, '[') + std::string(depth, ']') + "}";

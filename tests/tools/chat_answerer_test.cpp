@@ -32,7 +32,7 @@ class AnswererTest : public testing::Test {
           answerer(*session, *engine_->tokenizer, *template_, {.max_tokens = 20}) {}
     Result<Answer> answer(const std::vector<ChatMessage>& messages, size_t most_pieces = 1000,
                           uint64_t seed = 0) {
-      const auto on_text = [&](std::string_view) { return --most_pieces > 0; };
+      const auto on_text = [&](const ThinkSplit&) { return --most_pieces > 0; };
       return answerer.answer(messages, seed, on_text, stop);
     }
     std::unique_ptr<Session> session;
@@ -120,7 +120,7 @@ TEST_F(AnswererTest, ATemplateMayRefuse) {
   const auto strict = *ChatTemplate::create("{{ raise_exception('no such role') }}", "t", {});
   Fresh used;
   Answerer answerer(*used.session, *engine_->tokenizer, *strict, {.max_tokens = 4});
-  const auto on_text = [](std::string_view) { return true; };
+  const auto on_text = [](const ThinkSplit&) { return true; };
   expect_error(answerer.answer(one_, 0, on_text, used.stop), StatusCode::kInvalidArgument,
                {"no such role"});
 }

@@ -57,6 +57,22 @@ TEST_F(Chat, OnlyAnswersGoToStdout) {
   EXPECT_EQ(through_a_pipe("/quit\nWho are you?\n", kShort).out, "");
 }
 
+// A form makes the model think.
+TEST_F(Chat, ThoughtsAreNoPartOfTheAnswer) {
+  std::ofstream(folder_.file("t.jinja"))
+      << "{% for m in messages %}{{ m.role }}: {{ m.reasoning_content }}{{ m.content }}\n"
+         "{% endfor %}{% if add_generation_prompt %}answer: <think>\n{% endif %}";
+  const std::string file = folder_.file("thought.json");
+  const auto chat =
+      through_a_pipe("2+2?\n/save " + file + "\n2+3?\n/load " + file + "\n",
+                     {"--greedy", "-q", "--regex", "I add\\.\n</think>\n\nIt is [4]"});
+  EXPECT_EQ(chat.exit_code, 0) << chat.err;
+  EXPECT_EQ(chat.out, "It is 4\nIt is 4\n");
+  const json answer = read_json(file)["messages"][1];
+  EXPECT_EQ(answer["content"], "It is 4");
+  EXPECT_EQ(answer["reasoning_content"], "I add.");
+}
+
 TEST_F(Chat, AnAnswerIsThatOfRunToTheSamePrompt) {
   const auto answer = through_a_pipe("Who are you?\n", kShort);
   const auto run = bitnetc({"run", "--chat-template", folder_.file("t.jinja"), "--chat-prompt",

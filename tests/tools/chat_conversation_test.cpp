@@ -16,21 +16,21 @@ using bitnetc::test::TempFolder;
 using nlohmann::json;
 
 SavedChat example() {
-  return {.conversation = {.system = "Be brief.",
-                           .turns = {{.question = "Why?", .answer = "Because \"so\".\n"},
-                                     {.question = "日本\t\x1b",
-                                      .answer = "",
-                                      .stop = StopReason::kInterrupted}}},
-          .settings = {.model = "/m.bnc",
-                       .fingerprint = "fp_0",
-                       .sampling = {.temperature = 0.7,
-                                    .top_k = 5,
-                                    .top_p = 0.9,
-                                    .min_p = 0.05,
-                                    .repeat_penalty = 1.1,
-                                    .repeat_last_n = 32,
-                                    .seed = 18446744073709551615U}},
-          .answers = 3};
+  return {
+      .conversation =
+          {.system = "Be brief.",
+           .turns = {{.question = "Why?", .answer = "Because \"so\".\n", .thought = "Who knows?\n"},
+                     {.question = "日本\t\x1b", .answer = "", .stop = StopReason::kInterrupted}}},
+      .settings = {.model = "/m.bnc",
+                   .fingerprint = "fp_0",
+                   .sampling = {.temperature = 0.7,
+                                .top_k = 5,
+                                .top_p = 0.9,
+                                .min_p = 0.05,
+                                .repeat_penalty = 1.1,
+                                .repeat_last_n = 32,
+                                .seed = 18446744073709551615U}},
+      .answers = 3};
 }
 
 TEST(SavedChat, IsADocumentLikeTheOthers) {
@@ -81,6 +81,7 @@ TEST(SavedChat, AFaultNamesFileFieldAndValue) {
       {"/messages/1/role", "system", kCorrupt, {"messages[1].role is \"system\"", "\"user\""}},
       {"/messages/2/role", "user", kCorrupt, {"messages[2].role", "\"assistant\""}},
       {"/messages/3/content", nullptr, kCorrupt, {"messages[3].content is null", "a text"}},
+      {"/messages/2/reasoning_content", 1, kCorrupt, {"messages[2].reasoning_content is 1"}},
       {"/messages/4/stop_reason", "tired", kCorrupt, {"messages[4].stop_reason", "end of text"}},
       {"/sampling", 1, kCorrupt, {"sampling is 1"}},
       {"/sampling/top_k", 1.5, kCorrupt, {"sampling.top_k is 1.5", "a whole number"}},
@@ -117,8 +118,8 @@ TEST(SavedChat, AQuestionWithoutAnAnswerIsNoConversation) {
 
 TEST(SavedChat, WhatIsNoDocumentIsRefused) {
   for (const std::string& text :
-       {std::string(), std::string("{"), std::string("[]"), std::string("{\"schema\": \"\xff\"}"),
-        "{\"messages\": " + std::string(100000, '[')})
+       {std::string(), std::string("{"), std::string("{\"version\": 1e999}"), std::string("[]"),
+        std::string("{\"schema\": \"\xff\"}"), "{\"messages\": " + std::string(100000, '[')})
     expect_error(parse_saved_chat(text, "c.json"), StatusCode::kDataCorrupt, {"c.json: "});
 }
 

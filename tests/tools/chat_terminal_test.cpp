@@ -63,6 +63,18 @@ TEST_F(ChatTerminal, GreetsAnswersAndLeavesWithCtrlD) {
   EXPECT_TRUE(program->is_cooked());
 }
 
+TEST_F(ChatTerminal, ThoughtsAreFaint) {
+  std::ofstream(folder_.file("t.jinja")) << "{% for m in messages %}{{ m.content }}\n{% endfor %}"
+                                            "<think>\n";
+  const auto program = on_a_terminal({"--greedy", "-q", "--regex", "ab</think>\n\nIt is [4]"});
+  ASSERT_TRUE(program->wait_for("> ")) << program->screen();
+  program->type("2+2?\r");
+  ASSERT_TRUE(program->wait_for("It is 4")) << program->screen();
+  EXPECT_NE(program->screen().find("\033[2m"), std::string::npos) << program->screen();
+  EXPECT_NE(program->screen().find("\033[0m\r\n\r\nIt"), std::string::npos) << program->screen();
+  EXPECT_EQ(program->screen().find("think"), std::string::npos) << program->screen();
+}
+
 TEST_F(ChatTerminal, QuietShowsPromptsAndAnswersOnly) {
   const auto program = on_a_terminal({"--greedy", "-n", "4", "-q"});
   ASSERT_TRUE(program->wait_for("> ")) << program->screen();

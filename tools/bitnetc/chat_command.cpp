@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <utility>
 
 #include "runtime/printable.h"
 #include "tools/bitnetc/chat_prompt.h"
@@ -28,16 +29,25 @@ struct ChatCommandOptions {
   GenerationOptions generation;
 };
 
-// Answers to stdout, everything else to stderr.
+// Answers to stdout, everything else to stderr. Thoughts are for whoever looks on: faint, and not
+// in a pipe.
 class ConsoleChat final : public chat::ChatOutput {
  public:
   explicit ConsoleChat(bool is_interactive) : is_interactive_(is_interactive) {}
 
   bool write(std::string_view text) override {
+    if (std::exchange(is_thinking_, false)) write_text_out("\n\n");
     write_text_out(text);
     return output_failure().ok();
   }
+  bool write_thought(std::string_view text) override {
+    if (!stdout_is_terminal()) return true;
+    is_thinking_ = true;
+    write_faint(text);
+    return output_failure().ok();
+  }
   void end_answer() override {
+    is_thinking_ = false;
     write_text_out("\n");
     flush_out();
   }
@@ -55,6 +65,7 @@ class ConsoleChat final : public chat::ChatOutput {
   }
 
   const bool is_interactive_;
+  bool is_thinking_ = false;
 };
 
 // The terminal that prompts and lines are shown on; -1: neither stderr nor stdout is one.

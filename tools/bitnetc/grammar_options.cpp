@@ -8,9 +8,9 @@ namespace bitnetc {
 namespace {
 
 Result<Grammar::Ptr> read_grammar_file(const std::string& path,
-                                       Result<Grammar::Ptr> (*read)(std::string_view)) {
+                                       Result<Grammar::Ptr> (*read)(std::string_view, ThinkPlace)) {
   BITNETC_ASSIGN_OR_RETURN(const std::string source, read_text(path));
-  auto grammar = read(source);
+  auto grammar = read(source, ThinkPlace::kNone);
   if (!grammar.ok()) return grammar.status().with_context(printable_path(path));
   return grammar;
 }

@@ -7,7 +7,7 @@
 namespace bitnetc::chat {
 
 Result<Answer> Answerer::answer(std::span<const ChatMessage> messages, uint64_t seed,
-                                const std::function<bool(std::string_view)>& on_text,
+                                const std::function<bool(const ThinkSplit&)>& on_text,
                                 const CancelToken& cancel) {
   BITNETC_ASSIGN_OR_RETURN(ChatRequest chat, make_chat_request(template_, tokenizer_, messages));
   std::vector<int32_t>& ids = request_.prompt_ids;
@@ -25,7 +25,16 @@ Result<Answer> Answerer::answer(std::span<const ChatMessage> messages, uint64_t 
       std::min<int64_t>(std::distance(held_.begin(), differs), std::ssize(ids) - 1);
   session_.truncate(reused);
   request_.sampling.seed = seed;
-  auto written = generate(session_, tokenizer_, request_, on_text, cancel);
+  ThinkReader reader(chat.think);
+  ThinkSplit said;
+  const auto tell = [&](const ThinkSplit& split) {
+    said.thought += split.thought;
+    said.answer += split.answer;
+    return split == ThinkSplit() || on_text(split);
+  };
+  const auto take = [&](std::string_view text) { return tell(reader.push(text)); };
+  auto written = generate(session_, tokenizer_, request_, take, cancel);
+  tell(reader.finish());
   held_ = ids;
   if (written.ok())
     held_.insert(held_.end(), written->ids.begin(), written->ids.end());
@@ -33,8 +42,10 @@ Result<Answer> Answerer::answer(std::span<const ChatMessage> messages, uint64_t 
     session_.truncate(std::min(session_.position(), std::ssize(ids)));
   held_.resize(static_cast<size_t>(session_.position()));
   BITNETC_RETURN_IF_ERROR(written.status());
-  return Answer{
-      .reused_tokens = reused, .prompt_tokens = std::ssize(ids), .written = *std::move(written)};
+  return Answer{.reused_tokens = reused,
+                .prompt_tokens = std::ssize(ids),
+                .written = *std::move(written),
+                .said = std::move(said)};
 }
 
 }  // namespace bitnetc::chat

@@ -21,6 +21,7 @@ struct Answer {
   int64_t reused_tokens = 0;  // of the prompt, whose keys and values were there
   int64_t prompt_tokens = 0;  // all of it
   GenerationResult written;
+  ThinkSplit said;  // its text: what was thought, and the answer
 
   int64_t computed_tokens() const { return prompt_tokens - reused_tokens; }
 };
@@ -37,11 +38,11 @@ class Answerer {
 
   // The answer to `messages`, whose last one is the user's: what `bitnetc serve` writes to the same
   // messages. A cancelled one is as long as it was then (kInterrupted).
-  //   on_text  as of generate()
+  //   on_text  as of generate(), its stretches split
   //   Error    kInvalidArgument where the template refuses the messages or the context has no room
   //            for them, with both numbers; as generate(). What was there before is there still.
   Result<Answer> answer(std::span<const ChatMessage> messages, uint64_t seed,
-                        const std::function<bool(std::string_view)>& on_text,
+                        const std::function<bool(const ThinkSplit&)>& on_text,
                         const CancelToken& cancel);
 
   int64_t tokens() const { return session_.position(); }  // whose keys and values are there

@@ -58,9 +58,10 @@ Status Chat::answer_last() {
   std::vector<ChatMessage> messages = conversation_.messages();
   messages.pop_back();  // the answer itself
   bool has_begun = false;
-  const auto write = [&](std::string_view text) {
+  const auto write = [&](const ThinkSplit& split) {
     has_begun = true;
-    return output_.write(text);
+    return (split.thought.empty() || output_.write_thought(split.thought)) &&
+           (split.answer.empty() || output_.write(split.answer));
   };
   auto answer = answerer_.answer(messages, setup_.settings.sampling.seed + answers_, write, stop_);
   // What a failure broke off stays on a line of its own.
@@ -69,7 +70,8 @@ Status Chat::answer_last() {
   ++answers_;
   last_ = *std::move(answer);
   Turn& turn = conversation_.turns.back();
-  turn.answer = last_->written.text;
+  turn.answer = last_->said.answer;
+  turn.thought = last_->said.thought;
   turn.stop = last_->written.stop_reason;
   report_end(turn.stop);
   if (setup_.shows_statistics) output_.show(statistics());

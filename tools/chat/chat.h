@@ -20,6 +20,8 @@ class ChatOutput {
   virtual ~ChatOutput() = default;
   // A piece of an answer, of whole characters. Gives whether it could be written.
   virtual bool write(std::string_view text) = 0;
+  // The same of what is thought before.
+  virtual bool write_thought(std::string_view text) = 0;
   virtual void end_answer() = 0;
   // What a command shows: lines of text, each with its newline.
   virtual void show(const std::string& lines) = 0;

@@ -18,6 +18,7 @@ constexpr int kVersion = 1;
 constexpr int kMostJsonDepth = 16;
 constexpr int64_t kMostFileBytes = int64_t{64} << 20;
 constexpr char kSystem[] = "system", kUser[] = "user", kAssistant[] = "assistant";
+constexpr char kReasoning[] = "reasoning_content";
 
 constexpr StopReason kStopReasons[] = {StopReason::kMaxTokens, StopReason::kEndOfText,
                                        StopReason::kStopString, StopReason::kContextFull,
@@ -87,6 +88,7 @@ ordered_json messages_json(const Conversation& conversation) {
     messages.push_back({{"role", kAssistant},
                         {"content", turn.answer},
                         {"stop_reason", stop_reason_name(turn.stop)}});
+    if (!turn.thought.empty()) messages.back()[kReasoning] = turn.thought;
   }
   return messages;
 }
@@ -130,6 +132,8 @@ Conversation read_messages(SavedFields& fields, const json& document) {
     } else {
       conversation.turns.back().answer = std::move(content);
       conversation.turns.back().stop = read_stop_reason(fields, message, path);
+      if (message.contains(kReasoning))
+        conversation.turns.back().thought = fields.text(message, kReasoning, path);
       expected = kUser;
     }
   }
@@ -168,7 +172,7 @@ Result<json> parse_document(std::string_view text, const std::string& origin) {
     return make_error(StatusCode::kDataCorrupt,
                       "{}: {}, expected a conversation as /save writes it", origin,
                       is_too_deep ? "is nested too deeply" : "is no JSON object");
-  } catch (const json::parse_error& error) {
+  } catch (const json::exception& error) {
     return make_error(StatusCode::kDataCorrupt, "{}: is no JSON: {}", origin,
                       printable(error.what(), 200));
   }
@@ -181,7 +185,7 @@ std::vector<ChatMessage> Conversation::messages() const {
   if (system) all.push_back({kSystem, *system});
   for (const Turn& turn : turns) {
     all.push_back({kUser, turn.question});
-    all.push_back({kAssistant, turn.answer});
+    all.push_back({.role = kAssistant, .content = turn.answer, .reasoning_content = turn.thought});
   }
   return all;
 }

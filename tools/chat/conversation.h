@@ -17,6 +17,7 @@ namespace bitnetc::chat {
 struct Turn {
   std::string question, answer;
   StopReason stop = StopReason::kEndOfText;  // of the answer
+  std::string thought = {};                  // before the answer; empty: nothing was
 };
 
 struct Conversation {

@@ -13,11 +13,11 @@ std::tm local_time() {
 
 Result<ChatRequest> make_chat_request(const ChatTemplate& chat_template, const Tokenizer& tokenizer,
                                       std::span<const ChatMessage> messages) {
-  BITNETC_ASSIGN_OR_RETURN(
-      const ChatPrompt prompt,
-      chat_template.render(messages, /*add_generation_prompt=*/true, local_time()));
+  BITNETC_ASSIGN_OR_RETURN(const ChatPrompt prompt,
+                           chat_template.render(messages, {.now = local_time()}));
   ChatRequest request;
   BITNETC_ASSIGN_OR_RETURN(request.prompt_ids, encode_chat(tokenizer, prompt));
+  request.think = prompt.think;
   request.end_of_answer = chat_template.end_of_answer(tokenizer);
   return request;
 }

@@ -14,6 +14,7 @@ namespace bitnetc {
 struct ChatRequest {
   std::vector<int32_t> prompt_ids;
   std::optional<int32_t> end_of_answer;  // to stop at, besides what the model names
+  ThinkPlace think = ThinkPlace::kNone;  // where the answer begins
 };
 
 // What a template is told of the time.

@@ -45,7 +45,7 @@ std::unique_ptr<const ChatTemplate> make_template(std::string_view source,
 }
 
 ChatPrompt render(const ChatTemplate& chat_template, const std::vector<ChatMessage>& messages) {
-  auto prompt = chat_template.render(messages, true, {});
+  auto prompt = chat_template.render(messages, {});
   EXPECT_TRUE(prompt.ok()) << prompt.status().message();
   return *std::move(prompt);
 }
@@ -139,7 +139,7 @@ TEST(Chat, FindsTheTokenThatEndsAnAnswer) {
 TEST(Chat, SaysWhatIsWrong) {
   EXPECT_EQ(ChatTemplate::create("", "t", {}).status().message(), "t: there is no chat template");
   const auto strict = make_template("{{ raise_exception('roles must alternate') }}");
-  const auto refused = strict->render({}, true, {});
+  const auto refused = strict->render({}, {});
   EXPECT_EQ(refused.status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(refused.status().message(), "t:1:19: the template refuses this: roles must alternate");
 }

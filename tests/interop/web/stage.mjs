@@ -102,6 +102,11 @@ class StageAnswer {
     const choice = isPlain ? { text } : { delta: { content: text } };
     this.event({ choices: [{ index: 0, ...choice, finish_reason: finish }], usage: this.usage() });
   }
+  thought(text) {
+    ++this.tokens;
+    this.event({ choices: [{ index: 0, delta: { reasoning_content: text }, finish_reason: null }],
+      usage: this.usage() });
+  }
   usage() {
     return { prompt_tokens: 7, completion_tokens: this.tokens,
       prompt_tokens_details: { cached_tokens: 3 } };

@@ -89,6 +89,25 @@ export const stagedCases = {
     assert.equal(await page.locator("#temperature").getAttribute("placeholder"), "0.25");
   },
 
+  async "thoughts are folded before the answer, and told again"({ browser, stage }) {
+    stage.play = async (answer) => {
+      for (const word of ["I ", "add."]) answer.thought(word);
+      answer.token("Four.");
+      answer.end();
+    };
+    const page = await browser.open(stage.url);
+    assert.equal(await ask(page, "2+2?"), "Four.");
+    const thoughts = page.locator(".turn.assistant .thoughts");
+    assert.ok(!await thoughts.isVisible(), "they are not folded");
+    await page.getByText("Thoughts").click();
+    assert.equal(await thoughts.textContent(), "I add.");
+    await page.reload();
+    stage.play = saying("Five.");
+    await ask(page, "2+3?");
+    assert.deepEqual(stage.requests[1].body.messages[1],
+      { role: "assistant", content: "Four.", reasoning_content: "I add." });
+  },
+
   async "a refusal is shown, and the question can be asked again"({ browser, stage }) {
     stage.play = (answer) => answer.error(400, "'top_k': expected -1 to 7");
     const page = await browser.open(stage.url);

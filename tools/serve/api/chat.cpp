@@ -34,13 +34,13 @@ Json entries_json(const std::vector<TokenEntry>& entries, const TokenSpeller& sp
 
 class ChatSink final : public OpenAiSink {
  public:
-  ChatSink(ExchangePtr exchange, const GenerationParams& params, std::optional<ToolCallForm> form)
+  ChatSink(ExchangePtr exchange, const GenerationParams& params, const AnswerSyntax& syntax)
       : OpenAiSink(exchange, params,
                    {.id_prefix = "chatcmpl-",
                     .document = "chat.completion",
                     .chunk = "chat.completion.chunk"}),
         speller_(*exchange->service().model().tokenizer),
-        answers_(static_cast<size_t>(params.n), Answer{.reader = AnswerReader(form)}) {}
+        answers_(static_cast<size_t>(params.n), Answer{.reader = AnswerReader(syntax)}) {}
 
   void begin_texts() override {
     for (int i = 0; i < std::ssize(answers_); ++i)
@@ -49,7 +49,7 @@ class ChatSink final : public OpenAiSink {
 
   void piece(int choice, Piece piece, const TokenTotals& tokens) override {
     Json entries = params().top_tokens ? entries_json(piece.entries, speller_) : Json::array();
-    for (const AnswerPart& part : at(choice).reader.push(std::move(piece.text)))
+    for (const AnswerPart& part : at(choice).reader.push(piece))
       tell(choice, part, std::exchange(entries, Json::array()), tokens);
     if (!entries.empty()) tell(choice, {}, std::move(entries), tokens);
   }
@@ -69,19 +69,27 @@ class ChatSink final : public OpenAiSink {
     Json message = {{"role", "assistant"},
                     {"content", is_call_alone ? Json(nullptr) : Json(its.text)},
                     {"refusal", nullptr}};
+    if (!its.thoughts.empty()) message["reasoning_content"] = its.thoughts;
     if (!its.calls.empty()) message["tool_calls"] = its.calls;
     return {{"index", choice},
             {"message", std::move(message)},
             {"logprobs", logprobs(std::move(its.entries))}};
   }
   Json last_choice(int choice) override { return delta(choice, Json::object(), nullptr); }
+  Json usage(const TokenTotals& tokens) const override {
+    int64_t thought_tokens = 0;
+    for (const Answer& each : answers_) thought_tokens += each.reader.thought_tokens();
+    Json usage = usage_json(tokens);
+    usage["completion_tokens_details"] = {{"reasoning_tokens", thought_tokens}};
+    return usage;
+  }
 
  private:
   struct Answer {
     AnswerReader reader;
     int calls_begun = 0;
     // Of an answer that is no stream.
-    std::string text = {};
+    std::string text = {}, thoughts = {};
     Json calls = Json::array(), entries = Json::array();
   };
   Answer& at(int choice) { return answers_[static_cast<size_t>(choice)]; }
@@ -89,7 +97,11 @@ class ChatSink final : public OpenAiSink {
   void tell(int choice, const AnswerPart& part, Json entries, const TokenTotals& tokens) {
     Answer& its = at(choice);
     switch (part.kind) {
-      case AnswerPart::Kind::kText: return tell_text(choice, part.text, std::move(entries), tokens);
+      case AnswerPart::Kind::kText:
+        return tell_text(choice, "content", its.text, part.text, std::move(entries), tokens);
+      case AnswerPart::Kind::kThought:
+        return tell_text(choice, "reasoning_content", its.thoughts, part.text, std::move(entries),
+                         tokens);
       case AnswerPart::Kind::kCall: {
         Json call = {{"id", fresh_id("call_")},
                      {"type", "function"},
@@ -109,12 +121,12 @@ class ChatSink final : public OpenAiSink {
       case AnswerPart::Kind::kCallEnd: return;
     }
   }
-  void tell_text(int choice, const std::string& text, Json entries, const TokenTotals& tokens) {
-    if (streams())
-      return write_choice(delta(choice, {{"content", text}}, std::move(entries)), tokens);
-    Answer& its = at(choice);
-    its.text += text;
-    for (Json& each : entries) its.entries.push_back(std::move(each));
+  // Adds to `whole`, which is called `name`.
+  void tell_text(int choice, const char* name, std::string& whole, const std::string& text,
+                 Json entries, const TokenTotals& tokens) {
+    if (streams()) return write_choice(delta(choice, {{name, text}}, std::move(entries)), tokens);
+    whole += text;
+    for (Json& each : entries) at(choice).entries.push_back(std::move(each));
   }
   void tell_call(int choice, Json call, const TokenTotals& tokens) {
     write_choice(delta(choice, {{"tool_calls", Json::array({std::move(call)})}}, nullptr), tokens);
@@ -142,15 +154,12 @@ void read_logprobs(Fields& fields, GenerationParams& params) {
 }
 
 void check_other_fields(Fields& fields) {
-  fields.refuse("continue_final_message", "an answer begins a message of its own", false);
-  fields.refuse("chat_template_kwargs", "the template is given messages alone", Json::object());
   fields.refuse("modalities", "answers are text", Json::array({"text"}));
   fields.refuse("audio", "answers are text");
   fields.refuse("prediction", "nothing is predicted here");
   fields.refuse("web_search_options", "the server opens no connections");
   fields.accept_without_effect({"user", "metadata", "store", "prompt_cache_key", "service_tier",
-                                "verbosity", "reasoning_effort", "cache_prompt",
-                                "safety_identifier", "priority"});
+                                "verbosity", "cache_prompt", "safety_identifier", "priority"});
   fields.text("model");
 }
 
@@ -168,11 +177,12 @@ void handle_chat(ExchangePtr exchange) {
   params.n = static_cast<int>(fields.integer("n", 1, kMostChoices).value_or(1));
   refuse_other_samplers(fields);
   check_other_fields(fields);
-  Conversation conversation{
-      .messages = read_messages(fields),
-      .tools = read_tools(fields, ToolStyle::kChat),
-      .constraint = read_constraint(fields),
-      .add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true)};
+  Conversation conversation{.messages = read_messages(fields),
+                            .tools = read_tools(fields, ToolStyle::kChat),
+                            .constraint = read_constraint(fields),
+                            .rendering = read_template_request(fields, model)};
+  conversation.rendering.end = read_end(fields);
+  read_effort(fields, "reasoning_effort", model, conversation.rendering);
   if (conversation.tools && params.top_tokens)
     fields.fail(bad_request("'logprobs': probabilities of answers that may call tools are not told",
                             "logprobs"));
@@ -180,8 +190,8 @@ void handle_chat(ExchangePtr exchange) {
   auto plan = make_plan(conversation, params, model, "messages");
   if (!plan.ok()) return exchange->send_error(plan.error());
   exchange->set_ignored(fields.ignored());
-  auto sink = std::make_unique<ChatSink>(exchange, params, conversation.call_form(model));
-  start_generation(std::move(exchange), *std::move(plan), std::move(sink));
+  auto sink = std::make_unique<ChatSink>(exchange, params, plan->syntax);
+  start_generation(std::move(exchange), std::move(plan->generation), std::move(sink));
 }
 
 }  // namespace bitnetc::serve

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <optional>
-#include <string>
 #include <vector>
 
+#include "tools/serve/api/answer_reader.h"
 #include "tools/serve/api/prompt.h"
+#include "tools/serve/api/template_request.h"
 #include "tools/serve/api/tools.h"
 
 namespace bitnetc::serve {
@@ -14,17 +15,17 @@ struct Conversation {
   std::vector<ChatMessage> messages;
   ToolsRequest tools;
   std::optional<Constraint> constraint;  // of the text of an answer
-  bool add_generation_prompt = true;
-
-  // Of an answer that may call tools.
-  std::optional<ToolCallForm> call_form(const ServedModel& model) const {
-    return tools && model.chat_template ? std::optional(model.chat_template->tool_call_form())
-                                        : std::nullopt;
-  }
+  TemplateRequest rendering;
 };
 
-// Rendered, checked against the context and bound. `param`: the field with the messages.
-Checked<GenerationPlan> make_plan(const Conversation& conversation, const GenerationParams& params,
-                                  const ServedModel& model, const char* param);
+struct ChatPlan {
+  GenerationPlan generation;
+  AnswerSyntax syntax;  // of the answers
+};
+
+// Rendered, checked against the context and bound: behind what is thought before, where that is
+// told apart. `param`: the field with the messages.
+Checked<ChatPlan> make_plan(const Conversation& conversation, const GenerationParams& params,
+                            const ServedModel& model, const char* param);
 
 }  // namespace bitnetc::serve

@@ -114,6 +114,7 @@ std::vector<std::string> Fields::ignored() const {
   for (const auto& [name, value] : object_.items())
     if (!read_.contains(name) || without_effect_.contains(name))
       names.push_back(path(name.c_str()));
+  names.insert(names.end(), paths_without_effect_.begin(), paths_without_effect_.end());
   return names;
 }
 

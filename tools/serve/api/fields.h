@@ -29,13 +29,15 @@ class Fields {
   void refuse(const char* name, const char* why, const Json& harmless = nullptr);
   // The fields are known and change nothing here; they are listed where they are there.
   void accept_without_effect(std::initializer_list<const char*> names);
+  // A member of a field at `path` that is known or not, and changes nothing here.
+  void note_without_effect(std::string path) { paths_without_effect_.push_back(std::move(path)); }
   void fail(ApiError error);  // the first one counts
   // 400 "'<path>': <what>", which blames `path`.
   void fail_at(const std::string& path, const std::string& what);
   std::string path(const char* name) const { return prefix_ + name; }
 
   const std::optional<ApiError>& error() const { return error_; }
-  // Fields that had no effect: unknown ones and those accepted without effect.
+  // What had no effect: unknown fields, those accepted without effect and what was noted.
   std::vector<std::string> ignored() const;
 
  private:
@@ -44,6 +46,7 @@ class Fields {
   const Json& object_;
   const std::string prefix_;
   std::set<std::string> read_, without_effect_;
+  std::vector<std::string> paths_without_effect_;
   std::optional<ApiError> error_;
 };
 

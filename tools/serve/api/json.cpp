@@ -16,7 +16,7 @@ Checked<Json> parse_object(std::string_view text) {
       return bad_request(fmt::format("the body is nested deeper than {}", kMostJsonDepth));
     if (!json.is_object()) return bad_request("the body is no JSON object");
     return json;
-  } catch (const Json::parse_error& error) {
+  } catch (const Json::exception& error) {
     return bad_request("the body is no JSON: " + printable(error.what(), 200));
   }
 }

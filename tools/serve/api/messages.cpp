@@ -1,4 +1,6 @@
 // POST /v1/messages and /v1/messages/count_tokens, as Anthropic's clients ask.
+#include <limits>
+
 #include "tools/serve/api/conversation.h"
 #include "tools/serve/api/messages_sink.h"
 #include "tools/serve/api/surfaces.h"
@@ -14,9 +16,6 @@ void refuse_other_fields(Fields& fields) {
     fields.refuse(name, "expected 'output_config'");
   fields.refuse("mcp_servers", "the server opens no connections", Json::array());
   fields.refuse("container", "there are no containers here");
-  const Json* thinking = fields.find("thinking");
-  if (thinking && !(thinking->is_object() && thinking->value("type", Json()) == Json("disabled")))
-    fields.fail(unsupported_field("thinking", "answers are not split; expected type 'disabled'"));
   fields.accept_without_effect({"metadata", "service_tier", "cache_control", "context_management"});
   fields.text("model");
 }
@@ -52,7 +51,11 @@ void read_blocks(Fields& fields, const Json& blocks, const std::string& path, Ch
         block.is_object() && block.contains("type") && block["type"].is_string()
             ? block["type"].get<std::string>()
             : std::string();
-    if (type == "tool_use") {
+    if (message.role == "assistant" && type == "thinking") {
+      message.reasoning_content += required_text(fields, block, where, "thinking");
+    } else if (message.role == "assistant" && type == "redacted_thinking") {
+      continue;  // by another model: nobody here can read it
+    } else if (type == "tool_use") {
       const Json input = block.contains("input") ? block["input"] : Json::object();
       message.tool_calls.push_back({.id = required_text(fields, block, where, "id"),
                                     .name = required_text(fields, block, where, "name"),
@@ -102,10 +105,42 @@ std::vector<ChatMessage> read_messages_of_blocks(Fields& fields) {
   return messages;
 }
 
-Conversation read_conversation_of_messages(Fields& fields) {
-  return {.messages = read_messages_of_blocks(fields),
-          .tools = read_tools(fields, ToolStyle::kMessages),
-          .constraint = read_output_config(fields)};
+// {"type": "enabled", "budget_tokens"}, {"type": "disabled"}, or {"type": "adaptive"}: as the
+// template has it.
+void read_thinking(Fields& fields, const ServedModel& model, TemplateRequest& request) {
+  const Json* thinking = fields.find("thinking");
+  if (thinking == nullptr) return;
+  if (!thinking->is_object()) return fields.fail_at("thinking", "expected an object");
+  Fields inner(*thinking, "thinking.");
+  const std::string type = inner.text("type").value_or("");
+  inner.integer("budget_tokens", 1, std::numeric_limits<int32_t>::max());
+  inner.accept_without_effect({"budget_tokens"});
+  if (type == "disabled") {
+    set_thinking(false, model, request);
+  } else if (type == "enabled") {
+    if (model.chat_template != nullptr && !model.chat_template->knows_thinking())
+      inner.fail_at("thinking.type",
+                    "the model's chat template knows no thoughts, expected "
+                    "disabled");
+    set_thinking(true, model, request);
+  } else if (type != "adaptive") {
+    inner.fail_at("thinking.type", "expected enabled, disabled or adaptive");
+  }
+  if (inner.error()) return fields.fail(*inner.error());
+  for (std::string& path : inner.ignored()) fields.note_without_effect(std::move(path));
+}
+
+Conversation read_conversation_of_messages(Fields& fields, const ServedModel& model) {
+  Conversation conversation{.messages = read_messages_of_blocks(fields),
+                            .tools = read_tools(fields, ToolStyle::kMessages),
+                            .constraint = read_output_config(fields),
+                            .rendering = read_template_request(fields, model)};
+  read_thinking(fields, model, conversation.rendering);
+  const std::vector<ChatMessage>& messages = conversation.messages;
+  if (!messages.empty() && messages.back().role == "assistant" &&
+      messages.back().tool_calls.empty())
+    conversation.rendering.end = ChatEnd::kWithinLastAnswer;
+  return conversation;
 }
 
 }  // namespace
@@ -122,14 +157,14 @@ void handle_messages(ExchangePtr exchange) {
   read_streaming(fields, params);
   params.stops = fields.texts("stop_sequences", kMostStops, kMostStopBytes);
   refuse_other_fields(fields);
-  const Conversation conversation = read_conversation_of_messages(fields);
+  const Conversation conversation = read_conversation_of_messages(fields, model);
   if (fields.error()) return exchange->send_error(*fields.error());
   auto plan = make_plan(conversation, params, model, "messages");
   if (!plan.ok()) return exchange->send_error(plan.error());
   exchange->set_ignored(fields.ignored());
-  auto sink = std::make_unique<MessagesSink>(exchange, params, std::ssize(plan->prompts[0]),
-                                             conversation.call_form(model));
-  start_generation(std::move(exchange), *std::move(plan), std::move(sink));
+  auto sink = std::make_unique<MessagesSink>(exchange, params,
+                                             std::ssize(plan->generation.prompts[0]), plan->syntax);
+  start_generation(std::move(exchange), std::move(plan->generation), std::move(sink));
 }
 
 void handle_count_tokens(ExchangePtr exchange) {
@@ -137,10 +172,11 @@ void handle_count_tokens(ExchangePtr exchange) {
   if (!body.ok()) return exchange->send_error(body.error());
   Fields fields(*body);
   refuse_other_fields(fields);
-  const Conversation conversation = read_conversation_of_messages(fields);
+  const ServedModel& model = exchange->service().model();
+  const Conversation conversation = read_conversation_of_messages(fields, model);
   if (fields.error()) return exchange->send_error(*fields.error());
-  auto chat = render_chat(exchange->service().model(), conversation.messages,
-                          /*add_generation_prompt=*/true, conversation.tools.offered);
+  auto chat =
+      render_chat(model, conversation.messages, conversation.rendering, conversation.tools.offered);
   if (!chat.ok()) return exchange->send_error(chat.error());
   exchange->set_ignored(fields.ignored());
   exchange->send_json({{"input_tokens", chat->ids.size()}});

@@ -15,12 +15,12 @@ Json message_usage(const TokenTotals& tokens) {
 }  // namespace
 
 MessagesSink::MessagesSink(std::shared_ptr<Exchange> exchange, const GenerationParams& params,
-                           int64_t prompt_tokens, std::optional<ToolCallForm> form)
+                           int64_t prompt_tokens, const AnswerSyntax& syntax)
     : exchange_(std::move(exchange)),
       streams_(params.stream),
       prompt_tokens_(prompt_tokens),
       id_(fresh_id("msg_")),
-      reader_(form) {}
+      reader_(syntax) {}
 
 void MessagesSink::begin() {
   if (!streams_) return;
@@ -30,13 +30,20 @@ void MessagesSink::begin() {
 }
 
 void MessagesSink::piece(int, Piece piece, const TokenTotals&) {
-  for (const AnswerPart& part : reader_.push(std::move(piece.text))) tell(part);
+  for (const AnswerPart& part : reader_.push(piece)) tell(part);
 }
 
 void MessagesSink::tell(const AnswerPart& part) {
   switch (part.kind) {
+    case AnswerPart::Kind::kThought:
+      if (!is_open("thinking"))
+        begin_block({{"type", "thinking"}, {"thinking", ""}, {"signature", ""}});
+      return add_to_block(part.text);
     case AnswerPart::Kind::kText:
-      if (block_.is_null()) begin_block({{"type", "text"}, {"text", ""}});
+      if (!is_open("text")) {
+        end_block();
+        begin_block({{"type", "text"}, {"text", ""}});
+      }
       return add_to_block(part.text);
     case AnswerPart::Kind::kCall:
       end_block();
@@ -47,6 +54,10 @@ void MessagesSink::tell(const AnswerPart& part) {
     case AnswerPart::Kind::kArguments: return add_to_block(part.text);
     case AnswerPart::Kind::kCallEnd: return end_block();
   }
+}
+
+bool MessagesSink::is_open(const char* type) const {
+  return !block_.is_null() && block_["type"] == type;
 }
 
 void MessagesSink::begin_block(Json block) {
@@ -60,9 +71,9 @@ void MessagesSink::add_to_block(const std::string& text) {
     block_text_ += text;
     return;
   }
-  const Json delta = block_["type"] == "text"
-                         ? Json{{"type", "text_delta"}, {"text", text}}
-                         : Json{{"type", "input_json_delta"}, {"partial_json", text}};
+  Json delta = {{"type", "input_json_delta"}, {"partial_json", text}};
+  if (is_open("text")) delta = {{"type", "text_delta"}, {"text", text}};
+  if (is_open("thinking")) delta = {{"type", "thinking_delta"}, {"thinking", text}};
   event("content_block_delta", {{"index", blocks_.size()}, {"delta", delta}});
 }
 
@@ -71,8 +82,10 @@ void MessagesSink::end_block(bool is_cut) {
   if (block_.is_null()) return;
   if (streams_) {
     event("content_block_stop", {{"index", blocks_.size()}});
-  } else if (block_["type"] == "text") {
+  } else if (is_open("text")) {
     block_["text"] = block_text_;
+  } else if (is_open("thinking")) {
+    block_["thinking"] = block_text_;
   } else {
     Json input = Json::parse(block_text_, nullptr, /*allow_exceptions=*/false);
     if (input.is_object()) block_["input"] = std::move(input);

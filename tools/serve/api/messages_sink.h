@@ -1,17 +1,18 @@
-// The answer of /v1/messages: blocks of text and of tools that are used, one behind the other.
+// The answer of /v1/messages: blocks of thoughts, of text and of tools that are used, one behind
+// the other.
 #pragma once
 
 #include <string>
 
+#include "tools/serve/api/answer_reader.h"
 #include "tools/serve/api/generation.h"
-#include "tools/serve/api/tools.h"
 
 namespace bitnetc::serve {
 
 class MessagesSink final : public AnswerSink {
  public:
   MessagesSink(std::shared_ptr<Exchange> exchange, const GenerationParams& params,
-               int64_t prompt_tokens, std::optional<ToolCallForm> form);
+               int64_t prompt_tokens, const AnswerSyntax& syntax);
 
   void begin() override;
   void piece(int choice, Piece piece, const TokenTotals& tokens) override;
@@ -21,6 +22,7 @@ class MessagesSink final : public AnswerSink {
 
  private:
   void tell(const AnswerPart& part);
+  bool is_open(const char* type) const;  // a block of this type
   void begin_block(Json block);
   void end_block(bool is_cut = false);
   void add_to_block(const std::string& text);

@@ -44,7 +44,7 @@ void OpenAiSink::begin() {
 // Usage stands in the last chunk, and null in the others; without being asked for nowhere.
 void OpenAiSink::write_chunk(Json choices, const TokenTotals* tokens) {
   Json chunk = envelope(names_.chunk, std::move(choices));
-  if (params_.include_usage) chunk["usage"] = tokens ? usage_json(*tokens) : Json(nullptr);
+  if (params_.include_usage) chunk["usage"] = tokens ? usage(*tokens) : Json(nullptr);
   exchange_->write(sse_event(chunk));
 }
 
@@ -76,7 +76,7 @@ void OpenAiSink::finish(const TokenTotals& tokens) {
     choices.back()["finish_reason"] = finish_reasons_[i];
   }
   Json document = envelope(names_.document, std::move(choices));
-  document["usage"] = usage_json(tokens);
+  document["usage"] = usage(tokens);
   exchange_->send_json(document);
 }
 

@@ -15,6 +15,8 @@ struct OpenAiNames {
   const char *document, *chunk;  // values of "object"
 };
 
+Json usage_json(const TokenTotals& tokens);
+
 class OpenAiSink : public AnswerSink {
  public:
   OpenAiSink(std::shared_ptr<Exchange> exchange, const GenerationParams& params,
@@ -35,6 +37,8 @@ class OpenAiSink : public AnswerSink {
   // Of a text that is not cut: "stop", if it is no other.
   virtual const char* finish_reason(int /*choice*/) const { return "stop"; }
 
+  virtual Json usage(const TokenTotals& tokens) const { return usage_json(tokens); }
+
   // A choice of a stream; its finish_reason is null.
   void write_choice(Json choice, const TokenTotals& tokens);
   bool streams() const { return params_.stream; }
@@ -53,7 +57,5 @@ class OpenAiSink : public AnswerSink {
   std::vector<std::string> finish_reasons_;  // by choice
   bool has_begun_ = false;
 };
-
-Json usage_json(const TokenTotals& tokens);
 
 }  // namespace bitnetc::serve

@@ -154,6 +154,8 @@ std::vector<ChatMessage> read_messages(Fields& fields) {
         const Json content = each.contains("content") ? each["content"] : Json(nullptr);
         ChatMessage message{.role = std::move(role),
                             .content = read_content(fields, content, where + ".content")};
+        if (is_there("reasoning_content") && message.role == "assistant")
+          message.reasoning_content = required_text(fields, each, where, "reasoning_content");
         if (is_there("tool_calls"))
           message.tool_calls = read_tool_calls(fields, each["tool_calls"], where + ".tool_calls");
         if (is_there("tool_call_id") && each["tool_call_id"].is_string())
@@ -166,17 +168,20 @@ std::vector<ChatMessage> read_messages(Fields& fields) {
 }
 
 Checked<ChatIds> render_chat(const ServedModel& model, const std::vector<ChatMessage>& messages,
-                             bool add_generation_prompt, std::span<const ChatTool> tools) {
+                             const TemplateRequest& request, std::span<const ChatTool> tools) {
   if (model.chat_template == nullptr)
     return bad_request(
         "the model has no chat template; use /v1/completions, or serve it with --chat-template",
         "messages", "no_chat_template");
-  const auto prompt =
-      model.chat_template->render(messages, add_generation_prompt, local_time(), tools);
+  const std::string variables = request.variables.empty() ? "" : dump(request.variables);
+  const auto prompt = model.chat_template->render(
+      messages, {.end = request.end, .now = local_time(), .tools = tools, .variables = variables});
   if (!prompt.ok()) return error_of(prompt.status(), "messages");
   auto ids = encode_chat(*model.tokenizer, *prompt);
   if (!ids.ok()) return error_of(ids.status(), "messages");
-  return ChatIds{.text = prompt->text, .ids = *std::move(ids)};
+  return ChatIds{.text = prompt->text,
+                 .ids = *std::move(ids),
+                 .think = request.splits_thoughts ? prompt->think : ThinkPlace::kNone};
 }
 
 }  // namespace bitnetc::serve

@@ -9,6 +9,7 @@
 
 #include "frontend/chat.h"
 #include "tools/serve/api/fields.h"
+#include "tools/serve/api/template_request.h"
 #include "tools/serve/engine/served_model.h"
 
 namespace bitnetc::serve {
@@ -32,9 +33,9 @@ struct RawPrompt {
 };
 std::vector<RawPrompt> read_raw_prompts(Fields& fields, const char* name, const ServedModel& model);
 
-// "messages" of chat: role, content, calls of tools and what they answered; content is a text, null
-// or parts of type "text". Names of other roles are the template's to refuse; "developer" is
-// "system".
+// "messages" of chat: role, content, what was thought before it, calls of tools and what they
+// answered; content is a text, null or parts of type "text". Names of other roles are the
+// template's to refuse; "developer" is "system".
 std::vector<ChatMessage> read_messages(Fields& fields);
 // The objects of a list of at least one message, each with a role; `read` is told of each, of its
 // role and of its place. Nothing more once `fields` has an error.
@@ -51,10 +52,10 @@ std::string required_text(Fields& fields, const Json& object, const std::string&
 struct ChatIds {
   std::string text;  // as rendered
   std::vector<int32_t> ids;
+  ThinkPlace think = ThinkPlace::kNone;  // where the text behind it begins
 };
 // In the model's template. Error: 400 where there is none or it refuses the messages.
 Checked<ChatIds> render_chat(const ServedModel& model, const std::vector<ChatMessage>& messages,
-                             bool add_generation_prompt = true,
-                             std::span<const ChatTool> tools = {});
+                             const TemplateRequest& request, std::span<const ChatTool> tools = {});
 
 }  // namespace bitnetc::serve

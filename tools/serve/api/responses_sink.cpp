@@ -7,23 +7,12 @@
 namespace bitnetc::serve {
 namespace {
 
-Json responses_usage(const TokenTotals& tokens) {
+Json responses_usage(const TokenTotals& tokens, int64_t thought_tokens) {
   return {{"input_tokens", tokens.prompt},
           {"input_tokens_details", {{"cached_tokens", tokens.cached}}},
           {"output_tokens", tokens.text},
-          {"output_tokens_details", {{"reasoning_tokens", 0}}},
+          {"output_tokens_details", {{"reasoning_tokens", thought_tokens}}},
           {"total_tokens", tokens.prompt + tokens.text}};
-}
-
-Json text_part(const std::string& text) {
-  return {{"type", "output_text"},
-          {"text", text},
-          {"annotations", Json::array()},
-          {"logprobs", Json::array()}};
-}
-
-bool is_message(const Json& item) {
-  return item["type"] == "message";
 }
 
 }  // namespace
@@ -33,7 +22,7 @@ ResponsesSink::ResponsesSink(std::shared_ptr<Exchange> exchange, ResponsesReques
       request_(std::move(request)),
       id_(fresh_id("resp_")),
       created_s_(std::time(nullptr)),
-      reader_(request_.call_form) {}
+      reader_(request_.syntax) {}
 
 void ResponsesSink::begin() {
   if (!streams()) return;
@@ -44,18 +33,28 @@ void ResponsesSink::begin() {
 }
 
 void ResponsesSink::piece(int, Piece piece, const TokenTotals&) {
-  for (const AnswerPart& part : reader_.push(std::move(piece.text))) tell(part);
+  for (const AnswerPart& part : reader_.push(piece)) tell(part);
 }
 
 void ResponsesSink::tell(const AnswerPart& part) {
   switch (part.kind) {
+    case AnswerPart::Kind::kThought:
+      if (!is_open("reasoning")) begin_reasoning();
+      return add(part.text);
     case AnswerPart::Kind::kText:
-      if (item_.is_null()) begin_message();
+      if (!is_open("message")) {
+        end_item("completed");
+        begin_message();
+      }
       return add(part.text);
     case AnswerPart::Kind::kCall: end_item("completed"); return begin_call(part.text);
     case AnswerPart::Kind::kArguments: return add(part.text);
     case AnswerPart::Kind::kCallEnd: return end_item("completed");
   }
+}
+
+bool ResponsesSink::is_open(const char* type) const {
+  return !item_.is_null() && item_["type"] == type;
 }
 
 void ResponsesSink::begin_message() {
@@ -64,9 +63,16 @@ void ResponsesSink::begin_message() {
            {"role", "assistant"},
            {"status", "in_progress"},
            {"content", Json::array()}};
-  if (!streams()) return;
-  event("response.output_item.added", {{"output_index", items_.size()}, {"item", item_}});
-  part_event("response.content_part.added", {{"part", text_part("")}});
+  announce_item();
+}
+
+void ResponsesSink::begin_reasoning() {
+  item_ = {{"id", fresh_id("rs_")},
+           {"type", "reasoning"},
+           {"status", "in_progress"},
+           {"summary", Json::array()},
+           {"content", Json::array()}};
+  announce_item();
 }
 
 void ResponsesSink::begin_call(const std::string& name) {
@@ -76,34 +82,53 @@ void ResponsesSink::begin_call(const std::string& name) {
            {"call_id", fresh_id("call_")},
            {"name", name},
            {"arguments", ""}};
-  if (streams())
-    event("response.output_item.added", {{"output_index", items_.size()}, {"item", item_}});
+  announce_item();
+}
+
+void ResponsesSink::announce_item() {
+  if (!streams()) return;
+  event("response.output_item.added", {{"output_index", items_.size()}, {"item", item_}});
+  if (!is_open("function_call")) part_event("response.content_part.added", {{"part", part("")}});
+}
+
+Json ResponsesSink::part(const std::string& text) const {
+  if (is_open("reasoning")) return {{"type", "reasoning_text"}, {"text", text}};
+  return {{"type", "output_text"},
+          {"text", text},
+          {"annotations", Json::array()},
+          {"logprobs", Json::array()}};
 }
 
 void ResponsesSink::add(const std::string& text) {
   text_ += text;
   if (!streams()) return;
-  if (is_message(item_))
+  if (is_open("message"))
     part_event("response.output_text.delta", {{"delta", text}, {"logprobs", Json::array()}});
+  else if (is_open("reasoning"))
+    part_event("response.reasoning_text.delta", {{"delta", text}});
   else
     item_event("response.function_call_arguments.delta", {{"delta", text}});
+}
+
+void ResponsesSink::end_text() {
+  if (is_open("message"))
+    part_event("response.output_text.done", {{"text", text_}, {"logprobs", Json::array()}});
+  else if (is_open("reasoning"))
+    part_event("response.reasoning_text.done", {{"text", text_}});
+  else
+    return item_event("response.function_call_arguments.done",
+                      {{"name", item_["name"]}, {"arguments", text_}});
+  part_event("response.content_part.done", {{"part", part(text_)}});
 }
 
 void ResponsesSink::end_item(const char* status) {
   if (item_.is_null()) return;
   item_["status"] = status;
-  if (is_message(item_)) {
-    if (streams()) {
-      part_event("response.output_text.done", {{"text", text_}, {"logprobs", Json::array()}});
-      part_event("response.content_part.done", {{"part", text_part(text_)}});
-    }
-    item_["content"] = Json::array({text_part(text_)});
-  } else {
-    if (streams())
-      item_event("response.function_call_arguments.done",
-                 {{"name", item_["name"]}, {"arguments", text_}});
+  if (streams()) end_text();
+  if (is_open("function_call"))
     item_["arguments"] = text_;
-  }
+  else
+    item_["content"] = Json::array({part(text_)});
   if (streams())
     event("response.output_item.done", {{"output_index", items_.size()}, {"item", item_}});
   items_.push_back(std::move(item_));
@@ -127,7 +152,7 @@ void ResponsesSink::finish(const TokenTotals& tokens) {
   const char* status = is_cut_ ? "incomplete" : "completed";
   Json whole = response(status);
   whole["output"] = items_;
-  whole["usage"] = responses_usage(tokens);
+  whole["usage"] = responses_usage(tokens, reader_.thought_tokens());
   if (is_cut_) whole["incomplete_details"] = {{"reason", "max_output_tokens"}};
   if (!streams()) return exchange_->send_json(whole);
   event(is_cut_ ? "response.incomplete" : "response.completed", {{"response", whole}});
@@ -177,7 +202,7 @@ Json ResponsesSink::response(const char* status) const {
           {"output", Json::array()},
           {"parallel_tool_calls", request_.tools.may_call_many},
           {"previous_response_id", nullptr},
-          {"reasoning", {{"effort", nullptr}, {"summary", nullptr}}},
+          {"reasoning", {{"effort", request_.effort}, {"summary", nullptr}}},
           {"store", false},
           {"temperature", params.sampling.temperature},
           {"text", {{"format", request_.format}}},

@@ -1,8 +1,10 @@
-// The answer of /v1/responses: items, each a message with a text or a call of a function.
+// The answer of /v1/responses: items, each a message with a text, what was thought before or a call
+// of a function.
 #pragma once
 
 #include <string>
 
+#include "tools/serve/api/answer_reader.h"
 #include "tools/serve/api/generation.h"
 #include "tools/serve/api/tools.h"
 
@@ -11,9 +13,10 @@ namespace bitnetc::serve {
 struct ResponsesRequest {
   GenerationParams params;
   ToolsRequest tools;
-  std::optional<ToolCallForm> call_form;  // nothing: no tools may be called
+  AnswerSyntax syntax;
   // As they were said, for answers that repeat them.
   Json instructions = nullptr, metadata = Json::object(), format = {{"type", "text"}};
+  Json effort = nullptr;
 };
 
 class ResponsesSink final : public AnswerSink {
@@ -29,9 +32,14 @@ class ResponsesSink final : public AnswerSink {
  private:
   bool streams() const { return request_.params.stream; }
   void tell(const AnswerPart& part);
+  bool is_open(const char* type) const;  // an item of this type
   void begin_message();
+  void begin_reasoning();
   void begin_call(const std::string& name);
+  void announce_item();
+  Json part(const std::string& text) const;  // of the open item, which is no call
   void add(const std::string& text);
+  void end_text();  // of the open item, in a stream
   void end_item(const char* status);
   void event(const char* type, Json members);
   void item_event(const char* type, Json members);

@@ -72,13 +72,14 @@ void handle_apply_template(ExchangePtr exchange) {
   const auto body = read_body(*exchange);
   if (!body) return;
   Fields fields(*body);
-  const bool add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true);
+  const ServedModel& model = exchange->service().model();
+  TemplateRequest request = read_template_request(fields, model);
+  request.end = read_end(fields);
   const auto messages = read_messages(fields);
   const ToolsRequest tools = read_tools(fields, ToolStyle::kChat);
   fields.text("model");
   if (fields.error()) return exchange->send_error(*fields.error());
-  auto chat =
-      render_chat(exchange->service().model(), messages, add_generation_prompt, tools.offered);
+  auto chat = render_chat(model, messages, request, tools.offered);
   if (!chat.ok()) return exchange->send_error(chat.error());
   exchange->set_ignored(fields.ignored());
   exchange->send_json({{"prompt", chat->text}});

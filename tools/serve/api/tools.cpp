@@ -228,14 +228,4 @@ std::vector<ToolCall> read_tool_calls(Fields& fields, const Json& calls, const s
   return read;
 }
 
-std::vector<AnswerPart> AnswerReader::push(std::string text) {
-  if (reader_) return reader_->push(text);
-  if (text.empty()) return {};
-  return {{AnswerPart::Kind::kText, std::move(text)}};
-}
-
-std::vector<AnswerPart> AnswerReader::finish() {
-  return reader_ ? reader_->finish() : std::vector<AnswerPart>();
-}
-
 }  // namespace bitnetc::serve

@@ -42,19 +42,4 @@ std::vector<ToolCall> read_tool_calls(Fields& fields, const Json& calls, const s
 // The arguments of a call: a JSON object, or its text.
 std::string read_arguments(Fields& fields, const Json& arguments, const std::string& path);
 
-// An answer's text taken apart: a reader where tools may be called, else all of it is text.
-class AnswerReader {
- public:
-  explicit AnswerReader(std::optional<ToolCallForm> form) {
-    if (form) reader_.emplace(*form);
-  }
-  std::vector<AnswerPart> push(std::string text);
-  std::vector<AnswerPart> finish();
-  bool has_calls() const { return reader_ && reader_->calls() > 0; }
-  bool is_in_call() const { return reader_ && reader_->is_in_call(); }
-
- private:
-  std::optional<ToolCallReader> reader_;
-};
-
 }  // namespace bitnetc::serve

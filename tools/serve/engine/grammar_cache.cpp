@@ -19,7 +19,7 @@ void add(std::string_view text, std::string& key) {
 }  // namespace
 
 std::string GrammarSource::key() const {
-  std::string key = fmt::format("{} ", static_cast<int>(kind));
+  std::string key = fmt::format("{} {} ", static_cast<int>(kind), static_cast<int>(think));
   add(text, key);
   if (kind != Kind::kToolCalls) return key;
   key +=
@@ -34,13 +34,13 @@ std::string GrammarSource::key() const {
 
 Result<Grammar::Ptr> GrammarSource::compile() const {
   switch (kind) {
-    case Kind::kGbnf: return Grammar::from_gbnf(text);
-    case Kind::kJsonSchema: return Grammar::from_json_schema(text);
-    case Kind::kRegex: return Grammar::from_regex(text);
-    case Kind::kToolCalls: return Grammar::from_tool_calls(calls);
+    case Kind::kGbnf: return Grammar::from_gbnf(text, think);
+    case Kind::kJsonSchema: return Grammar::from_json_schema(text, think);
+    case Kind::kRegex: return Grammar::from_regex(text, think);
+    case Kind::kToolCalls: return Grammar::from_tool_calls(calls, think);
     case Kind::kJsonObject: break;
   }
-  return Grammar::json_object();
+  return Grammar::json_object(think);
 }
 
 std::shared_ptr<TokenMasks> GrammarCache::find(const std::string& key) {

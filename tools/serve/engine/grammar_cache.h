@@ -22,8 +22,9 @@ namespace bitnetc::serve {
 struct GrammarSource {
   enum class Kind { kGbnf, kJsonSchema, kJsonObject, kRegex, kToolCalls };
   Kind kind = Kind::kJsonObject;
-  std::string text;     // of a notation
-  ToolCallRules calls;  // of kToolCalls
+  std::string text;                      // of a notation
+  ToolCallRules calls;                   // of kToolCalls
+  ThinkPlace think = ThinkPlace::kNone;  // what may come before a text of it
 
   std::string key() const;  // equal ones are the same grammar
   Result<Grammar::Ptr> compile() const;

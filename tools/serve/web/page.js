@@ -26,7 +26,8 @@ function keep(storage, name, value) {
 
 let settings = recall("localStorage", "settings", {});
 let key = recall("sessionStorage", "key", "");
-// {role: "user" or "assistant", text}; an answer also has facts and perhaps an error.
+// {role: "user" or "assistant", text}; an answer also has facts, and perhaps what was thought
+// before it and an error.
 let turns = recall("sessionStorage", "turns", []);
 let models = [];
 let lacksTemplate = false;  // as an answer has said
@@ -155,6 +156,16 @@ function buttonsOf(turn) {
 
 const elements = new WeakMap();  // of turns
 
+// What was thought stands folded before the answer, and stays as its reader has it.
+function drawThoughts(element, { thoughts }) {
+  if (!thoughts) return element.querySelector("details")?.remove();
+  if (!element.querySelector("details"))
+    element.querySelector(".text").before(make("details", {},
+      make("summary", { textContent: "Thoughts" }), make("div", { className: "thoughts",
+        dir: "auto" })));
+  element.querySelector(".thoughts").textContent = thoughts.trim();
+}
+
 // Shows a turn as it is now.
 function draw(turn) {
   const isUser = turn.role === "user";
@@ -168,6 +179,7 @@ function draw(turn) {
   }
   element.querySelector(".text").textContent = writesOn ? turn.text : turn.text.trim();
   if (isUser) return;
+  drawThoughts(element, turn);
   const isWriting = running !== null && turn === turns.at(-1);
   element.ariaBusy = String(isWriting);
   element.querySelectorAll(".error, .foot").forEach((old) => old.remove());
@@ -209,9 +221,10 @@ function drawMode() {
 // Of the question that is being answered and of those that have been; systems come first.
 function messages() {
   const list = settings.system ? [{ role: "system", content: settings.system }] : [];
-  for (const [i, { role, text }] of turns.entries()) {
+  for (const [i, { role, text, thoughts }] of turns.entries()) {
     const isAnswered = i === turns.length - 2 || turns[i + 1]?.text;
-    if (role === "user" ? isAnswered : text) list.push({ role, content: text });
+    if (role === "user" ? isAnswered : text)
+      list.push({ role, content: text, reasoning_content: thoughts });
   }
   return list;
 }
@@ -234,6 +247,8 @@ function take(turn, event) {
   const choice = event.choices?.[0];
   const { facts } = turn;
   turn.text += choice?.delta?.content ?? choice?.text ?? "";
+  if (choice?.delta?.reasoning_content)
+    turn.thoughts = (turn.thoughts ?? "") + choice.delta.reasoning_content;
   if (choice?.finish_reason === "length")
     facts.end = settings.max_tokens ? "most tokens reached" : "the context is full";
   const tokens = event.usage?.completion_tokens;
@@ -317,8 +332,8 @@ function answerWithoutTemplate(turn) {
 }
 
 function keepTurns() {
-  keep("sessionStorage", "turns", turns.map(({ role, text, error, facts }) =>
-    ({ role, text, error, facts })));
+  keep("sessionStorage", "turns", turns.map(({ role, text, thoughts, error, facts }) =>
+    ({ role, text, thoughts, error, facts })));
 }
 
 function stop() {
