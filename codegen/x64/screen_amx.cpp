@@ -241,8 +241,8 @@ void ScreenAmx::multiply() {
   });
 }
 
-// Codes of a block of 32 rows, one per byte. As many of the rows behind are prefetched, in the order
-// of memory, which the prefetcher of the L2 cache joins.
+// Codes of a block of 32 rows, one per byte. As many of the rows behind are prefetched, in the
+// order of memory, which the prefetcher of the L2 cache joins.
 void ScreenAmx::widen_block() {
   int line = 0;
   for (int row = 0; row < kStepRows; ++row) {

@@ -229,6 +229,12 @@ TEST_F(Thinking, MessagesHaveBlocksOfThoughts) {
   for (const Json& bad : {Json{{"type", "on"}}, Json{{"type", 1}}, Json("enabled"),
                           Json{{"type", "enabled"}, {"budget_tokens", "many"}}})
     EXPECT_EQ(post(kMessages, body({{"thinking", bad}}))->head.status, 400) << bad.dump();
+  // Clients ask for thoughts whatever the model is.
+  serve_template(kTemplate, 2048);
+  write(kText);
+  const auto plain = post(kMessages, body(enabled));
+  EXPECT_EQ(plain->json()["content"], Json::array({{{"type", "text"}, {"text", kText}}}));
+  EXPECT_EQ(*plain->header("x-bitnetc-ignored"), "thinking.type, thinking.budget_tokens");
 }
 
 TEST_F(Thinking, ResponsesHaveItemsOfThoughts) {

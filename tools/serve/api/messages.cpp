@@ -119,9 +119,7 @@ void read_thinking(Fields& fields, const ServedModel& model, TemplateRequest& re
     set_thinking(false, model, request);
   } else if (type == "enabled") {
     if (model.chat_template != nullptr && !model.chat_template->knows_thinking())
-      inner.fail_at("thinking.type",
-                    "the model's chat template knows no thoughts, expected "
-                    "disabled");
+      inner.accept_without_effect({"type"});
     set_thinking(true, model, request);
   } else if (type != "adaptive") {
     inner.fail_at("thinking.type", "expected enabled, disabled or adaptive");
