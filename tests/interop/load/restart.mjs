@@ -1,0 +1,103 @@
+// kill -9 in the middle of streams and of a start: the next server at the same place answers as
+// the one before.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { need } from "../recorded/shape.mjs";
+import { Connection } from "../recorded/wire.mjs";
+import { Server, bitnetc, environment, textModel } from "../serve/server.mjs";
+import { ask, askAlone, atOnce, needSame, wireBytes } from "./client.mjs";
+
+const kStreams = 8;
+const kLong = { prompt: "Once upon a time", max_tokens: 1000, ignore_eos: true, stream: true };
+
+async function ready(server) {
+  for (const end = Date.now() + 10000; Date.now() < end; await sleep(20)) {
+    const connection = await Connection.open(server.port);
+    const { status } = await ask(connection,
+      Buffer.from("GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"));
+    if (status === 200) return server;
+  }
+  throw new Error(`not ready: ${server.said}`);
+}
+
+const start = async (...options) => ready(await Server.listening(textModel, ...options));
+
+const needAnswers = (server, requests) => atOnce(4, requests, async (request, i) => {
+  const answer = await askAlone(server, request, {}, i % 2 === 0);
+  needSame(answer, request.expected, JSON.stringify(request.body));
+});
+
+async function kill(server) {
+  server.process.kill("SIGKILL");
+  await server.ended;
+}
+
+// Kills the server while it writes streams; none of them may look whole.
+async function killInStreams(server) {
+  let begun = 0;
+  const streams = Array.from({ length: kStreams }, async (_, i) => {
+    const connection = await Connection.open(server.port);
+    let chunks = 0;
+    const on_chunk = () => { if (++chunks === 3) ++begun; };
+    await assert.rejects(ask(connection, wireBytes("/v1/completions", { ...kLong, seed: i }),
+      { on_chunk }), /ended before|ended inside/);
+  });
+  for (const end = Date.now() + 10000; begun < kStreams && Date.now() < end;) await sleep(5);
+  await kill(server);
+  await Promise.all(streams);
+  need(begun === kStreams, `${begun} streams had begun`);
+}
+
+export async function restartCases(cases, requests) {
+  const some = requests.slice(0, 16);
+  const folder = mkdtempSync(path.join(os.tmpdir(), "bitnetc-load-"));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const socket = path.join(folder, "socket");
+  const first = await start();
+  const places = {
+    "a port": ["--port", String(first.port)],
+    "a Unix socket": ["--socket", socket],
+  };
+  await first.stop();
+
+  for (const [name, place] of Object.entries(places)) {
+    await cases.check(`restart: ${name}, killed three times in the middle of streams`, async () => {
+      for (let i = 0; i < 3; ++i) {
+        const server = await start(...place);
+        await needAnswers(server, some);
+        await killInStreams(server);
+      }
+      const begin = performance.now();
+      const server = await start(...place);
+      const seconds = (performance.now() - begin) / 1000;
+      await needAnswers(server, some);
+      await assert.rejects(start(...place), /the server ended: [1-9].*cannot listen/s);
+      await needAnswers(server, some.slice(0, 4));
+      assert.equal(await server.stop(), 0);
+      assert.ok(!existsSync(socket), "the socket's file is left");
+      return `ready again after ${seconds.toFixed(2)} s`;
+    });
+  }
+
+  await cases.check("restart: killed while it starts, with an empty cache folder", async () => {
+    const cache = path.join(folder, "cache");
+    for (let ms = 10; ms <= 200; ms += 10) {
+      if (ms % 50 === 10) rmSync(cache, { recursive: true, force: true });
+      const starting = spawn(bitnetc, ["serve", textModel, "--port", "0"],
+        { env: { ...environment, XDG_CACHE_HOME: cache }, stdio: "ignore" });
+      const ended = new Promise((resolve) => starting.on("close", resolve));
+      await sleep(ms);
+      starting.kill("SIGKILL");
+      await ended;
+      if (ms % 50 !== 0) continue;
+      const server = await start({ XDG_CACHE_HOME: cache });
+      await needAnswers(server, some);
+      assert.equal(await server.stop(), 0);
+    }
+    return `files in the cache: ${readdirSync(cache, { recursive: true }).join(", ")}`;
+  });
+}

@@ -1,0 +1,125 @@
+// Many requests from 24 clients for a long time: none is lost, each gets its answer, and memory
+// does not grow.
+import assert from "node:assert/strict";
+import { Random } from "../harness.mjs";
+import { need } from "../recorded/shape.mjs";
+import { Connection } from "../recorded/wire.mjs";
+import { Server, textModel } from "../serve/server.mjs";
+import { ask, needSame, wireBytes } from "./client.mjs";
+import { cut } from "./requests.mjs";
+import { needAllFreed, residentMib } from "./watch.mjs";
+
+const kClients = 24, kQuarters = 4;
+const kMostGrowthMib = 16;  // from the end of the first quarter to that of the last
+
+const kPath = "/v1/completions";
+const kRequest = { prompt: "Once", max_tokens: 4 };
+// What is no request of this server, and the statuses that it may be refused with.
+const kMalformed = [
+  [wireBytes(kPath, '{"prompt": "Once", '), [400]],
+  [wireBytes(kPath, { ...kRequest, max_tokens: -5 }), [400]],
+  [wireBytes(kPath, { ...kRequest, temperature: "hot" }), [400]],
+  [wireBytes(kPath, { ...kRequest, prompt: [1, 2, 1 << 30] }), [400]],
+  [wireBytes(kPath, { ...kRequest, prompt: cut(0, 2000) }), [400]],
+  [wireBytes(kPath, { ...kRequest, regex: "(" }), [400]],
+  [wireBytes("/v1/nothing", kRequest), [404]],
+  [Buffer.from("DELETE /v1/completions HTTP/1.1\r\nhost: localhost\r\n\r\n"), [405]],
+  [Buffer.from("this is no HTTP\r\n\r\n"), [400]],
+  [Buffer.from(`GET /${"a".repeat(20000)} HTTP/1.1\r\nhost: localhost\r\n\r\n`), [414, 431]],
+  [Buffer.from("GET /health HTTP/1.1\r\nhost: elsewhere.example\r\n\r\n"), [403]],
+];
+
+class Client {
+  counts = { answered: 0, gone: 0, refused: 0, slow: 0 };
+  constructor(server, requests, random) { Object.assign(this, { server, requests, random }); }
+
+  async one() {
+    const kind = this.random.below(100);
+    const connection = this.kept ?? await Connection.open(this.server.port);
+    this.kept = null;
+    if (kind < 5) return this.sendNonsense(connection);
+    if (kind < 7) return this.sendHalf(connection);
+    const request = this.random.of(this.requests);
+    const [stream, habits] = this.habits(kind);
+    const bytes = wireBytes(request.path, { ...request.body, stream });
+    const answer = await ask(connection, bytes, habits);
+    needSame(answer, request.expected, JSON.stringify(request.body));
+    need(answer.isWhole || habits.go_after || habits.go_ms !== undefined, "an answer was cut");
+    ++this.counts[answer.isWhole ? "answered" : "gone"];
+    this.counts.slow += habits.pause_ms !== undefined;
+    this.keep(connection, answer);
+  }
+
+  habits(kind) {
+    const { random } = this;
+    const resets = random.below(2) === 0;
+    if (kind < 14) return [true, { go_after: 1 + random.below(12), resets }];
+    if (kind < 20) return [random.below(2) === 0, { go_ms: random.below(60), resets }];
+    if (kind < 24)
+      return [true, { pause_after: 1 + random.below(5), pause_ms: 300 + random.below(1700) }];
+    return [random.below(2) === 0, {}];
+  }
+
+  async sendNonsense(connection) {
+    const [bytes, statuses] = this.random.of(kMalformed);
+    const answer = await ask(connection, bytes);
+    need(statuses.includes(answer.status),
+      `${bytes.subarray(0, 200)}: ${answer.status}, not ${statuses}: ${answer.body}`);
+    ++this.counts.refused;
+    this.keep(connection, answer);
+  }
+
+  // A request of which a part is sent, and then the client goes.
+  async sendHalf(connection) {
+    const bytes = wireBytes(kPath, kRequest);
+    await new Promise((resolve) =>
+      connection.socket.write(bytes.subarray(0, 1 + this.random.below(bytes.length - 1)), resolve));
+    connection.close();
+    ++this.counts.gone;
+  }
+
+  // Every second answer that allows it leaves its connection to the next request.
+  keep(connection, answer) {
+    if (answer.keeps && this.random.below(2) === 0) this.kept = connection;
+    else connection.close();
+  }
+}
+
+// Requests that have ended with a status of 500 and above.
+async function serverErrors(server) {
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  return text.split("\n").filter((line) => /^bitnetc_requests_total\{.*code="5/.test(line));
+}
+
+export async function soakCases(cases, requests, count) {
+  const server = await Server.start(textModel, "--kv-memory", "10");
+  const clients = Array.from({ length: kClients },
+    (_, i) => new Client(server, requests, new Random(1000 + i)));
+  const share = Math.ceil(count / kQuarters);
+  const mib = [];
+
+  for (let quarter = 1; quarter <= kQuarters; ++quarter)
+    await cases.check(`soak: ${share} requests, part ${quarter}`, async () => {
+      let left = share;
+      const begin = performance.now();
+      await Promise.all(clients.map(async (client) => { while (left-- > 0) await client.one(); }));
+      const seconds = (performance.now() - begin) / 1000;
+      const pages = await needAllFreed(server);
+      mib.push(await residentMib(server));
+      return `${(share / seconds).toFixed(0)} requests/s, ${pages}, ${mib.at(-1).toFixed(1)} MiB`;
+    });
+
+  await cases.check("soak: none is lost, and memory does not grow", async () => {
+    const sum = (kind) => clients.reduce((total, { counts }) => total + counts[kind], 0);
+    const [answered, gone, refused, slow] = ["answered", "gone", "refused", "slow"].map(sum);
+    assert.equal(answered + gone + refused, kQuarters * share, "requests");
+    assert.deepEqual(await serverErrors(server), []);
+    assert.equal(mib.length, kQuarters, "parts");
+    assert.ok(mib.at(-1) - mib[0] <= kMostGrowthMib,
+      `${mib[0]} MiB behind the first quarter, ${mib.at(-1)} MiB behind the last`);
+    assert.equal(await server.stop(), 0);
+    return `${answered} answers (${slow} read slowly), ${gone} clients that went, ` +
+      `${refused} refused; ${mib[0].toFixed(1)} MiB behind the first quarter, ` +
+      `${mib.at(-1).toFixed(1)} MiB behind the last`;
+  });
+}
