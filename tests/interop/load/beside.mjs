@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { need } from "../recorded/shape.mjs";
 import { Connection } from "../recorded/wire.mjs";
-import { Server, textModel } from "../serve/server.mjs";
 import { ask, askAlone, wireBytes } from "./client.mjs";
 import { quantile } from "./cases.mjs";
 import { cut } from "./requests.mjs";
+import { start } from "./watch.mjs";
 
 const kPromptIds = 1000, kMostTimes = 30;
 const kStream = { prompt: "Once upon a time", max_tokens: 1000, seed: 1, temperature: 0.8,
@@ -37,9 +37,9 @@ const told = (times) => `p50 ${quantile(times, 0.5).toFixed(2)} ms, ` +
   `p95 ${quantile(times, 0.95).toFixed(2)} ms`;
 
 export async function besideCases(cases) {
-  const server = await Server.start(textModel);
+  const server = await start();
   const { tokens } = JSON.parse((await askAlone(server, { path: "/tokenize",
-    body: { content: cut(0, 2000), prompt: cut(0, 2000) } })).body);
+    body: { prompt: cut(0, 2000) } })).body);
   let next = 0;
   const seconds = [];
   // Each begins at another place, so that nothing of it is kept.

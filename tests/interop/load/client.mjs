@@ -122,6 +122,13 @@ export async function atOnce(count, items, body) {
   }));
 }
 
+// GET on a connection of its own.
+export async function get(server, path) {
+  const connection = await Connection.open(server.port);
+  return ask(connection,
+    Buffer.from(`GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`));
+}
+
 // One request on a connection of its own.
 export async function askAlone(server, request, habits = {}, stream = false) {
   const connection = await Connection.open(server.port);

@@ -1,8 +1,8 @@
 // Answers beside others are those alone, byte by byte: 64 requests, 1 to 16 at once.
 import assert from "node:assert/strict";
 import { Random } from "../harness.mjs";
-import { Server, textModel } from "../serve/server.mjs";
 import { askAlone, atOnce, needSame } from "./client.mjs";
+import { needAllFreed, start } from "./watch.mjs";
 
 const kMostAtOnce = 16;
 
@@ -25,7 +25,7 @@ function habitsOf(random) {
 
 export async function exactCases(cases, requests) {
   for (const [name, options] of Object.entries(kServers)) {
-    const server = await Server.start(textModel, ...options);
+    const server = await start(...options);
     for (let count = 1; count <= kMostAtOnce; ++count)
       await cases.check(`exact: ${name}, ${count} at once`, async () => {
         const random = new Random(100 * count + 1);
@@ -41,9 +41,10 @@ export async function exactCases(cases, requests) {
         assert.ok(whole > requests.length / 2, `${whole} whole answers`);
         return `${whole} whole answers, ${requests.length - whole} clients that went`;
       });
-    await cases.check(`exact: ${name}, it stops`, async () => {
-      assert.ok(await server.becomesIdle());
+    await cases.check(`exact: ${name}, nothing is left, and it stops`, async () => {
+      const pages = await needAllFreed(server);
       assert.equal(await server.stop(), 0);
+      return pages;
     });
   }
 }

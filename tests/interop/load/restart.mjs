@@ -2,29 +2,17 @@
 // the one before.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import os from "node:os";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { need } from "../recorded/shape.mjs";
 import { Connection } from "../recorded/wire.mjs";
-import { Server, bitnetc, environment, textModel } from "../serve/server.mjs";
+import { bitnetc, environment, textModel } from "../serve/server.mjs";
 import { ask, askAlone, atOnce, needSame, wireBytes } from "./client.mjs";
+import { start } from "./watch.mjs";
 
 const kStreams = 8;
 const kLong = { prompt: "Once upon a time", max_tokens: 1000, ignore_eos: true, stream: true };
-
-async function ready(server) {
-  for (const end = Date.now() + 10000; Date.now() < end; await sleep(20)) {
-    const connection = await Connection.open(server.port);
-    const { status } = await ask(connection,
-      Buffer.from("GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"));
-    if (status === 200) return server;
-  }
-  throw new Error(`not ready: ${server.said}`);
-}
-
-const start = async (...options) => ready(await Server.listening(textModel, ...options));
 
 const needAnswers = (server, requests) => atOnce(4, requests, async (request, i) => {
   const answer = await askAlone(server, request, {}, i % 2 === 0);
@@ -46,21 +34,20 @@ async function killInStreams(server) {
     await assert.rejects(ask(connection, wireBytes("/v1/completions", { ...kLong, seed: i }),
       { on_chunk }), /ended before|ended inside/);
   });
-  for (const end = Date.now() + 10000; begun < kStreams && Date.now() < end;) await sleep(5);
+  for (const end = Date.now() + 60000; begun < kStreams && Date.now() < end;) await sleep(5);
   await kill(server);
   await Promise.all(streams);
   need(begun === kStreams, `${begun} streams had begun`);
 }
 
-export async function restartCases(cases, requests) {
+// `folder`: for a socket and a cache.
+export async function restartCases(cases, requests, folder) {
   const some = requests.slice(0, 16);
-  const folder = mkdtempSync(path.join(os.tmpdir(), "bitnetc-load-"));
-  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   const socket = path.join(folder, "socket");
   const first = await start();
   const places = {
-    "a port": ["--port", String(first.port)],
-    "a Unix socket": ["--socket", socket],
+    "a port": ["-t", "1", "--port", String(first.port)],
+    "a Unix socket": ["-t", "1", "--socket", socket],
   };
   await first.stop();
 
@@ -94,7 +81,7 @@ export async function restartCases(cases, requests) {
       starting.kill("SIGKILL");
       await ended;
       if (ms % 50 !== 0) continue;
-      const server = await start({ XDG_CACHE_HOME: cache });
+      const server = await start("-t", "1", { XDG_CACHE_HOME: cache });
       await needAnswers(server, some);
       assert.equal(await server.stop(), 0);
     }

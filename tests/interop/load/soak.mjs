@@ -4,10 +4,9 @@ import assert from "node:assert/strict";
 import { Random } from "../harness.mjs";
 import { need } from "../recorded/shape.mjs";
 import { Connection } from "../recorded/wire.mjs";
-import { Server, textModel } from "../serve/server.mjs";
-import { ask, needSame, wireBytes } from "./client.mjs";
+import { ask, contentOf, askAlone, needSame, wireBytes } from "./client.mjs";
 import { cut } from "./requests.mjs";
-import { needAllFreed, residentMib } from "./watch.mjs";
+import { metricsOf, needAllFreed, residentMib, start } from "./watch.mjs";
 
 const kClients = 24, kQuarters = 4;
 const kMostGrowthMib = 16;  // from the end of the first quarter to that of the last
@@ -85,14 +84,15 @@ class Client {
   }
 }
 
-// Requests that have ended with a status of 500 and above.
-async function serverErrors(server) {
-  const text = await (await fetch(`${server.url}/metrics`)).text();
-  return text.split("\n").filter((line) => /^bitnetc_requests_total\{.*code="5/.test(line));
+// How many requests have ended as `pattern` says, as the server has counted them.
+async function ended(server, pattern) {
+  const counters = Object.entries(await metricsOf(server))
+    .filter(([name]) => name.startsWith("bitnetc_requests_total{") && pattern.test(name));
+  return counters.reduce((sum, [, value]) => sum + value, 0);
 }
 
 export async function soakCases(cases, requests, count) {
-  const server = await Server.start(textModel, "--kv-memory", "10");
+  const server = await start("--kv-memory", "10");
   const clients = Array.from({ length: kClients },
     (_, i) => new Client(server, requests, new Random(1000 + i)));
   const share = Math.ceil(count / kQuarters);
@@ -113,7 +113,10 @@ export async function soakCases(cases, requests, count) {
     const sum = (kind) => clients.reduce((total, { counts }) => total + counts[kind], 0);
     const [answered, gone, refused, slow] = ["answered", "gone", "refused", "slow"].map(sum);
     assert.equal(answered + gone + refused, kQuarters * share, "requests");
-    assert.deepEqual(await serverErrors(server), []);
+    assert.equal(await ended(server, /code="5/), 0, "requests that failed");
+    const texts = await ended(server, /finish="(stop|length)"/);
+    assert.ok(texts >= answered && texts <= answered + gone,
+      `the server has counted ${texts} texts, the clients ${answered} and ${gone} that went`);
     assert.equal(mib.length, kQuarters, "parts");
     assert.ok(mib.at(-1) - mib[0] <= kMostGrowthMib,
       `${mib[0]} MiB behind the first quarter, ${mib.at(-1)} MiB behind the last`);
@@ -121,5 +124,33 @@ export async function soakCases(cases, requests, count) {
     return `${answered} answers (${slow} read slowly), ${gone} clients that went, ` +
       `${refused} refused; ${mib[0].toFixed(1)} MiB behind the first quarter, ` +
       `${mib.at(-1).toFixed(1)} MiB behind the last`;
+  });
+}
+
+// Of one reader of a Unix socket, whose buffers hold a fraction of the stream.
+const kLong = { path: kPath, body: { prompt: "Once upon a time", max_tokens: 900, logprobs: 20,
+  ignore_eos: true, temperature: 0.9, seed: 2 } };
+const kSlowReaders = 6, kPauseMs = 3000;
+
+export async function slowReaderCase(cases, socket) {
+  await cases.check(`slow: ${kSlowReaders} readers that pause behind the first chunk`, async () => {
+    const server = await start("--socket", socket);
+    const expected = contentOf(await askAlone(server, kLong));
+    const habits = { pause_after: 1, pause_ms: kPauseMs };
+    let bytes = 0;
+    const slow = Array.from({ length: kSlowReaders }, async () => {
+      const answer = await askAlone(server, kLong, habits, /*stream=*/true);
+      needSame(answer, expected, "a slow reader");
+      bytes += answer.body.length;
+    });
+    // Somebody who reads at once does not wait for them.
+    const begin = performance.now();
+    needSame(await askAlone(server, kLong, {}, true), expected, "a reader beside slow ones");
+    const beside = (performance.now() - begin) / 1000;
+    await Promise.all(slow);
+    await needAllFreed(server);
+    assert.equal(await server.stop(), 0);
+    return `${(bytes / kSlowReaders / 1024).toFixed(0)} KiB each; one beside them ` +
+      `${beside.toFixed(1)} s`;
   });
 }

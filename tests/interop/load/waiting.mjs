@@ -4,11 +4,10 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Connection } from "../recorded/wire.mjs";
-import { Server, textModel } from "../serve/server.mjs";
 import { ask, askAlone, atOnce, contentOf, needSame, wireBytes } from "./client.mjs";
 import { quantile } from "./cases.mjs";
 import { cut } from "./requests.mjs";
-import { needAllFreed, residentMib } from "./watch.mjs";
+import { metricsOf, needAllFreed, residentMib, start } from "./watch.mjs";
 
 const kStreams = 1000, kProbes = 1000;
 const kMostMib = 64;  // that the streams may take
@@ -39,14 +38,14 @@ const told = (times) => `p50 ${quantile(times, 0.5).toFixed(2)} ms, ` +
   `p99 ${quantile(times, 0.99).toFixed(2)} ms, most ${Math.max(...times).toFixed(2)} ms`;
 
 export async function waitingCases(cases) {
-  const server = await Server.start(textModel, "--parallel", "4", "--max-queue", "4000");
+  const server = await start("-t", "1", "--parallel", "4", "--max-queue", "4000");
   const expected = contentOf(await askAlone(server, kWaiting));
   const filesBefore = openFiles(server);
-  const waiting = () => server.metric("vllm:num_requests_waiting");
+  const waiting = async () => (await metricsOf(server))["vllm:num_requests_waiting"];
 
   const blocker = await Connection.open(server.port);
   blocker.send(wireBytes("/v1/completions", kBlocking));
-  for (const end = Date.now() + 20000; await waiting() < 500 && Date.now() < end;) await sleep(20);
+  for (const end = Date.now() + 60000; await waiting() < 500 && Date.now() < end;) await sleep(20);
   await sleep(1000);
   const before = { waiting: await waiting(), mib: await residentMib(server) };
   const streams = [];
@@ -62,7 +61,7 @@ export async function waitingCases(cases) {
     });
     // Of the texts before them some have had their place meanwhile.
     const arrived = async () => await waiting() > before.waiting + kStreams - 100;
-    for (const end = Date.now() + 10000; !await arrived() && Date.now() < end;) await sleep(20);
+    for (const end = Date.now() + 30000; !await arrived() && Date.now() < end;) await sleep(20);
     assert.ok(await arrived(), `${await waiting() - before.waiting} wait`);
     assert.equal(streams.filter(({ answer }) => answer).length, 0, "some are answered");
     const mib = await residentMib(server);
@@ -89,9 +88,9 @@ export async function waitingCases(cases) {
 
   await cases.check("waiting: nothing is left of them", async () => {
     await needAllFreed(server);
-    // A connection lingers for a second; two are those that metrics are asked for on.
+    // A connection lingers for a second.
     const areClosed = () => openFiles(server) <= filesBefore + 2;
-    for (const end = Date.now() + 5000; !areClosed() && Date.now() < end;) await sleep(50);
+    for (const end = Date.now() + 30000; !areClosed() && Date.now() < end;) await sleep(50);
     const files = openFiles(server);
     assert.ok(areClosed(), `${filesBefore} open files before, ${files} behind`);
     const mib = (await residentMib(server)).toFixed(1);
