@@ -89,37 +89,42 @@ function add(its, piece) {
   its.top.push(...piece.logprobs?.top_logprobs ?? []);
 }
 
-// Throws where `answer` is not what the request got alone, or, of a client that went, no beginning
-// of it.
-export function needSame(answer, expected, name) {
+// Throws where `answer` is not what the request got alone (`expected`), or, of a client that went,
+// no beginning of it.
+export function needSame(answer, { name, expected }) {
   if (!answer.isWhole) return needBeginning(contentOf(answer), expected, name);
   need(answer.status === 200, `${name}: ${answer.status}: ${answer.body.slice(0, 200)}`);
   const isStream = answer.body.startsWith("data: ");
   need(!isStream || answer.body.includes("[DONE]") || answer.body.includes('"stop":true'),
     `${name}: the stream ended without its last event`);
-  const content = contentOf(answer);
-  need(JSON.stringify(content) === JSON.stringify(expected),
-    `${name}: ${JSON.stringify(content)}, alone ${JSON.stringify(expected)}`);
+  const [here, alone] = [contentOf(answer), expected].map((texts) => JSON.stringify(texts));
+  const at = [...here].findIndex((letter, i) => letter !== alone[i]);
+  need(here === alone, `${name}: ${shown(here, at)}, alone ${shown(alone, at)}`);
 }
+
+const shown = (text, at) => `'...${text.slice(Math.max(at - 30, 0), at + 30)}...'`;
 
 function needBeginning(texts, expected, name) {
   texts.forEach((its, i) => {
     if (!its) return;
     const whole = expected[i];
-    need(whole.text.startsWith(its.text), `${name}: ${its.text} is no beginning of ${whole.text}`);
+    need(whole.text.startsWith(its.text), `${name}: '${its.text}' does not begin '${whole.text}'`);
     need(its.logprobs.every((value, at) => value === whole.logprobs[at]), `${name}: logprobs`);
   });
 }
 
-// Runs `body(item, index)` for all items, `count` at once.
+// Runs `body(item, index, worker)` for all items by `count` workers at once. A worker that fails
+// ends; the first exception is thrown when all have ended.
 export async function atOnce(count, items, body) {
   let next = 0;
-  await Promise.all(Array.from({ length: count }, async () => {
+  const ends = await Promise.allSettled(Array.from({ length: count }, async (_, worker) => {
     while (next < items.length) {
       const index = next++;
-      await body(items[index], index);
+      await body(items[index], index, worker);
     }
   }));
+  const failed = ends.find(({ status }) => status === "rejected");
+  if (failed) throw failed.reason;
 }
 
 // GET on a connection of its own.

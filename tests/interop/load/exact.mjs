@@ -35,7 +35,7 @@ export async function exactCases(cases, requests) {
         await atOnce(count, order, async (request) => {
           const [streams, habits] = habitsOf(random);
           const answer = await askAlone(server, request, habits, streams);
-          needSame(answer, request.expected, JSON.stringify(request.body));
+          needSame(answer, request);
           whole += answer.isWhole;
         });
         assert.ok(whole > requests.length / 2, `${whole} whole answers`);

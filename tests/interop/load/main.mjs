@@ -1,6 +1,7 @@
 // bitnetc serve under load (README.md): answers beside others, a thousand clients that wait, a soak
 // with clients that go, are slow or send nonsense, kill -9, and a long prompt beside a stream.
 // LOAD_REQUESTS: how many requests the soak sends (400).
+import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -17,7 +18,13 @@ const cases = new ToldCases({}, /*seconds=*/600);
 const requests = makeRequests(64, /*seed=*/7);
 // One thread, also where the machine has more and others use it: it gets the same answers.
 const server = await start("-t", "1");
-await cases.check("every request alone", async () => learnAnswers(server, requests));
+await cases.check("every request alone", async () => {
+  await learnAnswers(server, requests);
+  const texts = requests.flatMap(({ expected }) => expected.map(({ text }) => text));
+  const others = new Set(texts).size;
+  assert.ok(others > 0.8 * texts.length, `${others} of ${texts.length} texts are different ones`);
+  return `${texts.length} texts, ${others} different ones, ${texts.join("").length} characters`;
+});
 await server.stop();
 
 await exactCases(cases, requests);

@@ -19,6 +19,7 @@ export function makeRequests(count, seed) {
   return Array.from({ length: count }, (_, i) => {
     const own = cut(random.below(words.length - 60), 1 + random.below(i % 16 === 0 ? 60 : 8));
     const most = 1 + random.below(i % 16 === 1 ? 80 : 24);
+    const name = `request ${i}`;
     const body = {
       prompt: `${random.of(kBeginnings)} ${own}`, seed: random.below(1000),
       temperature: random.of([0, 0.5, 0.9, 1.3]), cache_prompt: random.below(2) === 0,
@@ -28,10 +29,10 @@ export function makeRequests(count, seed) {
     if (random.below(6) === 0) body.stop = ["the", "."];
     if (random.below(8) === 0) body.regex = "[A-Z][a-z]+( [a-z]+){2,12}[.!?]";
     if (random.below(4) === 0)
-      return { path: "/completion", body: { ...body, n_predict: most } };
+      return { name, path: "/completion", body: { ...body, n_predict: most } };
     if (random.below(5) === 0) body.logprobs = 2;
     if (random.below(8) === 0) body.n = 2;
-    return { path: "/v1/completions", body: { ...body, max_tokens: most } };
+    return { name, path: "/v1/completions", body: { ...body, max_tokens: most } };
   });
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Random } from "../harness.mjs";
 import { need } from "../recorded/shape.mjs";
 import { Connection } from "../recorded/wire.mjs";
-import { ask, contentOf, askAlone, needSame, wireBytes } from "./client.mjs";
+import { ask, askAlone, atOnce, contentOf, needSame, wireBytes } from "./client.mjs";
 import { cut } from "./requests.mjs";
 import { metricsOf, needAllFreed, residentMib, start } from "./watch.mjs";
 
@@ -42,7 +42,7 @@ class Client {
     const [stream, habits] = this.habits(kind);
     const bytes = wireBytes(request.path, { ...request.body, stream });
     const answer = await ask(connection, bytes, habits);
-    needSame(answer, request.expected, JSON.stringify(request.body));
+    needSame(answer, request);
     need(answer.isWhole || habits.go_after || habits.go_ms !== undefined, "an answer was cut");
     ++this.counts[answer.isWhole ? "answered" : "gone"];
     this.counts.slow += habits.pause_ms !== undefined;
@@ -100,9 +100,8 @@ export async function soakCases(cases, requests, count) {
 
   for (let quarter = 1; quarter <= kQuarters; ++quarter)
     await cases.check(`soak: ${share} requests, part ${quarter}`, async () => {
-      let left = share;
       const begin = performance.now();
-      await Promise.all(clients.map(async (client) => { while (left-- > 0) await client.one(); }));
+      await atOnce(kClients, Array(share).fill(0), (_, i, client) => clients[client].one());
       const seconds = (performance.now() - begin) / 1000;
       const pages = await needAllFreed(server);
       mib.push(await residentMib(server));
@@ -140,17 +139,18 @@ export async function slowReaderCase(cases, socket) {
     let bytes = 0;
     const slow = Array.from({ length: kSlowReaders }, async () => {
       const answer = await askAlone(server, kLong, habits, /*stream=*/true);
-      needSame(answer, expected, "a slow reader");
+      needSame(answer, { name: "a slow reader", expected });
       bytes += answer.body.length;
     });
     // Somebody who reads at once does not wait for them.
     const begin = performance.now();
-    needSame(await askAlone(server, kLong, {}, true), expected, "a reader beside slow ones");
-    const beside = (performance.now() - begin) / 1000;
+    const beside = await askAlone(server, kLong, {}, /*stream=*/true);
+    needSame(beside, { name: "a reader beside slow ones", expected });
+    const seconds = (performance.now() - begin) / 1000;
     await Promise.all(slow);
     await needAllFreed(server);
     assert.equal(await server.stop(), 0);
     return `${(bytes / kSlowReaders / 1024).toFixed(0)} KiB each; one beside them ` +
-      `${beside.toFixed(1)} s`;
+      `${seconds.toFixed(1)} s`;
   });
 }

@@ -80,7 +80,7 @@ export async function waitingCases(cases) {
     streams.forEach(({ connection }, i) => { if (i % 2 === 1) connection.close(); });
     blocker.close();
     await Promise.all(stay.map(({ ended }) => ended));
-    for (const { answer } of stay) needSame(answer, expected, "a stream that waited");
+    for (const { answer } of stay) needSame(answer, { name: "a stream that waited", expected });
     await Promise.all(streams.map(({ ended }) => ended));
     for (const { connection } of stay) connection.close();
     return `${stay.length} answers`;
