@@ -6,7 +6,7 @@ import { need } from "../recorded/shape.mjs";
 import { Connection } from "../recorded/wire.mjs";
 import { ask, askAlone, atOnce, contentOf, needSame, wireBytes } from "./client.mjs";
 import { cut } from "./requests.mjs";
-import { metricsOf, needAllFreed, residentMib, start } from "./watch.mjs";
+import { metricsOf, needAllFreed, openFilesAtMost, residentMib, start } from "./watch.mjs";
 
 const kClients = 24, kQuarters = 4;
 const kMostGrowthMib = 16;  // from the end of the first quarter to that of the last
@@ -116,13 +116,15 @@ export async function soakCases(cases, requests, count) {
     const texts = await ended(server, /finish="(stop|length)"/);
     assert.ok(texts >= answered && texts <= answered + gone,
       `the server has counted ${texts} texts, the clients ${answered} and ${gone} that went`);
+    // Its own, and those connections that clients have kept.
+    const files = await openFilesAtMost(server, 20 + kClients);
     assert.equal(mib.length, kQuarters, "parts");
     assert.ok(mib.at(-1) - mib[0] <= kMostGrowthMib,
       `${mib[0]} MiB behind the first quarter, ${mib.at(-1)} MiB behind the last`);
     assert.equal(await server.stop(), 0);
     return `${answered} answers (${slow} read slowly), ${gone} clients that went, ` +
       `${refused} refused; ${mib[0].toFixed(1)} MiB behind the first quarter, ` +
-      `${mib.at(-1).toFixed(1)} MiB behind the last`;
+      `${mib.at(-1).toFixed(1)} MiB behind the last; ${files} open files`;
   });
 }
 

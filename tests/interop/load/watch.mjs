@@ -1,5 +1,6 @@
 // Servers of this part, and what they hold, as their metrics tell.
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Server, textModel } from "../serve/server.mjs";
 import { get } from "./client.mjs";
@@ -21,6 +22,18 @@ export async function metricsOf(server) {
 
 export const residentMib = async (server) =>
   (await metricsOf(server)).process_resident_memory_bytes / (1 << 20);
+
+const openFiles = (server) => readdirSync(`/proc/${server.process.pid}/fd`).length;
+
+// Waits until the server has at most so many files and connections open, for a connection lingers
+// for a second. Returns how many it has.
+export async function openFilesAtMost(server, most) {
+  for (const end = Date.now() + 30000; openFiles(server) > most && Date.now() < end;)
+    await sleep(50);
+  const files = openFiles(server);
+  assert.ok(files <= most, `${files} open files, not ${most}`);
+  return files;
+}
 
 // Throws unless nobody runs or waits soon, and every page is one of the tree of prefixes.
 export async function needAllFreed(server, seconds = 60) {
