@@ -8,7 +8,9 @@ import { quantile } from "./cases.mjs";
 import { cut } from "./requests.mjs";
 import { start } from "./watch.mjs";
 
-const kPromptIds = 1000, kMostTimes = 30;
+const kPromptIds = 1000;
+// Of the time between tokens alone; less than 5 ms is not told from the noise of a busy machine.
+const kMostTimes = 30, kLeastMs = 5;
 const kStream = { prompt: "Once upon a time", max_tokens: 1000, seed: 1, temperature: 0.8,
   ignore_eos: true, stream: true };
 
@@ -26,6 +28,7 @@ async function intervals(server, meanwhile) {
     if (++count % 150 !== 50 || isBeside) return;
     isBeside = true;
     done = done.then(meanwhile).finally(() => { isBeside = false; });
+    done.catch(() => {});  // is thrown below
   };
   const answer = await ask(connection, wireBytes("/v1/completions", kStream), { on_chunk });
   need(answer.isWhole, "the stream was cut");
@@ -62,7 +65,8 @@ export async function besideCases(cases) {
     need(beside.length > 20, `${beside.length} tokens beside prompts`);
     const figures = `alone ${told(alone)}; beside ${told(beside)} (${beside.length} tokens); the ` +
       `prompt alone ${lone.toFixed(3)} s, beside ${quantile(seconds, 0.5).toFixed(3)} s`;
-    assert.ok(quantile(beside, 0.95) <= kMostTimes * quantile(alone, 0.5), figures);
+    assert.ok(quantile(beside, 0.95) <= kMostTimes * Math.max(quantile(alone, 0.5), kLeastMs),
+      figures);
     assert.equal(await server.stop(), 0);
     return figures;
   });

@@ -34,9 +34,11 @@ async function killInStreams(server) {
     await assert.rejects(ask(connection, wireBytes("/v1/completions", { ...kLong, seed: i }),
       { on_chunk }), /ended before|ended inside/);
   });
-  for (const end = Date.now() + 60000; begun < kStreams && Date.now() < end;) await sleep(5);
-  await kill(server);
-  await Promise.all(streams);
+  const killed = (async () => {
+    for (const end = Date.now() + 60000; begun < kStreams && Date.now() < end;) await sleep(5);
+    await kill(server);
+  })();
+  await Promise.all([...streams, killed]);
   need(begun === kStreams, `${begun} streams had begun`);
 }
 
