@@ -6,9 +6,12 @@ const kSeconds = 60;  // that an answer may keep silent
 const kHeadEnd = Buffer.from("\r\n\r\n"), kLineEnd = Buffer.from("\r\n");
 
 export class Connection {
-  static async open(port) {
+  // `place`: a port of this machine or the path of a Unix socket.
+  static async open(place) {
     const connection = new Connection();
-    connection.socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    const isPort = typeof place === "number";
+    connection.socket = net.connect({ allowHalfOpen: true,
+      ...(isPort ? { port: place, host: "127.0.0.1" } : { path: place }) });
     connection.there = Buffer.alloc(0);  // that came and was not read
     connection.hasEnded = false;
     connection.wake = () => {};

@@ -2,16 +2,15 @@
 // pass; then they have to be taken off the list.
 import { Report, brief } from "../harness.mjs";
 
-const kSeconds = 60;  // that a case may take
-
 export class Cases {
   report = new Report();
   passed = [];
   awaiting = new Map();  // a feature, and the names of cases that failed for its lack
   names = new Set();
 
-  // `awaited`: names of cases by the feature that they await.
-  constructor(awaited = {}) {
+  // `awaited`: names of cases by the feature that they await. `seconds`: that a case may take.
+  constructor(awaited = {}, seconds = 60) {
+    this.seconds = seconds;
     this.awaited = new Map(Object.entries(awaited)
       .flatMap(([feature, names]) => names.map((name) => [name, feature])));
   }
@@ -36,7 +35,8 @@ export class Cases {
   async problemOf(body) {
     let timer;
     const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`took more than ${kSeconds} s`)), kSeconds * 1000);
+      timer = setTimeout(() => reject(new Error(`took more than ${this.seconds} s`)),
+        this.seconds * 1000);
     });
     try {
       await Promise.race([body(), late]);

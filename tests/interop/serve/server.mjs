@@ -14,27 +14,34 @@ export const chatTemplate = path.join(source, "tests/interop/serve/chat.jinja");
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 
 export class Server {
-  // Options as on the command line; an exception with what the server said if it ends at once.
+  // Options as on the command line, then perhaps an object of environment variables; an exception
+  // with what the server said if it ends at once.
   static async start(model, ...options) {
     const server = await Server.listening(model, ...options);
     while (!(await fetch(`${server.url}/health`)).ok) await sleep(20);
     return server;
   }
 
-  // As start(), but the model may still be loading.
+  // As start(), but the model may still be loading. With --socket, which start() cannot ask, `port`
+  // is its path.
   static async listening(model, ...options) {
     const server = new Server();
-    server.process = spawn(bitnetc, ["serve", model, "--port", "0", "--log-format", "none",
-      ...options], { env: environment, stdio: ["ignore", "pipe", "pipe"] });
+    const variables = typeof options.at(-1) === "object" ? options.pop() : {};
+    if (!options.includes("--port") && !options.includes("--socket")) options.push("--port", "0");
+    server.process = spawn(bitnetc, ["serve", model, "--log-format", "none", ...options],
+      { env: { ...environment, ...variables }, stdio: ["ignore", "pipe", "pipe"] });
     server.said = "";
     server.ended = new Promise((resolve) => server.process.on("close", resolve));
-    process.on("exit", () => server.process.kill("SIGKILL"));
+    const kill = () => server.process.kill("SIGKILL");
+    process.on("exit", kill);
+    server.ended.then(() => process.off("exit", kill));
     server.port = await new Promise((resolve, reject) => {
       for (const stream of [server.process.stdout, server.process.stderr])
         stream.setEncoding("utf8").on("data", (text) => {
           server.said += text;
-          const address = / is served at http:\/\/127\.0\.0\.1:(\d+)/.exec(server.said);
-          if (address) resolve(Number(address[1]));
+          const address =
+            / is served at (?:http:\/\/127\.0\.0\.1:(\d+)|unix:(.+))\n/.exec(server.said);
+          if (address) resolve(address[2] ?? Number(address[1]));
         });
       server.ended.then((code) => reject(new Error(`the server ended: ${code}: ${server.said}`)));
     });
