@@ -256,15 +256,36 @@ TEST_F(Http, DrainingEndsIdleConnectionsAndLetsAnswersEnd) {
   EXPECT_EQ(answer.headers.at("connection"), "close");
 }
 
-TEST_F(Http, MoreConnectionsThanTheLimitAreClosed) {
+TEST_F(Http, AConnectionBeyondTheLimitTakesThePlaceOfTheLongestIdle) {
   start({.most_connections = 2});
   SocketClient one(server_->port()), two(server_->port());
+  for (SocketClient* each : {&one, &two, &one}) {
+    each->send(http_get("/a"));
+    EXPECT_EQ(each->read().status, 200);
+  }
+  SocketClient three(server_->port());
+  EXPECT_FALSE(two.more());
+  three.send(http_get("/a"));
+  EXPECT_EQ(three.read().status, 200);
   one.send(http_get("/a"));
   EXPECT_EQ(one.read().status, 200);
-  two.send(http_get("/a"));
-  EXPECT_EQ(two.read().status, 200);
-  SocketClient three(server_->port());
-  EXPECT_FALSE(three.more());
+}
+
+TEST_F(Http, WhereAllConnectionsAreBusyOneMoreIsClosed) {
+  start({.most_connections = 2});
+  SocketClient answered(server_->port()), asking(server_->port());
+  answered.send(http_post("/slow", ""));
+  ASSERT_TRUE(handler_.wait_for_slow());
+  asking.send(
+      "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n"
+      "Expect: 100-continue\r\n\r\n");
+  EXPECT_TRUE(asking.more());
+  SocketClient one_more(server_->port());
+  EXPECT_FALSE(one_more.more());
+  asking.send("abc");
+  EXPECT_EQ(asking.read().status, 200);
+  handler_.take_slow()->send({.body = "done"});
+  EXPECT_EQ(answered.read().body, "done");
 }
 
 TEST_F(Http, AUnixSocketIsTakenOverWhereNobodyListens) {

@@ -334,10 +334,14 @@ void Connection::tell_gone() {
   if (answering_ && gone) gone();
 }
 
+bool Connection::is_idle() const {
+  return !closed_ && !answering_ && !head_seen_ && buffer_.size() == 0 && out_.empty() &&
+         writing_.empty();
+}
+
 void Connection::drain() {
   keep_alive_ = false;
-  if (!answering_ && !head_seen_ && buffer_.size() == 0 && out_.empty() && writing_.empty())
-    close();
+  if (is_idle()) close();
 }
 
 void Connection::tick(Clock::time_point now) {

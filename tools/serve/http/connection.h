@@ -42,6 +42,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void tick(Clock::time_point now);  // looks at deadlines
   void drain();                      // ends behind the answer that is being given
   void close();
+  // Nothing of a request has come, and nothing is being answered: since when it waits has the order
+  // of when its time is over.
+  bool is_idle() const;
+  std::optional<Clock::time_point> deadline() const { return deadline_; }
 
   // What a Reply asks for. `serial`: the request that it answers; what comes too late is dropped.
   void send(uint64_t serial, HttpResponse response);

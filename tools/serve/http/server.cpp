@@ -46,6 +46,7 @@ struct HttpServer::Impl {
   template <typename Acceptor>
   void accept(Acceptor& acceptor);
   void add(StreamSocket socket, bool is_local);
+  bool close_longest_idle();
   void tick();
   template <typename Visit>
   void each_connection(const Visit& visit);
@@ -121,7 +122,7 @@ void HttpServer::Impl::accept(Acceptor& acceptor) {
 }
 
 void HttpServer::Impl::add(StreamSocket socket, bool is_local) {
-  if (host.open >= options.most_connections) return;  // closes it
+  if (host.open >= options.most_connections && !close_longest_idle()) return;  // closes it
   auto connection = std::make_shared<Connection>(std::move(socket), host, is_local);
   connections.push_back(connection);
   connection->start();
@@ -137,6 +138,17 @@ void HttpServer::Impl::each_connection(const Visit& visit) {
       at = connections.erase(at);
     }
   }
+}
+
+// So that clients that keep connections leave the server to others. Whether there was one.
+bool HttpServer::Impl::close_longest_idle() {
+  std::shared_ptr<Connection> longest;
+  each_connection([&](Connection& each) {
+    if (each.is_idle() && (!longest || each.deadline() < longest->deadline()))
+      longest = each.shared_from_this();
+  });
+  if (longest) longest->close();
+  return longest != nullptr;
 }
 
 void HttpServer::Impl::tick() {
