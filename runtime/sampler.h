@@ -106,8 +106,9 @@ class Sampler {
   std::optional<int32_t> choose(std::span<const int32_t> history);
   void load_scores(const Scores& scores);
   void load_allowed(const Scores& scores);
+  int64_t allowed_below(int64_t vocab_size);
   template <typename Visit>
-  int64_t each_allowed(int64_t vocab_size, const Visit& visit);
+  void each_allowed(int64_t vocab_size, const Visit& visit);
   void add_few_allowed(int64_t vocab_size);
   // Whether an id without a score may have a greater one.
   bool may_be_beaten(double score) const { return others_.count > 0 && score < others_.below; }

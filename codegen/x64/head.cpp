@@ -6,8 +6,8 @@
 //                     two ports. An odd row of the head goes alone.
 //            AVX2     1 row, 1 hidden row: 8 sums of 8 lanes + weights + hidden + kept + mask
 //                     = 12 ymm
-//            All hidden rows meet the rows of the tile while these are in the L1 cache; the rows
-//            that come next are prefetched with the first of them.
+//            All hidden rows meet the rows of the tile while these are in the L1 cache; every tile
+//            prefetches the rows that come next, which costs little once they are there.
 // Work       per vector of weights: load and widen (bf16, f16: 2 operations of the ports of fma,
 //            f32: 0), an fma per hidden row. AVX-512, f16: 12 cycles per 64 columns of 2 rows for
 //            1 hidden row, 20 for 3

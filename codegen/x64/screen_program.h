@@ -2,7 +2,9 @@
 // that does a part of them otherwise builds on.
 #pragma once
 
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 
 #include "codegen/operations/screen.h"
 #include "codegen/x64/x64_code.h"
@@ -54,8 +56,8 @@ class ScreenProgram : public X64Code {
   int block_bytes() const { return static_cast<int>(spec_.block_bytes()); }
   static int field(size_t offset) { return static_cast<int>(offset); }
   // Of a sum of codes, as a shift to the left.
-  int log2_factor() const { return spec_.part == ScreenPart::kCoarse ? 3 : 1; }
-  uint32_t code_mask() const { return spec_.part == ScreenPart::kCoarse ? 0x0f0f0f0f : 0x03030303; }
+  int log2_factor() const { return std::countr_zero(static_cast<uint32_t>(spec_.factor())); }
+  uint32_t code_mask() const { return 0x01010101 * ((1U << spec_.code_bits()) - 1); }
 
   const ScreenSpec spec_;
   Xbyak::Label factor_256_, offset_;  // each four times

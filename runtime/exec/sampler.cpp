@@ -202,12 +202,10 @@ void Sampler::load_allowed(const Scores& scores) {
     allowed_.push_back(id);
     scores_.push_back(as_score(logit));
   };
-  int64_t count = 0;
+  const int64_t count = allowed_below(vocab_size);
   if (scores.ids.empty()) {
-    count = each_allowed(vocab_size,
-                         [&](int32_t id) { add(id, scores.logits[static_cast<size_t>(id)]); });
+    each_allowed(vocab_size, [&](int32_t id) { add(id, scores.logits[static_cast<size_t>(id)]); });
   } else {
-    count = each_allowed(vocab_size, [](int32_t) {});
     const std::span<const uint64_t> words = filter_->allowed();
     for (size_t at = 0; at < scores.ids.size(); ++at) {
       const auto id = static_cast<size_t>(scores.ids[at]);
@@ -221,25 +219,33 @@ void Sampler::load_allowed(const Scores& scores) {
              .below = static_cast<double>(scores.others_below)};
 }
 
-// Calls `visit` for every id below `vocab_size` that the filter lets come; how many there are.
-template <typename Visit>
-int64_t Sampler::each_allowed(int64_t vocab_size, const Visit& visit) {
+// How many ids below `vocab_size` the filter lets come.
+int64_t Sampler::allowed_below(int64_t vocab_size) {
   const std::span<const uint64_t> words = filter_->allowed();
+  const auto whole = std::min(words.size(), static_cast<size_t>(vocab_size / 64));
   int64_t count = 0;
+  for (const uint64_t word : words.first(whole)) count += std::popcount(word);
+  if (whole < words.size())
+    count += std::popcount(words[whole] & ((uint64_t{1} << vocab_size % 64) - 1));
+  return count;
+}
+
+// Calls `visit` for each of them, by ascending id.
+template <typename Visit>
+void Sampler::each_allowed(int64_t vocab_size, const Visit& visit) {
+  const std::span<const uint64_t> words = filter_->allowed();
   for (size_t word = 0; word < words.size(); ++word)
     for (uint64_t bits = words[word]; bits != 0; bits &= bits - 1) {
       const int64_t id = static_cast<int64_t>(word) * 64 + std::countr_zero(bits);
-      if (id >= vocab_size) return count;
+      if (id >= vocab_size) return;
       visit(static_cast<int32_t>(id));
-      ++count;
     }
-  return count;
 }
 
 // All ids that may come, where there are few, to the ids whose logits are wanted.
 void Sampler::add_few_allowed(int64_t vocab_size) {
   constexpr int64_t kFew = 64;
-  if (each_allowed(vocab_size, [](int32_t) {}) <= kFew)
+  if (allowed_below(vocab_size) <= kFew)
     each_allowed(vocab_size, [this](int32_t id) { wanted_.push_back(id); });
 }
 

@@ -127,6 +127,20 @@ class ApiFixture : public testing::Test {
   }
   // Of a rendered chat: begin-of-text stands in front.
   std::vector<int32_t> chat_ids(const std::string& text) const { return *tokenizer_->encode(text); }
+  // What the engine writes from now on, for every request.
+  void write(const std::string& text, bool ends = true) {
+    engine_->script = ids(text);
+    if (ends) engine_->script.push_back(kEndOfText);
+  }
+  // Whether the filter of the last request lets `text` come, and then the end of the text.
+  bool lets(const std::string& text) {
+    const auto& filter = engine_->seen.back().sampling.filter;
+    if (filter == nullptr) return true;
+    const std::unique_ptr<TokenFilter> own = filter->fork();
+    for (const int32_t id : ids(text))
+      if (!own->accept(id)) return false;
+    return own->may_end() && own->accept(kEndOfText);
+  }
   // From now on the model is a text encoder.
   void serve_encoder() {
     auto model = std::make_unique<ServedModel>();

@@ -16,19 +16,6 @@ class Constraints : public ApiFixture {
     body.update(more);
     return body;
   }
-  void write(const std::string& text, bool ends = true) {
-    engine_->script = ids(text);
-    if (ends) engine_->script.push_back(kEndOfText);
-  }
-  // Whether the filter of the last request lets `text` come, and then the end of the text.
-  bool lets(const std::string& text) {
-    const auto& filter = engine_->seen.back().sampling.filter;
-    if (filter == nullptr) return true;
-    const std::unique_ptr<TokenFilter> own = filter->fork();
-    for (const int32_t id : ids(text))
-      if (!own->accept(id)) return false;
-    return own->may_end() && own->accept(kEndOfText);
-  }
   void expect_integer_alone(const std::string& target, const Json& body) {
     write("12");
     const auto answer = post(target, body);

@@ -8,10 +8,6 @@ namespace {
 
 class OtherSurfaces : public ApiFixture {
  protected:
-  void write(const std::string& text, bool ends = true) {
-    engine_->script = ids(text);
-    if (ends) engine_->script.push_back(kEndOfText);
-  }
   static Json messages_body(Json more = Json::object()) {
     Json body = {{"model", "tiny"},
                  {"max_tokens", 20},

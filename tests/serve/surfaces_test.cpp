@@ -14,10 +14,6 @@ class Surfaces : public ApiFixture {
     body.update(more);
     return body;
   }
-  void write(const std::string& text, bool ends = true) {
-    engine_->script = ids(text);
-    if (ends) engine_->script.push_back(kEndOfText);
-  }
   // The text of a stream of chat chunks; checks what every stream has.
   static std::string chat_text(const Recorder& answer) {
     std::string text;

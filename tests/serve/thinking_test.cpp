@@ -28,22 +28,9 @@ class Thinking : public ApiFixture {
     body.update(more);
     return body;
   }
-  void write(const std::string& text, bool ends = true) {
-    engine_->script = ids(text);
-    if (ends) engine_->script.push_back(kEndOfText);
-  }
   int64_t count(const std::string& text) const { return std::ssize(ids(text)); }
   std::string prompt() const {
     return *tokenizer_->decode(engine_->seen.back().prompt, /*skip_special=*/true);
-  }
-  // Whether the filter of the last request lets `text` come, and then the end of the text.
-  bool lets(const std::string& text) {
-    const auto& filter = engine_->seen.back().sampling.filter;
-    if (filter == nullptr) return true;
-    const std::unique_ptr<TokenFilter> own = filter->fork();
-    for (const int32_t id : ids(text))
-      if (!own->accept(id)) return false;
-    return own->may_end() && own->accept(kEndOfText);
   }
   Json choice(const Json& request) {
     const auto answer = post(kChat, request);
