@@ -1,8 +1,11 @@
 // The HTTP server by itself, through sockets: framing, kept connections, limits, clients that go.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <condition_variable>
+#include <ctime>
 #include <filesystem>
 #include <mutex>
 #include <thread>
@@ -286,6 +289,27 @@ TEST_F(Http, WhereAllConnectionsAreBusyOneMoreIsClosed) {
   EXPECT_EQ(asking.read().status, 200);
   handler_.take_slow()->send({.body = "done"});
   EXPECT_EQ(answered.read().body, "done");
+}
+
+// While the process may open no further file, the server waits instead of trying without a pause.
+TEST_F(Http, WithoutAFreeFileConnectionsWaitAndTakeNoTime) {
+  start();
+  rlimit before = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = ::dup(0);
+  ::close(next);
+  // The client's end is the last one.
+  const rlimit full = {.rlim_cur = static_cast<rlim_t>(next) + 1, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &full), 0);
+  SocketClient client(server_->port());
+  client.send(http_get("/quick"));
+  const std::clock_t used_before = std::clock();
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  const std::clock_t used = std::clock() - used_before;
+  EXPECT_EQ(server_->connections(), 0);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_LT(used, CLOCKS_PER_SEC / 5);
+  EXPECT_EQ(client.read().body, "GET /quick ");
 }
 
 TEST_F(Http, AUnixSocketIsTakenOverWhereNobodyListens) {

@@ -5,14 +5,14 @@
 namespace bitnetc::serve {
 namespace {
 
-constexpr Route quick(std::string_view pattern, void (*handle)(ExchangePtr)) {
+constexpr Route quick(std::string_view pattern, void (*handle)(const ExchangePtr&)) {
   return {.method = "GET", .pattern = pattern, .handle = handle, .is_quick = true, .is_open = true};
 }
-constexpr Route get(std::string_view pattern, void (*handle)(ExchangePtr)) {
+constexpr Route get(std::string_view pattern, void (*handle)(const ExchangePtr&)) {
   return {
       .method = "GET", .pattern = pattern, .handle = handle, .is_quick = true, .needs_model = true};
 }
-constexpr Route post(std::string_view pattern, void (*handle)(ExchangePtr)) {
+constexpr Route post(std::string_view pattern, void (*handle)(const ExchangePtr&)) {
   return {.method = "POST", .pattern = pattern, .handle = handle, .needs_model = true};
 }
 // It holds no secrets, and asks for the key itself.

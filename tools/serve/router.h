@@ -11,7 +11,7 @@ namespace bitnetc::serve {
 
 struct Route {
   std::string_view method, pattern;  // a '*' at the end stands for the rest of the path
-  void (*handle)(ExchangePtr);
+  void (*handle)(const ExchangePtr&);
   bool is_quick = false;     // takes no time worth a worker
   bool is_open = false;      // needs no API key
   bool needs_model = false;  // answered with 503 while there is none, or none any more

@@ -144,9 +144,8 @@ std::vector<HttpHeader> Security::cors_headers(const HttpRequest& request) const
   return {{"access-control-allow-origin", *origin},
           {"vary", "origin"},
           {"access-control-allow-methods", "GET, POST, OPTIONS"},
-          {"access-control-allow-headers",
-           "authorization, content-type, x-api-key, x-request-id, anthropic-version, "
-           "anthropic-beta"},
+          // Clients send headers about themselves; the star alone leaves out authorization.
+          {"access-control-allow-headers", "authorization, *"},
           {"access-control-expose-headers", "x-request-id, x-bitnetc-ignored"},
           {"access-control-max-age", "600"}};
 }

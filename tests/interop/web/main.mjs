@@ -7,6 +7,7 @@ import { Stage, startBitnetc } from "./stage.mjs";
 import { realCases } from "./real.mjs";
 import { stagedCases } from "./staged.mjs";
 import { lookCases } from "./look.mjs";
+import { originCases } from "./origins.mjs";
 
 const template = writeWork("web-template.jinja",
   "{% for message in messages %}{{ message.content }}\n{% endfor %}");
@@ -14,12 +15,16 @@ const report = new Report();
 const servers = {
   chat: await startBitnetc("--chat-template", template),
   plain: await startBitnetc(),
+  // A thousand tokens take 20 s, and a prompt a part of one.
+  hurried: await startBitnetc("--chat-template", template, "--timeout", "3",
+    { BITNETC_ISA: "scalar" }),
   closed: await startBitnetc("--chat-template", template, "--api-key", "secret"),
 };
 const browser = await Browser.start();
 console.log(`Chromium ${browser.chromium.version()}`);
 
-for (const [name, body] of Object.entries({ ...realCases, ...stagedCases, ...lookCases })) {
+for (const [name, body] of Object.entries(
+  { ...realCases, ...stagedCases, ...lookCases, ...originCases })) {
   const stage = await Stage.start(servers.chat.url);
   try {
     await body({ browser, stage, work, ...servers });

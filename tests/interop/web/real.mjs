@@ -65,6 +65,15 @@ export const realCases = {
     assert.equal(await dialog.count(), 0);
   },
 
+  async "a stream that the server breaks off says why"({ browser, hurried }) {
+    for (let i = 0; i < 3; ++i) {
+      const page = await browser.open(hurried.url);
+      await set(page, { temperature: 0, max_tokens: 1000 });
+      await begin(page, kQuestion);
+      await page.locator(".error", { hasText: "longer than the server allows" }).waitFor();
+    }
+  },
+
   async "without a key there is no answer"({ browser, closed }) {
     const page = await browser.open(closed.url, { waits: false });
     await page.getByRole("dialog").waitFor();

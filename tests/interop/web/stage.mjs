@@ -5,11 +5,13 @@ import http from "node:http";
 import path from "node:path";
 import { bin, work } from "../harness.mjs";
 
-// `bitnetc serve` with the bundled model: its address, and how it is ended.
+// `bitnetc serve` with the bundled model: its address, and how it is ended. Options as on the
+// command line, then perhaps an object of environment variables.
 export async function startBitnetc(...options) {
+  const variables = typeof options.at(-1) === "object" ? options.pop() : {};
   const child = spawn(path.join(bin, "bitnetc"),
     ["serve", "--port", "0", "--log-format", "none", "-t", "1", ...options],
-    { env: { ...process.env, XDG_CACHE_HOME: path.join(work, "cache") } });
+    { env: { ...process.env, XDG_CACHE_HOME: path.join(work, "cache"), ...variables } });
   let said = "", complaints = "";
   child.stderr.on("data", (bytes) => { complaints += bytes; });
   const url = await new Promise((resolve, reject) => {

@@ -34,7 +34,7 @@ Json entries_json(const std::vector<TokenEntry>& entries, const TokenSpeller& sp
 
 class ChatSink final : public OpenAiSink {
  public:
-  ChatSink(ExchangePtr exchange, const GenerationParams& params, const AnswerSyntax& syntax)
+  ChatSink(const ExchangePtr& exchange, const GenerationParams& params, const AnswerSyntax& syntax)
       : OpenAiSink(exchange, params,
                    {.id_prefix = "chatcmpl-",
                     .document = "chat.completion",
@@ -165,7 +165,7 @@ void check_other_fields(Fields& fields) {
 
 }  // namespace
 
-void handle_chat(ExchangePtr exchange) {
+void handle_chat(const ExchangePtr& exchange) {
   const ServedModel& model = exchange->service().model();
   auto body = parse_object(exchange->request().body);
   if (!body.ok()) return exchange->send_error(body.error());
@@ -191,7 +191,7 @@ void handle_chat(ExchangePtr exchange) {
   if (!plan.ok()) return exchange->send_error(plan.error());
   exchange->set_ignored(fields.ignored());
   auto sink = std::make_unique<ChatSink>(exchange, params, plan->syntax);
-  start_generation(std::move(exchange), std::move(plan->generation), std::move(sink));
+  start_generation(exchange, std::move(plan->generation), std::move(sink));
 }
 
 }  // namespace bitnetc::serve

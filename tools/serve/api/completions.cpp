@@ -19,7 +19,7 @@ struct CompletionRequest {
 
 class CompletionSink final : public OpenAiSink {
  public:
-  CompletionSink(ExchangePtr exchange, CompletionRequest request)
+  CompletionSink(const ExchangePtr& exchange, CompletionRequest request)
       : OpenAiSink(
             exchange, request.params,
             {.id_prefix = "cmpl-", .document = "text_completion", .chunk = "text_completion"}),
@@ -37,15 +37,14 @@ class CompletionSink final : public OpenAiSink {
       write_choice(choice_json(i, at(i).text), {});
   }
 
-  void prompt(int choice, std::vector<TokenEntry> entries) override {
+  void prompt(int choice, std::span<TokenEntry> entries) override {
     const TextPrompt& its_prompt = prompt_of(choice);
     StreamDecoder decoder(*model().tokenizer, /*skip_special=*/false);
     for (TokenEntry& each : entries) each.bytes = decoder.push(each.id);
     // What was put in front is not the client's; its first token has nothing in front of it.
-    const auto added = static_cast<ptrdiff_t>(std::min(its_prompt.added, entries.size()));
-    entries.erase(entries.begin(), entries.begin() + added);
-    if (!entries.empty()) entries.front().logprob.reset();
-    at(choice).logprobs.add(entries);
+    const auto own = entries.subspan(std::min(its_prompt.added, entries.size()));
+    if (!own.empty()) own.front().logprob.reset();
+    at(choice).logprobs.add(own);
     if (streams()) write_choice(choice_json(choice, at(choice).text), {});
   }
 
@@ -107,7 +106,7 @@ CompletionRequest read_completion_request(Fields& fields, const ServedModel& mod
 
 }  // namespace
 
-void handle_completions(ExchangePtr exchange) {
+void handle_completions(const ExchangePtr& exchange) {
   const ServedModel& model = exchange->service().model();
   auto body = parse_object(exchange->request().body);
   if (!body.ok()) return exchange->send_error(body.error());
@@ -121,7 +120,7 @@ void handle_completions(ExchangePtr exchange) {
   for (const TextPrompt& each : request.prompts) plan.prompts.push_back(each.ids);
   if (auto error = bind_texts(request.constraint, model, plan)) return exchange->send_error(*error);
   auto sink = std::make_unique<CompletionSink>(exchange, std::move(request));
-  start_generation(std::move(exchange), std::move(plan), std::move(sink));
+  start_generation(exchange, std::move(plan), std::move(sink));
 }
 
 }  // namespace bitnetc::serve

@@ -86,7 +86,7 @@ void answer_vectors(Exchange& exchange, const std::vector<std::vector<float>>& v
 
 }  // namespace
 
-void handle_embeddings(ExchangePtr exchange) {
+void handle_embeddings(const ExchangePtr& exchange) {
   Service& service = exchange->service();
   const ServedModel& model = service.model();
   if (model.writes_text())

@@ -128,10 +128,12 @@ void Generation::take_prompt(int choice, int64_t position, std::span<const float
   auto& entries = at(choice).prompt_entries;
   if (position == 0) entries.push_back({.id = prompt.front()});
   const auto next = static_cast<size_t>(position) + 1;
-  if (next < prompt.size())
+  if (next < prompt.size()) {
     entries.push_back(score_token(logits, prompt[next], plan_.params.top_tokens.value_or(0)));
-  else
-    sink_->prompt(choice, std::exchange(entries, {}));
+    return;
+  }
+  sink_->prompt(choice, entries);
+  entries = {};
 }
 
 bool Generation::take_token(int choice, const SampledToken& token) {

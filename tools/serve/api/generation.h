@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,7 @@ class AnswerSink {
   virtual ~AnswerSink() = default;
   virtual void begin() {}  // the first text has its place: a stream may begin
   // How likely the prompt's own tokens are, where that was asked for.
-  virtual void prompt(int /*choice*/, std::vector<TokenEntry> /*entries*/) {}
+  virtual void prompt(int /*choice*/, std::span<TokenEntry> /*entries*/) {}
   // `tokens`: of the whole request so far.
   virtual void piece(int choice, Piece piece, const TokenTotals& tokens) = 0;
   virtual void end_choice(int choice, const ChoiceEnd& end, const TokenTotals& tokens) = 0;

@@ -28,7 +28,7 @@ Json top_map(const TokenEntry& entry, const std::string& spelled, const TokenSpe
 
 }  // namespace
 
-void LegacyLogprobs::add(const std::vector<TokenEntry>& entries) {
+void LegacyLogprobs::add(std::span<const TokenEntry> entries) {
   for (const TokenEntry& each : entries) {
     const std::string spelled = speller_->spell(each.id);
     tokens_.push_back(spelled);

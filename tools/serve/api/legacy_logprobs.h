@@ -1,7 +1,7 @@
 // Probabilities as /v1/completions tells them: four lists of equal length.
 #pragma once
 
-#include <vector>
+#include <span>
 
 #include "tools/serve/api/json.h"
 #include "tools/serve/api/token_text.h"
@@ -12,7 +12,7 @@ class LegacyLogprobs {
  public:
   explicit LegacyLogprobs(const TokenSpeller& speller) : speller_(&speller) {}
 
-  void add(const std::vector<TokenEntry>& entries);
+  void add(std::span<const TokenEntry> entries);
   // What was added since the last call; offsets go on, in characters of the text.
   Json take();
 

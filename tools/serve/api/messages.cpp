@@ -143,7 +143,7 @@ Conversation read_conversation_of_messages(Fields& fields, const ServedModel& mo
 
 }  // namespace
 
-void handle_messages(ExchangePtr exchange) {
+void handle_messages(const ExchangePtr& exchange) {
   const ServedModel& model = exchange->service().model();
   auto body = parse_object(exchange->request().body);
   if (!body.ok()) return exchange->send_error(body.error());
@@ -162,10 +162,10 @@ void handle_messages(ExchangePtr exchange) {
   exchange->set_ignored(fields.ignored());
   auto sink = std::make_unique<MessagesSink>(exchange, params,
                                              std::ssize(plan->generation.prompts[0]), plan->syntax);
-  start_generation(std::move(exchange), std::move(plan->generation), std::move(sink));
+  start_generation(exchange, std::move(plan->generation), std::move(sink));
 }
 
-void handle_count_tokens(ExchangePtr exchange) {
+void handle_count_tokens(const ExchangePtr& exchange) {
   auto body = parse_object(exchange->request().body);
   if (!body.ok()) return exchange->send_error(body.error());
   Fields fields(*body);

@@ -129,7 +129,7 @@ void MessagesSink::fail(const ApiError& error) {
                           "\n\n");
 }
 
-void MessagesSink::event(const char* type, Json members) {
+void MessagesSink::event(const char* type, const Json& members) {
   Json data = {{"type", type}};
   data.update(members);
   exchange_->write(sse_event(data, type));

@@ -26,7 +26,7 @@ class MessagesSink final : public AnswerSink {
   void begin_block(Json block);
   void end_block(bool is_cut = false);
   void add_to_block(const std::string& text);
-  void event(const char* type, Json members);
+  void event(const char* type, const Json& members);
   Json message(Json content, const TokenTotals& tokens) const;
 
   const std::shared_ptr<Exchange> exchange_;

@@ -163,7 +163,7 @@ NativeRequest read_native_request(Fields& fields, const ServedModel& model) {
 
 }  // namespace
 
-void handle_native_completion(ExchangePtr exchange) {
+void handle_native_completion(const ExchangePtr& exchange) {
   const ServedModel& model = exchange->service().model();
   auto body = parse_object(exchange->request().body);
   if (!body.ok()) return exchange->send_error(body.error());
@@ -176,7 +176,7 @@ void handle_native_completion(ExchangePtr exchange) {
                       .stop_ids = stop_ids_of(model, request.params)};
   if (auto error = bind_texts(request.constraint, model, plan)) return exchange->send_error(*error);
   auto sink = std::make_unique<NativeSink>(exchange, std::move(request));
-  start_generation(std::move(exchange), std::move(plan), std::move(sink));
+  start_generation(exchange, std::move(plan), std::move(sink));
 }
 
 }  // namespace bitnetc::serve

@@ -172,7 +172,7 @@ Conversation read_conversation_of_responses(Fields& fields, const ServedModel& m
 
 }  // namespace
 
-void handle_responses(ExchangePtr exchange) {
+void handle_responses(const ExchangePtr& exchange) {
   const ServedModel& model = exchange->service().model();
   auto body = parse_object(exchange->request().body);
   if (!body.ok()) return exchange->send_error(body.error());
@@ -190,10 +190,10 @@ void handle_responses(ExchangePtr exchange) {
   request.syntax = plan->syntax;
   exchange->set_ignored(fields.ignored());
   auto sink = std::make_unique<ResponsesSink>(exchange, std::move(request));
-  start_generation(std::move(exchange), std::move(plan->generation), std::move(sink));
+  start_generation(exchange, std::move(plan->generation), std::move(sink));
 }
 
-void handle_input_tokens(ExchangePtr exchange) {
+void handle_input_tokens(const ExchangePtr& exchange) {
   auto body = parse_object(exchange->request().body);
   if (!body.ok()) return exchange->send_error(body.error());
   Fields fields(*body);

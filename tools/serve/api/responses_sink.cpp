@@ -169,22 +169,22 @@ void ResponsesSink::fail(const ApiError& error) {
   exchange_->break_stream(sse_event(data, "error"));
 }
 
-void ResponsesSink::event(const char* type, Json members) {
+void ResponsesSink::event(const char* type, const Json& members) {
   Json data = {{"type", type}, {"sequence_number", events_++}};
   data.update(members);
   exchange_->write(sse_event(data, type));
 }
 
-void ResponsesSink::item_event(const char* type, Json members) {
+void ResponsesSink::item_event(const char* type, const Json& members) {
   Json where = {{"item_id", item_["id"]}, {"output_index", items_.size()}};
   where.update(members);
-  event(type, std::move(where));
+  event(type, where);
 }
 
-void ResponsesSink::part_event(const char* type, Json members) {
+void ResponsesSink::part_event(const char* type, const Json& members) {
   Json where = {{"content_index", 0}};
   where.update(members);
-  item_event(type, std::move(where));
+  item_event(type, where);
 }
 
 Json ResponsesSink::response(const char* status) const {

@@ -41,9 +41,9 @@ class ResponsesSink final : public AnswerSink {
   void add(const std::string& text);
   void end_text();  // of the open item, in a stream
   void end_item(const char* status);
-  void event(const char* type, Json members);
-  void item_event(const char* type, Json members);
-  void part_event(const char* type, Json members);
+  void event(const char* type, const Json& members);
+  void item_event(const char* type, const Json& members);
+  void part_event(const char* type, const Json& members);
   Json response(const char* status) const;
 
   const std::shared_ptr<Exchange> exchange_;

@@ -57,11 +57,11 @@ SchedulerStats stats_of(Service& service) {
 
 }  // namespace
 
-void handle_live(ExchangePtr exchange) {
+void handle_live(const ExchangePtr& exchange) {
   exchange->send_json({{"status", "ok"}});
 }
 
-void handle_health(ExchangePtr exchange) {
+void handle_health(const ExchangePtr& exchange) {
   Service& service = exchange->service();
   const auto say = [&](const char* state) {
     HttpResponse response = error_response(unavailable(fmt::format("the server is {}", state)));
@@ -74,7 +74,7 @@ void handle_health(ExchangePtr exchange) {
   exchange->send_json({{"status", "ok"}});
 }
 
-void handle_metrics(ExchangePtr exchange) {
+void handle_metrics(const ExchangePtr& exchange) {
   Service& service = exchange->service();
   const std::string text = service.metrics().text(
       {.stats = stats_of(service),
@@ -85,7 +85,7 @@ void handle_metrics(ExchangePtr exchange) {
       {.headers = {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}}, .body = text});
 }
 
-void handle_slots(ExchangePtr exchange) {
+void handle_slots(const ExchangePtr& exchange) {
   Service& service = exchange->service();
   const SchedulerStats stats = stats_of(service);
   Json slots = Json::array();
@@ -96,7 +96,7 @@ void handle_slots(ExchangePtr exchange) {
   exchange->send_json(slots);
 }
 
-void handle_props(ExchangePtr exchange) {
+void handle_props(const ExchangePtr& exchange) {
   Service& service = exchange->service();
   const ServedModel& model = service.model();
   const SamplingParams sampling = default_sampling(model.generation);
@@ -120,12 +120,12 @@ void handle_props(ExchangePtr exchange) {
                        {"build_info", "bitnetc " + service.limits().version}});
 }
 
-void handle_models(ExchangePtr exchange) {
+void handle_models(const ExchangePtr& exchange) {
   Json list = Json::array({model_json(exchange->service().model())});
   exchange->send_json({{"object", "list"}, {"data", std::move(list)}});
 }
 
-void handle_model(ExchangePtr exchange) {
+void handle_model(const ExchangePtr& exchange) {
   const ServedModel& model = exchange->service().model();
   std::string_view target = exchange->request().target;
   target = target.substr(0, target.find('?'));
@@ -136,11 +136,11 @@ void handle_model(ExchangePtr exchange) {
       fmt::format("there is no model of this name; served is '{}'", model.id), "model_not_found"));
 }
 
-void handle_version(ExchangePtr exchange) {
+void handle_version(const ExchangePtr& exchange) {
   exchange->send_json({{"version", exchange->service().limits().version}});
 }
 
-void handle_tags(ExchangePtr exchange) {
+void handle_tags(const ExchangePtr& exchange) {
   const ServedModel& model = exchange->service().model();
   Json list = Json::array(
       {{{"name", model.id}, {"model", model.id}, {"details", {{"family", model.config.family}}}}});

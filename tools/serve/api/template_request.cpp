@@ -1,5 +1,7 @@
 #include "tools/serve/api/template_request.h"
 
+#include <fmt/format.h>
+
 namespace bitnetc::serve {
 namespace {
 
@@ -16,7 +18,7 @@ void read_variables(Fields& fields, const ServedModel& model, Json& variables) {
   if (!said->is_object())
     return fields.fail_at(path, "expected an object of variables for the chat template");
   for (const auto& [name, value] : said->items()) {
-    const std::string where = path + "." + name;
+    const std::string where = fmt::format("{}.{}", path, name);
     if (model.chat_template->is_own_variable(name))
       return fields.fail_at(where, "is set by the server, expected another variable");
     if (!names(model, name)) fields.note_without_effect(where);

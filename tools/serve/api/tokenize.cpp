@@ -24,7 +24,7 @@ std::optional<Json> read_body(Exchange& exchange) {
 }  // namespace
 
 // Here the text of a special token becomes its id.
-void handle_tokenize(ExchangePtr exchange) {
+void handle_tokenize(const ExchangePtr& exchange) {
   const ServedModel& model = exchange->service().model();
   const auto body = read_body(*exchange);
   if (!body) return;
@@ -52,7 +52,7 @@ void handle_tokenize(ExchangePtr exchange) {
                        {"tokens", std::move(tokens)}});
 }
 
-void handle_detokenize(ExchangePtr exchange) {
+void handle_detokenize(const ExchangePtr& exchange) {
   const ServedModel& model = exchange->service().model();
   const auto body = read_body(*exchange);
   if (!body) return;
@@ -68,7 +68,7 @@ void handle_detokenize(ExchangePtr exchange) {
   exchange->send_json({{"prompt", *text}, {"content", *text}});
 }
 
-void handle_apply_template(ExchangePtr exchange) {
+void handle_apply_template(const ExchangePtr& exchange) {
   const auto body = read_body(*exchange);
   if (!body) return;
   Fields fields(*body);
@@ -85,7 +85,7 @@ void handle_apply_template(ExchangePtr exchange) {
   exchange->send_json({{"prompt", chat->text}});
 }
 
-void handle_tokenizer_info(ExchangePtr exchange) {
+void handle_tokenizer_info(const ExchangePtr& exchange) {
   const ServedModel& model = exchange->service().model();
   std::string end = model.special_token("eos_token");
   if (end.empty() && !model.generation.stop_ids.empty())

@@ -196,7 +196,7 @@ Checked<std::optional<Constraint>> constraint_with_tools(const ToolsRequest& too
 std::string read_arguments(Fields& fields, const Json& arguments, const std::string& path) {
   if (arguments.is_object()) return dump(arguments);
   if (arguments.is_string()) {
-    const auto text = arguments.get<std::string>();
+    auto text = arguments.get<std::string>();
     if (text.empty()) return "{}";
     if (parse_object(text).ok()) return text;
   }

@@ -140,7 +140,7 @@ void Connection::on_head() {
   const std::string* expect = head.header("expect");
   if (parser_->is_done() || is_http10_ || expect == nullptr || lower(*expect) != "100-continue")
     return;
-  if (refusal_) return refuse(*std::move(refusal_));
+  if (refusal_) return refuse(*refusal_);
   put("HTTP/1.1 100 Continue\r\n\r\n");
 }
 
@@ -156,11 +156,11 @@ void Connection::on_bad_request(const Error& error) {
 }
 
 // Answers what has not been read to its end, so that the connection cannot be used again.
-void Connection::refuse(HttpResponse response) {
+void Connection::refuse(const HttpResponse& response) {
   answering_ = true;
   keep_alive_ = false;
   ++serial_;
-  send(serial_, std::move(response));
+  send(serial_, response);
 }
 
 // The body stays in the parser until it is done.
@@ -181,7 +181,7 @@ void Connection::dispatch() {
   streaming_ = false;
   ++serial_;
   keep_alive_ = parser_->get().keep_alive() && !host_.is_draining;
-  if (refusal_) return send(serial_, *std::move(refusal_));
+  if (refusal_) return send(serial_, *refusal_);
   HttpRequest request = take_request();
   request.body = std::move(parser_->get().body());
   auto reply = std::make_shared<Reply>(shared_from_this(), host_.io, serial_);
@@ -216,23 +216,26 @@ std::string Connection::head_of(const HttpResponse& response, bool is_stream) {
   return head + "\r\n";
 }
 
-void Connection::send(uint64_t serial, HttpResponse response) {
+void Connection::send(uint64_t serial, const HttpResponse& response) {
   if (!is_current(serial) || streaming_) return;
   std::string bytes = head_of(response, /*is_stream=*/false);
   if (!is_head_request_) bytes += response.body;
-  put(std::move(bytes));
+  put(bytes);
   finish_answer();
 }
 
-void Connection::begin(uint64_t serial, HttpResponse head) {
+void Connection::begin(uint64_t serial, const HttpResponse& head) {
   if (!is_current(serial) || streaming_) return;
   streaming_ = true;
   put(head_of(head, /*is_stream=*/true));
 }
 
-void Connection::write(uint64_t serial, std::string bytes) {
+void Connection::write(uint64_t serial, std::string_view bytes) {
   if (!is_current(serial) || !streaming_ || bytes.empty()) return;
-  put(chunked_ ? fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes) : std::move(bytes));
+  if (chunked_)
+    put(fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes));
+  else
+    put(bytes);
 }
 
 void Connection::end(uint64_t serial) {
@@ -269,7 +272,7 @@ void Connection::finish_answer() {
   read_more();
 }
 
-void Connection::put(std::string bytes) {
+void Connection::put(std::string_view bytes) {
   if (closed_) return;
   out_ += bytes;
   if (writing_.empty()) {
@@ -358,18 +361,18 @@ void Connection::tick(Clock::time_point now) {
 // ---- Reply
 
 void Reply::send(HttpResponse response) {
-  asio::post(io_, [to = connection_, serial = serial_, response = std::move(response)]() mutable {
-    to->send(serial, std::move(response));
+  asio::post(io_, [to = connection_, serial = serial_, response = std::move(response)] {
+    to->send(serial, response);
   });
 }
 void Reply::begin(HttpResponse head) {
-  asio::post(io_, [to = connection_, serial = serial_, head = std::move(head)]() mutable {
-    to->begin(serial, std::move(head));
+  asio::post(io_, [to = connection_, serial = serial_, head = std::move(head)] {
+    to->begin(serial, head);
   });
 }
 void Reply::write(std::string bytes) {
-  asio::post(io_, [to = connection_, serial = serial_, bytes = std::move(bytes)]() mutable {
-    to->write(serial, std::move(bytes));
+  asio::post(io_, [to = connection_, serial = serial_, bytes = std::move(bytes)] {
+    to->write(serial, bytes);
   });
 }
 void Reply::end() {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "tools/serve/http/message.h"
 #include "tools/serve/http/server.h"
@@ -48,9 +49,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<Clock::time_point> deadline() const { return deadline_; }
 
   // What a Reply asks for. `serial`: the request that it answers; what comes too late is dropped.
-  void send(uint64_t serial, HttpResponse response);
-  void begin(uint64_t serial, HttpResponse head);
-  void write(uint64_t serial, std::string bytes);
+  void send(uint64_t serial, const HttpResponse& response);
+  void begin(uint64_t serial, const HttpResponse& head);
+  void write(uint64_t serial, std::string_view bytes);
   void end(uint64_t serial);
   void abort(uint64_t serial);
   void when_gone(uint64_t serial, std::function<void()> gone);
@@ -68,12 +69,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_head();
   void on_bad_request(const Error& error);
   void dispatch();
-  void refuse(HttpResponse response);
+  void refuse(const HttpResponse& response);
   HttpRequest take_request();
 
   bool is_current(uint64_t serial) const { return answering_ && serial == serial_ && !closed_; }
   std::string head_of(const HttpResponse& response, bool is_stream);
-  void put(std::string bytes);
+  void put(std::string_view bytes);
   void write_more();
   void on_written(const Error& error, size_t bytes);
   void finish_answer();

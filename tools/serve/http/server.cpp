@@ -45,6 +45,8 @@ struct HttpServer::Impl {
   Status open_local();
   template <typename Acceptor>
   void accept(Acceptor& acceptor);
+  template <typename Acceptor>
+  void accept_later(Acceptor& acceptor);
   void add(StreamSocket socket, bool is_local);
   bool close_longest_idle();
   void tick();
@@ -111,13 +113,21 @@ template <typename Acceptor>
 void HttpServer::Impl::accept(Acceptor& acceptor) {
   acceptor.async_accept([this, &acceptor](const Error& error, auto socket) {
     if (!acceptor.is_open()) return;
-    if (!error) {
-      constexpr bool kIsLocal = std::is_same_v<decltype(socket), Local::socket>;
-      Error ignored;
-      if constexpr (!kIsLocal) socket.set_option(tcp::no_delay(true), ignored);
-      add(StreamSocket(std::move(socket)), kIsLocal);
-    }
+    if (error) return accept_later(acceptor);
+    constexpr bool kIsLocal = std::is_same_v<decltype(socket), Local::socket>;
+    Error ignored;
+    if constexpr (!kIsLocal) socket.set_option(tcp::no_delay(true), ignored);
+    add(StreamSocket(std::move(socket)), kIsLocal);
     accept(acceptor);
+  });
+}
+
+// While the process may open no further file, every try fails at once.
+template <typename Acceptor>
+void HttpServer::Impl::accept_later(Acceptor& acceptor) {
+  const auto pause = std::make_shared<asio::steady_timer>(io, kTick);
+  pause->async_wait([this, &acceptor, pause](const Error&) {
+    if (acceptor.is_open()) accept(acceptor);
   });
 }
 

@@ -43,7 +43,7 @@ bool has_tag(std::string_view known, const std::string& tag) {
 
 }  // namespace
 
-void handle_page(ExchangePtr exchange) {
+void handle_page(const ExchangePtr& exchange) {
   static const std::vector<PageFile> files = make_page_files();
   const HttpRequest& request = exchange->request();
   const auto file = std::ranges::find(files, path_of(request.target), &PageFile::path);
