@@ -177,6 +177,9 @@ TEST_F(Surfaces, RequestsThatCannotBeHonouredNameTheField) {
                             Json::array({{{"role", "user"},
                                           {"content", Json::array({{{"type", "image_url"}}})}}})}}),
             "messages[0].content[0].type");
+  const Json silent = Json::array({{{"role", "user"}}});
+  EXPECT_EQ(blamed(kChat, {{"messages", silent}}), "messages[0].content");
+  EXPECT_EQ(blamed("/v1/responses", {{"input", silent}}), "input[0].content");
   EXPECT_EQ(blamed(kText, Json::object()), "prompt");
   EXPECT_EQ(blamed(kText, {{"prompt", Json::array({1, "a"})}}), "prompt");
   EXPECT_EQ(blamed(kText, {{"prompt", Json::array({1, 4096})}}), "prompt");

@@ -91,7 +91,7 @@ std::vector<ChatMessage> read_messages_of_blocks(Fields& fields) {
   for_each_message(
       fields, "messages", [&](const Json& each, std::string role, const std::string& where) {
         ChatMessage message{.role = std::move(role), .content = {}};
-        const Json content = each.contains("content") ? each["content"] : Json(nullptr);
+        const Json& content = content_of(fields, each, where);
         const std::string path = where + ".content";
         const size_t before = messages.size();
         if (content.is_array())

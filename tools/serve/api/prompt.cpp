@@ -121,6 +121,16 @@ std::string read_content(Fields& fields, const Json& content, const std::string&
   return text;
 }
 
+const Json& content_of(Fields& fields, const Json& message, const std::string& path) {
+  static const Json nothing;
+  const auto found = message.find("content");
+  if (found != message.end()) return *found;
+  // An assistant that only called tools has said nothing.
+  if (message.value("role", Json()) != "assistant")
+    fields.fail_at(path + ".content", "is required: a text or a list of parts");
+  return nothing;
+}
+
 void for_each_message(Fields& fields, const char* name, const MessageReader& read) {
   const Json* list = fields.find(name);
   const auto refuse = [&](const std::string& what, const std::string& where) {
@@ -151,9 +161,9 @@ std::vector<ChatMessage> read_messages(Fields& fields) {
           fields.fail(unsupported_field(where + ".function_call", "expected tool_calls"));
         if (role == "function")
           fields.fail(unsupported_field(where + ".role", "expected the role tool"));
-        const Json content = each.contains("content") ? each["content"] : Json(nullptr);
-        ChatMessage message{.role = std::move(role),
-                            .content = read_content(fields, content, where + ".content")};
+        ChatMessage message{
+            .role = std::move(role),
+            .content = read_content(fields, content_of(fields, each, where), where + ".content")};
         if (is_there("reasoning_content") && message.role == "assistant")
           message.reasoning_content = required_text(fields, each, where, "reasoning_content");
         if (is_there("tool_calls"))

@@ -44,6 +44,9 @@ using MessageReader =
 void for_each_message(Fields& fields, const char* name, const MessageReader& read);
 // A content as those of messages. `path`: for errors.
 std::string read_content(Fields& fields, const Json& content, const std::string& path);
+// The content of a message at `path`, null where an assistant has none; an error where another role
+// has none.
+const Json& content_of(Fields& fields, const Json& message, const std::string& path);
 std::string read_part(Fields& fields, const Json& part, const std::string& path);
 // A member of an object at `path` that has to be there.
 std::string required_text(Fields& fields, const Json& object, const std::string& path,

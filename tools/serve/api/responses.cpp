@@ -75,8 +75,8 @@ class InputReader {
       return fields_.fail_at(where + ".role", "is required and a text");
     auto role = item["role"].get<std::string>();
     if (role == "developer") role = "system";
-    const Json content = item.contains("content") ? item["content"] : Json(nullptr);
-    add({std::move(role), read_content(fields_, content, where + ".content")});
+    add({std::move(role),
+         read_content(fields_, content_of(fields_, item, where), where + ".content")});
   }
   void add(ChatMessage message) {
     const bool is_assistant = message.role == "assistant";
