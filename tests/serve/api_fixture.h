@@ -34,6 +34,7 @@ class Recorder final : public Responder {
   void write(std::string bytes) override {
     const std::lock_guard lock(mutex_);
     head.body += bytes;
+    changed_.notify_all();
   }
   void end() override {
     finish([] {});
@@ -49,7 +50,12 @@ class Recorder final : public Responder {
 
   void wait() {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(ended_.wait_for(lock, std::chrono::seconds(20), [this] { return is_over; }));
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(20), [this] { return is_over; }));
+  }
+  void wait_for(std::string_view text) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(20),
+                                  [&] { return head.body.find(text) != head.body.npos; }));
   }
   void go() { std::exchange(gone_, nullptr)(); }
 
@@ -81,10 +87,10 @@ class Recorder final : public Responder {
     change();
     is_over = true;
     gone = std::exchange(gone_, nullptr);
-    ended_.notify_all();
+    changed_.notify_all();
   }
   std::mutex mutex_;
-  std::condition_variable ended_;
+  std::condition_variable changed_;
   std::function<void()> gone_;
 };
 
@@ -95,7 +101,11 @@ class ApiFixture : public testing::Test {
       "}}{% endif %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt "
       "%}assistant:{% endif %}";
 
-  explicit ApiFixture(int64_t context = 64) : service_({.parallel = 4, .version = "9.9"}) {
+  explicit ApiFixture(int64_t context = 64)
+      : service_({.parallel = 4,
+                  .log_format = LogFormat::kJson,
+                  .log_line = [this](const std::string& line) { log_ += line; },
+                  .version = "9.9"}) {
     std::ifstream file(bitnetc::test::bundled_model_folder() + "/tokenizer.json");
     std::stringstream json;
     json << file.rdbuf();
@@ -181,7 +191,14 @@ class ApiFixture : public testing::Test {
     return error.contains("param") && error["param"].is_string() ? error["param"] : "";
   }
 
+  // The line of the log about the one request there was, once it is over.
+  Json logged() {
+    while (service_.open_requests > 0) std::this_thread::yield();
+    return Json::parse(log_);
+  }
+
   static constexpr int32_t kEndOfText = 4094;
+  std::string log_;  // read while no request is open
   Service service_;
   FakeEngine* engine_ = nullptr;
   std::shared_ptr<const Tokenizer> tokenizer_;

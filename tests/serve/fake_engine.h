@@ -44,6 +44,10 @@ class FakeEngine final : public TokenEngine {
     if (!refusal.ok()) return refusal;
     const std::lock_guard lock(mutex_);
     seen.push_back(request);
+    seen.back().on_admitted = nullptr;  // what it calls lives no longer than the request
+    seen.back().on_token = nullptr;
+    seen.back().on_end = nullptr;
+    seen.back().on_prompt_logits = nullptr;
     waiting_.push_back({++last_, std::move(request)});
     changed_.notify_all();
     return last_;
@@ -90,7 +94,8 @@ class FakeEngine final : public TokenEngine {
     RequestEnd end{.request = id,
                    .reason = EndReason::kMostTokens,
                    .prompt_tokens = std::ssize(request.prompt),
-                   .reused_tokens = 1};
+                   .reused_tokens = 1,
+                   .admitted_ns = 1};
     for (const int32_t token : script) {
       if (request.most_tokens && end.tokens >= *request.most_tokens) break;
       const auto logits = logits_for(token);

@@ -238,6 +238,9 @@ TEST(AccessLog, NeverHoldsWhatWasSaid) {
                       "first after 0.250 s, key2, req-1\n"),
             line.npos)
       << line;
+  const AccessRecord lost{.id = "req-2", .method = "GET", .route = "?", .path = "/no\nwhere"};
+  EXPECT_NE(format_access(lost, LogFormat::kText).find("/no\\x0Awhere"), line.npos);
+  EXPECT_EQ(Json::parse(message_as_json("note: a\nb\n"))["message"], "note: a\nb");
 }
 
 }  // namespace

@@ -83,6 +83,24 @@ TEST(Router, FindsRoutesAndSaysWhichMethodsAPathTakes) {
   EXPECT_EQ(pattern("DELETE", "/v1/models"), "none: GET, HEAD, OPTIONS");
 }
 
+TEST(Router, AWrongPathIsToldTheNearest) {
+  EXPECT_EQ(nearest_path("/embeddings"), "/v1/embeddings");
+  EXPECT_EQ(nearest_path("/completions?x=1"), "/v1/completions");
+  EXPECT_EQ(nearest_path("/v1/chat/completion"), "/v1/chat/completions");
+  EXPECT_EQ(nearest_path("/v1/v1/models"), "/v1/models");
+  EXPECT_EQ(nearest_path("/"), "");
+  EXPECT_EQ(nearest_path("/favicon.ico"), "");
+}
+
+TEST(Security, NamesThatNoRequestCouldHaveAreErrors) {
+  for (const char* good : {"https://chat.example", "http://localhost:3000", "*"})
+    EXPECT_TRUE(check_names({.cors_origins = {good}}).ok()) << good;
+  for (const char* bad : {"chat.example", "https://chat.example/", "https://", ""})
+    EXPECT_FALSE(check_names({.cors_origins = {bad}}).ok()) << bad;
+  EXPECT_TRUE(check_names({.allowed_hosts = {"api.example", "api.example:80"}}).ok());
+  EXPECT_FALSE(check_names({.allowed_hosts = {"http://api.example"}}).ok());
+}
+
 TEST(Router, OnlyHealthAndThePageAreOpenToAll) {
   for (const Route& each : routes())
     EXPECT_EQ(each.is_open, each.handle == handle_health || each.handle == handle_live ||

@@ -271,7 +271,35 @@ TEST_F(Surfaces, AClientThatGoesCancelsItsRequestsAlone) {
   answer->go();
   EXPECT_TRUE(engine_->has_cancelled(1));
   EXPECT_TRUE(engine_->has_cancelled(2));
-  EXPECT_EQ(service_.open_requests, 0);
+  EXPECT_EQ(logged()["status"], 499);
+}
+
+TEST_F(Surfaces, TokensOfRequestsThatDoNotFinishAreLogged) {
+  write("one two", /*ends=*/false);
+  const auto tokens = std::ssize(engine_->script);
+  engine_->holds = true;
+  const auto answer =
+      start("POST", "/v1/completions", Json{{"prompt", "three four"}, {"stream", true}}.dump());
+  answer->wait_for("two");
+  answer->go();
+  const Json cancelled = logged();
+  EXPECT_EQ(cancelled["finish"], "cancelled");
+  EXPECT_EQ(cancelled["text_tokens"], tokens);
+  EXPECT_EQ(cancelled["prompt_tokens"], ids("three four").size() + 1);
+  EXPECT_EQ(cancelled["cached_tokens"], 1);
+
+  const auto ended = [&](EndReason reason) {
+    log_.clear();
+    engine_->holds = false;
+    engine_->end_instead = reason;
+    post("/v1/completions", {{"prompt", "three four"}});
+    return logged();
+  };
+  const Json late = ended(EndReason::kTimeout);
+  EXPECT_EQ(late["status"], 408);
+  EXPECT_EQ(late["finish"], "timeout");
+  EXPECT_EQ(late["text_tokens"], tokens);
+  EXPECT_EQ(ended(EndReason::kCancelled)["finish"], "shutdown");
 }
 
 TEST_F(Surfaces, AClientThatHasGoneBeforeItsRequestIsSubmittedCancelsIt) {

@@ -73,6 +73,12 @@ std::recursive_mutex& writing() {
 
 Verbosity g_verbosity = Verbosity::kNormal;
 
+// Empty: as they are.
+std::function<std::string(std::string_view)>& message_format() {
+  static std::function<std::string(std::string_view)> format;
+  return format;
+}
+
 }  // namespace
 
 void reserve_standard_streams() {
@@ -135,10 +141,20 @@ bool output_reader_is_gone() {
   return results().error() == EPIPE;
 }
 
-void write_message(std::string_view text) {
+void write_log_line(std::string_view line) {
   const std::lock_guard lock(writing());
   flush_out();  // in the order in which things were said
-  write_all(STDERR_FILENO, shown(text));
+  write_all(STDERR_FILENO, shown(line));
+}
+
+void write_message(std::string_view text) {
+  const std::lock_guard lock(writing());
+  write_log_line(message_format() ? message_format()(text) : text);
+}
+
+void set_message_format(std::function<std::string(std::string_view text)> format) {
+  const std::lock_guard lock(writing());
+  message_format() = std::move(format);
 }
 
 void set_verbosity(Verbosity verbosity) {

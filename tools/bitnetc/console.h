@@ -11,6 +11,7 @@
 // characters.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,10 @@ bool output_reader_is_gone();  // that error is a broken pipe
 
 // Messages. `text` may have several lines.
 void write_message(std::string_view text);
+// From now on a message is written as what `format` makes of it. Lines of a log are in their form
+// already.
+void set_message_format(std::function<std::string(std::string_view text)> format);
+void write_log_line(std::string_view line);
 template <typename... Args>
 void print_err(fmt::format_string<Args...> format, Args&&... args) {
   write_message(fmt::format(format, std::forward<Args>(args)...));

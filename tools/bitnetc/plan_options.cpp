@@ -12,7 +12,9 @@ void add_threads_option(Command& command, int& threads) {
 void add_usage_option(Command& command, Usage& usage) {
   std::vector<std::string> names;
   for (const Usage each : kUsages) names.emplace_back(usage_name(each));
-  command.choice("--for", names, "What layouts are chosen for (default: generation)",
+  const std::string help =
+      fmt::format("What layouts are chosen for (default: {})", usage_name(usage));
+  command.choice("--for", names, help.c_str(),
                  [&usage](const std::string& name) { usage = *parse_usage(name); });
 }
 

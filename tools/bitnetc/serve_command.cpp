@@ -24,6 +24,8 @@ constexpr double kBytesPerMiB = 1 << 20;
 
 struct ServeOptions {
   ServedModelOptions model;
+  std::optional<std::string> host;
+  std::optional<int> port;
   std::string key_file;
   std::vector<std::string> keys;
   serve::ServerOptions server;
@@ -39,6 +41,7 @@ std::chrono::milliseconds milliseconds_of(double seconds) {
 // What needs no model is said before one is opened.
 Status settle_security(ServeOptions& options) {
   serve::SecurityOptions& security = options.server.security;
+  BITNETC_RETURN_IF_ERROR(serve::check_names(security));
   security.api_keys = options.keys;
   if (!options.key_file.empty()) {
     BITNETC_ASSIGN_OR_RETURN(const auto keys, serve::read_key_file(options.key_file));
@@ -58,6 +61,22 @@ Status settle_security(ServeOptions& options) {
   return {};
 }
 
+// As someone on this machine may type it.
+void say_how_to_ask(const ServeOptions& options, const std::string& url) {
+  const serve::HttpServerOptions& http = options.server.http;
+  const bool is_socket = !http.socket_path.empty();
+  const std::string base = is_socket ? "http://localhost"
+                           : serve::is_any_address(http.host)
+                               ? fmt::format("http://127.0.0.1{}", url.substr(url.rfind(':')))
+                               : url;
+  print_err(
+      "try:  curl {}{}{}/v1/completions -d '{{\"prompt\": \"Once upon a time\", "
+      "\"max_tokens\": 32}}'\n",
+      is_socket ? fmt::format("--unix-socket {} ", printable_path(http.socket_path)) : "",
+      options.server.security.api_keys.empty() ? "" : "-H \"Authorization: Bearer $KEY\" ", base);
+  if (!is_socket && options.server.service.has_page) print_err("chat:  {}/ in a browser\n", base);
+}
+
 void say_ready(const ServeOptions& options, const serve::ServedModel& model, double kv_bytes,
                const std::string& url) {
   print_out("{} is served at {}\n", model.id, url);
@@ -65,16 +84,28 @@ void say_ready(const ServeOptions& options, const serve::ServedModel& model, dou
   if (verbosity() == Verbosity::kQuiet) return;
   print_err("context {} tokens, {} requests at once, at most {:.0f} MiB of keys and values\n",
             model.context_tokens, options.model.parallel, kv_bytes / kBytesPerMiB);
-  if (url.starts_with("http") && model.writes_text())
-    print_err(
-        "try:  curl {}/v1/completions -d '{{\"prompt\": \"Once upon a time\", "
-        "\"max_tokens\": 32}}'\n",
-        url);
-  if (url.starts_with("http") && model.writes_text() && options.server.service.has_page)
-    print_err("chat:  {}/ in a browser\n", url);
+  if (model.writes_text() && options.server.service.log_format == serve::LogFormat::kText)
+    say_how_to_ask(options, url);
+}
+
+void say_stopping(const ServeOptions& options, int64_t requests) {
+  if (requests == 0 || verbosity() == Verbosity::kQuiet) return;
+  print_err("stopping: {} request{} may end within {:g} s (--drain-timeout); once more ends them\n",
+            requests, plural(requests), options.drain_s);
+}
+
+Status settle_address(ServeOptions& options) {
+  serve::HttpServerOptions& http = options.server.http;
+  if (!http.socket_path.empty() && (options.host || options.port))
+    return make_error(StatusCode::kInvalidArgument, "{} and --socket: expected one of them",
+                      options.host ? "--host" : "--port");
+  http.host = options.host.value_or("127.0.0.1");
+  http.port = options.port.value_or(8080);
+  return {};
 }
 
 Result<int> serve_model(ServeOptions& options, CommandContext& context) {
+  BITNETC_RETURN_IF_ERROR(settle_address(options));
   BITNETC_RETURN_IF_ERROR(settle_security(options));
   BITNETC_RETURN_IF_ERROR(
       locate_model(options.model.model, context.settings().program_dir).status());
@@ -97,15 +128,16 @@ Result<int> serve_model(ServeOptions& options, CommandContext& context) {
   while (!is_interrupted() && output_failure().ok()) std::this_thread::sleep_for(kLook);
   stop_gracefully();
   tell_service_manager(context.options.notify_socket, "STOPPING=1");
+  say_stopping(options, server->open_requests());
   server->drain();
   return kExitOk;
 }
 
 void add_network_options(Command& command, ServeOptions& options) {
   serve::ServerOptions& server = options.server;
-  server.http.port = 8080;
-  command.text("--host", server.http.host, "ADDRESS", "Address to listen on (default: 127.0.0.1)");
-  command.integer("--port", server.http.port, {.least = 0, .most = 65535},
+  command.maybe_empty_text("--host", options.host, "ADDRESS",
+                           "Address to listen on (default: 127.0.0.1)");
+  command.integer("--port", options.port, {.least = 0, .most = 65535},
                   "Port to listen on; 0: any that is free (default: 8080)");
   command.text("--socket", server.http.socket_path, "PATH", "Listen on a Unix socket instead");
   command.repeated_text("--api-key", options.keys, "KEY",
@@ -146,13 +178,14 @@ void add_serve_command(Command parent, CommandContext& context) {
                "What clients call the model (default: its file's)");
   add_network_options(command, *options);
   add_limit_options(command, *options);
-  options->server.service.log_line = [](const std::string& line) { write_message(line); };
+  options->server.service.log_line = [](const std::string& line) { write_log_line(line); };
   command.choice(
       "--log-format", {"text", "json", "none"}, "How a request is noted on stderr (default: text)",
       [options](const std::string& name) {
         serve::ServiceOptions& service = options->server.service;
         service.log_format = name == "json" ? serve::LogFormat::kJson : serve::LogFormat::kText;
         if (name == "none") service.log_line = nullptr;
+        if (name == "json") set_message_format(serve::message_as_json);
       });
   command.verbosity_flags(true, "Say which layouts and kernels run, and what was ignored");
   command.set_action([options, &context] { return serve_model(*options, context); });

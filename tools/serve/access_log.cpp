@@ -8,6 +8,8 @@
 namespace bitnetc::serve {
 namespace {
 
+constexpr size_t kMostShownBytes = 100;  // of what clients choose
+
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
   std::tm parts = {};
@@ -22,6 +24,7 @@ std::string as_json(const AccessRecord& record) {
                {"method", record.method},
                {"route", record.route},
                {"status", record.status}};
+  if (!record.path.empty()) line["path"] = printable(record.path, kMostShownBytes);
   if (!record.key.empty()) line["key"] = record.key;
   if (!record.finish.empty()) {
     line["finish"] = record.finish;
@@ -42,13 +45,19 @@ std::string as_text(const AccessRecord& record) {
                         record.text_tokens, record.prompt_tokens, record.cached_tokens);
   if (record.first_token_s) line += fmt::format(", first after {:.3f} s", *record.first_token_s);
   if (!record.key.empty()) line += ", " + record.key;
-  return line + ", " + printable(record.id, 100) + "\n";
+  if (!record.path.empty()) line += ", " + printable(record.path, kMostShownBytes);
+  return line + ", " + printable(record.id, kMostShownBytes) + "\n";
 }
 
 }  // namespace
 
 std::string format_access(const AccessRecord& record, LogFormat format) {
   return format == LogFormat::kJson ? as_json(record) : as_text(record);
+}
+
+std::string message_as_json(std::string_view text) {
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  return dump(Json{{"time", utc_now()}, {"message", text}}) + "\n";
 }
 
 void AccessLog::write(const AccessRecord& record) {

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace bitnetc::serve {
 
@@ -16,7 +17,9 @@ struct AccessRecord {
   std::string id, method, route;  // route: the pattern, no part of which a client chooses
   std::string key;                // which API key, by its place: "key1"; empty: none
   int status = 0;                 // 499: the client went before the answer ended
-  std::string finish;             // "stop", "length", "error", "cancelled"; empty: no text
+  std::string path;               // where no route is there: what the client asked for
+  // "stop", "length", "cancelled" by the client, "timeout", "shutdown", "error"; empty: no text.
+  std::string finish;
   int64_t prompt_tokens = 0, cached_tokens = 0, text_tokens = 0;
   std::optional<double> first_token_s;
   double total_s = 0;
@@ -24,6 +27,8 @@ struct AccessRecord {
 
 // With a newline.
 std::string format_access(const AccessRecord& record, LogFormat format);
+// A message that is about no request, as a line of the log in JSON: {"time", "message"}.
+std::string message_as_json(std::string_view text);
 
 class AccessLog {
  public:

@@ -69,7 +69,6 @@ void Exchange::on_gone() {
     gone = std::exchange(gone_, nullptr);
     if (!is_over_) record_.finish = "cancelled";
   }
-  finish(499);
   if (gone) gone();
 }
 
@@ -90,7 +89,7 @@ void Exchange::finish(int status) {
     const std::lock_guard lock(mutex_);
     if (std::exchange(is_over_, true)) return;
     gone_ = nullptr;
-    record_.status = status;
+    record_.status = is_gone_ ? 499 : status;
     record_.total_s = seconds_since(start_);
     record = record_;
   }
@@ -165,18 +164,18 @@ void Exchange::note_token() {
   else
     record_.first_token_s = seconds_since(start_);
   last_token_ = now;
+  ++record_.text_tokens;
 }
 
 void Exchange::note_finish(const std::string& finish) {
   const std::lock_guard lock(mutex_);
-  if (record_.finish.empty() || finish != "stop") record_.finish = finish;
+  if (record_.finish.empty() || (finish != "stop" && !is_gone_)) record_.finish = finish;
 }
 
-void Exchange::note_tokens(int64_t prompt, int64_t cached, int64_t text) {
+void Exchange::note_prompt(int64_t tokens, int64_t cached) {
   const std::lock_guard lock(mutex_);
-  record_.prompt_tokens = prompt;
-  record_.cached_tokens = cached;
-  record_.text_tokens = text;
+  record_.prompt_tokens += tokens;
+  record_.cached_tokens += cached;
 }
 
 }  // namespace bitnetc::serve

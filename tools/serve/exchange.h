@@ -48,7 +48,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void note_admitted();
   void note_token();
   void note_finish(const std::string& finish);
-  void note_tokens(int64_t prompt, int64_t cached, int64_t text);
+  void note_prompt(int64_t tokens, int64_t cached);  // adds
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <vector>
+
+#include "tools/engine/spelling.h"
+
 namespace bitnetc::serve {
 namespace {
 
@@ -44,6 +48,7 @@ constexpr Route kRoutes[] = {
     post("/completion", handle_native_completion),
     post("/v1/completions", handle_completions),
     post("/v1/chat/completions", handle_chat),
+    post("/chat/completions", handle_chat),
     post("/v1/embeddings", handle_embeddings),
     post("/v1/messages", handle_messages),
     post("/v1/messages/count_tokens", handle_count_tokens),
@@ -84,6 +89,18 @@ RouteMatch find_route(std::string_view method, std::string_view target, bool wit
   }
   if (!match.allowed.empty()) match.allowed += ", OPTIONS";
   return match;
+}
+
+std::string nearest_path(std::string_view target) {
+  const std::string_view path = path_of(target);
+  std::vector<std::string> paths;
+  for (const Route& each : kRoutes) {
+    if (each.handle == handle_page || each.pattern.ends_with('*')) continue;
+    // The base of clients that put the version into it, or leave it out.
+    if (path.size() > 1 && each.pattern.ends_with(path)) return std::string(each.pattern);
+    paths.emplace_back(each.pattern);
+  }
+  return nearest_word(path, paths);
 }
 
 }  // namespace bitnetc::serve

@@ -28,4 +28,7 @@ struct RouteMatch {
 // `target`: as it came. HEAD is GET. Without the page its files are no routes.
 RouteMatch find_route(std::string_view method, std::string_view target, bool with_page = true);
 
+// The path of a route that looks most like what was asked for; empty where none does.
+std::string nearest_path(std::string_view target);
+
 }  // namespace bitnetc::serve

@@ -29,10 +29,6 @@ bool is_address(const std::string& host) {
          ::inet_pton(AF_INET6, host.c_str(), bytes) == 1;
 }
 
-bool is_any_address(std::string_view host) {
-  return host == "0.0.0.0" || host == "::";
-}
-
 // Takes as long for every key of the same length, right or wrong.
 bool is_same_key(std::string_view shown, std::string_view key) {
   unsigned difference = shown.size() == key.size() ? 0 : 1;
@@ -58,6 +54,29 @@ std::string_view shown_key(const HttpRequest& request) {
 bool is_loopback(std::string_view host) {
   return host == "localhost" || host == "::1" ||
          (host.starts_with("127.") && is_address(std::string(host)));
+}
+
+bool is_any_address(std::string_view host) {
+  return host == "0.0.0.0" || host == "::";
+}
+
+Status check_names(const SecurityOptions& options) {
+  for (const std::string& each : options.cors_origins) {
+    const size_t scheme = each.find("://");
+    const bool is_origin = scheme != each.npos && scheme > 0 && each.size() > scheme + 3 &&
+                           each.find('/', scheme + 3) == each.npos;
+    if (!is_origin && each != "*")
+      return make_error(StatusCode::kInvalidArgument,
+                        "--cors-origin '{}': expected a scheme, a name and perhaps a port, as in "
+                        "https://chat.example, or *",
+                        printable(each));
+  }
+  for (const std::string& each : options.allowed_hosts)
+    if (each.find_first_of("/ *") != each.npos)
+      return make_error(StatusCode::kInvalidArgument,
+                        "--allowed-host '{}': expected a name, as in models.example",
+                        printable(each));
+  return {};
 }
 
 Result<std::vector<std::string>> read_key_file(const std::string& path) {
@@ -111,8 +130,9 @@ std::optional<ApiError> Security::check_sender(const HttpRequest& request) const
   const std::string* host = request.header("host");
   if (host && !request.is_local_socket && !is_own_host(*host))
     return refuse(403,
-                  "this server does not answer to the name of the Host header "
-                  "(--allowed-host)");
+                  fmt::format("this server does not answer to '{}', the name in the Host header "
+                              "(--allowed-host)",
+                              printable(*host, 200)));
   const std::string* origin = request.header("origin");
   if (!origin) return std::nullopt;
   const bool is_safe = request.method == "GET" || request.method == "HEAD";

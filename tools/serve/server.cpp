@@ -1,8 +1,16 @@
 #include "tools/serve/server.h"
 
+#include <fmt/format.h>
+
+#include "runtime/printable.h"
 #include "tools/serve/router.h"
 
 namespace bitnetc::serve {
+namespace {
+
+constexpr std::string_view kNoRoute = "?";
+
+}  // namespace
 
 class Server::Handler final : public HttpHandler {
  public:
@@ -13,7 +21,7 @@ class Server::Handler final : public HttpHandler {
   bool is_quick(const HttpRequest& request) override { return find(request).route->is_quick; }
   void handle(HttpRequest request, std::shared_ptr<Responder> responder) override;
   HttpResponse error(int status, const std::string& message) override {
-    return logged(HttpRequest{.method = "?"}, "?",
+    return logged(HttpRequest{.method = "?"}, kNoRoute,
                   error_response({.status = status, .message = message}));
   }
 
@@ -33,6 +41,12 @@ namespace {
 
 ErrorStyle style_of(const HttpRequest& request) {
   return request.target.starts_with("/v1/messages") ? ErrorStyle::kAnthropic : ErrorStyle::kOpenAi;
+}
+
+std::string no_such_path(std::string_view target) {
+  const std::string nearest = nearest_path(target);
+  return fmt::format("there is nothing at {}{}", printable(path_of(target), 200),
+                     nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
 }
 
 bool is_plain(const HttpRequest& request) {
@@ -65,7 +79,7 @@ std::optional<ApiError> Server::Handler::find_error(const HttpRequest& head,
 
 std::optional<HttpResponse> Server::Handler::refuse(const HttpRequest& head) {
   const RouteMatch match = find(head);
-  const std::string_view name = match.route ? match.route->pattern : "?";
+  const std::string_view name = match.route ? match.route->pattern : kNoRoute;
   std::optional<ApiError> error = security_.check_sender(head);
   if (!error && head.method == "OPTIONS" && !match.allowed.empty()) {
     HttpResponse answer{.status = 204, .headers = security_.cors_headers(head)};
@@ -73,8 +87,7 @@ std::optional<HttpResponse> Server::Handler::refuse(const HttpRequest& head) {
     return logged(head, name, std::move(answer));
   }
   if (!error) error = find_error(head, match.route);
-  if (!error && match.allowed.empty())
-    error = not_found("there is nothing at this path", "not_found");
+  if (!error && match.allowed.empty()) error = not_found(no_such_path(head.target), "not_found");
   if (!error && match.route == nullptr)
     error = ApiError{
         .status = 405, .message = "this path takes " + match.allowed, .code = "method_not_allowed"};
@@ -92,7 +105,8 @@ HttpResponse Server::Handler::logged(const HttpRequest& request, std::string_vie
   const AccessRecord record{.id = request_id_of(request),
                             .method = is_known_method ? request.method : "?",
                             .route = std::string(route),
-                            .status = response.status};
+                            .status = response.status,
+                            .path = route == kNoRoute ? std::string(path_of(request.target)) : ""};
   response.headers.push_back({"x-request-id", record.id});
   service_.metrics().count(record);
   service_.log().write(record);

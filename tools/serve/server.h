@@ -28,6 +28,7 @@ class Server {
   std::string url() const;
   int port() const;
   void set_ready(std::unique_ptr<const ServedModel> model, std::unique_ptr<TokenEngine> engine);
+  int64_t open_requests() const { return service_->open_requests; }
   // Takes no more requests, lets those that run end, for at most `drain_time`; then ends them, and
   // the server.
   void drain();

@@ -77,7 +77,7 @@ void answer_vectors(Exchange& exchange, const std::vector<std::vector<float>>& v
                     {"index", i},
                     {"embedding", is_base64 ? Json(base64(vectors[i])) : Json(vectors[i])}});
   exchange.note_finish("stop");
-  exchange.note_tokens(tokens, 0, 0);
+  exchange.note_prompt(tokens, 0);
   exchange.send_json({{"object", "list"},
                       {"data", std::move(data)},
                       {"model", exchange.service().model().id},

@@ -35,7 +35,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void take_prompt(int choice, int64_t position, std::span<const float> logits);
   bool take_token(int choice, const SampledToken& token);
   void end(int choice, const RequestEnd& end);
-  void fail(const ApiError& error);
+  void fail(const ApiError& error, const char* finish = "error");
   void cancel_rest();
   Choice& at(int choice) { return choices_[static_cast<size_t>(choice)]; }
 
@@ -161,20 +161,24 @@ void Generation::end(int choice, const RequestEnd& its_end) {
   const std::lock_guard lock(mutex_);
   Choice& its = at(choice);
   its.is_running = false;
+  if (choice % plan_.params.n == 0) {  // a prompt counts once
+    totals_.cached += its_end.reused_tokens;
+    if (its_end.admitted_ns) exchange_->note_prompt(its_end.prompt_tokens, its_end.reused_tokens);
+  }
   if (is_over_) return;
   switch (its_end.reason) {
-    case EndReason::kCancelled: return fail(unavailable("the server is shutting down"));
+    case EndReason::kCancelled: return fail(unavailable("the server is shutting down"), "shutdown");
     case EndReason::kTimeout:
       return fail({.status = 408,
                    .type = "timeout_error",
                    .message = "the request took longer than the server allows (--timeout)",
-                   .code = "timeout"});
+                   .code = "timeout"},
+                  "timeout");
     case EndReason::kFailed: return fail(error_of(its_end.status));
     default: break;
   }
   Piece rest = its.writer->finish();
   if (!rest.text.empty() || !rest.entries.empty()) sink_->piece(choice, std::move(rest), totals_);
-  totals_.cached += choice % plan_.params.n == 0 ? its_end.reused_tokens : 0;
   const bool is_length =
       its_end.reason == EndReason::kMostTokens || its_end.reason == EndReason::kContextFull;
   const bool has_stopped = !its.writer->stop().empty();
@@ -187,14 +191,13 @@ void Generation::end(int choice, const RequestEnd& its_end) {
   exchange_->note_finish(is_length && !has_stopped ? "length" : "stop");
   if (++ended_ < choices_.size()) return;
   is_over_ = true;
-  exchange_->note_tokens(totals_.prompt, totals_.cached, totals_.text);
   sink_->finish(totals_);
 }
 
-void Generation::fail(const ApiError& error) {
+void Generation::fail(const ApiError& error, const char* finish) {
   if (std::exchange(is_over_, true)) return;
   cancel_rest();
-  exchange_->note_finish("error");
+  exchange_->note_finish(finish);
   sink_->fail(error);
 }
 
