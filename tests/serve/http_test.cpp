@@ -4,6 +4,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <ctime>
 #include <filesystem>
@@ -26,6 +27,7 @@ class EchoHandler final : public HttpHandler {
   }
   bool is_quick(const HttpRequest& request) override { return request.target == "/quick"; }
   void handle(HttpRequest request, std::shared_ptr<Responder> responder) override {
+    ++handled;
     const std::string text = request.method + " " + request.target + " " + request.body;
     if (request.target == "/slow") {
       const std::lock_guard lock(mutex_);
@@ -48,6 +50,8 @@ class EchoHandler final : public HttpHandler {
   HttpResponse error(int status, const std::string& message) override {
     return {.status = status, .body = message};
   }
+
+  std::atomic<int> handled = 0;
 
   bool wait_for_slow() {
     std::unique_lock lock(mutex_);
@@ -80,7 +84,7 @@ class Http : public testing::Test {
   void TearDown() override {
     handler_.take_slow();
     server_->stop();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
   }
   SocketClient client() const { return SocketClient(server_->port()); }
 
@@ -186,6 +190,62 @@ TEST_F(Http, LimitsAreKept) {
   std::string chunked = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
   for (int i = 0; i < 30; ++i) chunked += "40\r\n" + std::string(64, 'x') + "\r\n";
   EXPECT_EQ(answer_to(chunked), 413);
+}
+
+TEST_F(Http, LinesOfChunksAndTrailersAreLimited) {
+  start();
+  const std::string head = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string much(200 << 10, '0');
+  for (const std::string& body : {"5;" + much, much, "0\r\nx: " + much}) {
+    SocketClient client(server_->port());
+    client.send(head + body);
+    EXPECT_EQ(client.read().status, 400);
+    EXPECT_FALSE(client.more());
+  }
+}
+
+TEST_F(Http, WhereARequestEndsAndWhomItIsForMustBeClear) {
+  start();
+  const auto status = [&](const std::string& headers, const std::string& version = "1.1") {
+    SocketClient client(server_->port());
+    client.send("POST /a HTTP/" + version + "\r\n" + headers + "\r\n" + http_get("/b"));
+    const int first = client.read().status;
+    if (first != 200) EXPECT_FALSE(client.more()) << headers;
+    return first;
+  };
+  const std::string host = "Host: x\r\n";
+  for (const char* encoding : {"xchunked", "gzip", "identity", "chunked, chunked", "gzip, chunked"})
+    EXPECT_EQ(status(host + "Transfer-Encoding: " + encoding + "\r\n"), 501) << encoding;
+  EXPECT_EQ(status(host + "Transfer-Encoding: chunked\r\n", "1.0"), 501);
+  EXPECT_EQ(status(host + host), 400);
+  EXPECT_EQ(status(""), 400);
+  EXPECT_EQ(status("Content-Length: 0\r\n", "1.0"), 200);
+}
+
+TEST_F(Http, NoFurtherRequestIsTakenWhileTheClientDoesNotRead) {
+  start();
+  SocketClient client(server_->port());
+  const std::string body(1 << 20, 'x');
+  constexpr int kRequests = 64;
+  std::thread sender([&] {
+    for (int i = 0; i < kRequests; ++i) client.send(http_post("/a", body));
+    client.end_sending();
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_LT(handler_.handled, kRequests / 2);
+  for (int i = 0; i < kRequests; ++i) ASSERT_EQ(client.read().body, "POST /a " + body) << i;
+  EXPECT_FALSE(client.more());
+  sender.join();
+}
+
+TEST_F(Http, AnErrorBehindAHeadRequestHasItsBody) {
+  start();
+  SocketClient client(server_->port());
+  client.send("HEAD /quick HTTP/1.1\r\nHost: x\r\n\r\nGARB AGE\r\n\r\n");
+  EXPECT_EQ(client.read(/*is_head=*/true).status, 200);
+  const Answer fault = client.read();
+  EXPECT_EQ(fault.status, 400);
+  EXPECT_TRUE(fault.is_whole);
 }
 
 TEST_F(Http, IdleConnectionsEnd) {
@@ -327,6 +387,25 @@ TEST_F(Http, AUnixSocketIsTakenOverWhereNobodyListens) {
   ASSERT_EQ(::bind(left_behind, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   ::close(left_behind);
   EXPECT_TRUE(HttpServer::listen({.socket_path = old_path}, other).ok());
+}
+
+TEST_F(Http, AServerThatEndsLeavesTheSocketOfAnother) {
+  bitnetc::test::TempFolder folder;
+  const std::string path = folder.file("s");
+  start({.socket_path = path});
+  EchoHandler other;
+  {
+    std::filesystem::remove(path);
+    const auto second = HttpServer::listen({.socket_path = path}, other);
+    ASSERT_TRUE(second.ok());
+    server_->drain();
+    while (server_->connections() > 0) std::this_thread::yield();
+    server_->stop();
+    thread_.join();
+    thread_ = {};
+    EXPECT_TRUE(std::filesystem::exists(path));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST_F(Http, AddressesThatCannotBeHadAreErrors) {

@@ -239,7 +239,7 @@ TEST(AccessLog, NeverHoldsWhatWasSaid) {
             line.npos)
       << line;
   const AccessRecord lost{.id = "req-2", .method = "GET", .route = "?", .path = "/no\nwhere"};
-  EXPECT_NE(format_access(lost, LogFormat::kText).find("/no\\x0Awhere"), line.npos);
+  EXPECT_NE(format_access(lost, LogFormat::kText).find("/no\\x0awhere"), line.npos);
   EXPECT_EQ(Json::parse(message_as_json("note: a\nb\n"))["message"], "note: a\nb");
 }
 

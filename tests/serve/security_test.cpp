@@ -29,6 +29,9 @@ TEST(Security, AnswersToItsOwnNamesAlone) {
   EXPECT_EQ(status({.host = "10.0.0.1"}, request({{"host", "10.0.0.1:1"}})), 200);
   EXPECT_EQ(status({.host = "0.0.0.0"}, request({{"host", "10.0.0.7:1"}})), 200);
   EXPECT_EQ(status({.host = "0.0.0.0"}, request({{"host", "evil.example"}})), 403);
+  HttpRequest absolute = request({{"host", "localhost"}});
+  absolute.target = "http://evil.example/v1/models";
+  EXPECT_EQ(status({}, absolute), 403);
   HttpRequest local = request({{"host", "whatever"}});
   local.is_local_socket = true;
   EXPECT_EQ(status({}, local), 200);
@@ -90,6 +93,19 @@ TEST(Router, AWrongPathIsToldTheNearest) {
   EXPECT_EQ(nearest_path("/v1/v1/models"), "/v1/models");
   EXPECT_EQ(nearest_path("/"), "");
   EXPECT_EQ(nearest_path("/favicon.ico"), "");
+}
+
+TEST(Security, KeysOfAFileAreWhatRequestsCanShow) {
+  const bitnetc::test::TempFolder folder;
+  const auto keys = [&](const std::string& text) {
+    bitnetc::test::write_file(folder.file("keys"), text);
+    return read_key_file(folder.file("keys"));
+  };
+  EXPECT_EQ(*keys("\xef\xbb\xbfone\r\n\n# none\n  two  # the second\n"),
+            (std::vector<std::string>{"one", "two"}));
+  EXPECT_NE(keys("one\nse cret\n").status().message().find("line 2"), std::string::npos);
+  EXPECT_FALSE(keys("schl\xc3\xbcssel\n").ok());
+  EXPECT_FALSE(keys("# none\n").ok());
 }
 
 TEST(Security, NamesThatNoRequestCouldHaveAreErrors) {

@@ -1,6 +1,7 @@
 #include "tools/bitnetc/console.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -141,15 +142,24 @@ bool output_reader_is_gone() {
   return results().error() == EPIPE;
 }
 
-void write_log_line(std::string_view line) {
-  const std::lock_guard lock(writing());
-  flush_out();  // in the order in which things were said
-  write_all(STDERR_FILENO, shown(line));
-}
-
 void write_message(std::string_view text) {
   const std::lock_guard lock(writing());
-  write_log_line(message_format() ? message_format()(text) : text);
+  flush_out();  // in the order in which things were said
+  write_all(STDERR_FILENO, shown(message_format() ? message_format()(text) : text));
+}
+
+void write_log_line(std::string_view line) {
+  const std::lock_guard lock(writing());
+  static int64_t dropped = 0;
+  // A pipe with room for PIPE_BUF bytes takes a line without waiting.
+  pollfd state = {.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  if (::poll(&state, 1, 0) == 0) {
+    ++dropped;
+    return;
+  }
+  if (const int64_t count = std::exchange(dropped, 0); count > 0)
+    print_err("{} line{} of the log were dropped: nobody read stderr\n", count, plural(count));
+  write_all(STDERR_FILENO, shown(line));
 }
 
 void set_message_format(std::function<std::string(std::string_view text)> format) {

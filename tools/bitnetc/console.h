@@ -44,9 +44,10 @@ bool output_reader_is_gone();  // that error is a broken pipe
 
 // Messages. `text` may have several lines.
 void write_message(std::string_view text);
-// From now on a message is written as what `format` makes of it. Lines of a log are in their form
-// already.
+// From now on a message is written as what `format` makes of it.
 void set_message_format(std::function<std::string(std::string_view text)> format);
+// A line of a log, in its form already. Never waits for a reader: where stderr takes nothing more,
+// the line is dropped, and how many were is said once it does.
 void write_log_line(std::string_view line);
 template <typename... Args>
 void print_err(fmt::format_string<Args...> format, Args&&... args) {

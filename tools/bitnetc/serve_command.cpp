@@ -41,8 +41,8 @@ std::chrono::milliseconds milliseconds_of(double seconds) {
 // What needs no model is said before one is opened.
 Status settle_security(ServeOptions& options) {
   serve::SecurityOptions& security = options.server.security;
-  BITNETC_RETURN_IF_ERROR(serve::check_names(security));
   security.api_keys = options.keys;
+  BITNETC_RETURN_IF_ERROR(serve::check_names(security));
   if (!options.key_file.empty()) {
     BITNETC_ASSIGN_OR_RETURN(const auto keys, serve::read_key_file(options.key_file));
     security.api_keys.insert(security.api_keys.end(), keys.begin(), keys.end());
@@ -90,8 +90,11 @@ void say_ready(const ServeOptions& options, const serve::ServedModel& model, dou
 
 void say_stopping(const ServeOptions& options, int64_t requests) {
   if (requests == 0 || verbosity() == Verbosity::kQuiet) return;
-  print_err("stopping: {} request{} may end within {:g} s (--drain-timeout); once more ends them\n",
-            requests, plural(requests), options.drain_s);
+  const std::string text = fmt::format(
+      "stopping: {} request{} may end within {:g} s (--drain-timeout); once more ends them\n",
+      requests, plural(requests), options.drain_s);
+  const bool is_json = options.server.service.log_format == serve::LogFormat::kJson;
+  write_log_line(is_json ? serve::message_as_json(text) : text);
 }
 
 Status settle_address(ServeOptions& options) {

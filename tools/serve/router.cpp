@@ -56,6 +56,8 @@ constexpr Route kRoutes[] = {
     post("/v1/responses/input_tokens", handle_input_tokens),
 };
 
+constexpr std::string_view kScheme = "http://";
+
 bool matches(std::string_view pattern, std::string_view path) {
   if (!pattern.ends_with('*')) return pattern == path;
   pattern.remove_suffix(1);
@@ -68,13 +70,17 @@ std::span<const Route> routes() {
   return kRoutes;
 }
 
+std::string_view name_in_target(std::string_view target) {
+  if (!target.starts_with(kScheme)) return {};
+  target.remove_prefix(kScheme.size());
+  return target.substr(0, target.find_first_of("/?#"));
+}
+
 std::string_view path_of(std::string_view target) {
-  constexpr std::string_view kScheme = "http://";
-  if (target.starts_with(kScheme)) {
-    const size_t slash = target.find('/', kScheme.size());
-    target = slash == target.npos ? "/" : target.substr(slash);
-  }
-  return target.substr(0, target.find_first_of("?#"));
+  if (target.starts_with(kScheme))
+    target.remove_prefix(kScheme.size() + name_in_target(target).size());
+  target = target.substr(0, target.find_first_of("?#"));
+  return target.empty() ? "/" : target;
 }
 
 RouteMatch find_route(std::string_view method, std::string_view target, bool with_page) {

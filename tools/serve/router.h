@@ -21,6 +21,9 @@ std::span<const Route> routes();
 // Of a target as it came, with a query or a host in front: "/v1/models".
 std::string_view path_of(std::string_view target);
 
+// "localhost:80" of "http://localhost:80/v1/models"; empty where the target is a path alone.
+std::string_view name_in_target(std::string_view target);
+
 struct RouteMatch {
   const Route* route = nullptr;  // null: none of this method
   std::string allowed;           // methods of the path, "GET, HEAD"; empty: no such path

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "runtime/printable.h"
+#include "tools/serve/router.h"
 
 namespace bitnetc::serve {
 namespace {
@@ -27,6 +28,18 @@ bool is_address(const std::string& host) {
   unsigned char bytes[16];
   return ::inet_pton(AF_INET, host.c_str(), bytes) == 1 ||
          ::inet_pton(AF_INET6, host.c_str(), bytes) == 1;
+}
+
+std::string_view without_blanks_around(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r";
+  const size_t first = text.find_first_not_of(kBlanks);
+  if (first == text.npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+// What a header can show.
+bool is_key(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
 }
 
 // Takes as long for every key of the same length, right or wrong.
@@ -61,6 +74,10 @@ bool is_any_address(std::string_view host) {
 }
 
 Status check_names(const SecurityOptions& options) {
+  for (const std::string& each : options.api_keys)
+    if (!is_key(each))
+      return make_error(StatusCode::kInvalidArgument,
+                        "--api-key: expected visible ASCII characters, without blanks");
   for (const std::string& each : options.cors_origins) {
     const size_t scheme = each.find("://");
     const bool is_origin = scheme != each.npos && scheme > 0 && each.size() > scheme + 3 &&
@@ -85,11 +102,19 @@ Result<std::vector<std::string>> read_key_file(const std::string& path) {
     return make_error(StatusCode::kNotFound, "--api-key-file {}: cannot be read",
                       printable_path(path));
   std::vector<std::string> keys;
+  int number = 0;
   for (std::string line; std::getline(file, line);) {
-    line = line.substr(0, line.find('#'));
-    const auto is_space = [](unsigned char c) { return std::isspace(c) != 0; };
-    std::erase_if(line, is_space);
-    if (!line.empty()) keys.push_back(line);
+    std::string_view key = line;
+    if (constexpr std::string_view kMark = "\xef\xbb\xbf"; ++number == 1 && key.starts_with(kMark))
+      key.remove_prefix(kMark.size());
+    key = without_blanks_around(key.substr(0, key.find('#')));
+    if (key.empty()) continue;
+    if (!is_key(key))
+      return make_error(StatusCode::kInvalidArgument,
+                        "--api-key-file {}: line {}: expected a key of visible ASCII characters, "
+                        "without blanks",
+                        printable_path(path), number);
+    keys.emplace_back(key);
   }
   if (keys.empty())
     return make_error(StatusCode::kInvalidArgument, "--api-key-file {}: no keys in it",
@@ -128,11 +153,14 @@ std::optional<ApiError> Security::check_sender(const HttpRequest& request) const
     return ApiError{.status = status, .message = std::move(message), .code = "forbidden"};
   };
   const std::string* host = request.header("host");
-  if (host && !request.is_local_socket && !is_own_host(*host))
-    return refuse(403,
-                  fmt::format("this server does not answer to '{}', the name in the Host header "
-                              "(--allowed-host)",
-                              printable(*host, 200)));
+  std::vector<std::string_view> names;
+  if (host) names.emplace_back(*host);
+  if (const auto name = name_in_target(request.target); !name.empty()) names.push_back(name);
+  for (const std::string_view each : names)
+    if (!request.is_local_socket && !is_own_host(each))
+      return refuse(403,
+                    fmt::format("this server does not answer to the name '{}' (--allowed-host)",
+                                printable(each, 200)));
   const std::string* origin = request.header("origin");
   if (!origin) return std::nullopt;
   const bool is_safe = request.method == "GET" || request.method == "HEAD";

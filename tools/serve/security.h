@@ -21,9 +21,10 @@ struct SecurityOptions {
 bool is_loopback(std::string_view host);
 // Any address of this machine: "0.0.0.0", "::".
 bool is_any_address(std::string_view host);
-// Error: kInvalidArgument where a name could never be one of a request.
+// Error: kInvalidArgument where a name, an origin or a key could never be one of a request.
 Status check_names(const SecurityOptions& options);
-// Keys of a file: one a line, '#' begins a comment. Error: kNotFound; kInvalidArgument without any.
+// Keys of a file: one a line, '#' begins a comment. Error: kNotFound; kInvalidArgument without any,
+// and for what no request could show.
 Result<std::vector<std::string>> read_key_file(const std::string& path);
 // Whether others than the owner may read the file.
 bool is_readable_by_others(const std::string& path);

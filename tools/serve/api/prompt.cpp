@@ -186,7 +186,8 @@ Checked<ChatIds> render_chat(const ServedModel& model, const std::vector<ChatMes
   const std::string variables = request.variables.empty() ? "" : dump(request.variables);
   const auto prompt = model.chat_template->render(
       messages, {.end = request.end, .now = local_time(), .tools = tools, .variables = variables});
-  if (!prompt.ok()) return error_of(prompt.status(), "messages");
+  // A limit of the template's, too, is met by what the client sent.
+  if (!prompt.ok()) return bad_request(prompt.status().message(), "messages", "template_failed");
   auto ids = encode_chat(*model.tokenizer, *prompt);
   if (!ids.ok()) return error_of(ids.status(), "messages");
   return ChatIds{.text = prompt->text,

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/http/read.hpp>
 #include <ctime>
 
@@ -14,7 +16,10 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
 constexpr size_t kMostWaitingBytes = 64 << 10;  // of requests behind the one that is answered
+constexpr size_t kMostUnreadBytes = 1 << 20;    // of answers, before the next request is taken
 constexpr std::chrono::seconds kLingerTime{1};
+// A busy browser drops what it has not handed to the page when a stream breaks.
+constexpr std::chrono::milliseconds kPauseBeforeBreak{100};
 
 std::string http_date() {
   const std::time_t now = std::time(nullptr);
@@ -29,6 +34,23 @@ std::string lower(std::string_view text) {
   for (char& c : result)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return result;
+}
+
+// Why the head cannot be trusted to say where the request ends or whom it is for; 0: nothing.
+struct HeadFault {
+  int status = 0;
+  const char* message = "";
+};
+HeadFault head_fault(const HttpRequest& head, bool is_http10) {
+  const auto count = [&](std::string_view name) {
+    return std::ranges::count(head.headers, name, &HttpHeader::name);
+  };
+  if (const std::string* encoding = head.header("transfer-encoding");
+      encoding && (count("transfer-encoding") > 1 || lower(*encoding) != "chunked" || is_http10))
+    return {501, "the only transfer encoding is chunked, of HTTP/1.1"};
+  if (count("host") > 1 || (count("host") == 0 && !is_http10))
+    return {400, "expected one Host header"};
+  return {};
 }
 
 }  // namespace
@@ -63,7 +85,7 @@ void Connection::expect_request() {
 
 void Connection::read_more() {
   if (reading_ || input_ended_ || closed_) return;
-  if (answering_ && buffer_.size() >= kMostWaitingBytes) return;
+  if ((answering_ || output_waits()) && buffer_.size() >= kMostWaitingBytes) return;
   reading_ = true;
   socket_.async_read_some(asio::buffer(incoming_),
                           [self = shared_from_this()](const Error& error, size_t bytes) {
@@ -93,6 +115,7 @@ void Connection::on_read(const Error& error, size_t bytes) {
 // is answered there is nothing to write.
 void Connection::on_end_of_input() {
   if (!answering_) {
+    if (output_waits() && buffer_.size() > 0) return;
     if (out_.empty() && writing_.empty()) return close();
     ending_ = Ending::kClose;
     return;
@@ -116,8 +139,12 @@ void Connection::probe() {
   }
 }
 
+bool Connection::output_waits() const {
+  return out_.size() + writing_.size() - written_ > kMostUnreadBytes;
+}
+
 void Connection::parse() {
-  while (!answering_ && !closed_ && buffer_.size() > 0) {
+  while (!answering_ && !closed_ && !output_waits() && buffer_.size() > 0) {
     Error error;
     const size_t used = parser_->put(buffer_.data(), error);
     buffer_.consume(used);
@@ -125,8 +152,11 @@ void Connection::parse() {
     if (!head_seen_ && parser_->is_header_done()) on_head();
     if (lingering_ || ending_ != Ending::kKeep) return;
     if (parser_->is_done()) return dispatch();
-    if (error || used == 0) return;
+    if (error || used == 0) break;
   }
+  // What the parser leaves is the beginning of a line that has not ended.
+  if (!answering_ && !output_waits() && buffer_.size() > kMostWaitingBytes)
+    refuse(host_.handler.error(400, "a line of a chunk or of a trailer is too long"));
 }
 
 void Connection::on_head() {
@@ -136,6 +166,8 @@ void Connection::on_head() {
   is_http10_ = message.version() < 11;
   is_head_request_ = message.method() == http::verb::head;
   HttpRequest head = take_request();
+  if (const HeadFault fault = head_fault(head, is_http10_); fault.status != 0)
+    return refuse(host_.handler.error(fault.status, fault.message));
   refusal_ = host_.handler.refuse(head);
   const std::string* expect = head.header("expect");
   if (parser_->is_done() || is_http10_ || expect == nullptr || lower(*expect) != "100-continue")
@@ -146,6 +178,7 @@ void Connection::on_head() {
 
 void Connection::on_bad_request(const Error& error) {
   is_http10_ = head_seen_ && is_http10_;
+  is_head_request_ = head_seen_ && is_head_request_;
   if (error == http::error::body_limit)
     return refuse(host_.handler.error(
         413, fmt::format("the body is larger than {} bytes", host_.options.most_body_bytes)));
@@ -246,8 +279,15 @@ void Connection::end(uint64_t serial) {
 
 void Connection::abort(uint64_t serial) {
   if (!is_current(serial)) return;
-  answering_ = false;
+  ++serial_;  // what the answer still says comes too late
   gone_ = nullptr;
+  const auto pause = std::make_shared<asio::steady_timer>(host_.io, kPauseBeforeBreak);
+  pause->async_wait([self = shared_from_this(), pause](const Error&) { self->break_off(); });
+}
+
+void Connection::break_off() {
+  if (closed_) return;
+  answering_ = false;
   // Without chunks an ordinary end would look like the end of the stream.
   ending_ = streaming_ && !chunked_ ? Ending::kReset : Ending::kClose;
   if (out_.empty() && writing_.empty()) end_connection();
@@ -301,9 +341,22 @@ void Connection::write_more() {
 void Connection::on_written(const Error& error, size_t bytes) {
   if (closed_) return;
   if (error) return close();
-  written_ += bytes;
   write_deadline_ = Clock::now() + host_.options.stall_time;
+  const bool has_waited = output_waits();
+  written_ += bytes;
   write_more();
+  if (has_waited && !output_waits() && !closed_ && !lingering_) go_on();
+}
+
+// Takes the requests that waited for the client to read.
+void Connection::go_on() {
+  if (!answering_) {
+    deadline_ = Clock::now() + (head_seen_ || buffer_.size() > 0 ? host_.options.head_time
+                                                                 : host_.options.idle_time);
+    parse();
+  }
+  read_more();
+  if (input_ended_ && !answering_) on_end_of_input();
 }
 
 // ---- the end
@@ -351,6 +404,7 @@ void Connection::tick(Clock::time_point now) {
   if (closed_) return;
   if (write_deadline_ && now > *write_deadline_) return close();
   if (input_ended_) probe();
+  if (output_waits()) return;
   if (!deadline_ || now <= *deadline_) return;
   const bool is_reading = head_seen_ || buffer_.size() > 0;
   if (lingering_ || !is_reading) return close();

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -29,7 +28,7 @@ struct ConnectionHost {
   const HttpServerOptions& options;
   HttpHandler& handler;
   boost::asio::io_context& io;
-  boost::asio::thread_pool& workers;
+  boost::asio::io_context& workers;  // runs in threads of its own
   bool is_draining = false;
   std::atomic<int64_t> open{0};
 };
@@ -66,6 +65,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_read(const Error& error, size_t bytes);
   void on_end_of_input();
   void parse();
+  bool output_waits() const;  // so much that no further request is taken
   void on_head();
   void on_bad_request(const Error& error);
   void dispatch();
@@ -76,8 +76,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string head_of(const HttpResponse& response, bool is_stream);
   void put(std::string_view bytes);
   void write_more();
+  void go_on();
   void on_written(const Error& error, size_t bytes);
   void finish_answer();
+  void break_off();
   void end_connection();
   void tell_gone();
   void probe();

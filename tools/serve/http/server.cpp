@@ -1,13 +1,17 @@
 #include "tools/serve/http/server.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <list>
+#include <thread>
+#include <vector>
 
 #include "runtime/printable.h"
 #include "tools/serve/http/connection.h"
@@ -33,13 +37,23 @@ bool is_left_behind(const std::string& path) {
   return error == asio::error::connection_refused;
 }
 
+// Raises the limit of open files as far as the system lets it: so many connections and what else
+// the process opens.
+void allow_open_files(int64_t connections) {
+  const auto needed = static_cast<rlim_t>(connections) + 256;
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
+  limit.rlim_cur = std::min(needed, limit.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 struct HttpServer::Impl {
   Impl(const HttpServerOptions& its_options, HttpHandler& handler)
       : options(its_options),
-        host{.options = options, .handler = handler, .io = io, .workers = workers},
-        workers(static_cast<size_t>(options.workers)) {}
+        host{.options = options, .handler = handler, .io = io, .workers = work} {}
+  ~Impl();
 
   Status open_tcp();
   Status open_local();
@@ -53,17 +67,45 @@ struct HttpServer::Impl {
   template <typename Visit>
   void each_connection(const Visit& visit);
   void close_acceptors();
+  Status start_workers();
+  void stop_workers();  // waits for what they handle
 
   const HttpServerOptions options;
   ConnectionHost host;  // before what may hold connections to the last
   asio::io_context io{1};
-  asio::thread_pool workers;
+  asio::io_context work;  // of the workers
+  asio::executor_work_guard<asio::io_context::executor_type> goes_on = asio::make_work_guard(work);
+  std::vector<std::thread> workers;
   std::optional<tcp::acceptor> tcp_acceptor;
   std::optional<Local::acceptor> local_acceptor;
   asio::steady_timer timer{io};
   std::list<std::weak_ptr<Connection>> connections;
   int port = 0;
+  struct stat socket_facts = {};  // of the socket's file, which another server may have replaced
 };
+
+HttpServer::Impl::~Impl() {
+  close_acceptors();
+  stop_workers();
+}
+
+void HttpServer::Impl::stop_workers() {
+  work.stop();
+  for (std::thread& each : workers) each.join();
+  workers.clear();
+}
+
+// Fewer where the system refuses more threads.
+Status HttpServer::Impl::start_workers() {
+  try {
+    while (std::ssize(workers) < options.workers) workers.emplace_back([this] { work.run(); });
+  } catch (const std::system_error& failure) {
+    if (workers.empty())
+      return make_error(StatusCode::kUnsupported, "no thread to handle requests: {}",
+                        failure.what());
+  }
+  return {};
+}
 
 Status HttpServer::Impl::open_tcp() {
   Error error;
@@ -106,6 +148,7 @@ Status HttpServer::Impl::open_local() {
   if (error)
     return make_error(StatusCode::kIoError, "cannot listen on {}: {}", printable_path(path),
                       error.message());
+  ::lstat(path.c_str(), &socket_facts);
   return {};
 }
 
@@ -125,6 +168,7 @@ void HttpServer::Impl::accept(Acceptor& acceptor) {
 // While the process may open no further file, every try fails at once.
 template <typename Acceptor>
 void HttpServer::Impl::accept_later(Acceptor& acceptor) {
+  close_longest_idle();
   const auto pause = std::make_shared<asio::steady_timer>(io, kTick);
   pause->async_wait([this, &acceptor, pause](const Error&) {
     if (acceptor.is_open()) accept(acceptor);
@@ -174,21 +218,22 @@ void HttpServer::Impl::close_acceptors() {
   if (tcp_acceptor) tcp_acceptor->close(ignored);
   if (local_acceptor && local_acceptor->is_open()) {
     local_acceptor->close(ignored);
-    ::unlink(options.socket_path.c_str());
+    struct stat now = {};
+    const bool is_own = ::lstat(options.socket_path.c_str(), &now) == 0 &&
+                        now.st_dev == socket_facts.st_dev && now.st_ino == socket_facts.st_ino;
+    if (is_own) ::unlink(options.socket_path.c_str());
   }
 }
 
 HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-HttpServer::~HttpServer() {
-  impl_->close_acceptors();
-  impl_->workers.stop();
-  impl_->workers.join();
-}
+HttpServer::~HttpServer() = default;
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpServerOptions& options,
                                                        HttpHandler& handler) {
   auto impl = std::make_unique<Impl>(options, handler);
+  allow_open_files(options.most_connections);
+  BITNETC_RETURN_IF_ERROR(impl->start_workers());
   BITNETC_RETURN_IF_ERROR(options.socket_path.empty() ? impl->open_tcp() : impl->open_local());
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
 }
@@ -212,6 +257,7 @@ void HttpServer::run() {
   // Handlers that still run reach closed connections only.
   impl_->each_connection([](Connection& each) { each.close(); });
   impl_->connections.clear();
+  impl_->stop_workers();
 }
 
 void HttpServer::drain() {
