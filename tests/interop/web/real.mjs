@@ -47,6 +47,30 @@ export const realCases = {
     assert.equal(await ask(page, "The fox"), await complete(`${said}${longer}\nThe fox`));
   },
 
+  async "a full context ends in a new conversation"({ browser, plain }) {
+    const page = await browser.open(plain.url);
+    assert.equal(await page.getAttribute("#max_tokens", "placeholder"), "256");
+    await set(page, { temperature: 0 });
+    await ask(page, "Once upon a time");
+    const carryOn = page.getByRole("button", { name: "Continue" });
+    for (let i = 0; i < 3; ++i) {
+      assert.match(await facts(page), /^256 tokens .* most tokens reached$/);
+      await carryOn.click();
+      await page.locator("#stop").waitFor({ state: "hidden" });
+    }
+    // 256 more did not fit, so what fits was written.
+    assert.match(await facts(page), /^2\d\d tokens .* the context is full$/);
+    assert.equal(await carryOn.count(), 0);
+    await ask(page, "The fox");
+    assert.match(await errorOf(page), /the context of this model 1024\. Begin a new conversation\.$/);
+    assert.equal(await page.getByRole("button", { name: "Try again" }).count(), 0);
+    await page.getByRole("button", { name: "New", exact: true }).click();
+    assert.deepEqual(await texts(page), []);
+    assert.equal(await page.inputValue("#input"), "The fox");
+    await page.press("#input", "Enter");
+    await page.locator(".facts", { hasText: "256 tokens" }).waitFor();
+  },
+
   async "the page asks for a key"({ browser, closed }) {
     const page = await browser.open(closed.url, { waits: false });
     const dialog = page.getByRole("dialog", { name: "API key" });

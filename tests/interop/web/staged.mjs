@@ -120,6 +120,52 @@ export const stagedCases = {
     assert.deepEqual(stage.requests[1].body.messages, [{ role: "user", content: "One" }]);
   },
 
+  async "answers leave room in the context, unless the user says otherwise"({ browser, stage }) {
+    const kTooLong = { code: "context_length_exceeded" };
+    stage.models = [model({ meta: { ...model().meta, n_ctx: 100_000 } })];
+    stage.play = async (answer) => { answer.token("Yes"); answer.end("length"); };
+    const page = await browser.open(stage.url);
+    const limit = (value) => page.getAttribute("#max_tokens", "placeholder")
+      .then((text) => assert.equal(text, value));
+    await limit("1024");
+    await ask(page, "One");
+    assert.match(await facts(page), /the context is full$/);  // for the answer is shorter
+    stage.models = [model({ meta: { ...model().meta, n_ctx: 30 } })];
+    await page.reload();
+    await page.waitForFunction(() => document.title !== "bitnetc");
+    await limit("8");
+    // Where these do not fit, as many as do.
+    stage.requests = [];
+    stage.play = async (answer, { body }) => {
+      if (body.max_tokens !== undefined) return answer.error(400, "8 are too many", kTooLong);
+      return saying("Yes")(answer);
+    };
+    assert.equal(await ask(page, "Two"), "Yes");
+    assert.deepEqual(stage.requests.map(({ body }) => body.max_tokens), [8, undefined]);
+    // What the user has chosen is asked for as it is.
+    await set(page, { max_tokens: 20 });
+    await ask(page, "Three");
+    assert.equal(await errorOf(page),
+      "8 are too many. Begin a new conversation, or set fewer most tokens.");
+    assert.equal(stage.requests.length, 3);
+    assert.ok(await page.getByRole("button", { name: "New", exact: true }).isVisible());
+    await set(page, { max_tokens: "" });
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.locator(".error").waitFor({ state: "detached" });
+    await answered(page);
+    assert.equal((await texts(page)).at(-1), "Yes");
+    // A prompt of 7 tokens and a text of 24 fill 30 positions: the last token takes none.
+    for (const [most, end] of [[23, "most tokens reached"], [24, "the context is full"]]) {
+      stage.play = async (answer) => {
+        for (let i = 0; i < most; ++i) answer.token("word ");
+        answer.end("length");
+      };
+      await set(page, { max_tokens: most });
+      await ask(page, "Four");
+      assert.ok((await facts(page)).endsWith(end), end);
+    }
+  },
+
   async "what failed is not told to the model"({ browser, stage }) {
     stage.play = (answer) => answer.error(500, "no");
     const page = await browser.open(stage.url);
