@@ -47,6 +47,18 @@ export const realCases = {
     assert.equal(await ask(page, "The fox"), await complete(`${said}${longer}\nThe fox`));
   },
 
+  async "loops are broken, and texts end where they shall"({ browser, plain }) {
+    const page = await browser.open(plain.url);
+    for (const [name, value] of [["min_p", "0"], ["repeat_penalty", "1"]])
+      assert.match(await page.getAttribute(`#${name}`, "placeholder"), new RegExp(`^${value}`));
+    const numbers = { temperature: 0, max_tokens: 60, min_p: 0.1, repeat_penalty: 1.3 };
+    const { text } = await post(plain.url, "/v1/completions", { prompt: kQuestion, ...numbers });
+    const word = text.split(" ")[4];
+    await set(page, { ...numbers, stops: `no such text\n\n${word}\nnor this\\n` });
+    assert.equal(await ask(page, kQuestion), text.slice(0, text.indexOf(word)));
+    assert.match(await facts(page), /^\d tokens /);
+  },
+
   async "a full context ends in a new conversation"({ browser, plain }) {
     const page = await browser.open(plain.url);
     assert.equal(await page.getAttribute("#max_tokens", "placeholder"), "256");
@@ -62,7 +74,7 @@ export const realCases = {
     assert.match(await facts(page), /^2\d\d tokens .* the context is full$/);
     assert.equal(await carryOn.count(), 0);
     await ask(page, "The fox");
-    assert.match(await errorOf(page), /the context of this model 1024\. Begin a new conversation\.$/);
+    assert.match(await errorOf(page), /of this model 1024\. Begin a new conversation\.$/);
     assert.equal(await page.getByRole("button", { name: "Try again" }).count(), 0);
     await page.getByRole("button", { name: "New", exact: true }).click();
     assert.deepEqual(await texts(page), []);

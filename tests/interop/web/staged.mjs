@@ -65,16 +65,17 @@ export const stagedCases = {
     stage.play = saying("Yes");
     const page = await browser.open(stage.url);
     const values = { system: "You are a fox.", temperature: 0.5, top_p: 0.9, top_k: 40,
-      max_tokens: 12, seed: 0 };
+      min_p: 0.05, repeat_penalty: 1.1, max_tokens: 12, seed: 0, stops: "The end\n\nOnce\\n" };
     await set(page, values);
     await page.reload();
     for (const [name, value] of Object.entries(values))
       assert.equal(await page.locator(`#${name}`).inputValue(), String(value), name);
     await ask(page, "Who are you?");
     const { path, body } = stage.requests[0];
-    const { system, ...numbers } = values;
+    const { system, stops, ...numbers } = values;
     assert.equal(path, "/v1/chat/completions");
     assert.deepEqual(body, { model: "scripted", stream: true, ...numbers,
+      stop: ["The end", "Once\n"],
       stream_options: { include_usage: true, continuous_usage_stats: true },
       messages: [{ role: "system", content: system }, { role: "user", content: "Who are you?" }] });
     await page.getByRole("button", { name: "Settings" }).click();

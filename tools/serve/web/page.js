@@ -3,7 +3,8 @@
 // works behind a proxy that serves it in a folder.
 
 const $ = (id) => document.getElementById(id);
-const kNumbers = ["temperature", "top_p", "top_k", "max_tokens", "seed"];
+const kNumbers =
+  ["temperature", "top_p", "top_k", "min_p", "repeat_penalty", "max_tokens", "seed"];
 const kNoTemplate = "no_chat_template";
 const kTooLong = "context_length_exceeded";
 const kMostTokens = 1024;  // of an answer, unless the user says otherwise
@@ -250,11 +251,18 @@ function prompt() {
     role === "user" && all && !all.endsWith("\n") ? `${all}\n${text}` : all + text, "");
 }
 
+// One a line; a text may have line breaks of its own, written "\\n".
+function stopTexts() {
+  const lines = (settings.stops ?? "").split("\n").filter((line) => line.trim());
+  return lines.length ? lines.map((line) => line.replaceAll("\\n", "\n")) : undefined;
+}
+
 function requestBody() {
   const body = { model: $("model").value || undefined, stream: true,
     stream_options: { include_usage: true, continuous_usage_stats: true } };
   for (const name of kNumbers) body[name] = settings[name];
   body.max_tokens ??= mostTokens();
+  body.stop = stopTexts();
   return writesOn ? { ...body, prompt: prompt() } : { ...body, messages: messages() };
 }
 
@@ -433,7 +441,7 @@ function setInput(text) {
 }
 
 function fillSettings() {
-  for (const name of ["system", ...kNumbers]) $(name).value = settings[name] ?? "";
+  for (const name of ["system", ...kNumbers, "stops"]) $(name).value = settings[name] ?? "";
 }
 
 function listen() {
