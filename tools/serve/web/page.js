@@ -219,7 +219,8 @@ function drawMode() {
   $("mode").textContent = isEncoder
     ? "This model is a text encoder: it makes vectors of texts (/v1/embeddings) and writes none."
     : "Plain completion: this model has no chat template, so it does not answer but continues " +
-      "your text. To chat, serve it with --chat-template.";
+      "your text. To chat, serve it with a template, such as " +
+      "--chat-template tools/examples/chat.jinja";
   if (model)
     $("greeting").textContent = writesOn ? `Begin a text, ${model.id} goes on`
       : `Say something to ${model.id}`;
