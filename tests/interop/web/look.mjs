@@ -114,7 +114,7 @@ export const lookCases = {
       passed.push(name);
       if (name === "new") break;
     }
-    assert.deepEqual(passed, ["Regenerate", "Copy", "settings-button", "new"]);
+    assert.deepEqual(passed, ["Regenerate", "Copy", "Edit", "settings-button", "new"]);
     await keyboard.press("Tab");
     await keyboard.press("Enter");
     await page.getByRole("dialog", { name: "Settings" }).waitFor();

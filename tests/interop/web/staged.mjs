@@ -301,6 +301,54 @@ export const stagedCases = {
     browser.complaints = browser.complaints.filter((each) => !/TrustedHTML/.test(each));
   },
 
+  async "an earlier message is written anew"({ browser, stage }) {
+    stage.play = saying("Yes");
+    const page = await browser.open(stage.url);
+    for (const text of ["One", "Two", "Three"]) await ask(page, text);
+    const all = ["One", "Yes", "Two", "Yes", "Three", "Yes"];
+    const [input, edit] = [page.locator("#input"), page.getByRole("button", { name: "Edit" })];
+    await input.fill("a draft");
+    // Nothing is gone until it is sent: Escape, the same button, a reload.
+    for (const leave of [() => page.keyboard.press("Escape"),
+      () => page.getByRole("button", { name: "Cancel" }).click()]) {
+      await edit.nth(1).click();
+      assert.equal(await input.inputValue(), "Two");
+      assert.equal(await page.evaluate(() => document.activeElement.id), "input");
+      assert.match(await status(page), /replaces the message and all behind it/);
+      assert.deepEqual(await page.locator(".replaced .text").allTextContents(), all.slice(2));
+      await leave();
+      assert.equal(await input.inputValue(), "a draft");
+      assert.equal(await page.locator(".replaced").count(), 0);
+    }
+    await edit.nth(1).click();
+    await page.reload();
+    assert.deepEqual(await texts(page), all);
+    await input.fill("a draft");
+    await edit.nth(2).click();
+    await edit.nth(0).click();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    assert.equal(await input.inputValue(), "a draft");
+    await edit.nth(1).click();
+    await ask(page, "Two, anew");
+    assert.deepEqual(await texts(page), ["One", "Yes", "Two, anew", "Yes"]);
+    assert.equal(await input.inputValue(), "a draft");
+    assert.deepEqual(stage.requests.at(-1).body.messages.map(({ content }) => content),
+      ["One", "Yes", "Two, anew"]);
+    // None while an answer is written; a new conversation ends it.
+    stage.play = babbling;
+    await begin(page, "Go on for ever");
+    await page.locator("#stop").waitFor();
+    assert.equal(await edit.count(), 0);
+    await page.keyboard.press("Escape");
+    await answered(page);
+    await edit.nth(0).click();
+    await page.getByRole("button", { name: "New conversation" }).click();
+    assert.equal(await input.inputValue(), "");
+    stage.play = saying("Here");
+    await ask(page, "Fresh");
+    assert.deepEqual(await texts(page), ["Fresh", "Here"]);
+  },
+
   async "a new answer, a new conversation, and one that survives a reload"({ browser, stage }) {
     stage.play = saying("First");
     const page = await browser.open(stage.url);

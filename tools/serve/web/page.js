@@ -37,6 +37,8 @@ let models = [];
 let lacksTemplate = false;  // as an answer has said
 let writesOn = false;       // without a chat template: the model continues a text
 let running = null;         // aborts the answer that is being written
+let edited = null;          // a turn of the user whose text is in the input
+let draft = "";             // what was in the input before
 
 // ---- requests
 
@@ -173,6 +175,16 @@ function drawThoughts(element, { thoughts }) {
   element.querySelector(".thoughts").textContent = thoughts.trim();
 }
 
+function drawEdit(element, turn) {
+  if (!element.querySelector(".edit"))
+    element.append(make("button", { type: "button", className: "edit" }));
+  const button = element.querySelector(".edit");
+  const isEdited = turn === edited;
+  button.textContent = isEdited ? "Cancel" : "Edit";
+  button.hidden = running !== null;
+  button.onclick = () => edit(isEdited ? null : turn);
+}
+
 // Shows a turn as it is now.
 function draw(turn) {
   const isUser = turn.role === "user";
@@ -185,7 +197,8 @@ function draw(turn) {
     $("log").append(element);
   }
   element.querySelector(".text").textContent = writesOn ? turn.text : turn.text.trim();
-  if (isUser) return;
+  element.classList.toggle("replaced", edited && turns.indexOf(turn) >= turns.indexOf(edited));
+  if (isUser) return drawEdit(element, turn);
   drawThoughts(element, turn);
   const isWriting = running !== null && turn === turns.at(-1);
   element.ariaBusy = String(isWriting);
@@ -403,15 +416,30 @@ function regenerate() {
   answer(turns.at(-1));
 }
 
+// Puts the text of a turn of the user into the input; once it is sent, it takes the place of that
+// turn and of all behind it. Null: as it was before.
+function edit(turn) {
+  if (!edited) draft = $("input").value;
+  edited = turn;
+  setInput(turn ? turn.text : draft);
+  $("input").focus();
+  drawAll();
+  say(turn ? "Sent, this replaces the message and all behind it." : "");
+}
+
 function send() {
   const text = $("input").value;
   if (running || !text.trim()) return;
-  setInput("");
+  setInput(edited ? draft : "");
+  if (edited)
+    for (const turn of turns.splice(turns.indexOf(edited))) elements.get(turn).remove();
+  edited = null;
   turns.push({ role: "user", text }, { role: "assistant", text: "" });
   answer(turns.at(-1));
 }
 
 function begin() {
+  if (edited) edit(null);
   stop();
   setRunning(null);
   turns = [];
@@ -454,7 +482,10 @@ function listen() {
     send();
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && running && !document.querySelector("dialog[open]")) stop();
+    if (event.key !== "Escape" || event.isComposing || document.querySelector("dialog[open]"))
+      return;
+    if (running) stop();
+    else if (edited) edit(null);
   });
   $("stop").addEventListener("click", stop);
   $("new").addEventListener("click", begin);
