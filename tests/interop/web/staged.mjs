@@ -271,6 +271,13 @@ export const stagedCases = {
     assert.equal(stage.requests[0].body.model, "other");
   },
 
+  async "no rate is told of what arrived at once"({ browser, stage }) {
+    stage.play = (answer) => { for (const word of ["a ", "b "]) answer.token(word); answer.end(); };
+    const page = await browser.open(stage.url);
+    await ask(page, "Tell");
+    assert.equal(await facts(page), "2 tokens · prompt 7 (3 cached)");
+  },
+
   async "markup stays text, whoever says it"({ browser, stage }) {
     const markup = `<img src=x onerror="window.hacked = 1"><script>window.hacked = 2</script>` +
       `<svg onload="window.hacked = 3"><a href="javascript:window.hacked = 4">&lt;x&gt;</a>`;

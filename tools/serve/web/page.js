@@ -298,7 +298,7 @@ function take(turn, event) {
   if (!tokens) return;
   const now = performance.now();
   facts.first ??= { tokens, now };
-  if (tokens > facts.first.tokens)
+  if (now - facts.first.now > kDrawMs)  // not of what the browser read at once
     facts.rate = (tokens - facts.first.tokens) / (now - facts.first.now) * 1000;
 }
 
