@@ -62,6 +62,7 @@ export const lookCases = {
     await assertNoSidewaysScroll(page, "settings");
     const dialog = await page.getByRole("dialog").boundingBox();
     assert.ok(dialog.x >= 0 && dialog.x + dialog.width <= 360, "settings are outside");
+    await page.screenshot({ path: path.join(work, "page-360-settings.png") });
   },
 
   async "texts can be read by day and by night"({ browser, stage, work }) {
@@ -113,14 +114,16 @@ export const lookCases = {
       passed.push(name);
       if (name === "new") break;
     }
-    assert.deepEqual(passed, ["Regenerate", "Copy", "settings-button", "new"]);
+    assert.deepEqual(passed, ["Regenerate", "Copy", "Edit", "settings-button", "new"]);
     await keyboard.press("Tab");
     await keyboard.press("Enter");
     await page.getByRole("dialog", { name: "Settings" }).waitFor();
-    for (const name of ["temperature", "top_p", "top_k", "max_tokens", "seed"]) {
+    for (const name of ["temperature", "top_p", "top_k", "min_p", "repeat_penalty", "max_tokens",
+      "seed", "stops"]) {
       await keyboard.press("Tab");
       assert.deepEqual(await focused(page), { name, isSeen: true });
     }
+    await keyboard.press("Shift+Tab");
     await keyboard.type("7");
     await keyboard.press("Escape");
     assert.equal((await focused(page)).name, "settings-button");
@@ -151,7 +154,8 @@ export const lookCases = {
     assert.equal(await page.getByRole("textbox", { name: "Message" }).count(), 1);
     assert.equal(await page.getByRole("status").count(), 1);
     await page.getByRole("button", { name: "Settings" }).click();
-    for (const name of ["System prompt", "Temperature", "Top p", "Top k", "Most tokens", "Seed"])
+    for (const name of ["System prompt", "Temperature", "Top p", "Top k", "Min p",
+      "Repeat penalty", "Most tokens", "Seed", "Stop texts"])
       assert.ok(await page.getByLabel(name, { exact: true }).isVisible(), name);
     await page.getByRole("button", { name: "Done" }).click();
     stage.play = babbling;

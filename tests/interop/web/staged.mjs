@@ -65,16 +65,17 @@ export const stagedCases = {
     stage.play = saying("Yes");
     const page = await browser.open(stage.url);
     const values = { system: "You are a fox.", temperature: 0.5, top_p: 0.9, top_k: 40,
-      max_tokens: 12, seed: 0 };
+      min_p: 0.05, repeat_penalty: 1.1, max_tokens: 12, seed: 0, stops: "The end\n\nOnce\\n" };
     await set(page, values);
     await page.reload();
     for (const [name, value] of Object.entries(values))
       assert.equal(await page.locator(`#${name}`).inputValue(), String(value), name);
     await ask(page, "Who are you?");
     const { path, body } = stage.requests[0];
-    const { system, ...numbers } = values;
+    const { system, stops, ...numbers } = values;
     assert.equal(path, "/v1/chat/completions");
     assert.deepEqual(body, { model: "scripted", stream: true, ...numbers,
+      stop: ["The end", "Once\n"],
       stream_options: { include_usage: true, continuous_usage_stats: true },
       messages: [{ role: "system", content: system }, { role: "user", content: "Who are you?" }] });
     await page.getByRole("button", { name: "Settings" }).click();
@@ -118,6 +119,52 @@ export const stagedCases = {
     await page.getByText("Fine").waitFor();
     assert.equal(await page.locator(".error").count(), 0);
     assert.deepEqual(stage.requests[1].body.messages, [{ role: "user", content: "One" }]);
+  },
+
+  async "answers leave room in the context, unless the user says otherwise"({ browser, stage }) {
+    const kTooLong = { code: "context_length_exceeded" };
+    stage.models = [model({ meta: { ...model().meta, n_ctx: 100_000 } })];
+    stage.play = async (answer) => { answer.token("Yes"); answer.end("length"); };
+    const page = await browser.open(stage.url);
+    const limit = (value) => page.getAttribute("#max_tokens", "placeholder")
+      .then((text) => assert.equal(text, value));
+    await limit("1024");
+    await ask(page, "One");
+    assert.match(await facts(page), /the context is full$/);  // for the answer is shorter
+    stage.models = [model({ meta: { ...model().meta, n_ctx: 30 } })];
+    await page.reload();
+    await page.waitForFunction(() => document.title !== "bitnetc");
+    await limit("8");
+    // Where these do not fit, as many as do.
+    stage.requests = [];
+    stage.play = async (answer, { body }) => {
+      if (body.max_tokens !== undefined) return answer.error(400, "8 are too many", kTooLong);
+      return saying("Yes")(answer);
+    };
+    assert.equal(await ask(page, "Two"), "Yes");
+    assert.deepEqual(stage.requests.map(({ body }) => body.max_tokens), [8, undefined]);
+    // What the user has chosen is asked for as it is.
+    await set(page, { max_tokens: 20 });
+    await ask(page, "Three");
+    assert.equal(await errorOf(page),
+      "8 are too many. Begin a new conversation, or set fewer most tokens.");
+    assert.equal(stage.requests.length, 3);
+    assert.ok(await page.getByRole("button", { name: "New", exact: true }).isVisible());
+    await set(page, { max_tokens: "" });
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.locator(".error").waitFor({ state: "detached" });
+    await answered(page);
+    assert.equal((await texts(page)).at(-1), "Yes");
+    // A prompt of 7 tokens and a text of 24 fill 30 positions: the last token takes none.
+    for (const [most, end] of [[23, "most tokens reached"], [24, "the context is full"]]) {
+      stage.play = async (answer) => {
+        for (let i = 0; i < most; ++i) answer.token("word ");
+        answer.end("length");
+      };
+      await set(page, { max_tokens: most });
+      await ask(page, "Four");
+      assert.ok((await facts(page)).endsWith(end), end);
+    }
   },
 
   async "what failed is not told to the model"({ browser, stage }) {
@@ -224,6 +271,13 @@ export const stagedCases = {
     assert.equal(stage.requests[0].body.model, "other");
   },
 
+  async "no rate is told of what arrived at once"({ browser, stage }) {
+    stage.play = (answer) => { for (const word of ["a ", "b "]) answer.token(word); answer.end(); };
+    const page = await browser.open(stage.url);
+    await ask(page, "Tell");
+    assert.equal(await facts(page), "2 tokens · prompt 7 (3 cached)");
+  },
+
   async "markup stays text, whoever says it"({ browser, stage }) {
     const markup = `<img src=x onerror="window.hacked = 1"><script>window.hacked = 2</script>` +
       `<svg onload="window.hacked = 3"><a href="javascript:window.hacked = 4">&lt;x&gt;</a>`;
@@ -252,6 +306,54 @@ export const stagedCases = {
       return "markup was made of a text";
     }), /TypeError/);
     browser.complaints = browser.complaints.filter((each) => !/TrustedHTML/.test(each));
+  },
+
+  async "an earlier message is written anew"({ browser, stage }) {
+    stage.play = saying("Yes");
+    const page = await browser.open(stage.url);
+    for (const text of ["One", "Two", "Three"]) await ask(page, text);
+    const all = ["One", "Yes", "Two", "Yes", "Three", "Yes"];
+    const [input, edit] = [page.locator("#input"), page.getByRole("button", { name: "Edit" })];
+    await input.fill("a draft");
+    // Nothing is gone until it is sent: Escape, the same button, a reload.
+    for (const leave of [() => page.keyboard.press("Escape"),
+      () => page.getByRole("button", { name: "Cancel" }).click()]) {
+      await edit.nth(1).click();
+      assert.equal(await input.inputValue(), "Two");
+      assert.equal(await page.evaluate(() => document.activeElement.id), "input");
+      assert.match(await status(page), /replaces the message and all behind it/);
+      assert.deepEqual(await page.locator(".replaced .text").allTextContents(), all.slice(2));
+      await leave();
+      assert.equal(await input.inputValue(), "a draft");
+      assert.equal(await page.locator(".replaced").count(), 0);
+    }
+    await edit.nth(1).click();
+    await page.reload();
+    assert.deepEqual(await texts(page), all);
+    await input.fill("a draft");
+    await edit.nth(2).click();
+    await edit.nth(0).click();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    assert.equal(await input.inputValue(), "a draft");
+    await edit.nth(1).click();
+    await ask(page, "Two, anew");
+    assert.deepEqual(await texts(page), ["One", "Yes", "Two, anew", "Yes"]);
+    assert.equal(await input.inputValue(), "a draft");
+    assert.deepEqual(stage.requests.at(-1).body.messages.map(({ content }) => content),
+      ["One", "Yes", "Two, anew"]);
+    // None while an answer is written; a new conversation ends it.
+    stage.play = babbling;
+    await begin(page, "Go on for ever");
+    await page.locator("#stop").waitFor();
+    assert.equal(await edit.count(), 0);
+    await page.keyboard.press("Escape");
+    await answered(page);
+    await edit.nth(0).click();
+    await page.getByRole("button", { name: "New conversation" }).click();
+    assert.equal(await input.inputValue(), "");
+    stage.play = saying("Here");
+    await ask(page, "Fresh");
+    assert.deepEqual(await texts(page), ["Fresh", "Here"]);
   },
 
   async "a new answer, a new conversation, and one that survives a reload"({ browser, stage }) {

@@ -3,8 +3,11 @@
 // works behind a proxy that serves it in a folder.
 
 const $ = (id) => document.getElementById(id);
-const kNumbers = ["temperature", "top_p", "top_k", "max_tokens", "seed"];
+const kNumbers =
+  ["temperature", "top_p", "top_k", "min_p", "repeat_penalty", "max_tokens", "seed"];
 const kNoTemplate = "no_chat_template";
+const kTooLong = "context_length_exceeded";
+const kMostTokens = 1024;  // of an answer, unless the user says otherwise
 const kDrawMs = 40;
 const kBroken = "The connection broke before the answer was whole.";
 
@@ -27,12 +30,15 @@ function keep(storage, name, value) {
 let settings = recall("localStorage", "settings", {});
 let key = recall("sessionStorage", "key", "");
 // {role: "user" or "assistant", text}; an answer also has facts, and perhaps what was thought
-// before it and an error.
+// before it and an error. Facts: isFull, nothing more fits in the context; isRefused, what was
+// asked for does not; most, the tokens that were allowed.
 let turns = recall("sessionStorage", "turns", []);
 let models = [];
 let lacksTemplate = false;  // as an answer has said
 let writesOn = false;       // without a chat template: the model continues a text
 let running = null;         // aborts the answer that is being written
+let edited = null;          // a turn of the user whose text is in the input
+let draft = "";             // what was in the input before
 
 // ---- requests
 
@@ -149,8 +155,11 @@ function buttonsOf(turn) {
   if (turn.text && navigator.clipboard)
     add("Copy", () => navigator.clipboard.writeText(turn.text).then(() => say("Copied.")));
   if (turn !== turns.at(-1) || running) return buttons;
-  add(turn.error ? "Try again" : "Regenerate", regenerate);
-  if (writesOn && turn.text) add("Continue", () => answer(turn));
+  const { isFull, isRefused } = turn.facts ?? {};
+  if (turn.text || !isFull)
+    add(turn.error && !turn.text ? "Try again" : "Regenerate", regenerate);
+  if (writesOn && turn.text && !isFull) add("Continue", () => answer(turn));
+  if (isFull || isRefused) add("New", beginAgain);
   return buttons;
 }
 
@@ -166,6 +175,16 @@ function drawThoughts(element, { thoughts }) {
   element.querySelector(".thoughts").textContent = thoughts.trim();
 }
 
+function drawEdit(element, turn) {
+  if (!element.querySelector(".edit"))
+    element.append(make("button", { type: "button", className: "edit" }));
+  const button = element.querySelector(".edit");
+  const isEdited = turn === edited;
+  button.textContent = isEdited ? "Cancel" : "Edit";
+  button.hidden = running !== null;
+  button.onclick = () => edit(isEdited ? null : turn);
+}
+
 // Shows a turn as it is now.
 function draw(turn) {
   const isUser = turn.role === "user";
@@ -178,7 +197,8 @@ function draw(turn) {
     $("log").append(element);
   }
   element.querySelector(".text").textContent = writesOn ? turn.text : turn.text.trim();
-  if (isUser) return;
+  element.classList.toggle("replaced", edited && turns.indexOf(turn) >= turns.indexOf(edited));
+  if (isUser) return drawEdit(element, turn);
   drawThoughts(element, turn);
   const isWriting = running !== null && turn === turns.at(-1);
   element.ariaBusy = String(isWriting);
@@ -195,8 +215,16 @@ function drawAll() {
   for (const turn of turns) draw(turn);
 }
 
+const chosenModel = () => models.find((each) => each.id === $("model").value);
+
+// What leaves room for the next question; nothing while the context is not known.
+function mostTokens() {
+  const context = chosenModel()?.meta?.n_ctx;
+  return context && Math.min(kMostTokens, Math.ceil(context / 4));
+}
+
 function drawMode() {
-  const model = models.find((each) => each.id === $("model").value);
+  const model = chosenModel();
   const isEncoder = model?.meta?.is_text_encoder ?? false;
   writesOn = lacksTemplate || model?.meta?.has_chat_template === false;
   document.body.classList.toggle("plain", writesOn);
@@ -204,13 +232,15 @@ function drawMode() {
   $("mode").textContent = isEncoder
     ? "This model is a text encoder: it makes vectors of texts (/v1/embeddings) and writes none."
     : "Plain completion: this model has no chat template, so it does not answer but continues " +
-      "your text. To chat, serve it with --chat-template.";
+      "your text. To chat, serve it with a template, such as " +
+      "--chat-template tools/examples/chat.jinja";
   if (model)
     $("greeting").textContent = writesOn ? `Begin a text, ${model.id} goes on`
       : `Say something to ${model.id}`;
   $("input").placeholder = writesOn ? "Once upon a time" : "Message";
   $("input-label").textContent = writesOn ? "Text to continue" : "Message";
   $("system-field").hidden = writesOn;
+  $("max_tokens").placeholder = mostTokens() ?? "all that fit";
   $("welcome").hidden = isEncoder || turns.length > 0;
   $("input").disabled = $("send").disabled = isEncoder;
   document.title = model ? `${model.id} – bitnetc` : "bitnetc";
@@ -235,10 +265,18 @@ function prompt() {
     role === "user" && all && !all.endsWith("\n") ? `${all}\n${text}` : all + text, "");
 }
 
+// One a line; a text may have line breaks of its own, written "\\n".
+function stopTexts() {
+  const lines = (settings.stops ?? "").split("\n").filter((line) => line.trim());
+  return lines.length ? lines.map((line) => line.replaceAll("\\n", "\n")) : undefined;
+}
+
 function requestBody() {
   const body = { model: $("model").value || undefined, stream: true,
     stream_options: { include_usage: true, continuous_usage_stats: true } };
   for (const name of kNumbers) body[name] = settings[name];
+  body.max_tokens ??= mostTokens();
+  body.stop = stopTexts();
   return writesOn ? { ...body, prompt: prompt() } : { ...body, messages: messages() };
 }
 
@@ -249,14 +287,18 @@ function take(turn, event) {
   turn.text += choice?.delta?.content ?? choice?.text ?? "";
   if (choice?.delta?.reasoning_content)
     turn.thoughts = (turn.thoughts ?? "") + choice.delta.reasoning_content;
-  if (choice?.finish_reason === "length")
-    facts.end = settings.max_tokens ? "most tokens reached" : "the context is full";
   const tokens = event.usage?.completion_tokens;
   if (event.usage) facts.usage = event.usage;
+  if (choice?.finish_reason === "length") {
+    // The last token of a text takes no position until it is read.
+    const isAtEnd = event.usage?.prompt_tokens + tokens > chosenModel()?.meta?.n_ctx;
+    facts.isFull = !facts.most || tokens < facts.most || isAtEnd;
+    facts.end = facts.isFull ? "the context is full" : "most tokens reached";
+  }
   if (!tokens) return;
   const now = performance.now();
   facts.first ??= { tokens, now };
-  if (tokens > facts.first.tokens)
+  if (now - facts.first.now > kDrawMs)  // not of what the browser read at once
     facts.rate = (tokens - facts.first.tokens) / (now - facts.first.now) * 1000;
 }
 
@@ -275,9 +317,25 @@ function drawSoon(turn) {
   }, kDrawMs);
 }
 
-async function write(turn, signal) {
+// The stream of an answer. The page's own limit may not fit behind the prompt: then the answer may
+// go on to the end of the context. One that the user has chosen is refused.
+async function open({ facts }, signal) {
   const path = writesOn ? "v1/completions" : "v1/chat/completions";
-  const response = await request(path, { body: requestBody(), signal });
+  const isChosen = settings.max_tokens !== undefined;
+  const body = requestBody();
+  for (;;) {
+    facts.most = body.max_tokens;
+    try {
+      return await request(path, { body, signal });
+    } catch (error) {
+      if (error.code !== kTooLong || isChosen || !facts.most) throw error;
+      body.max_tokens = undefined;
+    }
+  }
+}
+
+async function write(turn, signal) {
+  const response = await open(turn, signal);
   for await (const data of eventsOf(response)) {
     if (data === "[DONE]") return;
     const event = JSON.parse(data);
@@ -297,6 +355,16 @@ function setRunning(controller) {
   $("counts").textContent = "";
 }
 
+function refuse(turn, { message, code }) {
+  const { facts } = turn;
+  turn.error = message;
+  if (code !== kTooLong) return;
+  facts.isRefused = true;
+  facts.isFull = !facts.most;
+  turn.error += facts.isFull ? ". Begin a new conversation."
+    : ". Begin a new conversation, or set fewer most tokens.";
+}
+
 // Writes on what a turn holds.
 async function answer(turn) {
   const controller = new AbortController();
@@ -310,7 +378,7 @@ async function answer(turn) {
   } catch (error) {
     if (controller.signal.aborted) turn.facts.end = "stopped";
     else if (error.code === kNoTemplate && !writesOn) return answerWithoutTemplate(turn);
-    else if (error instanceof Refusal) turn.error = error.message;
+    else if (error instanceof Refusal) refuse(turn, error);
     else {
       turn.error = kBroken;
       console.error(error);
@@ -348,22 +416,43 @@ function regenerate() {
   answer(turns.at(-1));
 }
 
+// Puts the text of a turn of the user into the input; once it is sent, it takes the place of that
+// turn and of all behind it. Null: as it was before.
+function edit(turn) {
+  if (!edited) draft = $("input").value;
+  edited = turn;
+  setInput(turn ? turn.text : draft);
+  $("input").focus();
+  drawAll();
+  say(turn ? "Sent, this replaces the message and all behind it." : "");
+}
+
 function send() {
   const text = $("input").value;
   if (running || !text.trim()) return;
-  $("input").value = "";
-  fit();
+  setInput(edited ? draft : "");
+  if (edited)
+    for (const turn of turns.splice(turns.indexOf(edited))) elements.get(turn).remove();
+  edited = null;
   turns.push({ role: "user", text }, { role: "assistant", text: "" });
   answer(turns.at(-1));
 }
 
 function begin() {
+  if (edited) edit(null);
   stop();
   setRunning(null);
   turns = [];
   keepTurns();
   $("log").replaceChildren();
   drawMode();
+}
+
+// Where a question was refused it is asked in the new conversation, unless another one is begun.
+function beginAgain() {
+  const { text, error } = turns.at(-1);
+  if (error && !text && !$("input").value) setInput(turns.at(-2).text);
+  begin();
 }
 
 // ---- what the user does
@@ -375,8 +464,13 @@ function fit() {
   style.height = `${$("input").scrollHeight}px`;
 }
 
+function setInput(text) {
+  $("input").value = text;
+  fit();
+}
+
 function fillSettings() {
-  for (const name of ["system", ...kNumbers]) $(name).value = settings[name] ?? "";
+  for (const name of ["system", ...kNumbers, "stops"]) $(name).value = settings[name] ?? "";
 }
 
 function listen() {
@@ -388,7 +482,10 @@ function listen() {
     send();
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && running && !document.querySelector("dialog[open]")) stop();
+    if (event.key !== "Escape" || event.isComposing || document.querySelector("dialog[open]"))
+      return;
+    if (running) stop();
+    else if (edited) edit(null);
   });
   $("stop").addEventListener("click", stop);
   $("new").addEventListener("click", begin);
