@@ -96,6 +96,7 @@ TEST_F(ChatTerminal, WhatFailsIsSaidAndTheChatGoesOn) {
 }
 
 TEST_F(ChatTerminal, SentencesFitTheWidth) {
+  ASSERT_EQ(bitnetc({"run", "-p", "x", "-n", "1", "-q"}).exit_code, 0);
   for (const int columns : {80, 40}) {
     const auto program = on_a_terminal(kShort, columns);
     ASSERT_TRUE(program->wait_for(kPrompt)) << program->screen();
