@@ -47,6 +47,7 @@ class Answerer {
                         const std::function<bool(const ThinkSplit&)>& on_text,
                         const CancelToken& cancel);
 
+  // Of a text that is to be part of a message. Error: as check_message_text().
   Status check_text(std::string_view text) const { return check_message_text(tokenizer_, text); }
 
   int64_t tokens() const { return session_.position(); }  // whose keys and values are there
