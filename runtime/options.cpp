@@ -88,6 +88,7 @@ Result<Options> read_options() {
   BITNETC_RETURN_IF_ERROR(read_threads(options));
   options.cache_dir = default_cache_dir();
   options.state_dir = base_directory("XDG_STATE_HOME", "/.local/state");
+  options.home_dir = environment("HOME");
   options.program_dir = find_program_dir();
   options.hub_endpoint = environment("HF_ENDPOINT");
   while (options.hub_endpoint.ends_with('/')) options.hub_endpoint.pop_back();

@@ -21,6 +21,7 @@ struct Options {
   int threads = 0;             // BITNETC_THREADS=N     thread count; 0: all this process may use
   std::string cache_dir;       // $XDG_CACHE_HOME/bitnetc, else $HOME/.cache/bitnetc, else empty
   std::string state_dir;       // $XDG_STATE_HOME/bitnetc, else in $HOME/.local/state, else empty
+  std::string home_dir;        // HOME, for names that begin with ~/
   std::string program_dir;     // folder of the running executable, for the bundled model
   std::string hub_endpoint;    // HF_ENDPOINT, without a slash at the end; empty: the default
   std::string hub_token;       // HF_TOKEN

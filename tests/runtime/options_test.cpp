@@ -112,6 +112,11 @@ TEST(Options, TheStateFollowsTheXdgRules) {
   EXPECT_EQ(read_with({{"XDG_STATE_HOME", "relative"}})->state_dir, "");
 }
 
+TEST(Options, TheHomeIsThatOfTheEnvironment) {
+  EXPECT_EQ(read_with({{"HOME", "/h"}})->home_dir, "/h");
+  EXPECT_EQ(read_with({})->home_dir, "");
+}
+
 TEST(Options, TheProgramDirectoryHoldsThisProgram) {
   const std::string dir = read_with({})->program_dir;
   EXPECT_TRUE(

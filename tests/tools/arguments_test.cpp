@@ -88,6 +88,9 @@ TEST_F(Arguments, UnknownNamesGetASuggestion) {
   expect_wrong({"kernel", "xyzzy"}, "unknown command 'xyzzy'");
   expect_wrong({"run", "--promt", "x"}, "unknown option '--promt'; did you mean --prompt?");
   expect_wrong({"run", "-p", "x", "--top_k=3"}, "did you mean --top-k?");
+  // As another command calls it.
+  expect_wrong({"chat", "--ctx", "64"}, "unknown option '--ctx'; did you mean --context?");
+  expect_wrong({"run", "-p", "x", "--temperature=1"}, "did you mean --temp?");
   expect_wrong({"run", "-p", "x", "--layout", "tl"}, "did you mean tl1?");
   expect_wrong({"run", "a", "b"}, "'b' is one argument too many");
   expect_wrong({"run", "-p", "x", "--temp", "0", "--temp", "1"}, "--temp is given 2 times");

@@ -108,8 +108,13 @@ TEST_F(AnswererTest, WhatDoesNotFitIsRefusedAndTheRestIsThere) {
   const int64_t tokens = used.answerer.tokens();
   std::string words;
   for (int i = 0; i < 60; ++i) words += " word";
-  expect_error(used.answer({{"user", words}}), StatusCode::kInvalidArgument,
-               {"the context 40", "/reset"});
+  const std::string alone = used.answer({{"user", words}}).status().message();
+  EXPECT_TRUE(alone.starts_with("this message alone has ")) << alone;
+  EXPECT_TRUE(alone.ends_with(" tokens, the context is 40")) << alone;
+  expect_error(used.answer({{"system", "Be kind."}, {"user", words}}), StatusCode::kInvalidArgument,
+               {"with the system message, the context is 40"});
+  expect_error(used.answer({{"user", words}, {"assistant", "So."}, {"user", "Why?"}}),
+               StatusCode::kInvalidArgument, {"the context 40", "/reset"});
   EXPECT_EQ(used.answerer.tokens(), tokens);
   const auto again = used.answer(one_);
   ASSERT_TRUE(again.ok());

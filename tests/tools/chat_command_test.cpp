@@ -188,14 +188,43 @@ TEST_F(Chat, AScriptEndsWithWhatFails) {
 TEST_F(Chat, WithoutATemplateItSaysWhatToDo) {
   const auto result = bitnetc({"chat"}, environment(), "Hello.\n");
   EXPECT_EQ(result.exit_code, kBadModel);
-  for (const char* part : {"fairytale-6m", "--chat-template FILE", "bitnetc run -p"})
+  for (const char* part :
+       {"fairytale-6m", "--chat-template FILE (", "tools/examples/chat.jinja is", "bitnetc run -p"})
     EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+}
+
+TEST_F(Chat, BytesThatAreNoTextAreRefused) {
+  for (const char* input : {"bad \xff text\nHello.\n", "/system bad \xff text\nHello.\n"}) {
+    const auto result = through_a_pipe(input, kShort);
+    EXPECT_EQ(result.exit_code, kUsage) << result.err;
+    EXPECT_EQ(result.out, "");
+    EXPECT_NE(result.err.find("the text is not valid UTF-8 at byte 4 (0xFF)"), std::string::npos)
+        << result.err;
+  }
+  const auto system =
+      through_a_pipe("Hello.\n", {"--greedy", "-n", "4", "--system", "bad \xff text"});
+  EXPECT_EQ(system.exit_code, kUsage);
+  EXPECT_NE(system.err.find("--system: the text is not valid UTF-8"), std::string::npos)
+      << system.err;
+}
+
+TEST_F(Chat, AMessageThatNeverFitsIsToldFromAFullContext) {
+  const std::vector<std::string> small = {"--greedy", "-q", "-c", "10", "-n", "2"};
+  const std::string input = "What is the name of the king who had three daughters?\n";
+  const auto first = through_a_pipe(input, small);
+  EXPECT_EQ(first.exit_code, kUsage);
+  EXPECT_TRUE(std::regex_search(
+      first.err, std::regex("this message alone has \\d+ tokens, the context is 10\n")))
+      << first.err;
+  const auto with_system = through_a_pipe("/system Hi.\n" + input, small);
+  EXPECT_NE(with_system.err.find("tokens with the system message, the context is 10"),
+            std::string::npos)
+      << with_system.err;
 }
 
 TEST_F(Chat, AFullContextIsSaidWithBothNumbers) {
   std::vector<std::string> small = {"--greedy", "-q", "-c", "24", "-n", "4"};
-  const std::string words = "word word word word word word word word word word";
-  const auto result = through_a_pipe("a\n" + words + " " + words + " " + words + "\n", small);
+  const auto result = through_a_pipe("a\nword word word word word word word word\n", small);
   EXPECT_EQ(result.exit_code, kUsage);
   EXPECT_TRUE(std::regex_search(result.err, std::regex("has \\d+ tokens with this message, the "
                                                        "context 24; /reset")))
@@ -220,6 +249,17 @@ TEST_F(Chat, SaveReplacesOnlyRegularFilesAndNotTheModel) {
   std::ofstream(file) << "before";
   EXPECT_EQ(through_a_pipe("Hi.\n/save " + file + "\n", kShort).exit_code, 0);
   EXPECT_EQ(read_json(file)["schema"], "bitnetc.conversation");
+}
+
+TEST_F(Chat, NamesOfFilesMayBeQuotedAndBeginWithATilde) {
+  auto at_home = environment();
+  at_home["HOME"] = folder_.path().string();
+  const auto result = bitnetc(
+      chat(kShort), at_home,
+      "Hi.\n/save ~/a b.json\n/save \"" + folder_.file("c d.json") + "\"\n/load '~/a b.json'\n");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  for (const char* name : {"a b.json", "c d.json"})
+    EXPECT_EQ(read_json(folder_.file(name))["schema"], "bitnetc.conversation") << name;
 }
 
 TEST_F(Chat, AnotherModelOrSettingIsNoted) {

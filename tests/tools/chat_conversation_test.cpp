@@ -123,6 +123,13 @@ TEST(SavedChat, WhatIsNoDocumentIsRefused) {
     expect_error(parse_saved_chat(text, "c.json"), StatusCode::kDataCorrupt, {"c.json: "});
 }
 
+TEST(SavedChat, WhereADocumentBreaksOffIsSaid) {
+  EXPECT_EQ(parse_saved_chat("{\"schema\" 1}", "c.json").status().message(),
+            "c.json: is no JSON: not valid at byte 11");
+  EXPECT_EQ(parse_saved_chat("{\"version\": 1e999}", "c.json").status().message(),
+            "c.json: has a number that is out of range");
+}
+
 TEST(SavedChat, OnlyARegularFileIsRead) {
   const TempFolder folder;
   const std::string fifo = folder.file("fifo");

@@ -98,11 +98,25 @@ TEST(ChatCommands, EachIsRead) {
   EXPECT_EQ(parse_command("/system Be brief.\nAnd kind.")->argument, "Be brief.\nAnd kind.");
 }
 
+TEST(ChatCommands, AFileMayBeQuotedAndBeginWithATilde) {
+  EXPECT_EQ(file_named("a b.json", "/home/x"), "a b.json");
+  EXPECT_EQ(file_named("\"a b.json\"", "/home/x"), "a b.json");
+  EXPECT_EQ(file_named("'a b.json'", "/home/x"), "a b.json");
+  EXPECT_EQ(file_named("~/a.json", "/home/x"), "/home/x/a.json");
+  EXPECT_EQ(file_named("\"~/a b.json\"", "/home/x"), "/home/x/a b.json");
+  EXPECT_EQ(file_named("~/a.json", ""), "~/a.json");
+  for (const char* name : {"\"a", "a\"", "\"a\" \"b\"", "\"a'", "\"\"", "\"", "~a/b", "a/~/b"})
+    EXPECT_EQ(file_named(name, "/home/x"), name);
+}
+
 TEST(ChatCommands, WrongOnesSayWhatWasMeant) {
   expect_error(parse_command("/sav x"), StatusCode::kInvalidArgument, {"/sav", "/save"});
   expect_error(parse_command("/regenrate"), StatusCode::kInvalidArgument, {"/regenerate?"});
   expect_error(parse_command("/frobnicate"), StatusCode::kInvalidArgument,
                {"/frobnicate", "/help", "\"\"\""});
+  // As other programs call them.
+  expect_error(parse_command("/clear"), StatusCode::kInvalidArgument, {"did you mean /reset?"});
+  expect_error(parse_command("/bye"), StatusCode::kInvalidArgument, {"did you mean /quit?"});
   expect_error(parse_command("/save"), StatusCode::kInvalidArgument, {"/save", "FILE"});
   expect_error(parse_command("/reset now"), StatusCode::kInvalidArgument, {"/reset", "'now'"});
   expect_error(parse_command("/\033[2J"), StatusCode::kInvalidArgument, {"/\\x1b[2J"});

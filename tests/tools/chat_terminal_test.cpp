@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <thread>
 
 #include "tests/support/chat_fixture.h"
@@ -94,6 +95,57 @@ TEST_F(ChatTerminal, WhatFailsIsSaidAndTheChatGoesOn) {
   EXPECT_EQ(program->wait(), 0);
 }
 
+TEST_F(ChatTerminal, SentencesFitTheWidth) {
+  ASSERT_EQ(bitnetc({"run", "-p", "x", "-n", "1", "-q"}).exit_code, 0);
+  for (const int columns : {80, 40}) {
+    const auto program = on_a_terminal(kShort, columns);
+    ASSERT_TRUE(program->wait_for(kPrompt)) << program->screen();
+    program->type("/foo\r");
+    ASSERT_TRUE(program->wait_for("bitnetc: there is no command /foo")) << program->screen();
+    ASSERT_TRUE(program->wait_for("\"\"\")\r\n")) << program->screen();
+    const std::string& screen = program->screen();
+    const std::string banner = screen.substr(0, screen.find(kPrompt));
+    const std::string error = screen.substr(screen.find("bitnetc: there is"));
+    std::istringstream lines(banner + "\n" + error.substr(0, error.find("\"\"\")") + 4));
+    for (std::string line; std::getline(lines, line);)
+      EXPECT_LE(line.size(), static_cast<size_t>(columns) + 1) << line;  // with its \r
+    program->type("/quit\r");
+    EXPECT_EQ(program->wait(), 0);
+  }
+}
+
+TEST_F(ChatTerminal, ALineWithBytesThatAreNoTextIsNotSent) {
+  const auto program = on_a_terminal(kShort);
+  ASSERT_TRUE(program->wait_for(kPrompt));
+  program->type("bad \xff text\r");
+  ASSERT_TRUE(program->wait_for("are not valid UTF-8")) << program->screen();
+  ASSERT_TRUE(program->wait_for(kPrompt)) << program->screen();
+  program->type("good\r");
+  ASSERT_TRUE(program->wait_for("cut after")) << program->screen();
+  EXPECT_EQ(last_question(*program), "good");
+  program->type("/quit\r");
+  EXPECT_EQ(program->wait(), 0);
+  EXPECT_NE(history().find("bad "), std::string::npos) << history();
+}
+
+TEST_F(ChatTerminal, WhatIsLoadedIsShown) {
+  const auto program = on_a_terminal(kShort);
+  ASSERT_TRUE(program->wait_for(kPrompt));
+  const std::string file = folder_.file("c.json");
+  std::ofstream(file) << R"({"schema": "bitnetc.conversation", "version": 1, "messages": [)"
+                         R"({"role": "user", "content": "Why?"},)"
+                         R"({"role": "assistant", "content": "So\n\nit  is.",)"
+                         R"( "stop_reason": "end of text"}], "model": "", "fingerprint": "",)"
+                         R"("seed": "0", "answers": "1", "sampling": {"temperature": 0,)"
+                         R"("top_k": 1, "top_p": 1, "min_p": 0, "repeat_penalty": 1,)"
+                         R"("repeat_last_n": 1}})";
+  program->type("/load " + file + "\r");
+  ASSERT_TRUE(program->wait_for("2 messages loaded")) << program->screen();
+  ASSERT_TRUE(program->wait_for("the last one (assistant): So it is.\r\n")) << program->screen();
+  program->type("/quit\r");
+  EXPECT_EQ(program->wait(), 0);
+}
+
 TEST_F(ChatTerminal, LinesAreEdited) {
   const auto program = on_a_terminal(kShort);
   ASSERT_TRUE(program->wait_for(kPrompt));
@@ -176,7 +228,7 @@ TEST_F(ChatTerminal, CtrlCStopsTheAnswerAndItsPartStays) {
   ASSERT_TRUE(program->wait_for("Hello.\r\n"));
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   program->type(kCtrlC);
-  ASSERT_TRUE(program->wait_for("stopped by interrupted")) << program->screen();
+  ASSERT_TRUE(program->wait_for("stopped by Ctrl-C")) << program->screen();
   const std::string file = folder_.file("c.json");
   program->type("/save " + file + "\r");
   ASSERT_TRUE(program->wait_for("saved in")) << program->screen();
@@ -188,7 +240,7 @@ TEST_F(ChatTerminal, CtrlCStopsTheAnswerAndItsPartStays) {
   ASSERT_TRUE(program->wait_for("More.\r\n"));
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   program->type(kCtrlC);
-  ASSERT_TRUE(program->wait_for("stopped by interrupted")) << program->screen();
+  ASSERT_TRUE(program->wait_for("stopped by Ctrl-C")) << program->screen();
   ASSERT_TRUE(program->wait_for(kPrompt));
   program->type(kCtrlD);
   EXPECT_EQ(program->wait(), 0);

@@ -241,6 +241,9 @@ TEST_F(Cli, ChatPrompt) {
   expect_failure(bitnetc({"run", "--chat-prompt", "x", "-p", "y"}), kUsage,
                  "--chat-prompt and -p: expected one of them");
   expect_failure(bitnetc({"run", "-p", "x", "--system", "y"}), kUsage, "--system goes with");
+  expect_failure(bitnetc({"run", model, "--chat-prompt", "bad \xff text", "--chat-template",
+                          folder_.file("t.jinja")}),
+                 kUsage, "--chat-prompt: the text is not valid UTF-8 at byte 4 (0xFF)");
   write_file(folder_.path() / "bad.jinja", "a\n{% if");
   expect_failure(
       bitnetc({"run", "--chat-prompt", "x", "--chat-template", folder_.file("bad.jinja")}),

@@ -58,7 +58,7 @@ TEST_F(TerminalOutput, TheProgressBarFits) {
     const auto result =
         on_terminal({"compile", "fairytale-6m", "-o", folder_.file("x.bnc")}, columns);
     EXPECT_EQ(result.exit_code, 0) << result.out;
-    const size_t bars = result.out.find("compiled ");
+    const size_t bars = result.out.find("compiled");
     ASSERT_NE(bars, std::string::npos);
     EXPECT_LT(widest_line(result.out.substr(0, bars)), static_cast<size_t>(columns));
   }

@@ -51,19 +51,15 @@ class ConsoleChat final : public chat::ChatOutput {
     write_text_out("\n");
     flush_out();
   }
-  void show(const std::string& lines) override { write_fitted(lines); }
+  void show(const std::string& lines) override { write_fitted_message(lines); }
   void say(const std::string& sentence) override {
-    if (verbosity() != Verbosity::kQuiet && is_interactive_) write_fitted(sentence + "\n");
+    if (verbosity() != Verbosity::kQuiet && is_interactive_) write_fitted_message(sentence + "\n");
   }
   void note(const std::string& sentence) override {
-    if (verbosity() != Verbosity::kQuiet) write_fitted("note: " + sentence + "\n");
+    if (verbosity() != Verbosity::kQuiet) write_fitted_message("note: " + sentence + "\n");
   }
 
  private:
-  static void write_fitted(const std::string& lines) {
-    write_message(stderr_is_terminal() ? fit(shown(lines), terminal_width(STDERR_FILENO)) : lines);
-  }
-
   const bool is_interactive_;
   bool is_thinking_ = false;
 };
@@ -96,12 +92,17 @@ class TypedLines {
   bool is_interactive() const { return is_interactive_; }
 
   Result<chat::TypedLine> read(const char* prompt) {
-    flush_out();
-    BITNETC_ASSIGN_OR_RETURN(chat::TypedLine line, reader_->read(prompt));
-    const bool is_kept = line.kind == chat::TypedLine::Kind::kLine &&
-                         line.text.find_first_not_of(" \t") != line.text.npos;
-    if (is_interactive_ && is_kept) remember(line.text);
-    return line;
+    while (true) {
+      flush_out();
+      BITNETC_ASSIGN_OR_RETURN(chat::TypedLine line, reader_->read(prompt));
+      const bool is_kept = line.kind == chat::TypedLine::Kind::kLine &&
+                           line.text.find_first_not_of(" \t") != line.text.npos;
+      if (is_interactive_ && is_kept) remember(line.text);
+      if (!line.has_wrong_bytes) return line;
+      write_fitted_message(
+          "bitnetc: bytes of this line are not valid UTF-8, U+FFFD stands for them; it is not "
+          "sent, and cursor up offers it again\n");
+    }
   }
 
  private:
@@ -135,7 +136,8 @@ Result<chat::Next> take_input(chat::Chat& chat, const chat::ChatInput& input, bo
   part_stop().store(false);
   BITNETC_RETURN_IF_ERROR(output_failure());
   if (next.ok() || !is_interactive) return next;
-  print_err("bitnetc: {}\n", shown_on_a_line(next.status().message(), 1200));
+  write_fitted_message(
+      fmt::format("bitnetc: {}\n", shown_on_a_line(next.status().message(), 1200)));
   return chat::Next::kGoOn;
 }
 
@@ -154,7 +156,7 @@ Result<int> hold_chat(chat::Chat& chat, TypedLines& typed) {
       if (++stops == 2) return kExitOk;
       lines.clear();
       if (line.text.empty() && verbosity() != Verbosity::kQuiet)
-        print_err("Ctrl-C again, or Ctrl-D, leaves\n");
+        write_fitted_message("Ctrl-C again, or Ctrl-D, leaves\n");
       continue;
     }
     stops = 0;
@@ -216,9 +218,10 @@ std::vector<std::string> inputs_of(const ChatCommandOptions& options, CommandCon
 
 void greet(const ChatCommandOptions& options, const Session& session) {
   if (verbosity() == Verbosity::kQuiet) return;
-  print_err("{}, a context of {} tokens. /help lists what can be typed; Ctrl-D leaves.\n",
-            options.model.empty() ? kBundledModel : printable_path(options.model),
-            session.context_tokens());
+  write_fitted_message(
+      fmt::format("{}, a context of {} tokens. /help lists what can be typed; Ctrl-D leaves.\n",
+                  options.model.empty() ? kBundledModel : printable_path(options.model),
+                  session.context_tokens()));
 }
 
 Result<int> chat_with_model(ChatCommandOptions& options, CommandContext& context) {
@@ -234,6 +237,7 @@ Result<int> chat_with_model(ChatCommandOptions& options, CommandContext& context
   BITNETC_ASSIGN_OR_RETURN(
       const OpenedTemplate opened,
       open_chat_template(options.template_file, options.model, engine,
+                         context.settings().program_dir,
                          "let the model go on with a text: bitnetc run -p TEXT"));
   BITNETC_ASSIGN_OR_RETURN(GenerationRequest answers,
                            make_answers(options, engine, *opened.chat_template));
@@ -249,9 +253,12 @@ Result<int> chat_with_model(ChatCommandOptions& options, CommandContext& context
                                      .sampling = answers.sampling},
                         .system = options.system,
                         .inputs = inputs_of(options, context),
+                        .home = context.options.home_dir,
                         .version = BITNETC_VERSION,
                         .shows_statistics = verbosity() == Verbosity::kVerbose};
   chat::Answerer answerer(*session, *engine.tokenizer, *opened.chat_template, std::move(answers));
+  if (options.system)
+    BITNETC_RETURN_IF_ERROR(answerer.check_text(*options.system).with_context("--system"));
   chat::Chat chat(answerer, std::move(setup), output, part_stop());
   if (typed.is_interactive()) greet(options, *session);
   auto exit_code = hold_chat(chat, typed);
@@ -265,7 +272,8 @@ void add_chat_command(Command parent, CommandContext& context) {
   auto options = std::make_shared<ChatCommandOptions>();
   Command command = parent.subcommand("chat", "Talk with a model");
   command.set_footer(
-      "Needs a model with a chat template, or --chat-template (docs/chat.md).\n"
+      "Needs a model with a chat template, or --chat-template FILE: the bundled model\n"
+      "has none. docs/chat.md names a plain one, and so does 'bitnetc chat' without.\n"
       "Examples:\n"
       "  bitnetc chat ~/models/bitnet-b1.58-2B-4T\n"
       "  bitnetc chat model.bnc --system \"Be brief.\" --temp 0.7 --seed random\n"
@@ -273,7 +281,9 @@ void add_chat_command(Command parent, CommandContext& context) {
       "/help lists what can be typed besides messages.");
   command.text(
       "MODEL", options->model, "MODEL",
-      fmt::format(".bnc or .gguf file, model folder or bundled name (default: {})", kBundledModel));
+      fmt::format(".bnc or .gguf file, model folder or bundled name (default: {}, which needs "
+                  "--chat-template)",
+                  kBundledModel));
   command.maybe_empty_text("--system", options->system, "TEXT|@FILE",
                            "Begin with this system message");
   command.text("--chat-template", options->template_file, "FILE",

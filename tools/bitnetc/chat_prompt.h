@@ -25,11 +25,12 @@ struct OpenedTemplate {
   std::unique_ptr<const ChatTemplate> chat_template;
 };
 // The template in `file`, or the model's own where it is empty. `model_name` is what the model was
-// asked for as, for messages; empty: the bundled one. `otherwise`: what else can be done, for the
-// message where there is none.
+// asked for as, for messages; empty: the bundled one. For the message where there is none:
+// `program_dir` as of locate_example_template(), and `otherwise`, what else can be done.
 // Error: kNotFound without a template; else as read_text() and ChatTemplate::create().
 Result<OpenedTemplate> open_chat_template(const std::string& file, const std::string& model_name,
-                                          const Engine& engine, const char* otherwise);
+                                          const Engine& engine, const std::string& program_dir,
+                                          const char* otherwise);
 
 void add_chat_options(Command& command, ChatOptions& options);
 
@@ -38,6 +39,6 @@ Status check_chat_options(const ChatOptions& options);
 
 // Error: as open_chat_template() and make_chat_request().
 Result<ChatRequest> make_chat_request(const ChatOptions& options, const std::string& model_name,
-                                      const Engine& engine);
+                                      const Engine& engine, const std::string& program_dir);
 
 }  // namespace bitnetc

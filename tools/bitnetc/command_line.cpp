@@ -95,8 +95,25 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
+// Options that commands, and other programs, call differently.
+const std::vector<std::string> kSameOptions[] = {
+    {"--context", "--ctx", "--ctx-size", "--context-size"},
+    {"--predict", "--n-predict", "--max-tokens"},
+    {"--temp", "--temperature"},
+};
+
+// The one of `names` that means the same as `word`, else the nearest one; empty: there is none.
+std::string name_meant_by(const std::string& word, const std::vector<std::string>& names) {
+  for (const std::vector<std::string>& same : kSameOptions) {
+    if (std::ranges::find(same, word) == same.end()) continue;
+    const auto here = std::ranges::find_first_of(names, same);
+    if (here != names.end()) return *here;
+  }
+  return nearest_word(word, names);
+}
+
 std::string suggestion(const std::string& word, const std::vector<std::string>& names) {
-  const std::string nearest = nearest_word(word, names);
+  const std::string nearest = name_meant_by(word, names);
   return nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest);
 }
 

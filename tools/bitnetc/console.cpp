@@ -167,6 +167,11 @@ void set_message_format(std::function<std::string(std::string_view text)> format
   message_format() = std::move(format);
 }
 
+void write_fitted_message(std::string_view text) {
+  if (!stderr_is_terminal()) return write_message(text);
+  write_message(fit(shown(text), terminal_width(STDERR_FILENO)));
+}
+
 void set_verbosity(Verbosity verbosity) {
   g_verbosity = verbosity;
 }
@@ -181,7 +186,8 @@ void print_note(const std::string& text) {
   static std::set<std::string> said;
   if (g_verbosity == Verbosity::kQuiet || !said.insert(text).second) return;
   const bool is_cut = g_verbosity != Verbosity::kVerbose && text.size() > kMostBytes;
-  print_err("note: {}\n", shown_on_a_line(text, is_cut ? kMostBytes : text.npos));
+  write_fitted_message(
+      fmt::format("note: {}\n", shown_on_a_line(text, is_cut ? kMostBytes : text.npos)));
 }
 
 std::string format_bytes(double bytes) {

@@ -53,14 +53,16 @@ template <typename... Args>
 void print_err(fmt::format_string<Args...> format, Args&&... args) {
   write_message(fmt::format(format, std::forward<Args>(args)...));
 }
+// Sentences: on a terminal, lines are fitted to its width.
+void write_fitted_message(std::string_view text);
 
 // What a command says besides its result and its errors.
 enum class Verbosity { kQuiet, kNormal, kVerbose };
 void set_verbosity(Verbosity verbosity);
 Verbosity verbosity();
 
-// "note: ..." on stderr, on one line, each text once; long ones are cut unless the command is
-// verbose. Nothing when it is quiet.
+// "note: ..." on stderr, as write_fitted_message() of one line, each text once; long ones are cut
+// unless the command is verbose. Nothing when it is quiet.
 void print_note(const std::string& text);
 
 // Behind a noun that is counted.

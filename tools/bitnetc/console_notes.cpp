@@ -22,7 +22,7 @@ void ConsoleNotes::note(NoteKind kind, const std::string& text) {
     case NoteKind::kSelection: print_err("explain: {}\n", text); return;
     case NoteKind::kObserver: print_err("{}\n", text); return;
     case NoteKind::kCompiled:
-      if (verbosity() != Verbosity::kQuiet) print_err("{}\n", text);
+      if (verbosity() != Verbosity::kQuiet) write_fitted_message(text + "\n");
       return;
     case NoteKind::kFallback: print_note(is_verbose ? text : text + " (-v says why)"); return;
     case NoteKind::kModel:

@@ -59,7 +59,7 @@ int report_failure(const Status& status, bool as_json) {
   // What went wrong with stdout is said by final_exit_code().
   if (!output_failure().ok()) return exit_code;
   if (as_json) write_json_error(exit_code, status.message());
-  print_err("bitnetc: {}\n", shown_on_a_line(status.message(), kMostBytes));
+  write_fitted_message(fmt::format("bitnetc: {}\n", shown_on_a_line(status.message(), kMostBytes)));
   return exit_code;
 }
 

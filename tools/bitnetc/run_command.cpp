@@ -223,14 +223,15 @@ void print_prompt_notes(const GenerationDefaults& defaults, const Tokenizer& tok
 }
 
 Result<GenerationRequest> make_request(const RunOptions& run, const std::string& prompt,
-                                       const Grammar::Ptr& grammar, const Engine& engine) {
+                                       const Grammar::Ptr& grammar, const Engine& engine,
+                                       const std::string& program_dir) {
   GenerationRequest request{.max_tokens = run.max_tokens,
                             .stop_strings = run.generation.stop_strings,
                             .keep_prompt_logits = !run.logits_file.empty(),
                             .most_drafts = run.generation.most_drafts};
   ChatRequest chat;
   if (run.chat.prompt) {
-    BITNETC_ASSIGN_OR_RETURN(chat, make_chat_request(run.chat, run.model, engine));
+    BITNETC_ASSIGN_OR_RETURN(chat, make_chat_request(run.chat, run.model, engine, program_dir));
     request.prompt_ids = std::move(chat.prompt_ids);
   } else {
     BITNETC_ASSIGN_OR_RETURN(request.prompt_ids, engine.tokenizer->encode(prompt));
@@ -287,8 +288,9 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
   const EngineOptions options = engine_options(run.generation, context);
   BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(run.model, options));
   BITNETC_RETURN_IF_ERROR(expect_output(engine, ModelOutput::kLogits, run.model));
-  BITNETC_ASSIGN_OR_RETURN(const GenerationRequest request,
-                           make_request(run, prompt, grammar, engine));
+  BITNETC_ASSIGN_OR_RETURN(
+      const GenerationRequest request,
+      make_request(run, prompt, grammar, engine, context.settings().program_dir));
   BITNETC_RETURN_IF_ERROR(expect_memory(engine, most_positions(run, request, engine), options));
   BITNETC_ASSIGN_OR_RETURN(const auto session, make_session(run.generation, engine, context));
   const double load_ms = load_watch.seconds() * 1e3;

@@ -2,9 +2,25 @@
 
 #include <algorithm>
 
-#include "tools/engine/chat_request.h"
-
 namespace bitnetc::chat {
+
+// `tokens`: of all messages. A new conversation helps where the last message has room in one.
+Status Answerer::no_room(std::span<const ChatMessage> messages, int64_t tokens) const {
+  std::vector<ChatMessage> alone;
+  if (messages.size() > 1 && messages.front().role == "system") alone.push_back(messages.front());
+  const bool has_system = !alone.empty();
+  alone.push_back(messages.back());
+  BITNETC_ASSIGN_OR_RETURN(const ChatRequest chat, make_chat_request(template_, tokenizer_, alone));
+  const int64_t least = std::ssize(chat.prompt_ids), context = session_.context_tokens();
+  if (least > context)
+    return make_error(StatusCode::kInvalidArgument,
+                      "this message alone has {} tokens{}, the context is {}", least,
+                      has_system ? " with the system message" : "", context);
+  return make_error(StatusCode::kInvalidArgument,
+                    "the context is full: the conversation has {} tokens with this message, the "
+                    "context {}; /reset begins a new one",
+                    tokens, context);
+}
 
 Result<Answer> Answerer::answer(std::span<const ChatMessage> messages, uint64_t seed,
                                 const std::function<bool(const ThinkSplit&)>& on_text,
@@ -14,11 +30,7 @@ Result<Answer> Answerer::answer(std::span<const ChatMessage> messages, uint64_t 
   ids = std::move(chat.prompt_ids);
   if (ids.empty())
     return Status(StatusCode::kInvalidArgument, "the template makes no tokens of the conversation");
-  if (std::ssize(ids) > session_.context_tokens())
-    return make_error(StatusCode::kInvalidArgument,
-                      "the context is full: the conversation has {} tokens with this message, the "
-                      "context {}; /reset begins a new one",
-                      ids.size(), session_.context_tokens());
+  if (std::ssize(ids) > session_.context_tokens()) return no_room(messages, std::ssize(ids));
   // The logits of the last token are wanted, so it is read again.
   const auto differs = std::ranges::mismatch(held_, ids).in1;
   const int64_t reused =

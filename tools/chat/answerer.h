@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "frontend/chat.h"
@@ -13,6 +14,7 @@
 #include "runtime/cancel_token.h"
 #include "runtime/session.h"
 #include "runtime/status.h"
+#include "tools/engine/chat_request.h"
 #include "tools/engine/generate.h"
 
 namespace bitnetc::chat {
@@ -45,10 +47,15 @@ class Answerer {
                         const std::function<bool(const ThinkSplit&)>& on_text,
                         const CancelToken& cancel);
 
+  // Of a text that is to be part of a message. Error: as check_message_text().
+  Status check_text(std::string_view text) const { return check_message_text(tokenizer_, text); }
+
   int64_t tokens() const { return session_.position(); }  // whose keys and values are there
   int64_t context_tokens() const { return session_.context_tokens(); }
 
  private:
+  Status no_room(std::span<const ChatMessage> messages, int64_t tokens) const;
+
   Session& session_;
   const Tokenizer& tokenizer_;
   const ChatTemplate& template_;

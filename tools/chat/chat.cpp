@@ -14,6 +14,22 @@ double rate(int64_t tokens, double seconds) {
   return tokens > 0 && seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
 }
 
+// The beginning of a text, on one line.
+std::string beginning_of(std::string_view text) {
+  constexpr size_t kMostBytes = 120;
+  std::string line;
+  for (const char each : text) {
+    if (line.size() > kMostBytes) break;
+    const bool is_blank = each == ' ' || each == '\n' || each == '\r' || each == '\t';
+    if (!is_blank)
+      line += each;
+    else if (!line.empty() && line.back() != ' ')
+      line += ' ';
+  }
+  if (line.ends_with(' ')) line.pop_back();
+  return printable(line, kMostBytes);
+}
+
 }  // namespace
 
 Chat::Chat(Answerer& answerer, ChatSetup setup, ChatOutput& output, const CancelToken& stop)
@@ -23,6 +39,7 @@ Chat::Chat(Answerer& answerer, ChatSetup setup, ChatOutput& output, const Cancel
 
 Result<Next> Chat::take(const ChatInput& input) {
   if (!is_command(input)) {
+    BITNETC_RETURN_IF_ERROR(answerer_.check_text(input.text));
     BITNETC_RETURN_IF_ERROR(answer(input.text));
     return Next::kGoOn;
   }
@@ -37,10 +54,10 @@ Status Chat::obey(const ChatCommand& command) {
     case CommandKind::kHelp: output_.show(command_help()); return {};
     case CommandKind::kStats: output_.show(statistics()); return {};
     case CommandKind::kReset: reset(); return {};
-    case CommandKind::kSystem: set_system(command.argument); return {};
+    case CommandKind::kSystem: return set_system(command.argument);
     case CommandKind::kRegenerate: return regenerate();
-    case CommandKind::kSave: return save(command.argument);
-    case CommandKind::kLoad: return load(command.argument);
+    case CommandKind::kSave: return save(file_named(command.argument, setup_.home));
+    case CommandKind::kLoad: return load(file_named(command.argument, setup_.home));
     case CommandKind::kQuit: break;
   }
   return {};
@@ -107,11 +124,13 @@ void Chat::reset() {
                                    : "a new conversation");
 }
 
-void Chat::set_system(const std::string& text) {
+Status Chat::set_system(const std::string& text) {
+  BITNETC_RETURN_IF_ERROR(answerer_.check_text(text));
   conversation_.system = text.empty() ? std::nullopt : std::optional(text);
   const bool has_turns = !conversation_.turns.empty();
   output_.say(fmt::format("{}{}", text.empty() ? "no system message" : "the system message is set",
                           has_turns ? "; the next answer reads the conversation anew" : ""));
+  return {};
 }
 
 Status Chat::save(const std::string& path) {
@@ -122,8 +141,9 @@ Status Chat::save(const std::string& path) {
       .conversation = conversation_, .settings = setup_.settings, .answers = answers_};
   BITNETC_RETURN_IF_ERROR(file->write(saved_chat_json(saved, setup_.version)));
   BITNETC_RETURN_IF_ERROR(file->finish());
-  const int64_t turns = std::ssize(conversation_.turns);
-  output_.say(fmt::format("{} turn{} saved in {}", turns, plural_s(turns), printable_path(path)));
+  const int64_t messages = std::ssize(conversation_.messages());
+  output_.say(
+      fmt::format("{} message{} saved in {}", messages, plural_s(messages), printable_path(path)));
   return {};
 }
 
@@ -131,9 +151,12 @@ Status Chat::load(const std::string& path) {
   BITNETC_ASSIGN_OR_RETURN(SavedChat saved, read_saved_chat(path));
   conversation_ = std::move(saved.conversation);
   answers_ = saved.answers;
-  const int64_t turns = std::ssize(conversation_.turns);
-  output_.say(
-      fmt::format("{} turn{} loaded from {}", turns, plural_s(turns), printable_path(path)));
+  const std::vector<ChatMessage> messages = conversation_.messages();
+  output_.say(fmt::format("{} message{} loaded from {}", messages.size(),
+                          plural_s(std::ssize(messages)), printable_path(path)));
+  if (!messages.empty())
+    output_.say(fmt::format("the last one ({}): {}", messages.back().role,
+                            beginning_of(messages.back().content)));
   const std::string other = differences(saved.settings, setup_.settings);
   if (!other.empty())
     output_.note(fmt::format("it was written with another {}; what is set here holds", other));
@@ -150,10 +173,11 @@ std::string Chat::statistics() const {
         "ms\n",
         last_->prompt_tokens, last_->reused_tokens, last_->computed_tokens(),
         rate(last_->computed_tokens(), written.prompt_seconds), written.first_token_seconds * 1e3);
-    lines += fmt::format("answer      {} token{} at {:.1f} tokens/s; stopped by {}\n",
-                         written.ids.size(), plural_s(std::ssize(written.ids)),
-                         rate(written.decode_tokens, written.decode_seconds),
-                         stop_reason_name(written.stop_reason));
+    lines += fmt::format(
+        "answer      {} token{} at {:.1f} tokens/s; stopped by {}\n", written.ids.size(),
+        plural_s(std::ssize(written.ids)), rate(written.decode_tokens, written.decode_seconds),
+        written.stop_reason == StopReason::kInterrupted ? "Ctrl-C"
+                                                        : stop_reason_name(written.stop_reason));
     if (written.guessed > 0)
       lines += fmt::format("guessed     {} tokens ahead, {} of them right\n", written.guessed,
                            written.guessed_right);

@@ -35,6 +35,7 @@ struct ChatSetup {
   ChatSettings settings;
   std::optional<std::string> system;
   std::vector<std::string> inputs;  // files that /save may not take the place of
+  std::string home;                 // as of file_named()
   std::string version;              // of bitnetc, for /save
   bool shows_statistics = false;    // behind every answer
 };
@@ -58,7 +59,7 @@ class Chat {
   Status regenerate();
   Status save(const std::string& path);
   Status load(const std::string& path);
-  void set_system(const std::string& text);
+  Status set_system(const std::string& text);
   void reset();
   void report_end(StopReason reason);
   std::string statistics() const;

@@ -42,16 +42,26 @@ constexpr CommandEntry kCommands[] = {
     {"/quit", CommandKind::kQuit, Argument::kNone, "", "leaves, as Ctrl-D does"},
 };
 
-Status unknown_command(std::string_view name) {
+// What other programs call a command.
+constexpr struct {
+  const char *there, *here;
+} kElsewhere[] = {{"/clear", "/reset"}, {"/new", "/reset"}, {"/bye", "/quit"}, {"/exit", "/quit"}};
+
+std::string command_meant_by(std::string_view name) {
+  for (const auto& [there, here] : kElsewhere)
+    if (name == there) return here;
   std::vector<std::string> names;
   for (const CommandEntry& each : kCommands) names.emplace_back(each.name);
-  const std::string nearest = nearest_word(name, names);
-  return make_error(
-      StatusCode::kInvalidArgument,
-      "there is no command {}; {} (a message that begins with a slash goes between "
-      "\"\"\")",
-      printable(name, kMostShownBytes),
-      nearest.empty() ? "/help lists them" : fmt::format("did you mean {}?", nearest));
+  return nearest_word(name, names);
+}
+
+Status unknown_command(std::string_view name) {
+  const std::string meant = command_meant_by(name);
+  return make_error(StatusCode::kInvalidArgument,
+                    "there is no command {}; {} (a message that begins with a slash goes between "
+                    "\"\"\")",
+                    printable(name, kMostShownBytes),
+                    meant.empty() ? "/help lists them" : fmt::format("did you mean {}?", meant));
 }
 
 }  // namespace
@@ -139,6 +149,16 @@ Result<ChatCommand> parse_command(std::string_view text) {
     return ChatCommand{.kind = each.kind, .argument = std::string(argument)};
   }
   return unknown_command(name);
+}
+
+std::string file_named(std::string_view argument, const std::string& home) {
+  const char quote = argument.empty() ? 0 : argument.front();
+  const bool is_quoted = argument.size() > 2 && argument.back() == quote &&
+                         (quote == '"' || quote == '\'') &&
+                         argument.find(quote, 1) == argument.size() - 1;
+  if (is_quoted) argument = argument.substr(1, argument.size() - 2);
+  if (!home.empty() && argument.starts_with("~/")) return home + std::string(argument.substr(1));
+  return std::string(argument);
 }
 
 std::string command_help() {

@@ -51,6 +51,9 @@ bool is_command(const ChatInput& input);
 // Of a text that begins with a slash. Error: kInvalidArgument for a command that does not exist,
 // with the nearest one that does, for an argument that is missing and for one too many.
 Result<ChatCommand> parse_command(std::string_view text);
+// The file that an argument of /save or /load names: without the quotes around the whole of it, and
+// with `home` for the tilde of "~/"; empty: there is no home.
+std::string file_named(std::string_view argument, const std::string& home);
 // A line of each command, and how messages of several lines are typed.
 std::string command_help();
 

@@ -172,9 +172,11 @@ Result<json> parse_document(std::string_view text, const std::string& origin) {
     return make_error(StatusCode::kDataCorrupt,
                       "{}: {}, expected a conversation as /save writes it", origin,
                       is_too_deep ? "is nested too deeply" : "is no JSON object");
-  } catch (const json::exception& error) {
-    return make_error(StatusCode::kDataCorrupt, "{}: is no JSON: {}", origin,
-                      printable(error.what(), 200));
+  } catch (const json::parse_error& error) {
+    return make_error(StatusCode::kDataCorrupt, "{}: is no JSON: not valid at byte {}", origin,
+                      error.byte);
+  } catch (const json::out_of_range&) {
+    return make_error(StatusCode::kDataCorrupt, "{}: has a number that is out of range", origin);
   }
 }
 

@@ -141,7 +141,7 @@ class LineEditor final : public LineReader {
   winsize size_ = {};
   std::optional<char> begun_;  // a byte behind a character that is none
   // Of the read that runs.
-  bool is_stopped_ = false;
+  bool is_stopped_ = false, is_replaced_ = false;
   Status failure_;
 };
 
@@ -192,7 +192,7 @@ Status LineEditor::start(const std::vector<std::string>& history) {
 Result<TypedLine> LineEditor::read(const std::string& prompt) {
   const LocaleScope scope(locale_);
   prompt_ = wide(prompt);
-  is_stopped_ = false;
+  is_stopped_ = is_replaced_ = false;
   failure_ = {};
   g_reading = this;
   follow_size();
@@ -211,7 +211,8 @@ Result<TypedLine> LineEditor::read(const std::string& prompt) {
     return TypedLine{.kind = TypedLine::Kind::kEnd};
   }
   if (line.ends_with(L'\n')) line.remove_suffix(1);
-  return TypedLine{.text = narrow(line)};
+  const bool has_wrong_bytes = is_replaced_ && line.find(kReplacement) != line.npos;
+  return TypedLine{.text = narrow(line), .has_wrong_bytes = has_wrong_bytes};
 }
 
 // 1, 0 at the end of the input, -1 where the read is to end.
@@ -241,6 +242,7 @@ int LineEditor::next_character(wchar_t* character) {
     if (bytes == static_cast<size_t>(-2)) continue;  // there are more bytes of it
     if (bytes == static_cast<size_t>(-1)) {
       *character = kReplacement;
+      is_replaced_ = true;
       if (!is_first) begun_ = byte;  // may begin another one
     }
     return 1;

@@ -24,6 +24,7 @@ struct TypedLine {
     kStopped  // by ReadStop
   } kind = Kind::kLine;
   std::string text;  // without its end; of a line that was stopped, as far as it is known
+  bool has_wrong_bytes = false;  // by an editor: they were not UTF-8, U+FFFD stands for them
 };
 
 class LineReader {

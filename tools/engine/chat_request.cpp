@@ -11,6 +11,10 @@ std::tm local_time() {
   return time;
 }
 
+Status check_message_text(const Tokenizer& tokenizer, std::string_view text) {
+  return tokenizer.encode(text, /*add_special=*/false).status();
+}
+
 Result<ChatRequest> make_chat_request(const ChatTemplate& chat_template, const Tokenizer& tokenizer,
                                       std::span<const ChatMessage> messages) {
   BITNETC_ASSIGN_OR_RETURN(const ChatPrompt prompt,

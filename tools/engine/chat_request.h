@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "frontend/chat.h"
+#include "frontend/tokenizer.h"
 #include "runtime/status.h"
 
 namespace bitnetc {
@@ -19,6 +21,10 @@ struct ChatRequest {
 
 // What a template is told of the time.
 std::tm local_time();
+
+// Of a text that is to be part of a message. Error: as Tokenizer::encode(): kInvalidArgument for
+// bytes that are not UTF-8, which a template would replace.
+Status check_message_text(const Tokenizer& tokenizer, std::string_view text);
 
 // The messages up to where the model's answer begins; the template sees the local time.
 // Error: as ChatTemplate::render() and encode_chat().

@@ -17,12 +17,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Folders that may hold bundled models: next to an installed binary, and in the source tree the
-// binary was built in.
-std::vector<std::string> bundled_model_folders(const fs::path& program_dir) {
+// Where the folder `name` of what comes with the program may be: next to an installed binary, and
+// in the source tree the binary was built in.
+std::vector<std::string> bundled_folders(const fs::path& program_dir, const char* name) {
   if (program_dir.empty()) return {};
-  return {(program_dir / "../share/bitnetc/models").lexically_normal(),
-          (program_dir / "../../../tools/models").lexically_normal()};
+  return {(program_dir / "../share/bitnetc" / name).lexically_normal(),
+          (program_dir / "../../../tools" / name).lexically_normal()};
+}
+
+std::vector<std::string> bundled_model_folders(const std::string& program_dir) {
+  return bundled_folders(program_dir, "models");
 }
 
 }  // namespace
@@ -69,6 +73,13 @@ Result<ModelLocation> locate_model(const std::string& name, const std::string& p
       "{}: no such file or folder, and no bundled model of that name (bundled: {}; looked "
       "in {})",
       bundled, kBundledModel, fmt::join(bundled_model_folders(program_dir), ", "));
+}
+
+std::string locate_example_template(const std::string& program_dir) {
+  std::error_code error;
+  for (const std::string& folder : bundled_folders(program_dir, "examples"))
+    if (std::string path = folder + "/chat.jinja"; fs::is_regular_file(path, error)) return path;
+  return {};
 }
 
 std::vector<std::string> model_files(const ModelLocation& location) {

@@ -20,6 +20,10 @@ struct ModelLocation {
 // Error: kNotFound listing what was looked for.
 Result<ModelLocation> locate_model(const std::string& name, const std::string& program_dir);
 
+// tools/examples/chat.jinja, a chat template for models without one, where it was installed or is
+// in the source tree; empty: at neither place.
+std::string locate_example_template(const std::string& program_dir);
+
 // The files that opening the model reads, by name; of a source model those that are there.
 std::vector<std::string> model_files(const ModelLocation& location);
 
