@@ -210,13 +210,15 @@ TEST_F(Http, WhereARequestEndsAndWhomItIsForMustBeClear) {
     SocketClient client(server_->port());
     client.send("POST /a HTTP/" + version + "\r\n" + headers + "\r\n" + http_get("/b"));
     const int first = client.read().status;
-    if (first != 200) EXPECT_FALSE(client.more()) << headers;
+    EXPECT_EQ(client.read().status, 0) << headers;  // what follows is no request
     return first;
   };
   const std::string host = "Host: x\r\n";
-  for (const char* encoding : {"xchunked", "gzip", "identity", "chunked, chunked", "gzip, chunked"})
+  for (const char* encoding : {"xchunked", "gzip", "identity", "chunked, chunked"})
     EXPECT_EQ(status(host + "Transfer-Encoding: " + encoding + "\r\n"), 501) << encoding;
-  EXPECT_EQ(status(host + "Transfer-Encoding: chunked\r\n", "1.0"), 501);
+  // Here what follows is read as a chunk first.
+  EXPECT_EQ(status(host + "Transfer-Encoding: gzip, chunked\r\n"), 400);
+  EXPECT_EQ(status(host + "Transfer-Encoding: chunked\r\n", "1.0"), 400);
   EXPECT_EQ(status(host + host), 400);
   EXPECT_EQ(status(""), 400);
   EXPECT_EQ(status("Content-Length: 0\r\n", "1.0"), 200);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/model_folder.h"
 #include "tools/serve/router.h"
 
 namespace bitnetc::serve {
