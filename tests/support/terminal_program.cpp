@@ -95,9 +95,10 @@ void TerminalProgram::signal(int number) const {
   ::kill(child_, number);
 }
 
-void TerminalProgram::resize(int columns) {
+void TerminalProgram::resize(int columns, int rows) {
   winsize size = {};
-  size.ws_row = 24, size.ws_col = static_cast<unsigned short>(columns);
+  size.ws_row = static_cast<unsigned short>(rows),
+  size.ws_col = static_cast<unsigned short>(columns);
   ::ioctl(master_, TIOCSWINSZ, &size);
 }
 

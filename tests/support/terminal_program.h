@@ -30,7 +30,7 @@ class TerminalProgram {
   // seconds, or the program has ended.
   bool wait_for(std::string_view text);
   void signal(int number) const;
-  void resize(int columns);
+  void resize(int columns, int rows = 24);
   // Whether the terminal is as programs find it: it echoes and gives whole lines.
   bool is_cooked() const;
   // Reads to the end. 128 + signal when it was killed.

@@ -183,6 +183,19 @@ TEST_F(ChatTerminal, ATerminalThatIsResizedIsFollowed) {
   EXPECT_EQ(program->wait(), 0);
 }
 
+TEST_F(ChatTerminal, AWindowMayGetLowerThanTheLineThatIsTyped) {
+  const auto program = on_a_terminal(kShort, 80);
+  ASSERT_TRUE(program->wait_for(kPrompt));
+  program->type(std::string(300, 'x') + "end");
+  ASSERT_TRUE(program->wait_for("end"));
+  program->resize(80, 3);
+  program->type("y\r");
+  ASSERT_TRUE(program->wait_for("cut after")) << program->screen();
+  EXPECT_EQ(last_question(*program), std::string(300, 'x') + "endy");
+  program->type("/quit\r");
+  EXPECT_EQ(program->wait(), 0);
+}
+
 TEST_F(ChatTerminal, MessagesOfSeveralLines) {
   const auto program = on_a_terminal(kShort);
   ASSERT_TRUE(program->wait_for(kPrompt));
@@ -247,7 +260,7 @@ TEST_F(ChatTerminal, CtrlCStopsTheAnswerAndItsPartStays) {
 }
 
 TEST_F(ChatTerminal, SigtermLeavesATerminalAsItWas) {
-  const std::pair<int, int> exit_codes[] = {{SIGTERM, 143}, {SIGHUP, 129}};
+  const std::pair<int, int> exit_codes[] = {{SIGTERM, 143}, {SIGHUP, 129}, {SIGQUIT, 131}};
   const std::string slow = slow_model();
   for (const auto& [signal, exit_code] : exit_codes) {
     for (const bool is_answering : {false, true}) {

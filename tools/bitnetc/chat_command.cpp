@@ -24,6 +24,7 @@ constexpr char kPrompt[] = "> ", kMorePrompt[] = "... ";
 struct ChatCommandOptions {
   std::string model, template_file;
   std::optional<std::string> system;
+  std::string system_file;  // that it was read from
   int max_tokens = std::numeric_limits<int>::max();
   bool no_history = false;
   GenerationOptions generation;
@@ -178,9 +179,11 @@ Result<int> hold_chat(chat::Chat& chat, TypedLines& typed) {
 }
 
 // "@FILE" is the text of a file.
-Status read_system(std::optional<std::string>& system) {
+Status read_system(ChatCommandOptions& options) {
+  std::optional<std::string>& system = options.system;
   if (!system || !system->starts_with('@')) return {};
-  BITNETC_ASSIGN_OR_RETURN(std::string text, read_text(system->substr(1)));
+  options.system_file = system->substr(1);
+  BITNETC_ASSIGN_OR_RETURN(std::string text, read_text(options.system_file));
   text = without_byte_order_mark(std::move(text));
   if (text.ends_with('\n')) text.pop_back();
   if (text.ends_with('\r')) text.pop_back();
@@ -207,7 +210,8 @@ Result<GenerationRequest> make_answers(const ChatCommandOptions& options, const 
 
 // Files that the chat reads.
 std::vector<std::string> inputs_of(const ChatCommandOptions& options, CommandContext& context) {
-  std::vector<std::string> files = {options.template_file, options.generation.grammar.grammar_file,
+  std::vector<std::string> files = {options.template_file, options.system_file,
+                                    options.generation.grammar.grammar_file,
                                     options.generation.grammar.schema_file};
   std::erase(files, "");
   if (const auto location = locate_model(options.model, context.settings().program_dir);
@@ -229,7 +233,7 @@ Result<int> chat_with_model(ChatCommandOptions& options, CommandContext& context
   BITNETC_RETURN_IF_ERROR(check_generation_options(generation));
   BITNETC_ASSIGN_OR_RETURN(const Grammar::Ptr grammar, read_grammar(generation.grammar));
   BITNETC_RETURN_IF_ERROR(locate_model(options.model, context.settings().program_dir).status());
-  BITNETC_RETURN_IF_ERROR(read_system(options.system));
+  BITNETC_RETURN_IF_ERROR(read_system(options));
   place_memory(generation.memory);
   const EngineOptions how = engine_options(generation, context);
   BITNETC_ASSIGN_OR_RETURN(const Engine engine, make_engine(options.model, how));

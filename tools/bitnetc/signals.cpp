@@ -104,6 +104,7 @@ void interrupt_parts() {
   g_part_stop.store(interrupted());
   g_interrupts_parts.store(true);
   for (const int signal : {SIGWINCH, SIGCONT}) handle(signal, [](int) { wake(); });
+  handle(SIGQUIT, on_stop_signal);  // else it would leave the terminal as the parts have it
 }
 
 CancelToken& part_stop() {

@@ -259,6 +259,7 @@ void LineEditor::follow_size() {
 // that this process came back from may have left it as shells do.
 void LineEditor::follow_terminal() {
   follow_size();
+  edit_.set(editor_, EL_REFRESH);
   termios mode = {};
   if (::tcgetattr(input_, &mode) != 0 || (mode.c_lflag & ICANON) == 0) return;
   edit_.set(editor_, EL_PREP_TERM, 0);
