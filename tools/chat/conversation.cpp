@@ -4,18 +4,18 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/mapped_file.h"
+#include "runtime/ordered_json.h"
 #include "runtime/printable.h"
 #include "tools/engine/json_document.h"
 
 namespace bitnetc::chat {
 namespace {
 
-using nlohmann::json;
-using nlohmann::ordered_json;
+using json = nlohmann::ordered_json;
 
 constexpr char kSchema[] = "conversation";
 constexpr int kVersion = 1;
-constexpr int kMostJsonDepth = 16;
+constexpr size_t kMostJsonDepth = 16;
 constexpr int64_t kMostFileBytes = int64_t{64} << 20;
 constexpr char kSystem[] = "system", kUser[] = "user", kAssistant[] = "assistant";
 constexpr char kReasoning[] = "reasoning_content";
@@ -79,8 +79,8 @@ class SavedFields {
   Status status_;
 };
 
-ordered_json messages_json(const Conversation& conversation) {
-  auto messages = ordered_json::array();
+json messages_json(const Conversation& conversation) {
+  auto messages = json::array();
   if (conversation.system)
     messages.push_back({{"role", kSystem}, {"content", *conversation.system}});
   for (const Turn& turn : conversation.turns) {
@@ -161,21 +161,15 @@ SamplingParams read_sampling(SavedFields& fields, const json& document) {
 }
 
 Result<json> parse_document(std::string_view text, const std::string& origin) {
-  bool is_too_deep = false;
-  const auto check_depth = [&](int depth, json::parse_event_t, json&) {
-    is_too_deep = is_too_deep || depth > kMostJsonDepth;
-    return !is_too_deep;
-  };
-  try {
-    json document = json::parse(text, check_depth);
-    if (!is_too_deep && document.is_object()) return document;
-    return make_error(StatusCode::kDataCorrupt,
-                      "{}: {}, expected a conversation as /save writes it", origin,
-                      is_too_deep ? "is nested too deeply" : "is no JSON object");
-  } catch (const json::exception& error) {
-    return make_error(StatusCode::kDataCorrupt, "{}: is no JSON: {}", origin,
-                      printable(error.what(), 200));
-  }
+  Result<json> document = parse_ordered_json(text, {.depth = kMostJsonDepth});
+  if (document.ok() && document->is_object()) return document;
+  constexpr char kExpected[] = "expected a conversation as /save writes it";
+  if (document.ok())
+    return make_error(StatusCode::kDataCorrupt, "{}: is no JSON object, {}", origin, kExpected);
+  const Status& status = document.status();
+  if (status.code() == StatusCode::kUnsupported)
+    return make_error(StatusCode::kDataCorrupt, "{}: {}, {}", origin, status.message(), kExpected);
+  return make_error(StatusCode::kDataCorrupt, "{}: is no JSON: {}", origin, status.message());
 }
 
 }  // namespace
