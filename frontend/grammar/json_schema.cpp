@@ -135,7 +135,8 @@ Result<SchemaJson> SchemaReader::resolved(SchemaJson schema, const std::string& 
                           "$ref: expected a text that leads to a schema");
     BITNETC_ASSIGN_OR_RETURN(const SchemaJson* target,
                              at_pointer(schema["$ref"].get<std::string>(), pointer));
-    BITNETC_ASSIGN_OR_RETURN(schema, merge_schemas(without(schema, "$ref"), *target, pointer));
+    schema.erase("$ref");
+    BITNETC_ASSIGN_OR_RETURN(schema, merge_schemas(std::move(schema), *target, pointer));
   }
   return schema;
 }

@@ -54,7 +54,6 @@ std::optional<SchemaJson> merged_values(const std::string& keyword, const Schema
                                                 "minItems"};
   static const std::set<std::string> kMosts = {"maximum", "exclusiveMaximum", "maxLength",
                                                "maxItems"};
-  if (a == b) return a;
   if (keyword == "type") return common_types(a, b);
   if (keyword == "required" && a.is_array() && b.is_array()) return joined_lists(a, b);
   if (kLeasts.contains(keyword) && a.is_number() && b.is_number()) return a < b ? b : a;
@@ -106,6 +105,8 @@ Result<SchemaJson> merge_schemas(SchemaJson a, const SchemaJson& b, const std::s
     const auto known = a.find(keyword);
     if (known == a.end()) {
       a[keyword] = value;
+    } else if (*known == value) {
+      continue;
     } else if (auto merged = merged_values(keyword, *known, value)) {
       *known = *std::move(merged);
     } else {

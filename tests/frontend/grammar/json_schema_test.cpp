@@ -182,6 +182,23 @@ TEST(JsonSchema, ManyAlternativesAreReadQuickly) {
   }
 }
 
+// Each way joins a large schema with 60 references behind it.
+TEST(JsonSchema, JoinsOfReferencesAreReadQuickly) {
+  std::string ways, large, definitions;
+  for (int i = 0; i < 500; ++i)
+    ways += fmt::format(R"({}{{"$ref":"#/$defs/0","minimum":{}}})", i ? "," : "", i);
+  for (int i = 0; i < 2500; ++i) large += fmt::format(R"({}"p{}":{{}})", i ? "," : "", i);
+  large = R"("properties":{)" + large + "},";
+  for (int i = 0; i < 60; ++i)
+    definitions += fmt::format(R"("{}":{{{}"$ref":"#/$defs/{}","minLength":1}},)", i,
+                               i == 0 ? large : "", i + 1);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_TRUE(matches(
+      schema(R"({"anyOf":[)" + ways + R"(],"$defs":{)" + definitions + R"("60":{"type":"null"}}})"),
+      "null"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+}
+
 TEST(JsonSchema, ManyOptionalPropertiesStaySmall) {
   std::string properties;
   for (int i = 0; i < 100; ++i)
