@@ -43,52 +43,43 @@ class AutomatonBuilder {
     return {};
   }
 
-  // Whether the end of `rule` can be reached by edges for which `passes_byte` and `passes_call` say
-  // so.
-  template <typename PassesCall>
-  bool reaches_end(RuleId rule, bool passes_bytes, const PassesCall& passes_call) const {
-    const RuleGraph& graph = graphs_[rule];
-    std::vector<bool> is_reached(graph.size(), false);
-    std::vector<StateId> waiting;
-    const auto reach = [&](StateId state) {
-      if (is_reached[state]) return;
-      is_reached[state] = true;
-      waiting.push_back(state);
-    };
-    reach(0);
-    while (!waiting.empty()) {
-      const GraphState& state = graph[waiting.back()];
-      waiting.pop_back();
-      if (state.accepts) return true;
-      for (const StateId target : state.empty_edges) reach(target);
-      if (passes_bytes)
-        for (const ByteEdge& edge : state.byte_edges) reach(edge.target);
-      for (const CallEdge& edge : state.call_edges)
-        if (passes_call(edge.rule)) reach(edge.target);
-    }
-    return false;
-  }
-
-  // The rules that reach their end, where calls pass of which that is known.
+  // The rules whose end their start reaches, where calls pass of rules that are found to. Every
+  // state is looked at once: behind a call one waits until the rule is found.
   std::vector<bool> rules_that_end(bool passes_bytes) const {
-    std::vector<std::vector<RuleId>> callers(graphs_.size());
-    std::vector<RuleId> waiting;
-    for (size_t i = 0; i < graphs_.size(); ++i) {
-      if (graphs_[i].empty()) continue;
-      waiting.push_back(static_cast<RuleId>(i));
-      for (const GraphState& state : graphs_[i])
-        for (const CallEdge& edge : state.call_edges)
-          callers[edge.rule].push_back(static_cast<RuleId>(i));
-    }
+    struct Place {
+      RuleId rule;
+      StateId state;
+    };
+    std::vector<std::vector<bool>> is_reached(graphs_.size());
+    std::vector<std::vector<Place>> behind_calls(graphs_.size());
     std::vector<bool> ends(graphs_.size(), false);
+    std::vector<Place> waiting;
+    const auto reach = [&](RuleId rule, StateId state) {
+      if (is_reached[rule][state]) return;
+      is_reached[rule][state] = true;
+      waiting.push_back({rule, state});
+    };
+    for (size_t i = 0; i < graphs_.size(); ++i) {
+      is_reached[i].resize(graphs_[i].size(), false);
+      if (!graphs_[i].empty()) reach(static_cast<RuleId>(i), 0);
+    }
     while (!waiting.empty()) {
-      const RuleId rule = waiting.back();
+      const auto [rule, at] = waiting.back();
       waiting.pop_back();
-      if (ends[rule]) continue;
-      ends[rule] = reaches_end(rule, passes_bytes, [&](RuleId each) { return ends[each]; });
-      if (!ends[rule]) continue;
-      for (const RuleId caller : callers[rule])
-        if (!ends[caller]) waiting.push_back(caller);
+      const GraphState& state = graphs_[rule][at];
+      if (state.accepts && !ends[rule]) {
+        ends[rule] = true;
+        for (const Place& each : behind_calls[rule]) reach(each.rule, each.state);
+      }
+      for (const StateId target : state.empty_edges) reach(rule, target);
+      if (passes_bytes)
+        for (const ByteEdge& edge : state.byte_edges) reach(rule, edge.target);
+      for (const CallEdge& edge : state.call_edges) {
+        if (ends[edge.rule])
+          reach(rule, edge.target);
+        else
+          behind_calls[edge.rule].push_back({rule, edge.target});
+      }
     }
     return ends;
   }
@@ -209,9 +200,16 @@ class AutomatonBuilder {
         }
         const RuleId callee = calls[at.next_call++].rule;
         if (seen[callee] == Seen::kOpen) {
+          constexpr ptrdiff_t kMostNamed = 8;
           const auto from = std::ranges::find(way, callee, &Visit::rule);
           std::string names;
-          for (auto each = from; each != way.end(); ++each) names += name_of(each->rule) + " -> ";
+          for (auto each = from; each != way.end(); ++each) {
+            if (each - from == kMostNamed) {
+              names += "... -> ";
+              break;
+            }
+            names += name_of(each->rule) + " -> ";
+          }
           return make_error(
               StatusCode::kInvalidArgument,
               "rule {} can begin with itself ({}{}): expected no left recursion; write the "

@@ -1,10 +1,15 @@
 #include "frontend/grammar/expression.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace bitnetc::grammar {
 
 ExpressionId SourceGrammar::add(Expression expression) {
+  for (const ExpressionId part : expression.parts)
+    expression.depth = std::max(expression.depth, at(part).depth + 1);
+  for (const NetworkEdge& edge : expression.edges)
+    expression.depth = std::max(expression.depth, at(edge.expression).depth + 1);
   expressions_.push_back(std::move(expression));
   return static_cast<ExpressionId>(expressions_.size() - 1);
 }

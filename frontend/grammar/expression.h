@@ -41,6 +41,7 @@ struct Expression {
   RuleId rule = 0;
   uint32_t nodes = 0;
   std::vector<NetworkEdge> edges;
+  uint32_t depth = 0;  // of expressions inside it, but for those of rules; the pool fills it in
 };
 
 struct SourceRule {

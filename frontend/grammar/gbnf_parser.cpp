@@ -193,7 +193,7 @@ class GbnfParser {
   Result<ExpressionId> parse_literal(size_t begin) {
     std::string bytes;
     while (text_.peek() != '"') {
-      if (text_.at_end()) return text_.error_at(begin, "expected '\"' at the end of the literal");
+      if (text_.at_end()) return text_.unclosed(begin, "expected '\"' at the end of the literal");
       BITNETC_ASSIGN_OR_RETURN(const uint32_t character, take_character());
       append_utf8(character, bytes);
     }
@@ -205,14 +205,14 @@ class GbnfParser {
     const bool is_negated = text_.consume("^");
     std::vector<CodePointRange> ranges;
     while (text_.peek() != ']') {
-      if (text_.at_end()) return text_.error_at(begin, "expected ']' at the end of the class");
+      if (text_.at_end()) return text_.unclosed(begin, "expected ']' at the end of the class");
       const size_t range_begin = text_.offset();
       CodePointRange range;
       BITNETC_ASSIGN_OR_RETURN(range.first, take_character());
       range.last = range.first;
       if (text_.peek() == '-' && text_.peek(1) != ']') {
         text_.skip(1);
-        if (text_.at_end()) return text_.error_at(begin, "expected ']' at the end of the class");
+        if (text_.at_end()) return text_.unclosed(begin, "expected ']' at the end of the class");
         BITNETC_ASSIGN_OR_RETURN(range.last, take_character());
       }
       if (range.first > range.last)

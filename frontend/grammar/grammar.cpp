@@ -24,6 +24,8 @@ Result<Grammar::Ptr> compiled(grammar::SourceGrammar source, ThinkPlace think) {
   return std::make_shared<const Grammar>(std::move(automaton));
 }
 
+constexpr size_t kMostToolBytes = 8 * kMostGrammarBytes;  // of the schemas of all tools
+
 Status check_source_length(std::string_view text) {
   if (text.size() <= kMostGrammarBytes) return {};
   return make_error(StatusCode::kUnsupported, "a source of {} bytes: expected at most {}",
@@ -67,8 +69,15 @@ Result<Grammar::Ptr> Grammar::from_regex(std::string_view pattern, ThinkPlace th
 
 Result<Grammar::Ptr> Grammar::from_tool_calls(const ToolCallRules& rules, ThinkPlace think) {
   BITNETC_RETURN_IF_ERROR(check_source_length(rules.text_schema));
-  for (const ChatTool& tool : rules.tools)
+  size_t bytes = 0;
+  for (const ChatTool& tool : rules.tools) {
     BITNETC_RETURN_IF_ERROR(check_source_length(tool.parameters));
+    bytes += tool.parameters.size();
+  }
+  if (bytes > kMostToolBytes)
+    return make_error(StatusCode::kUnsupported,
+                      "parameters of {} bytes of all tools together: expected at most {}", bytes,
+                      kMostToolBytes);
   BITNETC_ASSIGN_OR_RETURN(grammar::SourceGrammar source, grammar::tool_call_grammar(rules));
   return compiled(std::move(source), think);
 }

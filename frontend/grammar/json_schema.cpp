@@ -2,8 +2,10 @@
 
 #include <set>
 
+#include "frontend/grammar/exclusions.h"
 #include "frontend/grammar/schema_reader.h"
 #include "frontend/json/strict_json.h"
+#include "runtime/ordered_json.h"
 #include "runtime/printable.h"
 
 namespace bitnetc::grammar {
@@ -64,6 +66,11 @@ bool is_of_type(const SchemaJson& value, const std::string& type) {
   return type == "integer" ? is_whole : value.is_number();
 }
 
+// Pointers of long names are cut: every rule keeps its name.
+std::string rule_name(const std::string& pointer) {
+  return printable(pointer, 200);
+}
+
 // What a pointer's token spells: "a/b" as "a~1b".
 std::string unescaped(std::string token) {
   for (const auto& [from, to] : {std::pair("~1", "/"), std::pair("~0", "~")})
@@ -101,13 +108,23 @@ Result<const SchemaJson*> SchemaReader::at_pointer(const std::string& pointer,
   return at;
 }
 
+Result<RuleId> SchemaReader::read() {
+  BITNETC_ASSIGN_OR_RETURN(const RuleId root, rule_of("#", "#"));
+  while (!waiting_.empty()) {
+    const Waiting next = std::move(waiting_.back());
+    waiting_.pop_back();
+    BITNETC_ASSIGN_OR_RETURN(const ExpressionId body, value(*next.schema, next.pointer, 0));
+    grammar_.set_body(next.rule, body);
+  }
+  return root;
+}
+
 Result<RuleId> SchemaReader::rule_of(const std::string& pointer, const std::string& from) {
   if (const auto known = rules_.find(pointer); known != rules_.end()) return known->second;
   BITNETC_ASSIGN_OR_RETURN(const SchemaJson* schema, at_pointer(pointer, from));
-  const RuleId rule = grammar_.add_rule(printable(pointer));
+  const RuleId rule = grammar_.add_rule(rule_name(pointer));
   rules_.emplace(pointer, rule);
-  BITNETC_ASSIGN_OR_RETURN(const ExpressionId body, value(*schema, pointer, 0));
-  grammar_.set_body(rule, body);
+  waiting_.push_back({rule, schema, pointer});
   return rule;
 }
 
@@ -118,7 +135,8 @@ Result<SchemaJson> SchemaReader::resolved(SchemaJson schema, const std::string& 
                           "$ref: expected a text that leads to a schema");
     BITNETC_ASSIGN_OR_RETURN(const SchemaJson* target,
                              at_pointer(schema["$ref"].get<std::string>(), pointer));
-    BITNETC_ASSIGN_OR_RETURN(schema, merge_schemas(without(schema, "$ref"), *target, pointer));
+    schema.erase("$ref");
+    BITNETC_ASSIGN_OR_RETURN(schema, merge_schemas(std::move(schema), *target, pointer));
   }
   return schema;
 }
@@ -126,7 +144,7 @@ Result<SchemaJson> SchemaReader::resolved(SchemaJson schema, const std::string& 
 SchemaReader::Part SchemaReader::as_rule(const SchemaJson& schema, const std::string& pointer,
                                          int depth) {
   BITNETC_ASSIGN_OR_RETURN(const ExpressionId body, value(schema, pointer, depth));
-  return grammar_.rule(grammar_.add_rule(printable(pointer), body));
+  return grammar_.rule(grammar_.add_rule(rule_name(pointer), body));
 }
 
 SchemaReader::Part SchemaReader::value(const SchemaJson& schema, const std::string& pointer,
@@ -167,8 +185,8 @@ SchemaReader::Part SchemaReader::all_of(const SchemaJson& schema, const std::str
   SchemaJson joined = without(schema, "allOf");
   for (size_t i = 0; i < parts.size(); ++i) {
     const std::string at = fmt::format("{}/allOf/{}", pointer, i);
-    BITNETC_ASSIGN_OR_RETURN(SchemaJson part, resolved(parts[i], at));
-    BITNETC_ASSIGN_OR_RETURN(joined, merge_schemas(joined, part, at));
+    BITNETC_ASSIGN_OR_RETURN(const SchemaJson part, resolved(parts[i], at));
+    BITNETC_ASSIGN_OR_RETURN(joined, merge_schemas(std::move(joined), part, at));
   }
   return value(joined, pointer, depth + 1);
 }
@@ -180,14 +198,20 @@ SchemaReader::Part SchemaReader::alternatives(const SchemaJson& schema, const st
   if (!parts.is_array() || parts.empty())
     return schema_error(StatusCode::kInvalidArgument, list, "expected a list of schemas");
   const SchemaJson rest = without(schema, keyword);
-  std::vector<SchemaJson> resolved_parts;
+  Exclusions exclusions;
   std::vector<ExpressionId> ways;
   for (size_t i = 0; i < parts.size(); ++i) {
     const std::string at = fmt::format("{}/{}", list, i);
     SchemaJson part = parts[i];
     if (has_rules(rest) || keyword == "oneOf") {
       BITNETC_ASSIGN_OR_RETURN(part, resolved(std::move(part), at));
-      resolved_parts.push_back(part);
+      const auto other = keyword == "oneOf" ? exclusions.add(part) : std::nullopt;
+      if (other)
+        return schema_error(StatusCode::kUnsupported, list,
+                            fmt::format("expected schemas that exclude each other by type, "
+                                        "constant or a required constant property; {} and {} may "
+                                        "not",
+                                        *other, i));
     }
     if (has_rules(rest)) {
       BITNETC_ASSIGN_OR_RETURN(part, merge_schemas(rest, part, at));
@@ -197,14 +221,6 @@ SchemaReader::Part SchemaReader::alternatives(const SchemaJson& schema, const st
     BITNETC_ASSIGN_OR_RETURN(const ExpressionId way, value(part, at, depth + 1));
     ways.push_back(way);
   }
-  for (size_t i = 0; keyword == "oneOf" && i < parts.size(); ++i)
-    for (size_t j = 0; j < i; ++j)
-      if (!are_exclusive(resolved_parts[i], resolved_parts[j]))
-        return schema_error(
-            StatusCode::kUnsupported, list,
-            fmt::format("expected schemas that exclude each other by type, constant "
-                        "or a required constant property; {} and {} may not",
-                        j, i));
   return grammar_.choice(std::move(ways));
 }
 
@@ -254,14 +270,17 @@ Result<SchemaJson> parse_schema(std::string_view json) {
   const Result<nlohmann::json> checked = parse_strict_json(json, "JSON schema");
   if (!checked.ok())
     return Status(StatusCode::kInvalidArgument, std::string(checked.status().message()));
-  return SchemaJson::parse(json, nullptr, false);
+  Result<SchemaJson> schema = parse_ordered_json(json, {.depth = size_t{kMaxJsonDepth}});
+  if (!schema.ok())
+    return Status(schema.status().code(), "JSON schema: " + schema.status().message());
+  return schema;
 }
 
 Result<SourceGrammar> parse_json_schema(std::string_view json) {
   BITNETC_ASSIGN_OR_RETURN(const SchemaJson schema, parse_schema(json));
   SourceGrammar grammar;
   SchemaReader reader(schema, grammar);
-  BITNETC_ASSIGN_OR_RETURN(grammar.root, reader.rule_of("#", "#"));
+  BITNETC_ASSIGN_OR_RETURN(grammar.root, reader.read());
   return grammar;
 }
 

@@ -108,7 +108,7 @@ class RegexParser {
                               "expected '(' or '(?:': look-around and named groups are not "
                               "supported");
       BITNETC_ASSIGN_OR_RETURN(const ExpressionId inner, parse_choice(depth + 1));
-      if (!text_.consume(")")) return text_.error_at(begin, "expected ')' behind the group");
+      if (!text_.consume(")")) return text_.unclosed(begin, "expected ')' behind the group");
       return inner;
     }
     if (c == '\\') {
@@ -155,7 +155,7 @@ class RegexParser {
     const bool is_negated = text_.consume("^");
     std::vector<CodePointRange> ranges;
     while (text_.peek() != ']') {
-      if (text_.at_end()) return text_.error_at(begin, "expected ']' at the end of the class");
+      if (text_.at_end()) return text_.unclosed(begin, "expected ']' at the end of the class");
       const size_t range_begin = text_.offset();
       if (text_.peek() == '\\') {
         if (const auto set = class_escape(text_.peek(1))) {

@@ -11,6 +11,10 @@ constexpr uint64_t kMostCopiedStates = 2'000;
 // Sizes are not counted beyond this.
 constexpr uint64_t kManyStates = uint64_t{1} << 40;
 
+// Graphs are built by recursion. Readers nest groups, and names of properties by their characters, of
+// which there are up to 256.
+constexpr uint32_t kMostExpressionDepth = 1'000;
+
 // A way of byte ranges that ends in one state; equal ends of ways share their states.
 using Tails = std::map<std::vector<ByteRange>, StateId>;
 
@@ -23,10 +27,15 @@ StateId RuleGraphBuilder::add_state() {
 }
 
 Result<RuleGraph> RuleGraphBuilder::build(RuleId rule) {
+  const SourceRule& source = source_.rules()[rule];
+  if (source_.at(source.body).depth > kMostExpressionDepth)
+    return make_error(StatusCode::kUnsupported,
+                      "rule {}: groups and repetitions are nested deeper than {}", source.name,
+                      kMostExpressionDepth);
   graph_.clear();
   rule_ = rule;
   const StateId start = add_state(), end = add_state();
-  BITNETC_RETURN_IF_ERROR(add(source_.rules()[rule].body, start, end));
+  BITNETC_RETURN_IF_ERROR(add(source.body, start, end));
   graph_[end].accepts = true;
   return std::move(graph_);
 }

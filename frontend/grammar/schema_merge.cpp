@@ -1,48 +1,12 @@
 #include "frontend/grammar/schema_merge.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include "runtime/printable.h"
 
 namespace bitnetc::grammar {
 namespace {
-
-std::set<std::string> types_of(const SchemaJson& schema) {
-  std::set<std::string> types;
-  const auto add = [&](const std::string& type) {
-    if (type == "integer") types.insert("number");
-    types.insert(type == "integer" ? "number" : type);
-  };
-  const auto at = schema.find("type");
-  if (at == schema.end()) {
-    return {"array", "boolean", "null", "number", "object", "string"};
-  }
-  if (at->is_string()) add(at->get<std::string>());
-  if (at->is_array())
-    for (const SchemaJson& each : *at)
-      if (each.is_string()) add(each.get<std::string>());
-  return types;
-}
-
-// The values that alone are valid, if the schema lists them.
-std::optional<std::vector<SchemaJson>> constants_of(const SchemaJson& schema) {
-  if (const auto at = schema.find("const"); at != schema.end()) return std::vector{*at};
-  if (const auto at = schema.find("enum"); at != schema.end() && at->is_array())
-    return std::vector<SchemaJson>(at->begin(), at->end());
-  return std::nullopt;
-}
-
-bool requires_property(const SchemaJson& schema, const std::string& name) {
-  const auto at = schema.find("required");
-  return at != schema.end() && at->is_array() &&
-         std::ranges::find(*at, SchemaJson(name)) != at->end();
-}
-
-bool is_object_only(const SchemaJson& schema) {
-  return types_of(schema) == std::set<std::string>{"object"};
-}
 
 SchemaJson joined_lists(const SchemaJson& a, const SchemaJson& b) {
   SchemaJson all = a;
@@ -78,6 +42,7 @@ bool disagree_on_others(const SchemaJson& a, const SchemaJson& b) {
       for (const auto& [name, value] : at->items()) found.insert(name);
     return found;
   };
+  if (!has_others(a) && !has_others(b)) return false;
   const std::set<std::string> of_a = names(a), of_b = names(b);
   return (has_others(a) && !std::ranges::includes(of_a, of_b)) ||
          (has_others(b) && !std::ranges::includes(of_b, of_a));
@@ -89,7 +54,6 @@ std::optional<SchemaJson> merged_values(const std::string& keyword, const Schema
                                                 "minItems"};
   static const std::set<std::string> kMosts = {"maximum", "exclusiveMaximum", "maxLength",
                                                "maxItems"};
-  if (a == b) return a;
   if (keyword == "type") return common_types(a, b);
   if (keyword == "required" && a.is_array() && b.is_array()) return joined_lists(a, b);
   if (kLeasts.contains(keyword) && a.is_number() && b.is_number()) return a < b ? b : a;
@@ -127,8 +91,7 @@ Status schema_error(StatusCode code, const std::string& pointer, const std::stri
   return make_error(code, "JSON schema, {}: {}", printable(pointer.empty() ? "#" : pointer), text);
 }
 
-Result<SchemaJson> merge_schemas(const SchemaJson& a, const SchemaJson& b,
-                                 const std::string& pointer) {
+Result<SchemaJson> merge_schemas(SchemaJson a, const SchemaJson& b, const std::string& pointer) {
   const auto refuse = [&](const std::string& what) {
     return schema_error(StatusCode::kUnsupported, pointer,
                         fmt::format("schemas that hold both cannot be joined: {}", what));
@@ -137,44 +100,20 @@ Result<SchemaJson> merge_schemas(const SchemaJson& a, const SchemaJson& b,
   if (b == true) return a;
   if (!a.is_object() || !b.is_object()) return refuse("one of them is not an object");
   if (disagree_on_others(a, b)) return refuse("additionalProperties beside other properties");
-  SchemaJson all = a;
   for (const auto& [keyword, value] : b.items()) {
     if (is_annotation(keyword)) continue;
-    const auto known = all.find(keyword);
-    if (known == all.end()) {
-      all[keyword] = value;
+    const auto known = a.find(keyword);
+    if (known == a.end()) {
+      a[keyword] = value;
+    } else if (*known == value) {
+      continue;
     } else if (auto merged = merged_values(keyword, *known, value)) {
-      all[keyword] = *std::move(merged);
+      *known = *std::move(merged);
     } else {
       return refuse(fmt::format("{} differs", printable(keyword)));
     }
   }
-  return all;
-}
-
-bool are_exclusive(const SchemaJson& a, const SchemaJson& b) {
-  if (!a.is_object() || !b.is_object()) return false;
-  const std::set<std::string> of_a = types_of(a), of_b = types_of(b);
-  const auto shared = [&](const std::string& type) { return of_b.contains(type); };
-  if (std::ranges::none_of(of_a, shared)) return true;
-  const auto apart = [](const SchemaJson& x, const SchemaJson& y) {
-    const auto of_x = constants_of(x), of_y = constants_of(y);
-    if (!of_x || !of_y) return false;
-    return std::ranges::none_of(*of_x, [&](const SchemaJson& each) {
-      return std::ranges::find(*of_y, each) != of_y->end();
-    });
-  };
-  if (apart(a, b)) return true;
-  if (!is_object_only(a) || !is_object_only(b)) return false;
-  const auto in_a = a.find("properties"), in_b = b.find("properties");
-  if (in_a == a.end() || in_b == b.end() || !in_a->is_object() || !in_b->is_object()) return false;
-  for (const auto& [name, schema] : in_a->items()) {
-    const auto other = in_b->find(name);
-    if (other == in_b->end() || !requires_property(a, name) || !requires_property(b, name))
-      continue;
-    if (schema.is_object() && other->is_object() && apart(schema, *other)) return true;
-  }
-  return false;
+  return a;
 }
 
 }  // namespace bitnetc::grammar

@@ -19,11 +19,20 @@ class SchemaReader {
   SchemaReader(const SchemaJson& root, SourceGrammar& grammar)
       : root_(root), grammar_(grammar), texts_(grammar) {}
 
-  // The rule of the schema that a pointer ("#", "#/$defs/node") names.
-  Result<RuleId> rule_of(const std::string& pointer, const std::string& from);
+  // The rule of the whole schema, with the rules of all that it refers to.
+  Result<RuleId> read();
 
  private:
   using Part = Result<ExpressionId>;
+  struct Waiting {
+    RuleId rule;
+    const SchemaJson* schema;
+    std::string pointer;
+  };
+
+  // The rule of the schema that a pointer ("#", "#/$defs/node") names. Its body is read later, so
+  // that a chain of references, however long, is no recursion.
+  Result<RuleId> rule_of(const std::string& pointer, const std::string& from);
 
   Part value(const SchemaJson& schema, const std::string& pointer, int depth);
   Part typed_value(const SchemaJson& schema, const std::string& pointer, int depth);
@@ -54,6 +63,7 @@ class SchemaReader {
   SourceGrammar& grammar_;
   JsonTexts texts_;
   std::map<std::string, RuleId> rules_;  // by pointer
+  std::vector<Waiting> waiting_;         // rules without a body yet
 };
 
 }  // namespace bitnetc::grammar

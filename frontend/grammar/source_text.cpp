@@ -57,6 +57,19 @@ Result<uint32_t> SourceText::take_count(uint32_t most) {
 }
 
 Status SourceText::error_at(size_t offset, std::string_view expected) const {
+  if (offset == text_.size()) return unclosed(offset, expected);
+  if (text_[offset] == '\n') return error_with(offset, expected, "the end of the line");
+  const Utf8Unit unit = first_utf8_unit(text_.substr(offset));
+  return error_with(offset, expected,
+                    fmt::format("'{}'", printable(text_.substr(offset, unit.length_bytes))));
+}
+
+Status SourceText::unclosed(size_t offset, std::string_view expected) const {
+  return error_with(offset, expected, "the end");
+}
+
+Status SourceText::error_with(size_t offset, std::string_view expected,
+                              std::string_view found) const {
   const std::string_view before = text_.substr(0, offset);
   const auto line = std::ranges::count(before, '\n') + 1;
   const size_t line_begin =
@@ -64,13 +77,6 @@ Status SourceText::error_at(size_t offset, std::string_view expected) const {
   const auto column =
       std::ranges::count_if(before.substr(line_begin), [](char c) { return (c & 0xC0) != 0x80; }) +
       1;
-  std::string found = "the end";
-  if (offset < text_.size()) {
-    const Utf8Unit unit = first_utf8_unit(text_.substr(offset));
-    found = text_[offset] == '\n'
-                ? "the end of the line"
-                : fmt::format("'{}'", printable(text_.substr(offset, unit.length_bytes)));
-  }
   return make_error(StatusCode::kInvalidArgument, "{}, line {}, column {}: {}, found {}", what_,
                     line, column, expected, found);
 }

@@ -32,8 +32,12 @@ class SourceText {
   // "GBNF, line 3, column 7: ..., found ..." of where it stands, or of `offset`.
   Status error(std::string_view expected) const { return error_at(at_, expected); }
   Status error_at(size_t offset, std::string_view expected) const;
+  // Of what begins at `offset` and has no end: the text's end was found.
+  Status unclosed(size_t offset, std::string_view expected) const;
 
  private:
+  Status error_with(size_t offset, std::string_view expected, std::string_view found) const;
+
   std::string_view what_;
   std::string_view text_;
   size_t at_ = 0;

@@ -40,7 +40,7 @@ class ToolCallGrammar {
     if (of_object && schema->is_object() && !says_type(*schema)) (*schema)["type"] = "object";
     schemas_.push_back(*std::move(schema));
     SchemaReader reader(schemas_.back(), grammar_);
-    const Result<RuleId> rule = reader.rule_of("#", "#");
+    const Result<RuleId> rule = reader.read();
     if (!rule.ok()) return rule.status().with_context(what);
     return grammar_.rule(*rule);
   }

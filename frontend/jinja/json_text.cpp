@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
+
+#include "runtime/ordered_json.h"
 
 namespace bitnetc::jinja {
 namespace {
@@ -182,9 +185,10 @@ Result<Text> to_json(const Value& value, const JsonStyle& style) {
 std::optional<Value> from_json(TextView text) {
   char32_t mark = 0;
   for (const char32_t character : text) mark |= mark_of(character);
-  const Json json = Json::parse(to_utf8(text), nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return std::nullopt;
-  return value_of(json, mark, 0);
+  const Result<Json> json = parse_ordered_json(
+      to_utf8(text), {.depth = size_t{kMaxValueDepth}, .keys = std::numeric_limits<size_t>::max()});
+  if (!json.ok()) return std::nullopt;
+  return value_of(*json, mark, 0);
 }
 
 }  // namespace bitnetc::jinja

@@ -13,6 +13,7 @@
 #include <numeric>
 
 #include "runtime/cpu_allowance.h"
+#include "runtime/ordered_json.h"
 #include "runtime/output_file.h"
 #include "runtime/rounding.h"
 #include "runtime/thread_pool.h"
@@ -262,7 +263,8 @@ Status BncReader::parse() {
       sections_.push_back(std::move(section));
     }
   } catch (const std::exception& error) {
-    return make_error(StatusCode::kDataCorrupt, "{}: section table: {}", origin_, error.what());
+    return make_error(StatusCode::kDataCorrupt, "{}: section table: {}", origin_,
+                      json_error_text(error));
   }
   BITNETC_RETURN_IF_ERROR(check_disjoint());
   const std::vector<uint64_t> sums = checksums(sections_, bytes_);

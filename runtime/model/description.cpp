@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/compiled_model.h"
+#include "runtime/ordered_json.h"
 
 namespace bitnetc {
 namespace {
@@ -305,7 +306,8 @@ auto parse_element(const char* what, size_t index, const json& row, const Parse&
     return parse(row);
   } catch (const std::exception& error) {
     throw BadField(fmt::format("{} {} ('{}'): {}", what, index,
-                               row.is_object() ? row.value("name", "?") : "?", error.what()));
+                               row.is_object() ? row.value("name", "?") : "?",
+                               json_error_text(error)));
   }
 }
 
@@ -383,7 +385,8 @@ Result<ModelDescription> parse_description(const std::string& text, const std::s
     description.program = parse_program(object.at("program"));
     return description;
   } catch (const std::exception& error) {
-    return make_error(StatusCode::kDataCorrupt, "{}: description: {}", origin, error.what());
+    return make_error(StatusCode::kDataCorrupt, "{}: description: {}", origin,
+                      json_error_text(error));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <string>
 
 #include "frontend/chat.h"
 #include "frontend/grammar.h"
@@ -121,6 +122,19 @@ TEST(ToolCallGrammar, RefusedSchemasNameTheTool) {
       << grammar.status().message();
   its.tools.back().parameters = "{";
   EXPECT_EQ(Grammar::from_tool_calls(its).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(ToolCallGrammar, SchemasOfAllToolsTogetherHaveALimit) {
+  ToolCallRules its;
+  const std::string large = R"({"description": ")" + std::string(60'000, 'a') + R"("})";
+  for (int i = 0; i < 8; ++i) its.tools.push_back(tool("tool_" + std::to_string(i), large));
+  EXPECT_TRUE(Grammar::from_tool_calls(its).ok());
+  its.tools.push_back(tool("one_more", large));
+  const auto refused = Grammar::from_tool_calls(its);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.status().message().find("of all tools together: expected at most 524288"),
+            std::string::npos)
+      << refused.status().message();
 }
 
 TEST(ToolCallReader, ReadsTheSameHoweverTheTextIsCut) {

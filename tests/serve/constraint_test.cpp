@@ -71,7 +71,10 @@ TEST_F(Constraints, FormsThatCannotBeHonouredAreBlamed) {
   const auto format = [](Json json) { return chat_body({{"response_format", std::move(json)}}); };
   EXPECT_EQ(blamed(kChat, format({{"type", "xml"}})), "response_format.type");
   EXPECT_EQ(blamed(kChat, format("json")), "response_format");
-  EXPECT_EQ(blamed(kChat, format({{"type", "json_schema"}})), "response_format.schema");
+  EXPECT_EQ(blamed(kChat, format({{"type", "json_schema"}})), "response_format.json_schema.schema");
+  EXPECT_EQ(
+      blamed("/v1/responses", {{"input", "Hi"}, {"text", {{"format", {{"type", "json_schema"}}}}}}),
+      "text.format.schema");
   EXPECT_EQ(blamed(kChat, format({{"type", "json_schema"}, {"schema", {{"not", kInteger}}}})),
             "response_format.schema");
   EXPECT_EQ(blamed(kChat, chat_body({{"grammar", "root ::= a"}})), "grammar");

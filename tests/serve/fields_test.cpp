@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace bitnetc::serve {
 namespace {
 
@@ -64,6 +66,35 @@ TEST(ParseObject, RefusesWhatIsNoObjectOrTooDeep) {
   EXPECT_TRUE(parse_object(nested(kMostJsonDepth - 2)).ok());
   EXPECT_FALSE(parse_object(nested(kMostJsonDepth + 1)).ok());
   EXPECT_FALSE(parse_object(nested(500000)).ok());
+}
+
+TEST(ParseObject, ErrorsNameTheLimitAndNothingOfTheLibrary) {
+  const auto message = [](const std::string& text) {
+    const auto read = parse_object(text);
+    return read.ok() ? "" : read.error().message;
+  };
+  std::string keys = "{";
+  for (size_t i = 0; i <= kMostJsonKeys; ++i)
+    keys += fmt::format("{}\"{}\":1", i == 0 ? "" : ",", i);
+  EXPECT_EQ(message(keys + "}"), "the body has an object of more than 4096 keys");
+  EXPECT_EQ(message("{\"a\":" + std::string(70, '[')), "the body is nested deeper than 64");
+  EXPECT_EQ(message("{,"),
+            "the body is no JSON: parse error at line 1, column 2: syntax error while parsing "
+            "object key - unexpected ','; expected string literal");
+}
+
+TEST(Fields, NumbersThatAreTooLargeAreToldTheUpperBound) {
+  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  const auto message = [](const Json& json, int64_t least) {
+    Fields fields(json);
+    fields.integer("a", least, kMost);
+    return fields.error() ? fields.error()->message : "";
+  };
+  const std::string range = "from -9223372036854775808 to 9223372036854775807";
+  for (const char* large : {"18446744073709551616", "9223372036854775808", "1e300"})
+    EXPECT_TRUE(message({{"a", Json::parse(large)}}, kLeast).ends_with(range)) << large;
+  EXPECT_EQ(message({{"a", -1}}, 0), "'a': -1 is not a whole number, 0 or more");
 }
 
 TEST(Sse, IsOneDataLineWithABlank) {

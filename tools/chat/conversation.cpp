@@ -4,18 +4,18 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/mapped_file.h"
+#include "runtime/ordered_json.h"
 #include "runtime/printable.h"
 #include "tools/engine/json_document.h"
 
 namespace bitnetc::chat {
 namespace {
 
-using nlohmann::json;
-using nlohmann::ordered_json;
+using Json = nlohmann::ordered_json;
 
 constexpr char kSchema[] = "conversation";
 constexpr int kVersion = 1;
-constexpr int kMostJsonDepth = 16;
+constexpr size_t kMostJsonDepth = 16;
 constexpr int64_t kMostFileBytes = int64_t{64} << 20;
 constexpr char kSystem[] = "system", kUser[] = "user", kAssistant[] = "assistant";
 constexpr char kReasoning[] = "reasoning_content";
@@ -30,29 +30,29 @@ class SavedFields {
   explicit SavedFields(const std::string& origin) : origin_(origin) {}
 
   const Status& status() const { return status_; }
-  void fail(const std::string& path, const json* value, const std::string& expected,
+  void fail(const std::string& path, const Json* value, const std::string& expected,
             StatusCode code = StatusCode::kDataCorrupt) {
     if (!status_.ok()) return;
     const std::string is =
         value == nullptr
             ? "is missing"
-            : "is " + printable(value->dump(-1, ' ', false, json::error_handler_t::replace), 60);
+            : "is " + printable(value->dump(-1, ' ', false, Json::error_handler_t::replace), 60);
     status_ = make_error(code, "{}: {} {}, expected {}", origin_, path, is, expected);
   }
 
-  const json* find(const json& object, const std::string& name) {
+  const Json* find(const Json& object, const std::string& name) {
     const auto found = object.find(name);
     return found == object.end() ? nullptr : &*found;
   }
-  std::string text(const json& object, const std::string& name, const std::string& path) {
-    const json* value = find(object, name);
+  std::string text(const Json& object, const std::string& name, const std::string& path) {
+    const Json* value = find(object, name);
     if (value != nullptr && value->is_string()) return value->get<std::string>();
     fail(path + name, value, "a text");
     return {};
   }
   // Decimal, as a text: not every reader of JSON keeps 64 bits.
-  uint64_t whole_number(const json& object, const std::string& name) {
-    const json* value = find(object, name);
+  uint64_t whole_number(const Json& object, const std::string& name) {
+    const Json* value = find(object, name);
     uint64_t number = 0;
     if (value != nullptr && value->is_string()) {
       const auto digits = value->get<std::string>();
@@ -64,8 +64,8 @@ class SavedFields {
     return 0;
   }
   template <typename T>
-  void number(const json& object, const char* name, T& to) {
-    const json* value = find(object, name);
+  void number(const Json& object, const char* name, T& to) {
+    const Json* value = find(object, name);
     const bool is_right = value != nullptr &&
                           (std::is_integral_v<T> ? value->is_number_integer() : value->is_number());
     if (!is_right)
@@ -79,8 +79,8 @@ class SavedFields {
   Status status_;
 };
 
-ordered_json messages_json(const Conversation& conversation) {
-  auto messages = ordered_json::array();
+Json messages_json(const Conversation& conversation) {
+  auto messages = Json::array();
   if (conversation.system)
     messages.push_back({{"role", kSystem}, {"content", *conversation.system}});
   for (const Turn& turn : conversation.turns) {
@@ -93,8 +93,8 @@ ordered_json messages_json(const Conversation& conversation) {
   return messages;
 }
 
-StopReason read_stop_reason(SavedFields& fields, const json& message, const std::string& path) {
-  const json* value = fields.find(message, "stop_reason");
+StopReason read_stop_reason(SavedFields& fields, const Json& message, const std::string& path) {
+  const Json* value = fields.find(message, "stop_reason");
   std::string names;
   for (const StopReason each : kStopReasons) {
     if (value != nullptr && *value == stop_reason_name(each)) return each;
@@ -105,16 +105,16 @@ StopReason read_stop_reason(SavedFields& fields, const json& message, const std:
 }
 
 // The system message, if there is one, then questions and answers in turn.
-Conversation read_messages(SavedFields& fields, const json& document) {
+Conversation read_messages(SavedFields& fields, const Json& document) {
   Conversation conversation;
-  const json* list = fields.find(document, "messages");
+  const Json* list = fields.find(document, "messages");
   if (list == nullptr || !list->is_array()) {
     fields.fail("messages", list, "a list");
     return conversation;
   }
   const char* expected = kUser;
   for (size_t i = 0; i < list->size() && fields.status().ok(); ++i) {
-    const json& message = (*list)[i];
+    const Json& message = (*list)[i];
     const std::string path = fmt::format("messages[{}].", i);
     if (!message.is_object()) {
       fields.fail(fmt::format("messages[{}]", i), &message, "an object");
@@ -143,9 +143,9 @@ Conversation read_messages(SavedFields& fields, const json& document) {
   return conversation;
 }
 
-SamplingParams read_sampling(SavedFields& fields, const json& document) {
+SamplingParams read_sampling(SavedFields& fields, const Json& document) {
   SamplingParams sampling;
-  const json* object = fields.find(document, "sampling");
+  const Json* object = fields.find(document, "sampling");
   if (object == nullptr || !object->is_object()) {
     fields.fail("sampling", object, "an object");
     return sampling;
@@ -160,24 +160,16 @@ SamplingParams read_sampling(SavedFields& fields, const json& document) {
   return sampling;
 }
 
-Result<json> parse_document(std::string_view text, const std::string& origin) {
-  bool is_too_deep = false;
-  const auto check_depth = [&](int depth, json::parse_event_t, json&) {
-    is_too_deep = is_too_deep || depth > kMostJsonDepth;
-    return !is_too_deep;
-  };
-  try {
-    json document = json::parse(text, check_depth);
-    if (!is_too_deep && document.is_object()) return document;
-    return make_error(StatusCode::kDataCorrupt,
-                      "{}: {}, expected a conversation as /save writes it", origin,
-                      is_too_deep ? "is nested too deeply" : "is no JSON object");
-  } catch (const json::parse_error& error) {
-    return make_error(StatusCode::kDataCorrupt, "{}: is no JSON: not valid at byte {}", origin,
-                      error.byte);
-  } catch (const json::out_of_range&) {
-    return make_error(StatusCode::kDataCorrupt, "{}: has a number that is out of range", origin);
-  }
+Result<Json> parse_document(std::string_view text, const std::string& origin) {
+  Result<Json> document = parse_ordered_json(text, {.depth = kMostJsonDepth});
+  if (document.ok() && document->is_object()) return document;
+  constexpr char kExpected[] = "expected a conversation as /save writes it";
+  if (document.ok())
+    return make_error(StatusCode::kDataCorrupt, "{}: is no JSON object, {}", origin, kExpected);
+  const Status& status = document.status();
+  if (status.code() == StatusCode::kUnsupported)
+    return make_error(StatusCode::kDataCorrupt, "{}: {}, {}", origin, status.message(), kExpected);
+  return make_error(StatusCode::kDataCorrupt, "{}: is no JSON: {}", origin, status.message());
 }
 
 }  // namespace
@@ -206,12 +198,12 @@ std::string saved_chat_json(const SavedChat& chat, const std::string& version) {
 }
 
 Result<SavedChat> parse_saved_chat(std::string_view text, const std::string& origin) {
-  BITNETC_ASSIGN_OR_RETURN(const json document, parse_document(text, origin));
+  BITNETC_ASSIGN_OR_RETURN(const Json document, parse_document(text, origin));
   SavedFields fields(origin);
   const std::string schema = fmt::format("bitnetc.{}", kSchema);
-  if (const json* value = fields.find(document, "schema"); value == nullptr || *value != schema)
+  if (const Json* value = fields.find(document, "schema"); value == nullptr || *value != schema)
     fields.fail("schema", value, fmt::format("\"{}\"", schema));
-  if (const json* value = fields.find(document, "version"); value == nullptr || *value != kVersion)
+  if (const Json* value = fields.find(document, "version"); value == nullptr || *value != kVersion)
     fields.fail("version", value, std::to_string(kVersion), StatusCode::kUnsupported);
   SavedChat chat;
   chat.conversation = read_messages(fields, document);

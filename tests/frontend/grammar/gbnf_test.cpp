@@ -1,4 +1,5 @@
 // GBNF: what is read, what is refused and how, and which texts a grammar then accepts.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -78,7 +79,9 @@ TEST(Gbnf, ErrorsNameThePlace) {
   expect_refused("", "line 1, column 1: expected a rule 'root'");
   expect_refused("root = \"a\"", "line 1, column 6: expected '::='");
   expect_refused("root ::= \"a", "line 1, column 10: expected '\"' at the end of the literal");
-  expect_refused("root ::= [a", "line 1, column 10: expected ']'");
+  expect_refused("root ::= \"a", "literal, found the end");
+  for (const char* open : {"root ::= [", "root ::= [a", "root ::= [a-"})
+    expect_refused(open, "line 1, column 10: expected ']' at the end of the class, found the end");
   expect_refused("root ::= []", "expected a class of at least one character");
   expect_refused("root ::= [z-a]", "line 1, column 11: expected a range");
   expect_refused("root ::= \"é\" ü", "line 1, column 14: expected a literal");
@@ -105,6 +108,23 @@ TEST(Gbnf, RulesThatCannotBeAreNamed) {
   expect_refused("root ::= root", "rule root matches no text");
 }
 
+TEST(Gbnf, ChainsOfRulesAreNoRecursion) {
+  const auto chain = [](int from, int to, int step) {
+    std::string rules;
+    for (int i = from; i != to; i += step) rules += fmt::format("a{}::=a{}\n", i, i + 1);
+    return rules;
+  };
+  for (const std::string& rules : {chain(0, 3000, 1), chain(2999, -1, -1)}) {
+    EXPECT_TRUE(matches(parse(rules + "a3000::=\"x\"\nroot::=a0"), "x"));
+    EXPECT_TRUE(matches(parse(rules + "a3000::=\"x\"*\nroot::=a0"), ""));
+    expect_refused(rules + "a3000::=a0\nroot::=a0", "matches no text");
+    const auto looped = Grammar::from_gbnf(rules + "a3000::=a0 \"x\"|\"x\"\nroot::=a0");
+    ASSERT_FALSE(looped.ok());
+    EXPECT_NE(looped.status().message().find("-> ... -> a"), std::string::npos);
+    EXPECT_LT(looped.status().message().size(), 500u);
+  }
+}
+
 TEST(Gbnf, LimitsHold) {
   expect_refused("root ::= " + std::string(70'000, ' ') + "\"a\"", "expected at most 65536");
   // Repetitions of repetitions are rules that call each other.
@@ -116,6 +136,10 @@ TEST(Gbnf, LimitsHold) {
   std::string stars = "root ::= \"a\"";
   for (int i = 0; i < 500; ++i) stars += "*";
   expect_refused(stars, "fewer repetitions");
+  // Repetitions of groups of repetitions: no deeper than a thread's stack takes.
+  std::string groups = "\"a\"";
+  for (int i = 0; i < 99; ++i) groups = "(" + groups + std::string(100, '*') + ")";
+  expect_refused("root ::= " + groups, "rule root: groups and repetitions are nested deeper than");
   EXPECT_TRUE(matches(parse("root ::= (\"x\" [a-f]{1,50} \";\"){0,1000}"), "xabc;xd;"));
 }
 

@@ -2,6 +2,7 @@
 // masks writes is valid.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <fstream>
 #include <random>
 #include <sstream>
@@ -142,6 +143,62 @@ TEST(JsonSchema, ErrorsNameThePlace) {
   }
 }
 
+TEST(JsonSchema, ChainsOfReferencesAreNoRecursion) {
+  constexpr int kDefinitions = 150, kLevels = 30;
+  std::string definitions;
+  for (int i = 0; i < kDefinitions; ++i) {
+    std::string body = i + 1 < kDefinitions ? fmt::format(R"({{"$ref":"#/$defs/{}"}})", i + 1)
+                                            : R"({"type":"null"})";
+    for (int level = 0; level < kLevels; ++level) body = R"({"items":)" + body + "}";
+    definitions += fmt::format(R"({}"{}":{})", i == 0 ? "" : ",", i, body);
+  }
+  const Grammar::Ptr grammar = schema(R"({"$ref":"#/$defs/0","$defs":{)" + definitions + "}}");
+  ASSERT_NE(grammar, nullptr);
+  const std::string open(size_t{kDefinitions} * kLevels, '[');
+  const std::string close(size_t{kDefinitions} * kLevels, ']');
+  EXPECT_TRUE(matches(grammar, open + "null" + close));
+  EXPECT_FALSE(matches(grammar, "[" + open + "null" + close + "]"));
+}
+
+TEST(JsonSchema, ManyAlternativesAreReadQuickly) {
+  std::string constants, objects;
+  for (int i = 0; i < 3500; ++i) constants += fmt::format(R"({}{{"const":{}}})", i ? "," : "", i);
+  for (int i = 0; i < 800; ++i)
+    objects +=
+        fmt::format(R"({}{{"type":"object","properties":{{"t":{{"const":{}}}}},"required":["t"]}})",
+                    i ? "," : "", i);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_TRUE(matches(schema(R"({"oneOf":[)" + constants + "]}"), "3499"));
+  EXPECT_TRUE(matches(schema(R"({"oneOf":[)" + objects + "]}"), R"({"t":799})"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+  for (const char* overlapping :
+       {R"({"oneOf":[{"const":1},{"enum":[0,1.0]}]})", R"({"oneOf":[{"const":1},true]})",
+        R"({"oneOf":[{"type":["null","integer"]},{"type":["number","string"]}]})",
+        R"({"oneOf":[{"type":"object","properties":{"a":{"const":1}},"required":["a"]},
+                     {"type":"object","properties":{"a":{"const":2}}}]})"}) {
+    const auto grammar = Grammar::from_json_schema(overlapping);
+    ASSERT_FALSE(grammar.ok()) << overlapping;
+    EXPECT_NE(grammar.status().message().find("0 and 1 may not"), std::string::npos) << overlapping;
+  }
+}
+
+// Each way joins a large schema with 60 references behind it.
+TEST(JsonSchema, JoinsOfReferencesAreReadQuickly) {
+  std::string ways, large, definitions;
+  for (int i = 0; i < 500; ++i)
+    ways += fmt::format(R"({}{{"$ref":"#/$defs/0","minimum":{}}})", i ? "," : "", i);
+  for (int i = 0; i < 2500; ++i) large += fmt::format(R"({}"p{}":{{}})", i ? "," : "", i);
+  large = R"("properties":{)" + large + "},";
+  for (int i = 0; i < 60; ++i)
+    definitions += fmt::format(R"("{}":{{{}"$ref":"#/$defs/{}","minLength":1}},)", i,
+                               i == 0 ? large : "", i + 1);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_TRUE(matches(
+      schema(R"({"anyOf":[)" + ways + R"(],"$defs":{)" + definitions + R"("60":{"type":"null"}}})"),
+      "null"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+}
+
 TEST(JsonSchema, ManyOptionalPropertiesStaySmall) {
   std::string properties;
   for (int i = 0; i < 100; ++i)
@@ -185,6 +242,10 @@ TEST(Regex, MatchesFromEndToEnd) {
        {"(a", "a)", "[a", "[]", "a{2,1}", "*a", "a**", "(?<n>a)", "(?!a)", "\\1", "\\b", "\\p{L}",
         "a^b", "a$b", "\\", "[b-a]", "a{x}", "\\ud800"})
     EXPECT_FALSE(Grammar::from_regex(pattern).ok()) << pattern;
+  for (const char* open : {"(yes|no", "[a-z", "[a-"}) {
+    const std::string message(Grammar::from_regex(open).status().message());
+    EXPECT_TRUE(message.ends_with("found the end")) << message;
+  }
 }
 
 // Bytes, pieces of characters, common pieces of JSON and letters.

@@ -84,8 +84,8 @@ void read_structured_outputs(Fields& fields, Said& said) {
 
 }  // namespace
 
-std::optional<Constraint> read_format(Fields& fields, const Json& format,
-                                      const std::string& param) {
+std::optional<Constraint> read_format(Fields& fields, const Json& format, const std::string& param,
+                                      const std::string& schema_at) {
   const auto refuse = [&](const std::string& where, const std::string& what) {
     fields.fail_at(where, what);
     return std::optional<Constraint>();
@@ -110,14 +110,14 @@ std::optional<Constraint> read_format(Fields& fields, const Json& format,
       said.add_schema(&*schema, where + "." + name);
   std::optional<Constraint> constraint = said.take();
   if (constraint) return constraint;
-  if (type == "json_schema") return refuse(where + ".schema", "is required");
+  if (type == "json_schema") return refuse(param + "." + schema_at, "is required");
   return Constraint{{.kind = Kind::kJsonObject}, param};
 }
 
 std::optional<Constraint> read_constraint(Fields& fields) {
   Said said(fields);
   if (const Json* format = fields.find("response_format"))
-    said.add(read_format(fields, *format, "response_format"));
+    said.add(read_format(fields, *format, "response_format", "json_schema.schema"));
   said.add_text(fields.find("grammar"), Kind::kGbnf, "grammar");
   said.add_schema(fields.find("json_schema"), "json_schema");
   said.add_text(fields.find("regex"), Kind::kRegex, "regex");

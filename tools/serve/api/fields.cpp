@@ -1,6 +1,7 @@
 #include "tools/serve/api/fields.h"
 
 #include <cmath>
+#include <limits>
 
 #include "runtime/printable.h"
 
@@ -52,7 +53,8 @@ std::optional<int64_t> Fields::integer(const char* name, int64_t least, int64_t 
       whole = static_cast<int64_t>(number);
   }
   if (whole && *whole >= least && *whole <= most) return whole;
-  expect(name, most == std::numeric_limits<int64_t>::max()
+  const bool is_beyond = !whole && value->is_number() && value->get<double>() > kExact;
+  expect(name, most == std::numeric_limits<int64_t>::max() && !is_beyond
                    ? fmt::format("a whole number, {} or more", least)
                    : fmt::format("a whole number from {} to {}", least, most));
   return std::nullopt;

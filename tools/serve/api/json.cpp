@@ -1,24 +1,18 @@
 #include "tools/serve/api/json.h"
 
-#include "runtime/printable.h"
+#include "runtime/ordered_json.h"
 
 namespace bitnetc::serve {
 
 Checked<Json> parse_object(std::string_view text) {
-  bool is_too_deep = false;
-  const auto check_depth = [&](int depth, Json::parse_event_t, Json&) {
-    is_too_deep = is_too_deep || depth > kMostJsonDepth;
-    return !is_too_deep;
-  };
-  try {
-    Json json = Json::parse(text, check_depth);
-    if (is_too_deep)
-      return bad_request(fmt::format("the body is nested deeper than {}", kMostJsonDepth));
-    if (!json.is_object()) return bad_request("the body is no JSON object");
-    return json;
-  } catch (const Json::exception& error) {
-    return bad_request("the body is no JSON: " + printable(error.what(), 200));
+  Result<Json> json = parse_ordered_json(text, {.depth = kMostJsonDepth, .keys = kMostJsonKeys});
+  if (!json.ok()) {
+    const bool is_limit = json.status().code() == StatusCode::kUnsupported;
+    return bad_request((is_limit ? "the body " : "the body is no JSON: ") +
+                       json.status().message());
   }
+  if (!json->is_object()) return bad_request("the body is no JSON object");
+  return *std::move(json);
 }
 
 std::string dump(const Json& json) {

@@ -11,9 +11,10 @@ namespace bitnetc::serve {
 
 using Json = nlohmann::ordered_json;
 
-inline constexpr int kMostJsonDepth = 64;
+inline constexpr size_t kMostJsonDepth = 64;   // of arrays and objects inside one another
+inline constexpr size_t kMostJsonKeys = 4096;  // of one object
 
-// An object. Error: 400 for what is no JSON, no object or nested deeper than kMostJsonDepth.
+// An object, read in linear time. Error: 400 for what is no JSON, no object or beyond the limits.
 Checked<Json> parse_object(std::string_view text);
 // On one line; bytes that are not UTF-8 become U+FFFD.
 std::string dump(const Json& json);
