@@ -11,8 +11,8 @@ constexpr uint64_t kMostCopiedStates = 2'000;
 // Sizes are not counted beyond this.
 constexpr uint64_t kManyStates = uint64_t{1} << 40;
 
-// Graphs are built by recursion. Readers nest groups, and names of properties by their characters, of
-// which there are up to 256.
+// Graphs are built by recursion. Readers nest groups, and names of properties by their characters,
+// of which there are up to 256.
 constexpr uint32_t kMostExpressionDepth = 1'000;
 
 // A way of byte ranges that ends in one state; equal ends of ways share their states.
