@@ -159,7 +159,7 @@ SchemaReader::Part SchemaReader::value(const SchemaJson& schema, const std::stri
     return schema_error(StatusCode::kInvalidArgument, pointer, "expected a schema: an object");
   for (const auto& [keyword, its_value] : schema.items())
     if (!is_annotation(keyword) && !honoured_keywords().contains(keyword))
-      return schema_error(StatusCode::kUnsupported, pointer + "/" + keyword,
+      return schema_error(StatusCode::kUnsupported, fmt::format("{}/{}", pointer, keyword),
                           "this keyword is not supported");
   if (const auto ref = schema.find("$ref"); ref != schema.end()) {
     if (ref->is_string() && !has_rules(without(schema, "$ref"))) {
@@ -227,7 +227,7 @@ SchemaReader::Part SchemaReader::alternatives(const SchemaJson& schema, const st
 SchemaReader::Part SchemaReader::constants(const SchemaJson& schema, const std::string& pointer) {
   for (const auto& [keyword, its_value] : schema.items())
     if (keyword != "const" && keyword != "enum" && keyword != "type" && !is_annotation(keyword))
-      return schema_error(StatusCode::kUnsupported, pointer + "/" + keyword,
+      return schema_error(StatusCode::kUnsupported, fmt::format("{}/{}", pointer, keyword),
                           "this keyword is not supported beside const or enum");
   const auto list = schema.find("enum");
   if (list != schema.end() && !list->is_array())

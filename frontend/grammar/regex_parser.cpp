@@ -31,9 +31,8 @@ CharacterSet all_but_line_ends() {
 
 // \d and its like; nothing for other letters.
 std::optional<CharacterSet> class_escape(char letter) {
-  const CharacterSet digits = CharacterSet::range('0', '9');
-  const CharacterSet word =
-      CharacterSet::of_ranges({{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}});
+  CharacterSet digits = CharacterSet::range('0', '9');
+  CharacterSet word = CharacterSet::of_ranges({{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}});
   switch (letter) {
     case 'd': return digits;
     case 'D': return digits.complement();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
+#include <string_view>
 
 #include "runtime/printable.h"
 
@@ -48,16 +50,22 @@ bool disagree_on_others(const SchemaJson& a, const SchemaJson& b) {
          (has_others(b) && !std::ranges::includes(of_b, of_a));
 }
 
+constexpr std::string_view kLeasts[] = {"minimum", "exclusiveMinimum", "minLength", "minItems"};
+constexpr std::string_view kMosts[] = {"maximum", "exclusiveMaximum", "maxLength", "maxItems"};
+constexpr std::string_view kAnnotations[] = {
+    "$comment",    "$defs",   "$id",      "$schema",  "default", "definitions", "deprecated",
+    "description", "example", "examples", "readOnly", "title",   "writeOnly"};
+
+bool is_one_of(std::span<const std::string_view> words, std::string_view word) {
+  return std::ranges::find(words, word) != words.end();
+}
+
 std::optional<SchemaJson> merged_values(const std::string& keyword, const SchemaJson& a,
                                         const SchemaJson& b) {
-  static const std::set<std::string> kLeasts = {"minimum", "exclusiveMinimum", "minLength",
-                                                "minItems"};
-  static const std::set<std::string> kMosts = {"maximum", "exclusiveMaximum", "maxLength",
-                                               "maxItems"};
   if (keyword == "type") return common_types(a, b);
   if (keyword == "required" && a.is_array() && b.is_array()) return joined_lists(a, b);
-  if (kLeasts.contains(keyword) && a.is_number() && b.is_number()) return a < b ? b : a;
-  if (kMosts.contains(keyword) && a.is_number() && b.is_number()) return a < b ? a : b;
+  if (is_one_of(kLeasts, keyword) && a.is_number() && b.is_number()) return a < b ? b : a;
+  if (is_one_of(kMosts, keyword) && a.is_number() && b.is_number()) return a < b ? a : b;
   if (keyword == "properties" && a.is_object() && b.is_object()) {
     SchemaJson all = a;
     for (const auto& [name, schema] : b.items()) {
@@ -81,10 +89,7 @@ std::optional<SchemaJson> merged_values(const std::string& keyword, const Schema
 }  // namespace
 
 bool is_annotation(const std::string& keyword) {
-  static const std::set<std::string> kAnnotations = {
-      "$comment",    "$defs",   "$id",      "$schema",  "default", "definitions", "deprecated",
-      "description", "example", "examples", "readOnly", "title",   "writeOnly"};
-  return kAnnotations.contains(keyword);
+  return is_one_of(kAnnotations, keyword);
 }
 
 Status schema_error(StatusCode code, const std::string& pointer, const std::string& text) {

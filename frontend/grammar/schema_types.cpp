@@ -56,8 +56,8 @@ Result<std::vector<std::string>> SchemaReader::types(const SchemaJson& schema,
                                                      const std::string& pointer) const {
   std::vector<std::string> names;
   const auto add = [&](const SchemaJson& name) {
-    static const char* const kTypes[] = {"array",  "boolean", "integer", "null",
-                                         "number", "object",  "string"};
+    static constexpr const char* kTypes[] = {"array",  "boolean", "integer", "null",
+                                             "number", "object",  "string"};
     const bool is_type =
         std::ranges::any_of(kTypes, [&](const char* type) { return name == type; });
     if (is_type) names.push_back(name.get<std::string>());
@@ -285,7 +285,7 @@ SchemaReader::Part SchemaReader::object(const SchemaJson& schema, const std::str
     edges.push_back({at + 1, to, grammar_.sequence({texts_.comma(), member})});
   };
   for (const auto& [name, property] : properties.items()) {
-    const std::string place = pointer + "/properties/" + name;
+    const std::string place = fmt::format("{}/properties/{}", pointer, name);
     if (name.size() > kMostNameBytes)
       return schema_error(StatusCode::kUnsupported, pointer + "/properties",
                           fmt::format("expected names of at most {} bytes", kMostNameBytes));

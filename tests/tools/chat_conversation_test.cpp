@@ -124,10 +124,10 @@ TEST(SavedChat, WhatIsNoDocumentIsRefused) {
 }
 
 TEST(SavedChat, WhereADocumentBreaksOffIsSaid) {
-  EXPECT_EQ(parse_saved_chat("{\"schema\" 1}", "c.json").status().message(),
-            "c.json: is no JSON: not valid at byte 11");
-  EXPECT_EQ(parse_saved_chat("{\"version\": 1e999}", "c.json").status().message(),
-            "c.json: has a number that is out of range");
+  expect_error(parse_saved_chat("{\"schema\" 1}", "c.json"), StatusCode::kDataCorrupt,
+               {"c.json: is no JSON: parse error at line 1, column 11"});
+  expect_error(parse_saved_chat("{\"version\": 1e999}", "c.json"), StatusCode::kDataCorrupt,
+               {"c.json: is no JSON: number overflow"});
 }
 
 TEST(SavedChat, OnlyARegularFileIsRead) {

@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstring>
 #include <cwchar>
+#include <memory>
+#include <optional>
 
 #include "tools/chat/line_reader.h"
 #include "tools/engine/dynamic_library.h"
