@@ -180,6 +180,9 @@ TEST_F(OtherSurfaces, AModelThatWritesTextMakesNoVectors) {
 
 TEST_F(OtherSurfaces, VectorsComeInTheOrderOfTheTexts) {
   serve_encoder();
+  EXPECT_EQ(blamed("/v1/chat/completions",
+                   {{"messages", Json::array({{{"role", "user"}, {"content", "a"}}})}}),
+            "model");
   const std::vector<int32_t> one = {7};
   const std::vector<int32_t> three = {7, 8, 9};
   Json json = post("/v1/embeddings", {{"input", Json::array({three, one})}})->json();

@@ -112,7 +112,7 @@ void refuse_other_samplers(Fields& fields) {
   fields.refuse("xtc_probability", kWhy, 0);
   fields.refuse("dry_multiplier", kWhy, 0);
   fields.refuse("dynatemp_range", kWhy, 0);
-  fields.refuse("samplers", kWhy);
+  fields.refuse("samplers", "samplers have one order here");
 }
 
 // The last token takes no position: it is not read.

@@ -179,6 +179,9 @@ std::vector<ChatMessage> read_messages(Fields& fields) {
 
 Checked<ChatIds> render_chat(const ServedModel& model, const std::vector<ChatMessage>& messages,
                              const TemplateRequest& request, std::span<const ChatTool> tools) {
+  if (!model.writes_text())
+    return bad_request("the model is a text encoder, which answers /v1/embeddings", "model",
+                       "text_encoder");
   if (model.chat_template == nullptr)
     return bad_request(
         "the model has no chat template; use /v1/completions, or serve it with --chat-template",
