@@ -25,7 +25,7 @@ constexpr std::chrono::seconds kPatience(30);
   const int fd = ::open(terminal.c_str(), O_RDWR);  // of a new session: its terminal
   for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(fd, standard);
   if (fd > STDERR_FILENO) ::close(fd);
-  for (const int each : {SIGINT, SIGHUP, SIGTERM}) ::signal(each, SIG_DFL);
+  for (const int each : {SIGINT, SIGHUP, SIGTERM, SIGQUIT}) ::signal(each, SIG_DFL);
   std::vector<std::string> environment = {"PATH=/usr/bin:/bin", "TERM=xterm"};
   for (const auto& [name, value] : options.environment) environment.push_back(name + "=" + value);
   std::vector<char*> argv = {const_cast<char*>(program.c_str())}, envp;

@@ -1,6 +1,8 @@
 // The openai library: completions, vectors, models, errors; and what the wire itself must bear.
 import Anthropic from "@anthropic-ai/sdk";
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import OpenAI from "openai";
@@ -231,6 +233,24 @@ function wireCases(cases, { writer }) {
       }
       assert.equal(ports.size, 1);
       agent.destroy();
+    }),
+    cases.check("wire: a log that nobody reads loses lines and stops nothing", async () => {
+      const child = spawn(bitnetc, ["serve", textModel, "--port", "0"], { env: environment });
+      const ended = once(child, "exit");
+      const [address] = await once(child.stdout.setEncoding("utf8"), "data");
+      const port = Number(/:(\d+)\n/.exec(address)[1]);
+      const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+      for (let i = 0; i < 8000; ++i) await request({ path: "/health", port }, agent);
+      let said = "";
+      child.stderr.setEncoding("utf8").on("data", (text) => { said += text; });
+      for (let i = 0; i < 100 && !/lines of the log were dropped/.test(said); ++i) {
+        await request({ path: "/health", port }, agent);
+        await sleep(20);
+      }
+      assert.match(said, /\n\d+ lines of the log were dropped: nobody read stderr\n/);
+      agent.destroy();
+      child.kill();
+      assert.deepEqual(await ended, [0, null]);
     }),
     cases.check("wire: names and origins of others are refused", async () => {
       const host = await request({ path: "/health", headers: { host: "evil.example" } });
