@@ -74,6 +74,7 @@ TEST_F(ServeCommand, WrongUseIsSaidBeforeAModelIsOpened) {
   EXPECT_EQ(bitnetc({"serve", "no-such-model", "--port", "0"}).exit_code, 3);
   EXPECT_EQ(bitnetc({"serve", "--socket", folder_.file("s"), "--port", "1"}).exit_code, 2);
   EXPECT_EQ(bitnetc({"serve", "--cors-origin", "chat.example"}).exit_code, 2);
+  EXPECT_EQ(bitnetc({"serve", "--host", "", "--api-key", "k"}).exit_code, 2);
   const auto host = bitnetc({"serve", "--host", "no.such.host.invalid", "--insecure"});
   EXPECT_EQ(host.exit_code, 2) << host.err;
   const auto context = bitnetc({"serve", "--port", "0", "--ctx", "4096"});

@@ -102,6 +102,8 @@ Status settle_address(ServeOptions& options) {
   if (!http.socket_path.empty() && (options.host || options.port))
     return make_error(StatusCode::kInvalidArgument, "{} and --socket: expected one of them",
                       options.host ? "--host" : "--port");
+  if (options.host && options.host->empty())
+    return make_error(StatusCode::kInvalidArgument, "--host '': expected an address or a name");
   http.host = options.host.value_or("127.0.0.1");
   http.port = options.port.value_or(8080);
   return {};
