@@ -1,8 +1,8 @@
 // Where kernels run and their operands lie. A device has memory of its own: the host uploads what
 // it wants there and downloads what it wants to see. An address of the device is for its kernels,
-// unless the device shares its memory with the host. The CPU is the one device there is. Start-up
-// proofs go through it, as they would through any other; an executor for CPUs calls kernels itself
-// (runtime/executor.h).
+// unless the device shares its memory with the host. The CPU is a device, and so are GPUs
+// (runtime/gpu_device.h). Start-up proofs go through a device; an executor for CPUs calls kernels
+// itself (runtime/executor.h).
 #pragma once
 
 #include <cstddef>
