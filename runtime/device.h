@@ -32,9 +32,11 @@ class Device {
   // Zero-filled, aligned to 64 bytes. Large blocks cost memory only where they are written.
   // Error: kOutOfMemory.
   virtual Result<DeviceMemory> allocate(size_t bytes) = 0;
-  // Copy `bytes` between the host and a part of a block. They return when it is done.
+  // Copy `bytes` between the host and a part of a block. These return when it is done.
   virtual Status upload(std::byte* to, const void* from, size_t bytes) = 0;
   virtual Status download(void* to, const std::byte* from, size_t bytes) = 0;
+  // The same between two parts of blocks that do not overlap.
+  virtual Status copy(std::byte* to, const std::byte* from, size_t bytes) = 0;
   // Runs a kernel and returns when it has ended. `args` is its operation's struct, on the host, of
   // `args_bytes`; the pointers in it are the device's.
   // Error: kUnsupported where the kernel is code of another device or raised a fault.

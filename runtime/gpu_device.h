@@ -131,6 +131,8 @@ class GpuDevice : public Device {
   }
   bool shares_host_memory() const override { return false; }
 
+  Status copy(std::byte* to, const std::byte* from, size_t bytes) override;
+
   // Memory of the host that copies of streams are fastest with. Zero-filled. Error: kOutOfMemory.
   virtual Result<DeviceMemory> allocate_host(size_t bytes) = 0;
   virtual Result<std::unique_ptr<GpuStream>> create_stream() = 0;

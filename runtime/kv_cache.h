@@ -20,7 +20,7 @@
 #include <mutex>
 #include <vector>
 
-#include "runtime/buffer.h"
+#include "runtime/device.h"
 #include "runtime/kv_type.h"
 #include "runtime/rounding.h"
 #include "runtime/status.h"
@@ -78,16 +78,28 @@ struct KvLayout {
   static constexpr int64_t kWordBytes = sizeof(uint16_t);
 };
 
-// The memory of one page; goes back to its pool with the last owner.
-using KvPage = std::shared_ptr<Buffer<uint16_t>>;
+// The memory of one page, on the device of its pool; goes back to the pool with the last owner.
+class KvPageMemory {
+ public:
+  explicit KvPageMemory(DeviceMemory memory) : memory_(std::move(memory)) {}
+
+  uint16_t* data() const { return reinterpret_cast<uint16_t*>(memory_.address); }
+  size_t bytes() const { return memory_.bytes; }
+
+ private:
+  DeviceMemory memory_;
+};
+using KvPage = std::shared_ptr<KvPageMemory>;
 
 // Makes pages and keeps those that are free for the next taker. Thread-safe. Pages may outlive the
 // pool.
 class KvPool {
  public:
   // `page_limit`: most pages in use at once, 0: as many as memory holds. `lock`: pages are locked
-  // in memory, as far as the system lets this process.
-  explicit KvPool(const KvLayout& layout, int64_t page_limit = 0, bool lock = false);
+  // in memory, as far as the system lets this process; of the CPU alone. `device` outlives the
+  // pages.
+  explicit KvPool(const KvLayout& layout, int64_t page_limit = 0, bool lock = false,
+                  Device& device = cpu_device());
   KvPool(const KvPool&) = delete;
   KvPool& operator=(const KvPool&) = delete;
 
@@ -96,6 +108,8 @@ class KvPool {
   // A page that nobody else has; what it holds is not specified.
   // Error: kOutOfMemory when the limit is reached or memory is refused.
   Result<KvPage> take();
+  // Makes `to` hold what `from` holds. Error: as Device::copy.
+  Status copy(const KvPageMemory& from, const KvPageMemory& to) const;
   int64_t pages_in_use() const;
   int64_t memory_bytes() const;  // of pages in use and pages kept
   // Ok where every page is locked, or none was to be. Error: as lock_memory(), of the first page
@@ -106,6 +120,7 @@ class KvPool {
   struct Store;  // shared with the pages' deleters
   const KvLayout layout_;
   const int64_t page_limit_;
+  Device& device_;
   const std::shared_ptr<Store> store_;
 };
 

@@ -47,7 +47,7 @@ class Sequence {
   const KvPool* pool() const { return pool_.get(); }
 
  private:
-  void check_size(const Buffer<uint16_t>& page) const;
+  void check_size(const KvPageMemory& page) const;
 
   std::shared_ptr<KvPool> pool_;
   std::vector<KvPage> pages_;

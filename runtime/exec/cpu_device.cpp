@@ -32,6 +32,10 @@ class CpuDevice final : public Device {
     return {};
   }
 
+  Status copy(std::byte* to, const std::byte* from, size_t bytes) override {
+    return upload(to, from, bytes);
+  }
+
   // In this thread, with faults caught.
   Status run(const Kernel& kernel, const void* args, size_t) override {
     if (!kernel.is_host())

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cmath>
 #include <map>
 #include <optional>
 
+#include "runtime/exec/batch_rows.h"
 #include "runtime/exec/pass.h"
 #include "runtime/exec/rope_rows.h"
 #include "runtime/exec/screen_state.h"
@@ -73,16 +73,14 @@ struct CpuExecutor::Impl {
         threads(options.threads, options.pin_threads),
         claims(threads.size()),
         head_tiles(static_cast<size_t>(executable->kv.kv_heads)),
-        skips_neurons(options.skip_neurons && executable->skips_neurons) {
+        skips_neurons(options.skip_neurons && executable->skips_neurons),
+        batch(executable->model->description().config, *pool) {
     for (const BufferInfo& info : executable->buffers) memory.emplace_back(info);
     for (const Executable::Rotation& rotation : executable->rotations) ropes.emplace_back(rotation);
     if (options.screen && executable->screen != nullptr) screen.emplace(*executable->screen);
   }
 
-  Status check(std::span<const BatchRow> batch) const;
-  Status reserve_pages(std::span<const BatchRow> batch);
-  void prepare(std::span<const BatchRow> batch);
-  void find_runs();
+  void prepare();
   bool walk(std::span<const std::unique_ptr<const LinkedStep>> steps, const CancelToken* cancel);
   void call_tap(const LinkedStep& step) const;
   Status check_logits() const;
@@ -103,108 +101,26 @@ struct CpuExecutor::Impl {
 
   // Of the current or last pass.
   Pass pass;
-  std::vector<Pass::Row> rows;
+  BatchRows batch;
   std::vector<Pass::Run> runs;
-  std::vector<int32_t> scored;
-  std::vector<int32_t> scored_index;  // by row; -1: not scored
-  std::vector<LogitsNeed> needs;      // of the scored rows
   std::vector<Pass::Storage> storage;
   std::vector<Pass::RopeTable> rope_tables;
-  std::map<Sequence*, int64_t> appended;  // rows by sequence
   // Of scores() of screened rows; by row.
   mutable std::map<size_t, std::pair<std::vector<int32_t>, std::vector<float>>> selected;
 };
 
-namespace {
-
-Status check_need(const LogitsNeed& need, size_t index, int64_t vocab_size) {
-  if (need.kind == LogitsNeed::Kind::kTop && need.k < 1)
-    return make_error(StatusCode::kInvalidArgument, "row {} needs {} logits, expected at least 1",
-                      index, need.k);
-  if (need.kind == LogitsNeed::Kind::kWithin && !(need.margin >= 0))
-    return make_error(StatusCode::kInvalidArgument,
-                      "row {} needs logits within {} of the largest, expected 0 or more", index,
-                      need.margin);
-  int64_t least = 0;
-  for (const int32_t id : need.ids) {
-    if (id < least || id >= vocab_size)
-      return make_error(StatusCode::kInvalidArgument,
-                        "row {} needs the logit of id {}, expected ascending ids of 0..{}", index,
-                        id, vocab_size - 1);
-    least = id + 1;
-  }
-  return {};
-}
-
-Status check_row(const BatchRow& row, size_t index, int64_t expected_position,
-                 const ModelConfig& config) {
-  if (row.token < 0 || row.token >= config.vocab_size)
-    return make_error(StatusCode::kInvalidArgument, "token {} has id {}, expected 0..{}", index,
-                      row.token, config.vocab_size - 1);
-  if (row.position != expected_position)
-    return make_error(StatusCode::kInvalidArgument,
-                      "token {} is for position {}, but its sequence goes on at {}", index,
-                      row.position, expected_position);
-  if (row.position >= config.max_positions)
-    return make_error(StatusCode::kInvalidArgument,
-                      "token {} is for position {}: the model was made for {} positions", index,
-                      row.position, config.max_positions);
-  return check_need(row.need, index, config.vocab_size);
-}
-
-}  // namespace
-
-Status CpuExecutor::Impl::check(std::span<const BatchRow> batch) const {
-  if (batch.empty() || batch.size() > kMaxTokensPerCall)
-    return make_error(StatusCode::kInvalidArgument, "a batch of {} rows, expected 1..{}",
-                      batch.size(), kMaxTokensPerCall);
-  const ModelConfig& config = executable->model->description().config;
-  std::map<const Sequence*, int64_t> next;
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const Sequence* sequence = batch[i].sequence;
-    BITNETC_CHECK(sequence != nullptr && sequence->pool() == pool.get(),
-                  "row {}: its sequence belongs to another executor", i);
-    int64_t& position = next.emplace(sequence, sequence->length()).first->second;
-    BITNETC_RETURN_IF_ERROR(check_row(batch[i], i, position, config));
-    ++position;
-  }
-  return {};
-}
-
-Status CpuExecutor::Impl::reserve_pages(std::span<const BatchRow> batch) {
-  appended.clear();
-  for (const BatchRow& row : batch) ++appended[row.sequence];
-  for (const auto& [sequence, count] : appended) BITNETC_RETURN_IF_ERROR(sequence->reserve(count));
-  return {};
-}
-
-void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
-  rows.clear();
-  scored.clear();
-  scored_index.assign(batch.size(), -1);
-  needs.clear();
+void CpuExecutor::Impl::prepare() {
   selected.clear();
-  int64_t positions = 0;
-  for (size_t i = 0; i < batch.size(); ++i) {
-    rows.push_back({.token = batch[i].token,
-                    .position = batch[i].position,
-                    .pages = batch[i].sequence->page_table().data()});
-    positions = std::max(positions, batch[i].position + 1);
-    if (batch[i].need.kind == LogitsNeed::Kind::kNone) continue;
-    needs.push_back(batch[i].need);
-    scored_index[i] = static_cast<int32_t>(scored.size());
-    scored.push_back(static_cast<int32_t>(i));
-  }
-
   // A tap sees what is written step by step.
+  const std::span<Pass::Row> rows = batch.rows();
   const bool own_copies = rows.size() == 1 && threads.size() > 1 && !tap;
   storage.clear();
   int64_t widest = 0;
   for (size_t b = 0; b < memory.size(); ++b) {
     const BufferInfo& info = executable->buffers[b];
-    const size_t buffer_rows = info.scored ? scored.size() : rows.size();
+    const size_t buffer_rows = info.scored ? batch.scored().size() : rows.size();
     const bool copied = info.per_worker || (own_copies && executable->written_by_each[b]);
-    storage.push_back(memory[b].reserve(static_cast<int64_t>(buffer_rows), positions,
+    storage.push_back(memory[b].reserve(static_cast<int64_t>(buffer_rows), batch.positions(),
                                         copied ? threads.size() : 1));
     widest = std::max(widest, info.per_row);
   }
@@ -212,14 +128,14 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
   if (observer) times.reserve(executable->steps.size());
   rope_tables.clear();
   for (RopeRows& rope : ropes) {
-    rope.reserve(positions);
+    rope.reserve(batch.positions());
     rope_tables.push_back(rope.table());
   }
   if (tap && normed.size() < rows.size() * static_cast<size_t>(widest))
     normed = Buffer<float>(rows.size() * static_cast<size_t>(widest));
   pass = Pass{.rows = rows,
               .runs = {},
-              .scored = scored,
+              .scored = batch.scored(),
               .storage = storage,
               .ropes = rope_tables,
               .kv = executable->kv,
@@ -227,33 +143,17 @@ void CpuExecutor::Impl::prepare(std::span<const BatchRow> batch) {
               .skips_neurons = skips_neurons && rows.size() == 1,
               .has_own_copies = own_copies,
               .head_tiles = {},
-              .screen = screen && !tap && screen->accepts(needs) ? &*screen : nullptr,
+              .screen = screen && !tap && screen->accepts(batch.needs()) ? &*screen : nullptr,
               .normed = tap ? normed.data() : nullptr,
               .normed_stride = widest};
-  if (pass.screen != nullptr) pass.screen->begin(needs);
+  if (pass.screen != nullptr) pass.screen->begin(batch.needs());
   if (own_copies && !observer) {  // who observes wants the time of every step
     pass.head_tiles = head_tiles;
     for (std::atomic<int32_t>& tiles : head_tiles) tiles = 0;  // a cancelled pass leaves some
   }
-  find_runs();
-}
-
-// Runs are as long as leaves enough of them for all workers.
-void CpuExecutor::Impl::find_runs() {
-  runs.clear();
-  const int64_t most = std::clamp<int64_t>(
-      std::ssize(rows) * pass.kv.kv_heads / pass.enough_units(), 1, kMostAttentionRows);
-  for (int64_t i = 0; i < std::ssize(rows); ++i) {
-    const Pass::Row& row = rows[static_cast<size_t>(i)];
-    const bool goes_on = i > 0 && runs.back().rows < most &&
-                         row.pages == rows[static_cast<size_t>(i) - 1].pages &&
-                         row.position == rows[static_cast<size_t>(i) - 1].position + 1;
-    if (goes_on) {
-      ++runs.back().rows;
-    } else {
-      runs.push_back({.row = i, .rows = 1});
-    }
-  }
+  // As long as leaves enough of them for all workers.
+  runs = batch.runs(std::clamp<int64_t>(std::ssize(rows) * pass.kv.kv_heads / pass.enough_units(),
+                                        1, kMostAttentionRows));
   pass.runs = runs;
 }
 
@@ -325,20 +225,8 @@ void CpuExecutor::Impl::call_tap(const LinkedStep& step) const {
 Status CpuExecutor::Impl::check_logits() const {
   const BoundSlice& output = executable->output;
   const Pass::Storage& logits = storage[static_cast<size_t>(output.buffer)];
-  for (size_t i = 0; i < scored.size(); ++i) {
-    const auto* row = reinterpret_cast<const float*>(logits.base) +
-                      static_cast<int64_t>(i) * logits.row_elements + output.column;
-    const bool finite =
-        std::all_of(row, row + output.columns, [](float logit) { return std::isfinite(logit); });
-    if (!finite)
-      return make_error(StatusCode::kDataCorrupt,
-                        "the {} at position {} are not finite: the model's weights overflow",
-                        executable->model->description().config.output == ModelOutput::kLogits
-                            ? "logits"
-                            : "hidden values",
-                        rows[static_cast<size_t>(scored[i])].position);
-  }
-  return {};
+  return batch.check_finite(reinterpret_cast<const float*>(logits.base) + output.column,
+                            output.columns, logits.row_elements);
 }
 
 Result<std::unique_ptr<CpuExecutor>> CpuExecutor::create(
@@ -374,16 +262,15 @@ void CpuExecutor::set_observer(PassObserver observer) {
 }
 
 Status CpuExecutor::run(std::span<const BatchRow> rows, const CancelToken* cancel) {
-  BITNETC_RETURN_IF_ERROR(impl_->check(rows));
   try {
-    BITNETC_RETURN_IF_ERROR(impl_->reserve_pages(rows));
-    impl_->prepare(rows);
+    BITNETC_RETURN_IF_ERROR(impl_->batch.take(rows));
+    impl_->prepare();
   } catch (const std::bad_alloc&) {
     return make_error(StatusCode::kOutOfMemory, "no memory for a pass of {} rows", rows.size());
   }
   if (!impl_->walk(impl_->executable->steps, cancel))
     return Status(StatusCode::kCancelled, "stopped");
-  for (const auto& [sequence, count] : impl_->appended) sequence->commit(count);
+  impl_->batch.commit();
   if (impl_->observer) impl_->observer(impl_->times);
   Pass& pass = impl_->pass;
   if (pass.screen != nullptr) pass.screen->end();
@@ -407,16 +294,13 @@ ScreenStats CpuExecutor::screen_stats() const {
 }
 
 Scores CpuExecutor::scores(size_t row) const {
-  BITNETC_CHECK(row < impl_->scored_index.size() && impl_->scored_index[row] >= 0,
-                "row {} has no logits", row);
+  const int64_t scored_row = impl_->batch.scored_index(row);
   const BoundSlice& output = impl_->executable->output;
   const Pass::Storage& storage = impl_->storage[static_cast<size_t>(output.buffer)];
   const std::span<const float> all(reinterpret_cast<const float*>(storage.base) +
-                                       impl_->scored_index[row] * storage.row_elements +
-                                       output.column,
+                                       scored_row * storage.row_elements + output.column,
                                    static_cast<size_t>(output.columns));
   if (impl_->pass.screen == nullptr) return {.ids = {}, .logits = all};
-  const auto scored_row = static_cast<int64_t>(impl_->scored_index[row]);
   auto [at, fresh] = impl_->selected.try_emplace(row);
   auto& [ids, logits] = at->second;
   if (fresh) {

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "runtime/executable.h"
@@ -13,12 +14,23 @@ namespace bitnetc {
 
 class ScreenState;  // runtime/exec/screen_state.h
 
+// Takes down the calls that the steps of a pass would make, for a device that makes them later. All
+// addresses in them are the device's.
+class CallRecorder {
+ public:
+  virtual ~CallRecorder() = default;
+  virtual void call(const Kernel& kernel, const void* args, size_t args_bytes) = 0;
+  virtual void clear(void* at, size_t bytes) = 0;  // to zeros
+};
+
 class Pass {
  public:
   struct Row {
     int32_t token = 0;
     int64_t position = 0;
     uint16_t* const* pages = nullptr;  // of its sequence, by position / KvLayout::kPagePositions
+    // The same for kernels: where these run on a device, a copy of it there.
+    const uint16_t* const* kernel_pages = nullptr;
   };
   struct Run {  // rows of one sequence at consecutive positions, at most kMostAttentionRows
     int64_t row = 0, rows = 0;
@@ -54,7 +66,21 @@ class Pass {
   ScreenState* screen = nullptr;  // of a pass whose logits are screened; null: all are computed
   float* normed = nullptr;  // f32 [row][normed_stride]: where taps want normed values; else null
   int64_t normed_stride = 0;
+  CallRecorder* recorder = nullptr;  // null: steps call kernels themselves
 
+  template <typename Args>
+  void call(const Kernel& kernel, const Args& args) const {
+    if (recorder == nullptr) [[likely]]
+      kernel(args);
+    else
+      recorder->call(kernel, &args, sizeof args);
+  }
+  void clear(void* at, size_t bytes) const {
+    if (recorder == nullptr) [[likely]]
+      std::memset(at, 0, bytes);
+    else
+      recorder->clear(at, bytes);
+  }
   int64_t enough_units() const { return kUnitsPerWorker * workers; }
   // Whether a step is one of this pass.
   bool includes(const LinkedStep& step) const { return runs_in_pass(step.rows(), skips_neurons); }

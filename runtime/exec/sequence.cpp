@@ -8,7 +8,7 @@ namespace bitnetc {
 
 namespace {
 
-std::span<const uint8_t> page_bytes(const Buffer<uint16_t>& page) {
+std::span<const uint8_t> page_bytes(const KvPageMemory& page) {
   return {reinterpret_cast<const uint8_t*>(page.data()), page.bytes()};
 }
 
@@ -24,7 +24,7 @@ struct KvPool::Store {
   Store& operator=(const Store&) = delete;
 
   // Where one page is refused, the limit is reached: no further one is tried.
-  void keep_in_memory(const Buffer<uint16_t>& page) {
+  void keep_in_memory(const KvPageMemory& page) {
     const std::lock_guard lock(mutex);
     if (lock_status.ok()) lock_status = lock_memory(page_bytes(page), "a page of keys and values");
   }
@@ -32,15 +32,18 @@ struct KvPool::Store {
   const bool locks;
   std::mutex mutex;  // guards what follows
   Status lock_status;
-  std::vector<std::unique_ptr<Buffer<uint16_t>>> free;
+  std::vector<std::unique_ptr<KvPageMemory>> free;
   int64_t in_use = 0;
 };
 
-KvPool::KvPool(const KvLayout& layout, int64_t page_limit, bool lock)
-    : layout_(layout), page_limit_(page_limit), store_(std::make_shared<Store>(lock)) {}
+KvPool::KvPool(const KvLayout& layout, int64_t page_limit, bool lock, Device& device)
+    : layout_(layout),
+      page_limit_(page_limit),
+      device_(device),
+      store_(std::make_shared<Store>(lock)) {}
 
 Result<KvPage> KvPool::take() {
-  std::unique_ptr<Buffer<uint16_t>> memory;
+  std::unique_ptr<KvPageMemory> memory;
   {
     const std::lock_guard lock(store_->mutex);
     if (page_limit_ > 0 && store_->in_use >= page_limit_)
@@ -59,17 +62,17 @@ Result<KvPage> KvPool::take() {
                       KvLayout::kPagePositions, layout_.page_bytes());
   };
   if (!memory) {
-    try {
-      memory = std::make_unique<Buffer<uint16_t>>(static_cast<size_t>(layout_.page_words()));
-      if (store_->locks) store_->keep_in_memory(*memory);
-    } catch (const std::bad_alloc&) {
+    auto fresh = device_.allocate(static_cast<size_t>(layout_.page_bytes()));
+    if (!fresh.ok()) {
       const std::lock_guard lock(store_->mutex);
       --store_->in_use;
-      return refused();
+      return fresh.status().code() == StatusCode::kOutOfMemory ? refused() : fresh.status();
     }
+    memory = std::make_unique<KvPageMemory>(*std::move(fresh));
+    if (store_->locks) store_->keep_in_memory(*memory);
   }
   try {
-    return KvPage(memory.release(), [store = store_](Buffer<uint16_t>* page) {
+    return KvPage(memory.release(), [store = store_](KvPageMemory* page) {
       const std::lock_guard lock(store->mutex);
       store->free.emplace_back(page);
       --store->in_use;
@@ -77,6 +80,11 @@ Result<KvPage> KvPool::take() {
   } catch (const std::bad_alloc&) {
     return refused();  // the page has gone back through its deleter
   }
+}
+
+Status KvPool::copy(const KvPageMemory& from, const KvPageMemory& to) const {
+  return device_.copy(reinterpret_cast<std::byte*>(to.data()),
+                      reinterpret_cast<const std::byte*>(from.data()), from.bytes());
 }
 
 Status KvPool::lock_status() const {
@@ -118,10 +126,10 @@ KvPage Sequence::page(int64_t index) const {
   return pages_[static_cast<size_t>(index)];
 }
 
-void Sequence::check_size(const Buffer<uint16_t>& page) const {
-  const int64_t words = pool_->layout().page_words();
-  BITNETC_CHECK(std::ssize(page) == words, "a page of {} words of another layout, expected {}",
-                std::ssize(page), words);
+void Sequence::check_size(const KvPageMemory& page) const {
+  const auto bytes = static_cast<size_t>(pool_->layout().page_bytes());
+  BITNETC_CHECK(page.bytes() == bytes, "a page of {} bytes of another layout, expected {}",
+                page.bytes(), bytes);
 }
 
 void Sequence::replace_page(int64_t index, KvPage page) {
@@ -149,7 +157,7 @@ Status Sequence::reserve(int64_t count) {
     if (at < pages_.size() && pages_[at].use_count() == 1) continue;
     BITNETC_ASSIGN_OR_RETURN(KvPage page, pool_->take());
     if (at < pages_.size()) {
-      std::copy(pages_[at]->begin(), pages_[at]->end(), page->begin());
+      BITNETC_RETURN_IF_ERROR(pool_->copy(*pages_[at], *page));
       table_[at] = page->data();
       pages_[at] = std::move(page);
     } else {

@@ -22,6 +22,12 @@ Result<std::shared_ptr<const GpuFunction>> GpuDevice::function(const Kernel& ker
   return function;
 }
 
+Status GpuDevice::copy(std::byte* to, const std::byte* from, size_t bytes) {
+  BITNETC_ASSIGN_OR_RETURN(const auto stream, create_stream());
+  BITNETC_RETURN_IF_ERROR(stream->copy(to, from, bytes));
+  return stream->wait();
+}
+
 Status GpuDevice::run(const Kernel& kernel, const void* args, size_t args_bytes) {
   BITNETC_ASSIGN_OR_RETURN(const auto function, this->function(kernel));
   const GpuCode& code = *gpu_code(kernel);

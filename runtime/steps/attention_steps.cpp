@@ -11,19 +11,20 @@ void RopeAppendStep::run(const Pass& pass, Range units, int /*worker*/) const {
 
 void RopeAppendStep::run_heads(const Pass& pass, int64_t row, Range q_heads, Range kv_heads) const {
   const Pass::RopeTable& rope = pass.ropes[static_cast<size_t>(operands_.rope)];
-  const auto& [token, position, pages] = pass.rows[static_cast<size_t>(row)];
-  uint16_t* const page = pages[position / KvLayout::kPagePositions];
-  kernel()(RopeAppendArgs{.qkv = pass.at<float>(*this, operands_.qkv, row),
-                          .cos = rope.cos + position * rope.half,
-                          .sin = rope.sin + position * rope.half,
-                          .k_cache = page + pass.kv.k_offset(operands_.layer, 0),
-                          .v_cache = page + pass.kv.v_offset(operands_.layer, 0),
-                          .position = position % KvLayout::kPagePositions,
-                          .head_stride = pass.kv.head_words(),
-                          .q_begin = q_heads.begin,
-                          .q_end = q_heads.end,
-                          .kv_begin = kv_heads.begin,
-                          .kv_end = kv_heads.end});
+  const Pass::Row& at = pass.rows[static_cast<size_t>(row)];
+  const int64_t position = at.position;
+  uint16_t* const page = at.pages[position / KvLayout::kPagePositions];
+  pass.call(kernel(), RopeAppendArgs{.qkv = pass.at<float>(*this, operands_.qkv, row),
+                                     .cos = rope.cos + position * rope.half,
+                                     .sin = rope.sin + position * rope.half,
+                                     .k_cache = page + pass.kv.k_offset(operands_.layer, 0),
+                                     .v_cache = page + pass.kv.v_offset(operands_.layer, 0),
+                                     .position = position % KvLayout::kPagePositions,
+                                     .head_stride = pass.kv.head_words(),
+                                     .q_begin = q_heads.begin,
+                                     .q_end = q_heads.end,
+                                     .kv_begin = kv_heads.begin,
+                                     .kv_end = kv_heads.end});
 }
 
 // ---- what is shared
@@ -65,7 +66,7 @@ AttentionArgs AttentionWork::args(const Pass& pass, int64_t row, int64_t rows, i
   const int64_t column = kv_head * operands_.q_per_kv * pass.kv.head_dim;
   return {.q = pass.at<float>(*this, operands_.q, row) + column,
           .out = pass.at<float>(*this, operands_.out, row) + column,
-          .pages = first.pages,
+          .pages = first.kernel_pages,
           .k_offset = pass.kv.k_offset(operands_.layer, kv_head),
           .v_offset = pass.kv.v_offset(operands_.layer, kv_head),
           .scores = scores,
@@ -111,7 +112,7 @@ int64_t AttentionScoresStep::units(const Pass& pass) const {
 void AttentionScoresStep::run(const Pass& pass, Range units, int /*worker*/) const {
   for_each_pair(pass, units, [&](const SharedChunks& chunks) {
     if (chunks.begin == chunks.seen.first_chunk()) done(pass, chunks) = 0;
-    kernel()(args(pass, chunks, AttentionArgs::kScores));
+    pass.call(kernel(), args(pass, chunks, AttentionArgs::kScores));
   });
 }
 
@@ -123,24 +124,25 @@ int64_t AttentionStep::units(const Pass& pass) const {
 void AttentionStep::run(const Pass& pass, Range units, int worker) const {
   if (is_shared(pass)) {
     for_each_pair(pass, units, [&](const SharedChunks& chunks) {
-      kernel()(args(pass, chunks, AttentionArgs::kValues));
+      pass.call(kernel(), args(pass, chunks, AttentionArgs::kValues));
       const auto finished = static_cast<int32_t>(chunks.end - chunks.begin);
       const int32_t before =
           std::atomic_ref(done(pass, chunks)).fetch_add(finished, std::memory_order_acq_rel);
       if (before + finished == chunks.seen.end_chunk() - chunks.seen.first_chunk())
-        kernel()(args(pass, chunks, AttentionArgs::kOutput));
+        pass.call(kernel(), args(pass, chunks, AttentionArgs::kOutput));
     });
     return;
   }
   float* const scores = pass.at<float>(*this, operands_.scores, 0, worker);
   for (int64_t unit = units.begin; unit < units.end; ++unit) {
     const Pass::Run& run = pass.runs[static_cast<size_t>(unit / pass.kv.kv_heads)];
-    kernel()(args(pass, run.row, run.rows, unit % pass.kv.kv_heads, scores));
+    pass.call(kernel(), args(pass, run.row, run.rows, unit % pass.kv.kv_heads, scores));
   }
 }
 
 void AttentionStep::run_head(const Pass& pass, int64_t kv_head, int worker) const {
-  kernel()(args(pass, 0, 1, kv_head, pass.at<float>(*this, operands_.scores, 0, worker)));
+  pass.call(kernel(),
+            args(pass, 0, 1, kv_head, pass.at<float>(*this, operands_.scores, 0, worker)));
 }
 
 }  // namespace bitnetc

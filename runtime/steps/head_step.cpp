@@ -24,14 +24,15 @@ void HeadStep::run(const Pass& pass, Range units, int /*worker*/) const {
                   std::min(operands_.logits.columns, units.end * kUnitRows),
                   operands_.table_bytes / operands_.logits.columns,
                   [&](int64_t first, int64_t count, int64_t begin, int64_t end) {
-                    kernel()(HeadArgs{.hidden = pass.at<float>(*this, operands_.hidden, first),
-                                      .table = operands_.table,
-                                      .logits = pass.at<float>(*this, operands_.logits, first),
-                                      .hidden_stride = pass.stride(operands_.hidden),
-                                      .logits_stride = pass.stride(operands_.logits),
-                                      .rows = count,
-                                      .row_begin = begin,
-                                      .row_end = end});
+                    pass.call(kernel(),
+                              HeadArgs{.hidden = pass.at<float>(*this, operands_.hidden, first),
+                                       .table = operands_.table,
+                                       .logits = pass.at<float>(*this, operands_.logits, first),
+                                       .hidden_stride = pass.stride(operands_.hidden),
+                                       .logits_stride = pass.stride(operands_.logits),
+                                       .rows = count,
+                                       .row_begin = begin,
+                                       .row_end = end});
                   });
 }
 

@@ -12,13 +12,14 @@ void MatmulStep::begin(const Pass& pass, int worker) const {
   if (!operands_.row_absmax.bound()) return;
   const int64_t rows = pass.rows_of(*this);
   for (int64_t row = 0; row < rows; ++row)
-    *pass.at<float>(*this, operands_.row_absmax, row, worker) = 0;
+    pass.clear(pass.at<float>(*this, operands_.row_absmax, row, worker), sizeof(float));
 }
 
 void MatmulStep::run(const Pass& pass, Range units, int worker) const {
   const Operands& o = operands_;
   const int64_t rows = pass.rows_of(*this);
-  kernel(rows)(
+  pass.call(
+      kernel(rows),
       MatmulArgs{.x = pass.at<int8_t>(*this, o.x.q, 0, worker),
                  .tables = o.tables.bound() ? pass.at<uint8_t>(*this, o.tables, 0) : nullptr,
                  .w = o.w,
@@ -42,10 +43,10 @@ int64_t TablesStep::units(const Pass& pass) const {
 }
 
 void TablesStep::run(const Pass& pass, Range units, int worker) const {
-  kernel_(BuildTablesArgs{.x = pass.at<int8_t>(*this, operands_.x, 0, worker),
-                          .tables = pass.at<uint8_t>(*this, operands_.tables, 0),
-                          .block_begin = units.begin,
-                          .block_end = units.end});
+  pass.call(kernel_, BuildTablesArgs{.x = pass.at<int8_t>(*this, operands_.x, 0, worker),
+                                     .tables = pass.at<uint8_t>(*this, operands_.tables, 0),
+                                     .block_begin = units.begin,
+                                     .block_end = units.end});
 }
 
 }  // namespace bitnetc

@@ -30,33 +30,34 @@ void SparseStep::count(int64_t bytes, int64_t first) const {
 void SparseUpStep::run(const Pass& pass, Range units, int worker) const {
   const Operands& o = operands_;
   int32_t neurons_read = 0;
-  kernel()(SparseUpArgs{.x = pass.at<int8_t>(*this, o.x.q, 0, worker),
-                        .x_scale = pass.at<float>(*this, o.x.scale, 0, worker),
-                        .x_sum = pass.at<int32_t>(*this, o.x.sum, 0, worker),
-                        .gate = pass.at<float>(*this, o.gate, 0),
-                        .w = neurons_.w,
-                        .tile_scale = neurons_.tile_scale,
-                        .y = pass.at<float>(*this, o.y, 0),
-                        .neurons_read = &neurons_read,
-                        .tile_begin = units.begin,
-                        .tile_end = units.end});
+  pass.call(kernel(), SparseUpArgs{.x = pass.at<int8_t>(*this, o.x.q, 0, worker),
+                                   .x_scale = pass.at<float>(*this, o.x.scale, 0, worker),
+                                   .x_sum = pass.at<int32_t>(*this, o.x.sum, 0, worker),
+                                   .gate = pass.at<float>(*this, o.gate, 0),
+                                   .w = neurons_.w,
+                                   .tile_scale = neurons_.tile_scale,
+                                   .y = pass.at<float>(*this, o.y, 0),
+                                   .neurons_read = &neurons_read,
+                                   .tile_begin = units.begin,
+                                   .tile_end = units.end});
   count(neurons_read * neurons_.row_bytes, units.begin);
 }
 
 void SparseDownStep::run(const Pass& pass, Range units, int worker) const {
   const Operands& o = operands_;
   int32_t neurons_read = 0;
-  kernel()(SparseDownArgs{
-      .x = pass.at<int8_t>(*this, o.x.q, 0, worker),
-      .x_scale = pass.at<float>(*this, o.x.scale, 0, worker),
-      .x_sum = pass.at<int32_t>(*this, o.x.sum, 0, worker),
-      .w = neurons_.w,
-      .tile_scale = neurons_.tile_scale,
-      .y = pass.at<float>(*this, o.y, 0),
-      .residual = o.residual.bound() ? pass.at<float>(*this, o.residual, 0) : nullptr,
-      .neurons_read = &neurons_read,
-      .chunk_begin = units.begin,
-      .chunk_end = units.end});
+  pass.call(kernel(),
+            SparseDownArgs{
+                .x = pass.at<int8_t>(*this, o.x.q, 0, worker),
+                .x_scale = pass.at<float>(*this, o.x.scale, 0, worker),
+                .x_sum = pass.at<int32_t>(*this, o.x.sum, 0, worker),
+                .w = neurons_.w,
+                .tile_scale = neurons_.tile_scale,
+                .y = pass.at<float>(*this, o.y, 0),
+                .residual = o.residual.bound() ? pass.at<float>(*this, o.residual, 0) : nullptr,
+                .neurons_read = &neurons_read,
+                .chunk_begin = units.begin,
+                .chunk_end = units.end});
   count(neurons_read * neurons_.row_bytes * (units.end - units.begin) / units_, units.begin);
 }
 

@@ -162,6 +162,9 @@ class CopyingDevice final : public Device {
   Status download(void* to, const std::byte* from, size_t bytes) override {
     return fault_ == kNoDownload ? Status() : cpu_device().download(to, from, bytes);
   }
+  Status copy(std::byte* to, const std::byte* from, size_t bytes) override {
+    return cpu_device().copy(to, from, bytes);
+  }
   Status run(const Kernel& kernel, const void* args, size_t args_bytes) override {
     return cpu_device().run(kernel, args, args_bytes);
   }

@@ -58,8 +58,8 @@ TEST(KvPool, APageOfAnotherTypeIsRefused) {
   Sequence sequence(pool);
   sequence.adopt(*pool->take(), KvLayout::kPagePositions);
   EXPECT_EQ(other.take().value()->bytes(), 2 * pool->take().value()->bytes());
-  EXPECT_DEATH(sequence.adopt(*other.take(), 1), "a page of 4096 words of another layout");
-  EXPECT_DEATH(sequence.replace_page(0, *other.take()), "expected 2048");
+  EXPECT_DEATH(sequence.adopt(*other.take(), 1), "a page of 8192 bytes of another layout");
+  EXPECT_DEATH(sequence.replace_page(0, *other.take()), "expected 4096");
 }
 
 }  // namespace
