@@ -10,6 +10,7 @@
 
 #include "runtime/buffer.h"
 #include "runtime/compiled_model.h"
+#include "runtime/gpu_device.h"
 #include "runtime/kernel.h"
 #include "runtime/kv_cache.h"
 #include "runtime/thread_pool.h"
@@ -65,6 +66,8 @@ class LinkedStep {
 
   // Units of work; all workers see the same number.
   virtual int64_t units(const Pass& pass) const = 0;
+  // Whether a unit needs scratch that no other unit has at the same time: a worker's copy on a CPU.
+  virtual bool has_unit_scratch() const { return false; }
   // The fewest units worth taking at once.
   virtual int64_t least_units() const { return 1; }
   // Called once by every worker before its first unit, also by those that get none.
@@ -98,6 +101,9 @@ struct Executable {
   std::vector<std::unique_ptr<const LinkedStep>> steps;
   // Matrices that run in another layout than the file has them in.
   std::vector<Buffer<uint8_t>> repacked;
+  // Where the kernels run, and what they read of the model there; null and none: on the CPU.
+  std::shared_ptr<GpuDevice> gpu;
+  std::vector<DeviceMemory> uploaded;
   KvLayout kv;
   std::vector<Rotation> rotations;
   BoundSlice output;  // what the model puts out for a scored row: logits, or its hidden row

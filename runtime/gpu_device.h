@@ -46,6 +46,8 @@ struct GpuLaunch {
   uint32_t threads = 32;      // of a block, at most 1,024
   uint32_t shared_bytes = 0;  // dynamic
   bool all_resident = false;  // cooperative: blocks may wait for each other
+
+  bool operator==(const GpuLaunch&) const = default;
 };
 
 // Generated code of one kernel, as a Kernel's context holds it (GpuCode::kernel). Which of the two
@@ -63,7 +65,9 @@ struct GpuCode {
   int sm = 0;         // what the code was made for
   Calls calls = Calls::kOne;
   size_t args_bytes = 0;  // of one Args struct
-  // The launch for one call with these Args (of kMany: blocks_y is 1). `args` lies on the host.
+  // The launch for one call with these Args (of kMany: blocks_y is 1). `args` lies on the host. A
+  // launch of several calls has the most blocks_x and shared bytes of any of them: a block that has
+  // nothing to do for its call does nothing.
   GpuLaunch (*launch)(const void* args, const GpuCode& code) = nullptr;
   // What `launch` reads: numbers of the spec and of the plan, as the generator chooses.
   int64_t numbers[8] = {};

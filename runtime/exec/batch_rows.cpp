@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "runtime/kernel_args.h"
+#include "runtime/rounding.h"
 
 namespace bitnetc {
 namespace {
@@ -126,6 +127,23 @@ Status BatchRows::check_finite(const float* output, int64_t columns, int64_t str
                         rows_[static_cast<size_t>(scored_[i])].position);
   }
   return {};
+}
+
+// Copies begin on cache lines of their own.
+BufferExtent::BufferExtent(const BufferInfo& info, const BatchRows& batch, int64_t copies)
+    : info_(info), element_bytes_(static_cast<int64_t>(element_bytes(info.type))), copies_(copies) {
+  const int64_t rows = info.scored ? std::ssize(batch.scored()) : std::ssize(batch.rows());
+  elements_ = round_up(info.fixed + info.per_row * rows +
+                           info.per_position * round_up(batch.positions(), kAttentionChunk),
+                       static_cast<int64_t>(kCacheLineBytes) / element_bytes_);
+}
+
+Pass::Storage BufferExtent::storage(uint8_t* base) const {
+  return {.base = base,
+          .element_bytes = element_bytes_,
+          .row_elements = info_.per_row,
+          .worker_elements = copies_ > 1 ? elements_ : 0,
+          .scored = info_.scored};
 }
 
 }  // namespace bitnetc

@@ -24,6 +24,7 @@ class BatchRows {
   void commit();
 
   std::span<Pass::Row> rows() { return rows_; }
+  std::span<const Pass::Row> rows() const { return rows_; }
   std::span<const int32_t> scored() const { return scored_; }
   std::span<const LogitsNeed> needs() const { return needs_; }  // of the scored rows
   int64_t positions() const { return positions_; }              // of the longest sequence
@@ -48,6 +49,21 @@ class BatchRows {
   std::vector<LogitsNeed> needs_;
   int64_t positions_ = 0;
   std::map<Sequence*, int64_t> appended_;  // rows by sequence
+};
+
+// What a program buffer takes for the rows of a pass.
+class BufferExtent {
+ public:
+  // `copies`: one of each worker, or one.
+  BufferExtent(const BufferInfo& info, const BatchRows& batch, int64_t copies);
+
+  size_t bytes() const { return static_cast<size_t>(elements_ * element_bytes_ * copies_); }
+  Pass::Storage storage(uint8_t* base) const;
+
+ private:
+  const BufferInfo& info_;
+  int64_t element_bytes_, copies_;
+  int64_t elements_;  // of a copy
 };
 
 }  // namespace bitnetc

@@ -20,30 +20,16 @@ namespace {
 // The memory behind one program buffer; grows with the largest pass so far.
 class BufferMemory {
  public:
-  explicit BufferMemory(const BufferInfo& info) : info_(info) {}
-
-  // `copies`: one of each worker, or one.
-  Pass::Storage reserve(int64_t rows, int64_t positions, int64_t copies) {
-    const auto element_bytes = static_cast<int64_t>(bitnetc::element_bytes(info_.type));
-    // Copies begin on cache lines of their own.
-    const int64_t elements = round_up(info_.fixed + info_.per_row * rows +
-                                          info_.per_position * round_up(positions, kAttentionChunk),
-                                      static_cast<int64_t>(kCacheLineBytes) / element_bytes);
-    const auto bytes = static_cast<size_t>(elements * element_bytes * copies);
-    if (bytes > memory_.bytes()) {
+  Pass::Storage reserve(const BufferExtent& extent) {
+    if (extent.bytes() > memory_.bytes()) {
       memory_ = {};  // what a pass leaves is of no use to the next
-      memory_ = Buffer<uint8_t>(bytes);
+      memory_ = Buffer<uint8_t>(extent.bytes());
     }
-    return {.base = memory_.data(),
-            .element_bytes = element_bytes,
-            .row_elements = info_.per_row,
-            .worker_elements = copies > 1 ? elements : 0,
-            .scored = info_.scored};
+    return extent.storage(memory_.data());
   }
   size_t bytes() const { return memory_.bytes(); }
 
  private:
-  const BufferInfo info_;
   Buffer<uint8_t> memory_;
 };
 
@@ -74,8 +60,8 @@ struct CpuExecutor::Impl {
         claims(threads.size()),
         head_tiles(static_cast<size_t>(executable->kv.kv_heads)),
         skips_neurons(options.skip_neurons && executable->skips_neurons),
+        memory(executable->buffers.size()),
         batch(executable->model->description().config, *pool) {
-    for (const BufferInfo& info : executable->buffers) memory.emplace_back(info);
     for (const Executable::Rotation& rotation : executable->rotations) ropes.emplace_back(rotation);
     if (options.screen && executable->screen != nullptr) screen.emplace(*executable->screen);
   }
@@ -118,10 +104,8 @@ void CpuExecutor::Impl::prepare() {
   int64_t widest = 0;
   for (size_t b = 0; b < memory.size(); ++b) {
     const BufferInfo& info = executable->buffers[b];
-    const size_t buffer_rows = info.scored ? batch.scored().size() : rows.size();
     const bool copied = info.per_worker || (own_copies && executable->written_by_each[b]);
-    storage.push_back(memory[b].reserve(static_cast<int64_t>(buffer_rows), batch.positions(),
-                                        copied ? threads.size() : 1));
+    storage.push_back(memory[b].reserve(BufferExtent(info, batch, copied ? threads.size() : 1)));
     widest = std::max(widest, info.per_row);
   }
   times.clear();

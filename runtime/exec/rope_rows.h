@@ -31,6 +31,7 @@ class RopeRows {
                      sin_.data() + at);
     }
   }
+  int64_t rows() const { return rows_; }
   Pass::RopeTable table() const {
     return {.cos = cos_.data(),
             .sin = sin_.data(),

@@ -53,6 +53,7 @@ class AttentionWork : public RowStep {
   };
 
   std::string_view operation() const override { return "attention"; }
+  bool has_unit_scratch() const override { return true; }
 
  protected:
   AttentionWork(StepBase base, Kernel kernel, const Operands& operands)
