@@ -3,6 +3,8 @@
 // and may be used from any thread that builds.
 #pragma once
 
+#include <string>
+
 #include "codegen/matmul_work.h"
 #include "runtime/jit_observer.h"
 #include "runtime/notes.h"
@@ -10,6 +12,7 @@
 
 namespace bitnetc {
 
+class Device;
 class KernelStore;
 
 struct BuildSettings {
@@ -20,6 +23,9 @@ struct BuildSettings {
   JitObserver* observer = nullptr;  // hears of every generated kernel; null: nobody does
   KernelStore* store = nullptr;     // keeps code between processes; null: nothing is kept
   Notes* notes = &no_notes();
+  // Proves the kernels that are made for its target; those for CPUs are proven on the CPU.
+  Device* device = nullptr;
+  std::string cuda_folder = {};  // of a CUDA toolkit, where NVRTC is looked for too; may be empty
 
   bool allows(GeneratorKind kind) const { return kind >= fastest; }
   void tell_observer(const PublishedCode& published) const {

@@ -37,6 +37,15 @@ Status is_too_fast(GeneratorKind kind) {
   return make_error(StatusCode::kUnsupported, "{} kernels are switched off", kind_name(kind));
 }
 
+// Where kernels for `target` are proven.
+Result<Device*> proving_device(const Target& target, const BuildSettings& settings) {
+  if (target.is_cpu()) return &cpu_device();
+  if (settings.device != nullptr && settings.device->target() == target) return settings.device;
+  return make_error(StatusCode::kUnsupported,
+                    "no device at hand that runs kernels for {} and can prove them",
+                    target.describe());
+}
+
 // The requests a generator may serve a request with: as it is, and for any M.
 std::vector<KernelRequest> alternatives(const Generator& generator, const KernelRequest& request) {
   std::vector<KernelRequest> list = {request};
@@ -47,6 +56,14 @@ std::vector<KernelRequest> alternatives(const Generator& generator, const Kernel
   if (generator.name() != request.generator)
     list.back().plan = request.any_m_plan.value_or(request.plan);
   return list;
+}
+
+// Names do not say the target. Every generator makes code for one of these, if for any.
+std::vector<Target> targets_of_names() {
+  std::vector<Target> targets = {target_for(Isa::kAmx)};
+  for (const int sm : {75, 80, 90, 100, 120})
+    targets.push_back({.architecture = Architecture::kCuda, .features = {}, .sm = sm});
+  return targets;
 }
 
 // All generators, the one that was chosen first.
@@ -134,10 +151,10 @@ Result<KernelIdentity> parse_kernel_name(std::string_view name) {
     auto spec = parse_spec(rest);
     if (!spec.ok()) continue;
     identity.spec = *spec;
-    const KernelRequest request{.spec = *spec,
-                                .plan = identity.plan.value_or(KernelPlan()),
-                                .target = target_for(Isa::kAmx)};
-    if (generator->accepts(request).ok()) {
+    for (const Target& target : targets_of_names()) {
+      const KernelRequest request{
+          .spec = *spec, .plan = identity.plan.value_or(KernelPlan()), .target = target};
+      if (!generator->accepts(request).ok()) continue;
       identity.generator = generator->name();
       return identity;
     }
@@ -152,11 +169,12 @@ Status generated_code_available(const BuildSettings& settings) {
 // Builds and proves; leaves in `built` how long each took.
 Result<Kernel> KernelBuilder::build_fresh(const Generator& generator, const KernelRequest& request,
                                           BuiltKernel& built) const {
+  BITNETC_ASSIGN_OR_RETURN(Device* const device, proving_device(request.target, settings_));
   const int64_t start = now_ns();
   auto fresh = generator.build(request, kernel_name(request, generator), settings_);
   built.build_ns = now_ns() - start;
   if (!fresh.ok() || !needs_proof(generator)) return fresh;
-  BITNETC_RETURN_IF_ERROR(prove(request.spec, *fresh, cpu_device(), kProofSeed, built.table_form));
+  BITNETC_RETURN_IF_ERROR(prove(request.spec, *fresh, *device, kProofSeed, built.table_form));
   built.proof_ns = now_ns() - start - built.build_ns;
   return fresh;
 }
@@ -168,7 +186,7 @@ Result<BuiltKernel> KernelBuilder::build_and_prove(const Generator& generator,
   if (const auto* matmul = std::get_if<MatmulSpec>(&request.spec))
     built.table_form = generator.table_form(*matmul);
   const std::string name = kernel_name(request, generator);
-  // LLVM kernels of two tiers bear one name, so the target is part of the key.
+  // Kernels of LLVM and CUDA for several targets bear one name, so the target is part of the key.
   const std::string key = fmt::format("{} for {}", name, request.target.describe());
   BITNETC_ASSIGN_OR_RETURN(built.kernel, cache_.get_or_build(key, [&] {
     auto first = build_fresh(generator, request, built);

@@ -3,9 +3,9 @@
 // Generators are tried in the order of codegen/kernels.inc, best first, reference last; one that
 // was chosen for the request goes before them. Each either declines with a reason, fails to build,
 // fails its start-up proof, or is taken; the Selection keeps what each one said. The start-up proof
-// runs the fresh kernel on a small random problem against codegen/reference and compares bits;
-// SIGILL and SIGSEGV inside it are caught and disqualify the kernel. Thread-safe; kernels are built
-// once per name (runtime/kernel_cache.h).
+// runs the fresh kernel, on the CPU or on BuildSettings::device, on a small random problem against
+// codegen/reference and compares bits; SIGILL and SIGSEGV inside it are caught and disqualify the
+// kernel. Thread-safe; kernels are built once per name and target (runtime/kernel_cache.h).
 #pragma once
 
 #include <memory>
@@ -18,6 +18,7 @@
 #include "codegen/kernel_plan.h"
 #include "codegen/kernel_spec.h"
 #include "codegen/matmul_work.h"
+#include "runtime/device.h"
 #include "runtime/kernel.h"
 #include "runtime/kernel_args.h"
 #include "runtime/kernel_cache.h"
@@ -25,8 +26,6 @@
 #include "runtime/target.h"
 
 namespace bitnetc {
-
-class Device;  // runtime/device.h
 
 struct KernelRequest {
   KernelSpec spec;

@@ -50,6 +50,14 @@ struct GpuLaunch {
   bool operator==(const GpuLaunch&) const = default;
 };
 
+// What the compiler counted of a kernel's machine code; all 0 where there is PTX alone.
+struct GpuResources {
+  int registers = 0;     // of a thread
+  int stack_bytes = 0;   // of a thread: arrays and spills
+  int spill_bytes = 0;   // stored and loaded by a thread because registers ran out
+  int shared_bytes = 0;  // of a block, beside GpuLaunch::shared_bytes
+};
+
 // Generated code of one kernel, as a Kernel's context holds it (GpuCode::kernel). Which of the two
 // texts is read is the device's choice.
 struct GpuCode {
@@ -63,6 +71,7 @@ struct GpuCode {
   std::string ptx;    // text
   std::string cubin;  // machine code for exactly `sm`; empty: none was made
   int sm = 0;         // what the code was made for
+  GpuResources resources = {};
   Calls calls = Calls::kOne;
   size_t args_bytes = 0;  // of one Args struct
   // The launch for one call with these Args (of kMany: blocks_y is 1). `args` lies on the host. A

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/notes.h"
@@ -18,7 +19,10 @@ struct PublishedCode {
   std::string name;                  // the kernel's name
   std::string spec_text, plan_text;  // printed KernelSpec and KernelPlan
   std::string assembly;           // printed IR or empty; filled by back-ends that have a text form
-  std::span<const uint8_t> code;  // the bytes at their executable address
+  std::span<const uint8_t> code;  // the bytes at their executable address; a device's lie anywhere
+  bool is_host = true;            // whether `code` is the host's
+  // What a dump calls the assembly.
+  std::string_view assembly_file = "code.ll";
 };
 
 class JitObserver {
@@ -44,7 +48,7 @@ class JitObservers final : public JitObserver {
 };
 
 // Both need the lock of a JitObservers, and note (NoteKind::kObserver) what they cannot write.
-// Writes <dir>/<name>/{spec.txt, plan.txt, code.bin, code.ll}; for BITNETC_DUMP=dir.
+// Writes <dir>/<name>/{spec.txt, plan.txt, code.bin} and the assembly; for BITNETC_DUMP=dir.
 std::unique_ptr<JitObserver> make_dump_observer(std::string dir, Notes& notes);
 // Appends "address size name" to /tmp/perf-<pid>.map; for BITNETC_PERF=map.
 std::unique_ptr<JitObserver> make_perf_map_observer(Notes& notes);

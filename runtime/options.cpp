@@ -90,6 +90,8 @@ Result<Options> read_options() {
   options.state_dir = base_directory("XDG_STATE_HOME", "/.local/state");
   options.home_dir = environment("HOME");
   options.program_dir = find_program_dir();
+  options.cuda_folder = environment("CUDA_HOME");
+  if (options.cuda_folder.empty()) options.cuda_folder = environment("CUDA_PATH");
   options.hub_endpoint = environment("HF_ENDPOINT");
   while (options.hub_endpoint.ends_with('/')) options.hub_endpoint.pop_back();
   options.hub_token = environment("HF_TOKEN");
@@ -123,6 +125,8 @@ std::vector<OptionValue> describe_options(const Options& options) {
        "default thread count; unset: every CPU this process may use"},
       {"XDG_CACHE_HOME", or_unset(options.cache_dir), "cache folder in use"},
       {"XDG_STATE_HOME", or_unset(options.state_dir), "folder of the history of chats"},
+      {"CUDA_HOME", or_unset(options.cuda_folder),
+       "folder of a CUDA toolkit, looked into for NVRTC; else CUDA_PATH"},
       {"HF_ENDPOINT", or_unset(options.hub_endpoint), "hub that pull downloads from"},
       {"HF_TOKEN", options.hub_token.empty() ? "(unset)" : "(set)",
        "token for repositories that want one"},

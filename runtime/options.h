@@ -23,6 +23,7 @@ struct Options {
   std::string state_dir;       // $XDG_STATE_HOME/bitnetc, else in $HOME/.local/state, else empty
   std::string home_dir;        // HOME, for names that begin with ~/
   std::string program_dir;     // folder of the running executable, for the bundled model
+  std::string cuda_folder;     // CUDA_HOME, else CUDA_PATH: a toolkit, looked into for NVRTC
   std::string hub_endpoint;    // HF_ENDPOINT, without a slash at the end; empty: the default
   std::string hub_token;       // HF_TOKEN
   std::string notify_socket;   // NOTIFY_SOCKET, of a service manager that wants to know

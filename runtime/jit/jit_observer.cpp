@@ -49,7 +49,7 @@ class DumpObserver final : public JitObserver {
     write(folder / "plan.txt", published.plan_text);
     write(folder / "code.bin",
           {reinterpret_cast<const char*>(published.code.data()), published.code.size()});
-    if (!published.assembly.empty()) write(folder / "code.ll", published.assembly);
+    if (!published.assembly.empty()) write(folder / published.assembly_file, published.assembly);
   }
   bool wants_assembly() const override { return true; }
 
@@ -82,7 +82,7 @@ class PerfMapObserver final : public JitObserver {
   PerfMapObserver& operator=(const PerfMapObserver&) = delete;
 
   void on_publish(const PublishedCode& published) override {
-    if (fd_ < 0) return;
+    if (fd_ < 0 || !published.is_host) return;
     const std::string line =
         fmt::format("{:x} {:x} {}\n", reinterpret_cast<uintptr_t>(published.code.data()),
                     published.code.size(), published.name);

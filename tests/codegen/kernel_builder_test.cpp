@@ -245,6 +245,16 @@ std::vector<KernelSpec> one_of_each_operation() {
   return specs;
 }
 
+// A GPU that the generator serves the request for; nothing: it declines on all.
+std::optional<Target> gpu_target(const Generator& generator, const KernelSpec& spec,
+                                 const KernelPlan& plan = {}) {
+  for (const int sm : {75, 80, 86, 89, 90, 100, 120}) {
+    const Target gpu{.architecture = Architecture::kCuda, .features = {}, .sm = sm};
+    if (generator.accepts({spec, plan, gpu}).ok()) return gpu;
+  }
+  return std::nullopt;
+}
+
 // The name of every kernel that any generator makes leads back to its spec, its plan and a
 // generator of the same suffix that makes it. (LLVM's tiers and the static kernels share suffixes.)
 TEST(KernelNames, LeadBackForEveryGenerator) {
@@ -260,7 +270,8 @@ TEST(KernelNames, LeadBackForEveryGenerator) {
   for (const auto& generator : KernelBuilder::generators()) {
     for (const KernelSpec& spec : one_of_each_operation()) {
       for (const KernelPlan& plan : plans) {
-        const auto target = test::lowest_target(*generator, spec, plan);
+        auto target = test::lowest_target(*generator, spec, plan);
+        if (!target) target = gpu_target(*generator, spec, plan);
         if (!target) continue;
         seen.insert(std::string(generator->name()));
         const std::string name = kernel_name({spec, plan, *target}, *generator);
@@ -363,28 +374,48 @@ TEST(Selection, AKernelIsBuiltOnce) {
   EXPECT_EQ(second->build_ns, 0);
 }
 
-// A target can say that it is a GPU; no generator of this build makes code for one, and each says
-// so in one line.
-TEST(Selection, AGpuIsRefusedByEveryGenerator) {
-  const Target gpu{.architecture = Architecture::kCuda, .sm = 90};
+// Code for CPUs and code for GPUs are made by different generators, and each says so in one line.
+TEST(Selection, AGeneratorServesCpusOrGpus) {
+  const Target gpu{.architecture = Architecture::kCuda, .features = {}, .sm = 90};
   for (const auto& generator : KernelBuilder::generators()) {
     int served = 0;
     for (const KernelSpec& spec : one_of_each_operation()) {
-      if (!test::lowest_target(*generator, spec)) continue;
+      const bool on_cpus = test::lowest_target(*generator, spec).has_value();
+      const bool on_gpus = gpu_target(*generator, spec).has_value();
+      if (!on_cpus && !on_gpus) continue;
       ++served;
-      const Status refusal = generator->accepts({spec, {}, gpu});
+      EXPECT_NE(on_cpus, on_gpus) << generator->name();
+      const Target other = on_cpus ? gpu : target_for(Isa::kAmx);
+      const Status refusal = generator->accepts({spec, {}, other});
       EXPECT_EQ(refusal.code(), StatusCode::kUnsupported) << generator->name();
-      EXPECT_TRUE(refusal.message().ends_with("target is sm_90")) << refusal.message();
+      EXPECT_TRUE(refusal.message().ends_with("target is " + other.describe()))
+          << refusal.message();
       EXPECT_EQ(refusal.message().find('\n'), std::string::npos) << refusal.message();
     }
     EXPECT_GT(served, 0) << generator->name();
   }
-  KernelBuilder builder;
-  const auto built = builder.build({kMatmul, {}, gpu});
-  ASSERT_FALSE(built.ok());
-  EXPECT_NE(built.status().message().find("reference: runs on CPUs, target is sm_90"),
-            std::string::npos)
-      << built.status().message();
+}
+
+TEST(Selection, AGpuWithoutKernelsGetsEveryRefusal) {
+  const Target old{.architecture = Architecture::kCuda, .features = {}, .sm = 70};
+  for (const KernelSpec& spec : one_of_each_operation()) {
+    const auto built = KernelBuilder().build({spec, {}, old});
+    ASSERT_FALSE(built.ok());
+    EXPECT_NE(built.status().message().find("reference: runs on CPUs, target is sm_70"),
+              std::string::npos)
+        << built.status().message();
+  }
+  const Status refusal = find_generator("cuda_glu")->accepts({GluSpec{.n = 640}, {}, old});
+  EXPECT_EQ(refusal.message(), "needs sm_75, target is sm_70");
+}
+
+// What cannot be proven is not handed out.
+TEST(Selection, AKernelForAGpuNeedsTheDeviceThatProvesIt) {
+  const Target gpu{.architecture = Architecture::kCuda, .features = {}, .sm = 90};
+  const auto built = KernelBuilder().build_with("cuda_glu", {GluSpec{.n = 640}, {}, gpu});
+  EXPECT_EQ(built.status().code(), StatusCode::kUnsupported);
+  EXPECT_EQ(built.status().message(),
+            "no device at hand that runs kernels for sm_90 and can prove them");
 }
 
 // What says where code comes from and what it does is the generator, not its name.

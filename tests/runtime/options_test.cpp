@@ -17,9 +17,9 @@ namespace {
 class Environment {
  public:
   explicit Environment(const std::map<std::string, std::string>& variables) {
-    for (const char* name :
-         {"BITNETC_ISA", "BITNETC_DUMP", "BITNETC_EXPLAIN", "BITNETC_PERF", "BITNETC_JIT",
-          "BITNETC_POISON", "BITNETC_THREADS", "XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME"}) {
+    for (const char* name : {"BITNETC_ISA", "BITNETC_DUMP", "BITNETC_EXPLAIN", "BITNETC_PERF",
+                             "BITNETC_JIT", "BITNETC_POISON", "BITNETC_THREADS", "XDG_CACHE_HOME",
+                             "XDG_STATE_HOME", "HOME", "CUDA_HOME", "CUDA_PATH"}) {
       const char* value = std::getenv(name);
       saved_[name] = value ? std::optional<std::string>(value) : std::nullopt;
       unsetenv(name);
@@ -123,6 +123,12 @@ TEST(Options, TheProgramDirectoryHoldsThisProgram) {
       std::filesystem::equivalent(dir, std::filesystem::canonical("/proc/self/exe").parent_path()));
 }
 
+TEST(Options, TheCudaFolderIsThatOfEitherVariable) {
+  EXPECT_EQ(read_with({})->cuda_folder, "");
+  EXPECT_EQ(read_with({{"CUDA_PATH", "/b"}})->cuda_folder, "/b");
+  EXPECT_EQ(read_with({{"CUDA_HOME", "/a"}, {"CUDA_PATH", "/b"}})->cuda_folder, "/a");
+}
+
 TEST(Options, TheDescriptionListsEveryVariableOnce) {
   const std::vector<OptionValue> values =
       describe_options(read_with({{"BITNETC_ISA", "avx2"}}).value());
@@ -135,7 +141,7 @@ TEST(Options, TheDescriptionListsEveryVariableOnce) {
   EXPECT_EQ(names.size(), values.size());
   EXPECT_EQ(names,
             (std::set<std::string>{"BITNETC_ISA", "BITNETC_DUMP", "BITNETC_EXPLAIN", "BITNETC_PERF",
-                                   "BITNETC_JIT", "BITNETC_POISON", "BITNETC_THREADS",
+                                   "BITNETC_JIT", "BITNETC_POISON", "BITNETC_THREADS", "CUDA_HOME",
                                    "HF_ENDPOINT", "HF_TOKEN", "XDG_CACHE_HOME", "XDG_STATE_HOME"}));
   EXPECT_EQ(values.front().value, "avx2");
 }

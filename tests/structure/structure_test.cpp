@@ -52,6 +52,7 @@ struct Fence {
   std::string_view prefix;  // of what stands between < and >
   std::string_view inside;  // the only folder or file that may say it
 };
+constexpr std::string_view kNowhere = "(no file)";
 constexpr Fence kFences[] = {{"xbyak/", "codegen/x64/"},
                              {"llvm/", "codegen/llvm/module/"},
                              {"llvm-c/", "codegen/llvm/module/"},
@@ -67,6 +68,11 @@ constexpr Fence kFences[] = {{"xbyak/", "codegen/x64/"},
                              {"boost/", "tools/serve/http/"},
                              {"prometheus/", "tools/serve/metrics.cpp"},
                              {"utf8proc.h", "frontend/unicode/"},
+                             // CUDA is opened when it is needed; none of its headers is.
+                             {"cuda", kNowhere},
+                             {"nvrtc", kNowhere},
+                             {"mma.h", kNowhere},
+                             {"cooperative_groups", kNowhere},
                              {"sentencepiece", "frontend/tokenizer/sentence_piece_model.cpp"}};
 
 std::string top_folder(std::string_view path) {
@@ -313,7 +319,8 @@ const std::vector<SourceFile>& sources() {
       if (!fs::exists(root() / folder)) continue;
       for (const auto& entry : fs::recursive_directory_iterator(root() / folder)) {
         const std::string extension = entry.path().extension().string();
-        if (extension == ".h" || extension == ".cpp" || extension == ".c" || extension == ".inc")
+        if (extension == ".h" || extension == ".cpp" || extension == ".c" || extension == ".inc" ||
+            extension == ".cuh")
           found.push_back(read_source(root(), entry.path()));
       }
     }
@@ -447,6 +454,9 @@ TEST(StructureRules, ThirdPartiesAreFenced) {
   EXPECT_NE(complaint("runtime/a.h", "#include <gtest/gtest.h>\n"), "");
   EXPECT_NE(complaint("autotune/a.cpp", "#include <hwloc.h>\n"), "");
   EXPECT_EQ(complaint("autotune/topology.cpp", "#include <hwloc.h>\n"), "");
+  EXPECT_NE(complaint("codegen/cuda/a.cpp", "#include <cuda.h>\n"), "");
+  EXPECT_NE(complaint("codegen/cuda/kernels/a.cuh", "#include <cuda_fp16.h>\n"), "");
+  EXPECT_NE(complaint("runtime/gpu/a.cpp", "#include <nvrtc.h>\n"), "");
   EXPECT_EQ(complaint("runtime/a.h", "#include <vector>\n"), "");
 }
 

@@ -20,7 +20,8 @@ CommandContext::CommandContext(Options read)
                     .explain = options.explain,
                     .observer = &observers_,
                     .store = &kernel_store,
-                    .notes = &notes}} {}
+                    .notes = &notes,
+                    .cuda_folder = options.cuda_folder}} {}
 
 int CommandContext::thread_count(int asked) const {
   if (asked > 0) return asked;

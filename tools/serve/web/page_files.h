@@ -1,4 +1,5 @@
-// The files of the page, as tools/serve/web holds them: embed.cmake makes constants of them.
+// The files of the page, as tools/serve/web holds them: tools/embed_files.cmake makes constants of
+// them.
 #pragma once
 
 #include <string_view>
