@@ -30,6 +30,10 @@ class Linker {
   Status find_skipping(const Program& program) {
     for (const Step& step : program.steps) {
       if (step.rows != StepRows::kOne) continue;
+      if (options_.gpu != nullptr) {
+        report_.no_skipping = "a GPU reads all neurons";
+        return {};
+      }
       BITNETC_ASSIGN_OR_RETURN(const KernelSpec spec, parse_spec(step.kernel));
       auto built = builder_.build({.spec = spec, .plan = {}, .target = options_.target});
       BITNETC_RETURN_IF_ERROR(built.status().with_context("step " + step.name));
@@ -86,6 +90,25 @@ class Linker {
     return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
   }
 
+  // What kernels read of the model, where they read it.
+  template <typename T>
+  Result<const T*> weights(const Step& step, std::string_view operand) {
+    const std::span<const T> host = section<T>(step, operand);
+    BITNETC_ASSIGN_OR_RETURN(const void* const placed, place(host.data(), host.size_bytes()));
+    return static_cast<const T*>(placed);
+  }
+  // Uploaded once, however many steps read it; on the CPU it stays where it is.
+  Result<const void*> place(const void* host, size_t bytes) {
+    if (options_.gpu == nullptr) return host;
+    const auto [at, fresh] = uploaded_.emplace(host, nullptr);
+    if (!fresh) return at->second;
+    BITNETC_ASSIGN_OR_RETURN(DeviceMemory memory, options_.gpu->allocate(bytes));
+    BITNETC_RETURN_IF_ERROR(options_.gpu->upload(memory.address, host, bytes));
+    at->second = memory.address;
+    executable_.uploaded.push_back(std::move(memory));
+    return at->second;
+  }
+
   template <typename Linked, typename Spec>
   Status add(const Step& step, const Spec& spec, const typename Linked::Operands& operands) {
     Kernel kernel;
@@ -98,16 +121,17 @@ class Linker {
   }
 
   Status link(const Step& step, const EmbedSpec& spec) {
-    return add<EmbedStep>(step, spec,
-                          {.table = section<uint8_t>(step, "table").data(), .h = slice(step, "h")});
+    BITNETC_ASSIGN_OR_RETURN(const uint8_t* const table, weights<uint8_t>(step, "table"));
+    return add<EmbedStep>(step, spec, {.table = table, .h = slice(step, "h")});
   }
   Status link(const Step& step, const RmsNormSpec& spec) {
     if (step.scored) executable_.output = slice(step, "y");  // a head behind it has the last word
+    BITNETC_ASSIGN_OR_RETURN(const float* const weight, weights<float>(step, "weight"));
     return add<RmsNormStep>(step, spec,
                             {.x = slice(step, "x"),
                              .residual = slice(step, "residual"),
                              .y = slice(step, "y"),
-                             .weight = section<float>(step, "weight").data()});
+                             .weight = weight});
   }
   Status link(const Step& step, const GluSpec& spec) {
     return add<GluStep>(
@@ -145,14 +169,14 @@ class Linker {
     return {};
   }
   Status link(const Step& step, const HeadNormSpec& spec) {
-    return add<HeadNormStep>(
-        step, spec, {.x = slice(step, "x"), .weight = section<float>(step, "weight").data()});
+    BITNETC_ASSIGN_OR_RETURN(const float* const weight, weights<float>(step, "weight"));
+    return add<HeadNormStep>(step, spec, {.x = slice(step, "x"), .weight = weight});
   }
   Status link(const Step& step, const NormQuantizeSpec& spec) {
-    return add<NormQuantizeStep>(step, spec,
-                                 {.x = slice(step, "x"),
-                                  .out = quantized(step, "q", "scale", "sum"),
-                                  .weight = section<float>(step, "weight").data()});
+    BITNETC_ASSIGN_OR_RETURN(const float* const weight, weights<float>(step, "weight"));
+    return add<NormQuantizeStep>(
+        step, spec,
+        {.x = slice(step, "x"), .out = quantized(step, "q", "scale", "sum"), .weight = weight});
   }
   Status link(const Step& step, const QuantizeSpec& spec) {
     return add<QuantizeStep>(step, spec,
@@ -204,15 +228,18 @@ class Linker {
   Status link(const Step& step, const HeadSpec& spec) {
     const auto table = section<uint8_t>(step, "table");
     executable_.output = slice(step, "logits");
-    if (model_.description().program.screen.empty()) {
+    if (options_.gpu != nullptr) {
+      report_.no_screen = "a GPU reads the whole head";
+    } else if (model_.description().program.screen.empty()) {
       report_.no_screen = "the compiled model has no screen";
     } else {
       BITNETC_RETURN_IF_ERROR(link_screen(step, spec, table.data()));
     }
+    BITNETC_ASSIGN_OR_RETURN(const uint8_t* const placed, weights<uint8_t>(step, "table"));
     return add<HeadStep>(step, spec,
                          {.hidden = slice(step, "hidden"),
                           .logits = slice(step, "logits"),
-                          .table = table.data(),
+                          .table = placed,
                           .table_bytes = static_cast<int64_t>(table.size())});
   }
   Status link(const Step& step, const TablesSpec&) {
@@ -295,19 +322,23 @@ class Linker {
     BITNETC_ASSIGN_OR_RETURN(MatmulKernels kernels, choose_kernels(step, stored));
     const MatmulSpec& spec = kernels.spec;
     const WeightLayout layout = spec.weight_layout();
+    BITNETC_ASSIGN_OR_RETURN(const float* const tile_scale, weights<float>(step, "tile_scale"));
     MatmulStep::Operands operands{.x = quantized(step, "x", "x_scale", "x_sum"),
                                   .y = slice(step, "y"),
                                   .residual = slice(step, "residual"),
                                   .row_absmax = slice(step, "row_absmax"),
                                   .tables = {},
                                   .w = section<uint8_t>(step, "w").data(),
-                                  .tile_scale = section<float>(step, "tile_scale").data(),
+                                  .tile_scale = tile_scale,
                                   .tiles = layout.tiles(),
                                   .tiles_per_unit = spec.tiles_per_unit(),
                                   .weight_bytes = layout.total_bytes() + layout.tiles() * 4};
     if (spec.layout != stored.layout)
       BITNETC_RETURN_IF_ERROR(
           repack_weights(step, stored.weight_layout(), spec.layout, operands.w));
+    BITNETC_ASSIGN_OR_RETURN(const void* const w,
+                             place(operands.w, static_cast<size_t>(layout.total_bytes())));
+    operands.w = static_cast<const uint8_t*>(w);
 
     MatmulStep::Kernels by_m;
     for (size_t m = 0; m < kernels.by_m.size(); ++m) {
@@ -329,7 +360,9 @@ class Linker {
   // less often.
   Result<MatmulKernels> choose_kernels(const Step& step, const MatmulSpec& stored) {
     MatmulSpec wanted = stored;
-    if (options_.choose_layouts)
+    if (options_.gpu != nullptr)
+      wanted.layout = LayoutId::kI2S;  // the one that its kernels read
+    else if (options_.choose_layouts)
       wanted.layout = options_.plans->layout_for(stored, options_.target);
     BITNETC_ASSIGN_OR_RETURN(MatmulKernels kernels, build_matmul(step, stored.layout, wanted));
     if (wanted.layout != LayoutId::kI2S && kernels.on_reference() > 0) {
@@ -360,6 +393,7 @@ class Linker {
   // What was measured on this machine goes first; then the stronger of what the file says, if it
   // was planned for this tier and layout, and of what is known here.
   Result<KernelChoice> choose(const Step& step, LayoutId stored, const MatmulSpec& spec) const {
+    if (options_.gpu != nullptr) return KernelChoice();  // plans are of CPUs
     const KernelChoice here = options_.plans->choose(spec, options_.target);
     const auto in_file = step.plans.find(spec.m);
     const bool was_planned = model_.description().program.target_isa == options_.target.name() &&
@@ -450,7 +484,8 @@ class Linker {
   const LinkOptions& options_;
   LinkReport& report_;
   Executable& executable_;
-  std::map<std::string, size_t> index_;  // of kernel names into the report
+  std::map<const void*, const void*> uploaded_;  // by where the host has it
+  std::map<std::string, size_t> index_;          // of kernel names into the report
   std::set<std::string> used_in_step_;
   // Of the step that is linked: OneRowPass.
   bool done_by_each_ = false, has_early_heads_ = false;
@@ -504,6 +539,7 @@ Result<std::shared_ptr<const Executable>> link(std::shared_ptr<const CompiledMod
   auto executable = std::make_shared<Executable>();
   const ModelDescription& description = model->description();
   executable->buffers = description.program.buffers;
+  executable->gpu = options.gpu;
   executable->kv = {.layers = description.config.layers,
                     .kv_heads = description.config.kv_heads,
                     .head_dim = description.config.head_dim,

@@ -50,8 +50,13 @@ struct LinkOptions {
   const PlanSource* plans = nullptr;  // asked when the artifact was planned for another tier
   bool choose_layouts = false;        // matrices in the layouts that `plans` want, not as stored
   KvType kv_type = KvType::kF16;
+  // Where the kernels run, `target` being its own; null: on the CPU. The builder proves on it.
+  std::shared_ptr<GpuDevice> gpu = nullptr;
 };
 
+// On a GPU, what kernels read of the model is uploaded; matrices are repacked to i2_s, the head is
+// not screened and no neurons are skipped. Error: also kOutOfMemory of the GPU.
+//
 // A matrix is repacked in memory where another layout is wanted, and into i2_s where its layout
 // leaves more numbers of tokens to the slow reference kernel than i2_s does.
 Result<std::shared_ptr<const Executable>> link(std::shared_ptr<const CompiledModel> model,

@@ -103,6 +103,8 @@ class Executor {
   // Computes all logits of the last batch that ran, whatever its needs said. Error: as run().
   virtual Status complete() = 0;
   virtual int64_t memory_bytes() const = 0;  // buffers and KV pages
+  virtual int threads() const { return 1; }  // of the CPU that run kernels
+  virtual ScreenStats screen_stats() const { return {}; }
 };
 
 struct CpuExecutorOptions {
@@ -115,6 +117,10 @@ struct CpuExecutorOptions {
   bool skip_neurons = true;  // in passes of one row, where the model was compiled for it
   bool lock_pages = false;   // KV pages are locked in memory, as far as the system allows
 };
+
+// An executor for where `executable` is linked for; on a GPU only the limit of pages has a meaning.
+Result<std::unique_ptr<Executor>> make_executor(std::shared_ptr<const Executable> executable,
+                                                const CpuExecutorOptions& options);
 
 // Not thread-safe: one thread uses it at a time.
 class CpuExecutor final : public Executor {
@@ -129,10 +135,10 @@ class CpuExecutor final : public Executor {
   Scores scores(size_t row) const override;
   Status complete() override;
   int64_t memory_bytes() const override;
-  ScreenStats screen_stats() const;
-
   // Threads that run; fewer than asked for where the system refused some.
-  int threads() const;
+  int threads() const override;
+  ScreenStats screen_stats() const override;
+
   void set_tap(StepTap tap);
   void set_observer(PassObserver observer);
 

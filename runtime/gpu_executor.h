@@ -1,6 +1,6 @@
 // Runs batches of rows on a GPU, or on the emulator of one: the same steps as a CPU's executor, but
-// what they would call is taken down and launched (runtime/gpu/launch_list.h). The bits are those of
-// the CPU.
+// what they would call is taken down and launched (runtime/gpu/launch_list.h). The bits are those
+// of the CPU.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// One running conversation: a CpuExecutor and one Sequence. Feed it tokens, read logits.
+// One running conversation: an Executor and one Sequence. Feed it tokens, read logits.
 // The bits of the logits depend on the tokens alone, not on the number of threads nor on how the
 // tokens were cut into calls. Used by one thread at a time.
 #pragma once
@@ -65,20 +65,22 @@ class Session {
   // A session with the same positions, and without logits. It has the executor of this one: one
   // thread at a time uses the two, and an append() to either ends the logits of the other.
   std::unique_ptr<Session> fork() const;
-  void set_tap(StepTap tap) { executor_->set_tap(std::move(tap)); }
-  void set_observer(PassObserver observer) { executor_->set_observer(std::move(observer)); }
+  // Of what runs on a CPU; checked.
+  void set_tap(StepTap tap) { cpu_executor().set_tap(std::move(tap)); }
+  void set_observer(PassObserver observer) { cpu_executor().set_observer(std::move(observer)); }
   int64_t memory_bytes() const { return executor_->memory_bytes(); }
   int64_t pages_in_use() const { return executor_->pool()->pages_in_use(); }  // forks' as well
   Status lock_status() const { return executor_->pool()->lock_status(); }
   ScreenStats screen_stats() const { return executor_->screen_stats(); }
 
  private:
-  Session(std::shared_ptr<CpuExecutor> executor, const SessionOptions& options);
+  Session(std::shared_ptr<Executor> executor, const SessionOptions& options);
+  CpuExecutor& cpu_executor() const;
   Status check_tokens(std::span<const int32_t> tokens) const;
   Status run_chunk(std::span<const int32_t> tokens, std::span<const LogitsNeed> needs,
                    const CancelToken* cancel);
 
-  std::shared_ptr<CpuExecutor> executor_;  // of this session and its forks
+  std::shared_ptr<Executor> executor_;  // of this session and its forks
   SessionOptions options_;
   Sequence sequence_;
   std::vector<BatchRow> rows_;

@@ -24,17 +24,23 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Executabl
   if (complete.context_tokens == 0) complete.context_tokens = config.max_positions;
   complete.chunk_tokens = static_cast<int>(std::min(
       {int64_t{options.chunk_tokens}, int64_t{kMaxTokensPerCall}, complete.context_tokens}));
-  BITNETC_ASSIGN_OR_RETURN(auto executor, CpuExecutor::create(std::move(executable),
-                                                              {.threads = options.threads,
-                                                               .pin_threads = options.pin_threads,
-                                                               .screen = options.screen,
-                                                               .skip_neurons = options.skip_neurons,
-                                                               .lock_pages = options.lock_pages}));
+  BITNETC_ASSIGN_OR_RETURN(
+      auto executor, make_executor(std::move(executable), {.threads = options.threads,
+                                                           .pin_threads = options.pin_threads,
+                                                           .screen = options.screen,
+                                                           .skip_neurons = options.skip_neurons,
+                                                           .lock_pages = options.lock_pages}));
   return std::unique_ptr<Session>(new Session(std::move(executor), complete));
 }
 
-Session::Session(std::shared_ptr<CpuExecutor> executor, const SessionOptions& options)
+Session::Session(std::shared_ptr<Executor> executor, const SessionOptions& options)
     : executor_(std::move(executor)), options_(options), sequence_(executor_->pool()) {}
+
+CpuExecutor& Session::cpu_executor() const {
+  auto* const cpu = dynamic_cast<CpuExecutor*>(executor_.get());
+  BITNETC_CHECK(cpu != nullptr, "steps are watched on a CPU only");
+  return *cpu;
+}
 
 int64_t Session::vocab_size() const {
   return executor_->executable().model->description().config.vocab_size;

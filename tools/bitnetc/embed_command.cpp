@@ -147,8 +147,7 @@ Status embed(const EmbedOptions& options, CommandContext& context) {
   BITNETC_RETURN_IF_ERROR(expect_output(engine, ModelOutput::kHidden, options.model));
   BITNETC_ASSIGN_OR_RETURN(
       const auto executor,
-      CpuExecutor::create(engine.executable,
-                          {.threads = context.thread_count(options.plan.threads)}));
+      make_executor(engine.executable, {.threads = context.thread_count(options.plan.threads)}));
   BITNETC_ASSIGN_OR_RETURN(const Embeddings embeddings,
                            embed_all(options, engine, std::move(texts), *executor));
   options.json ? print_json(engine, embeddings) : print_similarities(embeddings);

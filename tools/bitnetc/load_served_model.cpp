@@ -72,9 +72,9 @@ Result<ServedEngine> load_served_model(const ServedModelOptions& options, Comman
   BITNETC_RETURN_IF_ERROR(expect_memory(engine, model.context_tokens, engine_options));
   BITNETC_ASSIGN_OR_RETURN(
       auto created,
-      CpuExecutor::create(engine.executable, {.threads = context.thread_count(options.plan.threads),
-                                              .lock_pages = engine.memory_is_locked}));
-  const std::shared_ptr<CpuExecutor> executor = std::move(created);
+      make_executor(engine.executable, {.threads = context.thread_count(options.plan.threads),
+                                        .lock_pages = engine.memory_is_locked}));
+  const std::shared_ptr<Executor> executor = std::move(created);
   const KvLayout layout = executor->pool()->layout();
   const int64_t pages = page_limit(options, layout, model.context_tokens);
   if (model.writes_text() && pages < KvLayout::pages_for(model.context_tokens))

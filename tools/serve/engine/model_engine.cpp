@@ -60,7 +60,7 @@ class TextEngine final : public TokenEngine {
 
 class EncoderEngine final : public TokenEngine {
  public:
-  EncoderEngine(std::shared_ptr<CpuExecutor> executor, Pooling pooling, int64_t most_waiting)
+  EncoderEngine(std::shared_ptr<Executor> executor, Pooling pooling, int64_t most_waiting)
       : executor_(std::move(executor)),
         pooling_(pooling),
         most_waiting_(most_waiting),
@@ -126,7 +126,7 @@ class EncoderEngine final : public TokenEngine {
     return job;
   }
 
-  const std::shared_ptr<CpuExecutor> executor_;
+  const std::shared_ptr<Executor> executor_;
   const Pooling pooling_;
   const int64_t most_waiting_;
   mutable std::mutex mutex_;
@@ -139,7 +139,7 @@ class EncoderEngine final : public TokenEngine {
 
 }  // namespace
 
-Result<std::unique_ptr<TokenEngine>> make_model_engine(std::shared_ptr<CpuExecutor> executor,
+Result<std::unique_ptr<TokenEngine>> make_model_engine(std::shared_ptr<Executor> executor,
                                                        const ModelEngineOptions& options) {
   const int64_t most_waiting = options.scheduler.most_waiting;
   if (executor->executable().model->description().config.output == ModelOutput::kHidden)

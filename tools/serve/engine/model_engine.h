@@ -14,7 +14,7 @@ struct ModelEngineOptions {
 };
 
 // The executor is the engine's alone from now on. Error: as Scheduler::create().
-Result<std::unique_ptr<TokenEngine>> make_model_engine(std::shared_ptr<CpuExecutor> executor,
+Result<std::unique_ptr<TokenEngine>> make_model_engine(std::shared_ptr<Executor> executor,
                                                        const ModelEngineOptions& options);
 
 }  // namespace bitnetc::serve
