@@ -146,7 +146,7 @@ std::string source_of(const Program& program, const std::string& entry) {
       "  static constexpr uint32_t threads = {threads};\n"
       "{constants}"
       "}};\n\n"
-      "extern \"C\" __global__ void __launch_bounds__({threads})\n"
+      "extern \"C\" __global__ void __launch_bounds__({threads}, 1)\n"
       "{entry}({parameter}) {{\n"
       "  {function}<Constants>({argument});\n"
       "}}\n\n"

@@ -16,5 +16,8 @@ std::unique_ptr<Generator> make_cuda_head_norm();
 std::unique_ptr<Generator> make_cuda_rope_append();
 std::unique_ptr<Generator> make_cuda_glu();
 std::unique_ptr<Generator> make_cuda_embed();
+std::unique_ptr<Generator> make_cuda_attention();
+std::unique_ptr<Generator> make_cuda_head();
+std::unique_ptr<Generator> make_cuda_matmul_dp4a();
 
 }  // namespace bitnetc

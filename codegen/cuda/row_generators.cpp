@@ -1,7 +1,9 @@
-// The generators of operations that do one token per call (GpuCode::Calls::kMany): a block a row,
-// a head or a piece of a row.
+// The generators of operations that do a token, or a few of one sequence, per call
+// (GpuCode::Calls::kMany): a block a row, a head, a piece of a row or a call.
 #include "codegen/cuda/cuda_generator.h"
 #include "codegen/cuda/cuda_generators.h"
+#include "codegen/cuda/value_names.h"
+#include "runtime/attention_scratch.h"
 #include "runtime/rounding.h"
 
 namespace bitnetc {
@@ -83,14 +85,6 @@ Status check_head_norm(const HeadNormSpec& spec, const KernelPlan&, int) {
   return check_row("d", spec.head_dim);
 }
 
-std::string_view gate_name(Epilogue epilogue) {
-  switch (epilogue) {
-    case Epilogue::kSiluMul: return "kSilu";
-    case Epilogue::kGeluMul: return "kGelu";
-    default: return "kRelu2";
-  }
-}
-
 Program glu(const GluSpec& spec, const KernelPlan&, int) {
   Program program{.file = "elementwise.cuh",
                   .function = "glu",
@@ -101,15 +95,6 @@ Program glu(const GluSpec& spec, const KernelPlan&, int) {
   program.constants.add("gate", "Gate", gate_name(spec.epilogue));
   launch_always(program, ceil_div(spec.n, kElementThreads));
   return program;
-}
-
-std::string_view float_name(FloatType type) {
-  switch (type) {
-    case FloatType::kF32: return "kF32";
-    case FloatType::kF16: return "kF16";
-    case FloatType::kBf16: return "kBf16";
-  }
-  return "?";
 }
 
 Program embed(const EmbedSpec& spec, const KernelPlan&, int) {
@@ -123,15 +108,6 @@ Program embed(const EmbedSpec& spec, const KernelPlan&, int) {
   program.constants.add("scale", spec.scale);
   launch_always(program, ceil_div(spec.k, kElementThreads));
   return program;
-}
-
-std::string_view kv_name(KvType type) {
-  switch (type) {
-    case KvType::kF16: return "kF16";
-    case KvType::kF32: return "kF32";
-    case KvType::kI8: return "kI8";
-  }
-  return "?";
 }
 
 Program rope_append(const RopeAppendSpec& spec, const KernelPlan&, int) {
@@ -149,6 +125,25 @@ Program rope_append(const RopeAppendSpec& spec, const KernelPlan&, int) {
   program.constants.add("kv_type", "Kv", kv_name(spec.kv_type));
   program.constants.add("scales_offset", spec.layout().scales_offset());
   launch_always(program, spec.q_heads + spec.kv_heads);
+  return program;
+}
+
+Program attention(const AttentionSpec& spec, const KernelPlan&, int) {
+  const AttentionScratch scratch{.head_dim = spec.head_dim, .heads = spec.q_per_kv};
+  Program program{.file = "attention.cuh",
+                  .function = "attention",
+                  .args = "AttentionArgs",
+                  .args_bytes = sizeof(AttentionArgs),
+                  .threads = 256};
+  program.constants.add("head_dim", spec.head_dim);
+  program.constants.add("heads", spec.q_per_kv);
+  program.constants.add("window", spec.window);
+  program.constants.add("scale", spec.scale);
+  program.constants.add("kv_type", "Kv", kv_name(spec.kv_type));
+  program.constants.add("scales_offset", spec.layout().scales_offset());
+  program.constants.add("record_elements", scratch.record_elements());
+  program.constants.add("chunk_elements", scratch.chunk_elements());
+  launch_always(program, 1);
   return program;
 }
 
@@ -194,6 +189,11 @@ std::unique_ptr<Generator> make_cuda_embed() {
 std::unique_ptr<Generator> make_cuda_rope_append() {
   return cuda::make_cuda_generator<RopeAppendSpec>(
       {.name = "cuda_rope_append", .suffix = "cuda", .revision = 1, .program = cuda::rope_append});
+}
+
+std::unique_ptr<Generator> make_cuda_attention() {
+  return cuda::make_cuda_generator<AttentionSpec>(
+      {.name = "cuda_attention", .suffix = "cuda", .revision = 1, .program = cuda::attention});
 }
 
 }  // namespace bitnetc

@@ -9,7 +9,7 @@
 namespace bitnetc {
 namespace {
 
-constexpr int64_t kCaseRows = 39;  // rows of the head per case: a tile of 32 and a rest
+constexpr int64_t kScreenCaseRows = 39;  // rows of the head per case: a tile of 32 and a rest
 // |sum| <= 60 * 128 * k must fit in an i32.
 constexpr int64_t kMostColumns = int64_t{1} << 17;
 
@@ -115,7 +115,7 @@ std::vector<proof::CallCase> Screen::cases(const ScreenSpec& spec) {
                      .at_start = rows == 1});
     cases.push_back({.name = fmt::format("{} rows, last of the head", rows),
                      .rows = rows,
-                     .first = std::max<int64_t>(0, spec.n - kCaseRows),
+                     .first = std::max<int64_t>(0, spec.n - kScreenCaseRows),
                      .at_start = rows == 3});
   }
   return cases;
@@ -141,7 +141,7 @@ void Screen::prepare(const ScreenSpec& spec, const proof::CallCase& call_case, R
   args.estimates_stride = spec.n;
   args.rows = call_case.rows;
   args.row_begin = call_case.first;
-  args.row_end = std::min(spec.n, args.row_begin + kCaseRows);
+  args.row_end = std::min(spec.n, args.row_begin + kScreenCaseRows);
 }
 
 }  // namespace bitnetc

@@ -2,28 +2,9 @@
 // a block a head, first the query heads and then those of keys and values.
 #pragma once
 
-#include "codegen/cuda/kernels/row.cuh"
+#include "codegen/cuda/kernels/kv.cuh"
 
 namespace bitnetc::cuda {
-
-enum class Kv { kF16, kF32, kI8 };
-inline constexpr int64_t kKeyBlock = 16;  // positions, KvLayout::kKeyBlock
-
-// Where the cells of one head begin in a page, and their scales behind them.
-template <class C>
-struct HeadCells {
-  uint16_t* words;
-
-  __device__ __forceinline__ void store(int64_t index, float value, float factor) const {
-    if constexpr (C::kv_type == Kv::kF16) words[index] = round_to_f16(value);
-    if constexpr (C::kv_type == Kv::kF32) reinterpret_cast<float*>(words)[index] = value;
-    if constexpr (C::kv_type == Kv::kI8)
-      reinterpret_cast<int8_t*>(words)[index] = static_cast<int8_t>(to_code(mul(value, factor)));
-  }
-  __device__ __forceinline__ void store_scale(int64_t position, float absmax) const {
-    reinterpret_cast<float*>(words + C::scales_offset)[position] = code_scale(absmax);
-  }
-};
 
 // Stores x[d], whose elements i and i + d / 2 this thread wrote itself. index(i) is that of a cell.
 template <class C, typename Index>

@@ -145,6 +145,7 @@ class Parser {
       return error(head, "functions are not emulated: everything is inlined");
     if (head.find(".entry") != std::string_view::npos) return entry_head(rest);
     if (word_end < rest.size() && rest[word_end] == ':' &&
+        !rest.substr(word_end).starts_with("::") &&
         head.find_first_of(kSpaces) == std::string_view::npos) {
       if (is_inside_) labels_[std::string(head)] = static_cast<int32_t>(function_.code.size());
       advance(at_ + word_end + 1);

@@ -9,6 +9,11 @@
 namespace bitnetc {
 namespace {
 
+// All samples are compiled for this GPU; for the others one in so many, not the same ones: what is
+// particular to a GPU is in few instructions, and the emulator takes its time.
+constexpr int kAllSamplesSm = 90;
+constexpr size_t kSampleStride = 4;
+
 // Of an operation that the generator serves: all its samples.
 std::vector<KernelSpec> served_samples(const Generator& generator, const Target& target) {
   std::vector<KernelSpec> served;
@@ -46,7 +51,11 @@ class CudaConformance : public testing::TestWithParam<CudaEngine> {};
 TEST_P(CudaConformance, EveryCallIsExact) {
   if (!test::nvrtc_is_here()) GTEST_SKIP();
   const auto& [generator, sm] = GetParam();
-  for (const KernelSpec& spec : served_samples(*generator, test::gpu_target(sm))) {
+  const std::vector<KernelSpec> specs = served_samples(*generator, test::gpu_target(sm));
+  const size_t first = sm == kAllSamplesSm ? 0 : static_cast<size_t>(sm) % kSampleStride;
+  const size_t stride = sm == kAllSamplesSm ? 1 : kSampleStride;
+  for (size_t i = std::min(first, specs.size() - 1); i < specs.size(); i += stride) {
+    const KernelSpec& spec = specs[i];
     SCOPED_TRACE(spec_name(spec));
     const auto kernel = test::build_gpu_kernel(generator->name(), spec, {}, sm);
     ASSERT_TRUE(kernel.ok()) << kernel.status().message();

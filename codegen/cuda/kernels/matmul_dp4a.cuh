@@ -1,0 +1,113 @@
+// Ternary matmul on i2_s (docs/layouts/i2_s.md) by dot products of four bytes: a block does one
+// tile of 16 rows, or a gate tile and its up tile, for C::tokens tokens.
+//
+// A warp reads eight neighbouring blocks of 64 bytes, 512 bytes side by side: lane 4c + g has rows
+// 4g to 4g + 3 of block c, a word each, and the 16 activations of the block's columns. Code w + 1 of
+// plane p stands in bits 2p + 1 .. 2p of a byte.
+//
+// No sum overflows: codes are at most 2 and stand in bits 7..6 at most, so a plane sums up at most
+// 2 * 64 * 127 * k / 4 in magnitude, which is below 2^31 for k < 2^19.
+#pragma once
+
+#include "codegen/cuda/kernels/prelude.cuh"
+
+namespace bitnetc::cuda {
+
+inline constexpr uint32_t kTileRows = 16, kBlockColumns = 16, kPlanes = 4;
+
+// What is added to an output where it is computed: the epilogues of docs/numerics.md, section 8.
+enum class Store { kScale, kResidual, kGated };
+
+// Sums of four rows for some tokens. Planes stay apart, unshifted, where there are registers for
+// them; else a plane is shifted down before it is multiplied.
+template <uint32_t tokens, bool apart>
+struct RowSums {
+  static constexpr uint32_t kApart = apart ? kPlanes : 1;
+  int32_t value[tokens][4][kApart] = {};
+
+  __device__ __forceinline__ void add_row(uint32_t row, uint32_t codes, uint32_t token,
+                                          const Words4& x) {
+#pragma unroll
+    for (uint32_t p = 0; p < kPlanes; ++p) {
+      const uint32_t plane =
+          apart ? codes & (0x03030303u << (2 * p)) : codes >> (2 * p) & 0x03030303u;
+      int32_t& sum = value[token][row][apart ? p : 0];
+      sum = dp4a_u8_s8(plane, x.word[p], sum);
+    }
+  }
+  __device__ __forceinline__ int32_t total(uint32_t token, uint32_t row) const {
+    const int32_t* const sums = value[token][row];
+    if constexpr (!apart) return sums[0];
+    return sums[0] + (sums[1] >> 2) + (sums[2] >> 4) + (sums[3] >> 6);
+  }
+};
+
+// C: k, m (tokens of a call; 0: as Args says), tokens (of a block), tiles (1, or 2 where gate and up
+// alternate), store, gate, row_absmax, threads.
+template <class C>
+__device__ __forceinline__ void matmul_dp4a(const MatmulArgs& args) {
+  constexpr uint32_t kWarps = C::threads / kWarp;
+  constexpr uint32_t kBlocks = (C::k + kBlockColumns - 1) / kBlockColumns;
+  constexpr uint32_t kStep = kWarps * 8;  // blocks of columns
+  constexpr bool kApart = C::tokens * C::tiles <= 2;
+  __shared__ int32_t partial[kWarps][C::tokens][C::tiles][kTileRows];
+  const uint32_t lane = thread_index() % kWarp, warp = thread_index() / kWarp;
+  const int64_t tile = args.tile_begin + blockIdx.x * C::tiles;
+  const int64_t tokens = C::m == 0 ? args.m : C::m;
+  const int64_t first_token = blockIdx.y * C::tokens;
+
+  RowSums<C::tokens, kApart> sums[C::tiles];
+  const auto* const w = reinterpret_cast<const Words4*>(args.w) + tile * kBlocks * 4 + lane % 4;
+#pragma unroll 2
+  for (uint32_t block = warp * 8 + lane / 4; block < kBlocks; block += kStep) {
+    Words4 codes[C::tiles];
+#pragma unroll
+    for (uint32_t t = 0; t < C::tiles; ++t) codes[t] = load_once(w + (t * kBlocks + block) * 4);
+#pragma unroll
+    for (uint32_t token = 0; token < C::tokens; ++token) {
+      const int64_t m = first_token + token < tokens ? first_token + token : first_token;
+      const Words4 x =
+          *reinterpret_cast<const Words4*>(args.x + m * args.x_stride + block * kBlockColumns);
+#pragma unroll
+      for (uint32_t t = 0; t < C::tiles; ++t)
+#pragma unroll
+        for (uint32_t row = 0; row < 4; ++row) sums[t].add_row(row, codes[t].word[row], token, x);
+    }
+  }
+#pragma unroll
+  for (uint32_t token = 0; token < C::tokens; ++token)
+#pragma unroll
+    for (uint32_t t = 0; t < C::tiles; ++t)
+#pragma unroll
+      for (uint32_t row = 0; row < 4; ++row) {
+        int32_t sum = sums[t].total(token, row);
+#pragma unroll
+        for (uint32_t mask = 4; mask < kWarp; mask *= 2) sum += from_lane_xor(sum, mask);
+        if (lane < 4) partial[warp][token][t][lane * 4 + row] = sum;
+      }
+  barrier();
+  for (uint32_t at = thread_index(); at < C::tokens * kTileRows; at += C::threads) {
+    const uint32_t token = at / kTileRows, row = at % kTileRows;
+    const int64_t m = first_token + token;
+    if (m >= tokens) break;
+    float value[C::tiles];
+#pragma unroll
+    for (uint32_t t = 0; t < C::tiles; ++t) {
+      int32_t sum = -args.x_sum[m];
+#pragma unroll
+      for (uint32_t i = 0; i < kWarps; ++i) sum += partial[i][token][t][row];
+      value[t] = mul(to_float(sum), mul(args.x_scale[m], args.tile_scale[tile + t]));
+    }
+    const int64_t out = m * args.y_stride + tile / C::tiles * kTileRows + row;
+    float y = value[0];
+    if constexpr (C::store == Store::kResidual) y = add(args.residual[out], y);
+    if constexpr (C::store == Store::kGated) y = gated<C::gate>(y, value[C::tiles - 1]);
+    args.y[out] = y;
+    // Bits of floats that are not negative are ordered as the floats are. A NaN is not greater.
+    if constexpr (C::row_absmax)
+      if (abs(y) <= bits_to_float(0x7f800000u))
+        atomicMax(reinterpret_cast<unsigned*>(args.row_absmax + m), float_to_bits(abs(y)));
+  }
+}
+
+}  // namespace bitnetc::cuda
