@@ -19,13 +19,15 @@ struct Options {
   bool jit = true;             // BITNETC_JIT=off       no executable memory: no generated kernels
   bool poison = false;         // BITNETC_POISON=1      prologues fill unused vector registers
   int threads = 0;             // BITNETC_THREADS=N     thread count; 0: all this process may use
-  std::string cache_dir;       // $XDG_CACHE_HOME/bitnetc, else $HOME/.cache/bitnetc, else empty
-  std::string state_dir;       // $XDG_STATE_HOME/bitnetc, else in $HOME/.local/state, else empty
-  std::string home_dir;        // HOME, for names that begin with ~/
-  std::string program_dir;     // folder of the running executable, for the bundled model
-  std::string hub_endpoint;    // HF_ENDPOINT, without a slash at the end; empty: the default
-  std::string hub_token;       // HF_TOKEN
-  std::string notify_socket;   // NOTIFY_SOCKET, of a service manager that wants to know
+  std::string cuda_library;    // BITNETC_LIBCUDA=FILE  of the NVIDIA driver; empty: libcuda.so.1
+  std::optional<std::string> cuda_visible_devices;  // CUDA_VISIBLE_DEVICES, which the driver reads
+  std::string cache_dir;      // $XDG_CACHE_HOME/bitnetc, else $HOME/.cache/bitnetc, else empty
+  std::string state_dir;      // $XDG_STATE_HOME/bitnetc, else in $HOME/.local/state, else empty
+  std::string home_dir;       // HOME, for names that begin with ~/
+  std::string program_dir;    // folder of the running executable, for the bundled model
+  std::string hub_endpoint;   // HF_ENDPOINT, without a slash at the end; empty: the default
+  std::string hub_token;      // HF_TOKEN
+  std::string notify_socket;  // NOTIFY_SOCKET, of a service manager that wants to know
 };
 
 // Options::cache_dir; what the library of the C API reads of the environment.
