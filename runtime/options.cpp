@@ -109,6 +109,7 @@ int columns_of_environment() {
 }
 
 std::vector<OptionValue> describe_options(const Options& options) {
+  const std::string visible = options.cuda_visible_devices.value_or("(unset)");
   const auto or_unset = [](const std::string& text) { return text.empty() ? "(unset)" : text; };
   return {
       {"BITNETC_ISA", options.isa_cap ? std::string(isa_name(*options.isa_cap)) : "(unset)",
@@ -127,7 +128,7 @@ std::vector<OptionValue> describe_options(const Options& options) {
        "default thread count; unset: every CPU this process may use"},
       {"BITNETC_LIBCUDA", or_unset(options.cuda_library),
        "library of the NVIDIA driver; unset: libcuda.so.1, wherever the loader finds it"},
-      {"CUDA_VISIBLE_DEVICES", options.cuda_visible_devices.value_or("(unset)"),
+      {"CUDA_VISIBLE_DEVICES", visible.empty() ? "(empty)" : visible,
        "GPUs that the driver shows; unset: all"},
       {"XDG_CACHE_HOME", or_unset(options.cache_dir), "cache folder in use"},
       {"XDG_STATE_HOME", or_unset(options.state_dir), "folder of the history of chats"},
