@@ -47,8 +47,8 @@ void check_llvm(Diagnosis& diagnosis) {
 }
 
 // A machine without a GPU is as good as another: that there is none is no problem.
-void check_gpus(Diagnosis& diagnosis) {
-  auto gpus = list_gpus(gpu_driver_settings(diagnosis.options));
+void check_gpus(const CommandContext& context, Diagnosis& diagnosis) {
+  auto gpus = list_gpus(context.gpu_driver_settings());
   if (gpus.ok())
     diagnosis.gpus = *std::move(gpus);
   else
@@ -109,7 +109,7 @@ Result<Diagnosis> diagnose(CommandContext& context) {
     diagnosis.problems.push_back("no generated code can run: " + status.message());
   }
   check_llvm(diagnosis);
-  check_gpus(diagnosis);
+  check_gpus(context, diagnosis);
   check_cache_dir(settings.cache_dir, diagnosis.problems);
   check_bundled_model(context, diagnosis);
   check_pages(diagnosis.pages);

@@ -56,7 +56,7 @@ int in_context(Call&& call) {
   const std::lock_guard lock(mutex);
   if (current.empty()) return kInvalidContext;
   if (state.sticky != 0) {
-    ++state.calls_after_loss;
+    if (std::exchange(state.is_loss_told, true)) ++state.calls_after_loss;
     return state.sticky;
   }
   return call();
@@ -196,6 +196,7 @@ STUB_EXPORT int cuDevicePrimaryCtxRelease_v2(int) {
   const std::lock_guard lock(mutex);
   if (--state.contexts > 0 || state.sticky == 0) return 0;
   state.sticky = 0;
+  state.is_loss_told = false;
   state.memory = state.streams = state.events = state.graphs = state.modules = 0;
   state.used_bytes = 0;
   blocks.clear();

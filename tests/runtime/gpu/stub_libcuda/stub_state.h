@@ -43,7 +43,8 @@ struct StubState {
   int sticky = 0;
   size_t used_bytes = 0;
   int dynamic_shared_bytes = 0;  // that functions were allowed
-  int calls_after_loss = 0;
+  bool is_loss_told = false;
+  int calls_after_loss = 0;  // after it was told
   // Objects that are there: contexts, memory, streams, events, graphs, modules.
   int contexts = 0, memory = 0, streams = 0, events = 0, graphs = 0, modules = 0;
 };
