@@ -86,6 +86,10 @@ Result<Options> read_options() {
   BITNETC_RETURN_IF_ERROR(read_switch("BITNETC_JIT", "off", "on", options.jit));
   BITNETC_RETURN_IF_ERROR(read_switch("BITNETC_POISON", "0", "1", options.poison));
   BITNETC_RETURN_IF_ERROR(read_threads(options));
+  options.cuda_library = environment("BITNETC_LIBCUDA");
+  // Empty is a value: it hides all GPUs.
+  if (const char* devices = std::getenv("CUDA_VISIBLE_DEVICES"))
+    options.cuda_visible_devices = devices;
   options.cache_dir = default_cache_dir();
   options.state_dir = base_directory("XDG_STATE_HOME", "/.local/state");
   options.home_dir = environment("HOME");
@@ -107,6 +111,7 @@ int columns_of_environment() {
 }
 
 std::vector<OptionValue> describe_options(const Options& options) {
+  const std::string visible = options.cuda_visible_devices.value_or("(unset)");
   const auto or_unset = [](const std::string& text) { return text.empty() ? "(unset)" : text; };
   return {
       {"BITNETC_ISA", options.isa_cap ? std::string(isa_name(*options.isa_cap)) : "(unset)",
@@ -123,6 +128,10 @@ std::vector<OptionValue> describe_options(const Options& options) {
        "1 fills unused vector registers in kernel prologues with a pattern"},
       {"BITNETC_THREADS", options.threads ? std::to_string(options.threads) : "(unset)",
        "default thread count; unset: every CPU this process may use"},
+      {"BITNETC_LIBCUDA", or_unset(options.cuda_library),
+       "library of the NVIDIA driver; unset: libcuda.so.1, wherever the loader finds it"},
+      {"CUDA_VISIBLE_DEVICES", visible.empty() ? "(empty)" : visible,
+       "GPUs that the driver shows; unset: all"},
       {"XDG_CACHE_HOME", or_unset(options.cache_dir), "cache folder in use"},
       {"XDG_STATE_HOME", or_unset(options.state_dir), "folder of the history of chats"},
       {"CUDA_HOME", or_unset(options.cuda_folder),

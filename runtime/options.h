@@ -27,6 +27,8 @@ struct Options {
   std::string hub_endpoint;    // HF_ENDPOINT, without a slash at the end; empty: the default
   std::string hub_token;       // HF_TOKEN
   std::string notify_socket;   // NOTIFY_SOCKET, of a service manager that wants to know
+  std::string cuda_library;    // BITNETC_LIBCUDA=FILE  of the NVIDIA driver; empty: libcuda.so.1
+  std::optional<std::string> cuda_visible_devices;  // CUDA_VISIBLE_DEVICES, which the driver reads
 };
 
 // Options::cache_dir; what the library of the C API reads of the environment.

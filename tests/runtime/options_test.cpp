@@ -17,9 +17,10 @@ namespace {
 class Environment {
  public:
   explicit Environment(const std::map<std::string, std::string>& variables) {
-    for (const char* name : {"BITNETC_ISA", "BITNETC_DUMP", "BITNETC_EXPLAIN", "BITNETC_PERF",
-                             "BITNETC_JIT", "BITNETC_POISON", "BITNETC_THREADS", "XDG_CACHE_HOME",
-                             "XDG_STATE_HOME", "HOME", "CUDA_HOME", "CUDA_PATH"}) {
+    for (const char* name :
+         {"BITNETC_ISA", "BITNETC_DUMP", "BITNETC_EXPLAIN", "BITNETC_PERF", "BITNETC_JIT",
+          "BITNETC_POISON", "BITNETC_THREADS", "XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME",
+          "CUDA_HOME", "CUDA_PATH", "BITNETC_LIBCUDA", "CUDA_VISIBLE_DEVICES"}) {
       const char* value = std::getenv(name);
       saved_[name] = value ? std::optional<std::string>(value) : std::nullopt;
       unsetenv(name);
@@ -141,9 +142,20 @@ TEST(Options, TheDescriptionListsEveryVariableOnce) {
   EXPECT_EQ(names.size(), values.size());
   EXPECT_EQ(names,
             (std::set<std::string>{"BITNETC_ISA", "BITNETC_DUMP", "BITNETC_EXPLAIN", "BITNETC_PERF",
-                                   "BITNETC_JIT", "BITNETC_POISON", "BITNETC_THREADS", "CUDA_HOME",
+                                   "BITNETC_JIT", "BITNETC_POISON", "BITNETC_THREADS",
+                                   "BITNETC_LIBCUDA", "CUDA_HOME", "CUDA_VISIBLE_DEVICES",
                                    "HF_ENDPOINT", "HF_TOKEN", "XDG_CACHE_HOME", "XDG_STATE_HOME"}));
   EXPECT_EQ(values.front().value, "avx2");
+}
+
+TEST(Options, AnEmptyListOfVisibleGpusIsNotAnUnsetOne) {
+  EXPECT_EQ(read_with({})->cuda_visible_devices, std::nullopt);
+  const Options none = read_with({{"CUDA_VISIBLE_DEVICES", ""}}).value();
+  EXPECT_EQ(none.cuda_visible_devices, "");
+  for (const OptionValue& option : describe_options(none))
+    if (option.name == "CUDA_VISIBLE_DEVICES") EXPECT_EQ(option.value, "(empty)");
+  const Options some = read_with({{"BITNETC_LIBCUDA", "/opt/lib/libcuda.so.1"}}).value();
+  EXPECT_EQ(some.cuda_library, "/opt/lib/libcuda.so.1");
 }
 
 TEST(Options, TheCapReachesTheHostTarget) {

@@ -34,4 +34,10 @@ EngineOptions CommandContext::engine_options(PlanRequest plan) {
       .settings = settings_, .plan = std::move(plan), .notes = &notes, .cancel = &interrupted()};
 }
 
+GpuDriverSettings CommandContext::gpu_driver_settings() const {
+  GpuDriverSettings settings{.visible_devices = options.cuda_visible_devices};
+  if (!options.cuda_library.empty()) settings.library = options.cuda_library;
+  return settings;
+}
+
 }  // namespace bitnetc

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "runtime/gpu_driver.h"
 #include "runtime/jit_observer.h"
 #include "runtime/kernel_store.h"
 #include "runtime/options.h"
@@ -31,6 +32,8 @@ class CommandContext {
   int thread_count(int asked) const;
   // `plan` with its number of threads settled; Ctrl-C stops what is begun with it.
   EngineOptions engine_options(PlanRequest plan = {});
+  // The library of the NVIDIA driver that the environment names.
+  GpuDriverSettings gpu_driver_settings() const;
 
  private:
   const std::unique_ptr<JitObserver> dump_, perf_map_;  // null where they are not asked for

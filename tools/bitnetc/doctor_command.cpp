@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "codegen/llvm_back_end.h"
+#include "runtime/gpu_driver.h"
 #include "tools/bitnetc/command_context.h"
 #include "tools/bitnetc/commands.h"
 #include "tools/bitnetc/console.h"
@@ -43,6 +44,15 @@ void check_llvm(Diagnosis& diagnosis) {
   if (const Status status = llvm_back_end_status(); !status.ok())
     diagnosis.problems.push_back("norms run on slower kernels than those of LLVM: " +
                                  status.message());
+}
+
+// A machine without a GPU is as good as another: that there is none is no problem.
+void check_gpus(const CommandContext& context, Diagnosis& diagnosis) {
+  auto gpus = list_gpus(context.gpu_driver_settings());
+  if (gpus.ok())
+    diagnosis.gpus = *std::move(gpus);
+  else
+    diagnosis.gpu_refusal = gpus.status().message();
 }
 
 // Proves the kernels of the bundled model, so that "what runs here" is an observation, and looks
@@ -99,6 +109,7 @@ Result<Diagnosis> diagnose(CommandContext& context) {
     diagnosis.problems.push_back("no generated code can run: " + status.message());
   }
   check_llvm(diagnosis);
+  check_gpus(context, diagnosis);
   check_cache_dir(settings.cache_dir, diagnosis.problems);
   check_bundled_model(context, diagnosis);
   check_pages(diagnosis.pages);

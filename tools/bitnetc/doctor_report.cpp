@@ -6,6 +6,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "runtime/gpu_driver.h"
 #include "tools/bitnetc/console.h"
 #include "tools/bitnetc/json_output.h"
 
@@ -100,6 +101,19 @@ void print_pages(const PageObservation& pages) {
   print_notes(notes_on_pages(pages));
 }
 
+void print_gpus(const Diagnosis& diagnosis) {
+  if (diagnosis.gpus.empty()) print_line("gpu", diagnosis.gpu_refusal);
+  for (size_t i = 0; i < diagnosis.gpus.size(); ++i) {
+    const GpuProperties& gpu = diagnosis.gpus[i];
+    print_line(fmt::format("gpu {}", i),
+               fmt::format("{}, sm_{}: {} multiprocessors, {} of memory, {} of L2, driver {}",
+                           gpu.name, gpu.sm, gpu.multiprocessors,
+                           format_binary_bytes(static_cast<int64_t>(gpu.memory_bytes)),
+                           format_binary_bytes(static_cast<int64_t>(gpu.l2_bytes)), gpu.driver));
+    if (const std::string why = why_unusable(gpu); !why.empty()) print_notes({why});
+  }
+}
+
 json json_of(const CpuGroup& group) {
   return {{"sockets", group.sockets},
           {"numa_nodes", group.numa_nodes},
@@ -145,6 +159,20 @@ json json_of(const Machine& machine) {
             {"l3_cores", caches.l3_cores}}}};
 }
 
+json json_of(const GpuProperties& gpu) {
+  const std::string why = why_unusable(gpu);
+  return {{"name", gpu.name},
+          {"driver", gpu.driver},
+          {"target", fmt::format("sm_{}", gpu.sm)},
+          {"usable", why.empty() ? json(true) : json(why)},
+          {"multiprocessors", gpu.multiprocessors},
+          {"clock_khz", gpu.clock_khz},
+          {"memory_clock_khz", gpu.memory_clock_khz},
+          {"memory_bus_bits", gpu.memory_bus_bits},
+          {"memory_bytes", gpu.memory_bytes},
+          {"l2_bytes", gpu.l2_bytes}};
+}
+
 json json_of(const PageObservation& pages) {
   return {{"transparent", pages.state.anonymous},
           {"defrag", pages.state.defrag},
@@ -181,6 +209,7 @@ void print_diagnosis(const Diagnosis& diagnosis) {
                    "both at once)"
                  : diagnosis.jit_refusal);
   print_line("llvm", diagnosis.llvm);
+  print_gpus(diagnosis);
   print_line("kernels", fmt::format("{} proven for the bundled model", diagnosis.kernels.size()));
   print_line("fingerprint", fmt::format("{} (what was measured here is kept under it)",
                                         fingerprint(diagnosis.machine)));
@@ -202,6 +231,8 @@ void write_diagnosis_json(const Diagnosis& diagnosis) {
     fp32[threads] = json_of(limits.fp32_operations_per_second);
   }
   json tiers = json::object(), kernels = json::array(), settings = json::object();
+  json gpus = json::array();
+  for (const GpuProperties& gpu : diagnosis.gpus) gpus.push_back(json_of(gpu));
   for (const Isa isa : kTiers) {
     const std::string why = why_not(isa, diagnosis.machine, diagnosis.options.isa_cap);
     tiers[isa_name(isa)] = why.empty() ? json(true) : json(why);
@@ -221,6 +252,8 @@ void write_diagnosis_json(const Diagnosis& diagnosis) {
               {"notes", all_notes(diagnosis)},
               {"jit", diagnosis.jit_refusal.empty()},
               {"llvm", diagnosis.llvm},
+              {"gpus", gpus},
+              {"gpu_refusal", diagnosis.gpu_refusal},
               {"kernels", kernels},
               {"settings", settings},
               {"problems", diagnosis.problems}});

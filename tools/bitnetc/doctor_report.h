@@ -8,6 +8,7 @@
 #include "autotune/machine.h"
 #include "autotune/machine_notes.h"
 #include "compiler/link.h"
+#include "runtime/gpu_device.h"
 #include "runtime/options.h"
 #include "runtime/target.h"
 
@@ -23,6 +24,8 @@ struct Diagnosis {
   PageObservation pages;
   std::string jit_refusal;            // why no generated code can run; else empty
   std::string llvm;                   // version and file of the back-end, or why there is none
+  std::vector<GpuProperties> gpus;    // that the driver shows
+  std::string gpu_refusal;            // why it shows none, with the remedy; else empty
   std::vector<LinkedKernel> kernels;  // of the bundled model
   std::vector<std::string> problems;  // each with its remedy
 };
