@@ -4,11 +4,11 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 
 #include "codegen/cuda/device_sources.h"
-#include "codegen/cuda/nvrtc_compiler.h"
 #include "codegen/cuda/stored_gpu_code.h"
-#include "runtime/kernel_store.h"
 
 namespace bitnetc::cuda {
 namespace {
@@ -94,9 +94,16 @@ class CudaGenerator final : public Generator {
 
   Result<Kernel> build(const KernelRequest& request, const std::string& kernel_name,
                        const BuildSettings& settings) const override {
-    const Program program =
-        family_.program(std::get<Spec>(request.spec), whole(request.plan), request.target.sm);
-    return build_program(program, request, kernel_name, family_.name, family_.revision, settings);
+    const KernelPlan plan = whole(request.plan);
+    return build_program(
+        {.program = family_.program(std::get<Spec>(request.spec), plan, request.target.sm),
+         .kernel = kernel_name,
+         .spec_text = spec_name(request.spec),
+         .plan_text = plan_name(request.plan),
+         .generator = std::string(family_.name),
+         .revision = family_.revision,
+         .sm = request.target.sm},
+        settings);
   }
 
  private:
@@ -159,46 +166,56 @@ std::string source_of(const Program& program, const std::string& entry) {
       fmt::arg("argument", many ? "calls[blockIdx.y]" : "args"));
 }
 
-Result<Kernel> build_program(const Program& program, const KernelRequest& request,
-                             const std::string& kernel_name, std::string_view generator,
-                             int revision, const BuildSettings& settings) {
-  BITNETC_ASSIGN_OR_RETURN(const auto compiler, find_nvrtc(settings.cuda_folder));
-  const int sm = request.target.sm;
-  BITNETC_ASSIGN_OR_RETURN(const auto options, compiler->options(sm));
-  note_missing_architecture(*compiler, sm, settings);
-  const std::string entry = entry_name(kernel_name), source = source_of(program, entry);
-  const KernelStoreKey key{
-      .generator = std::string(generator),
-      .revision = revision,
-      .kernel = kernel_name,
-      .target = request.target.describe(),
-      .toolchain = fmt::format("{} {} source {}", compiler->describe(), fmt::join(options, " "),
+Result<KernelStoreKey> store_key(const NamedProgram& named, const NvrtcCompiler& compiler) {
+  BITNETC_ASSIGN_OR_RETURN(const auto options, compiler.options(named.sm));
+  const std::string source = source_of(named.program, entry_name(named.kernel));
+  return KernelStoreKey{
+      .generator = named.generator,
+      .revision = named.revision,
+      .kernel = named.kernel,
+      .target = fmt::format("sm_{}", named.sm),
+      .toolchain = fmt::format("{} {} source {}", compiler.describe(), fmt::join(options, " "),
                                digest_of_sources(source))};
-  auto compiled = find_stored(key, settings);
-  if (!compiled) {
-    BITNETC_ASSIGN_OR_RETURN(compiled,
-                             compiler->compile(kernel_name, source, device_sources(), sm));
-    if (settings.store != nullptr) settings.store->put(key, pack_code(*compiled));
-  }
+}
+
+namespace {
+
+Result<CompiledCode> find_or_compile(const NamedProgram& named, const BuildSettings& settings) {
+  BITNETC_ASSIGN_OR_RETURN(const auto compiler, find_nvrtc(settings.cuda_folder));
+  BITNETC_ASSIGN_OR_RETURN(const KernelStoreKey key, store_key(named, *compiler));
+  note_missing_architecture(*compiler, named.sm, settings);
+  if (auto stored = find_stored(key, settings)) return *std::move(stored);
+  const std::string source = source_of(named.program, entry_name(named.kernel));
+  BITNETC_ASSIGN_OR_RETURN(CompiledCode fresh,
+                           compiler->compile(named.kernel, source, device_sources(), named.sm));
+  if (settings.store != nullptr) settings.store->put(key, pack_code(fresh));
+  return fresh;
+}
+
+}  // namespace
+
+Result<Kernel> build_program(const NamedProgram& named, const BuildSettings& settings) {
+  BITNETC_ASSIGN_OR_RETURN(CompiledCode compiled, find_or_compile(named, settings));
+  const Program& program = named.program;
   const auto code = std::make_shared<GpuCode>();
-  code->entry = entry;
-  code->ptx = std::move(compiled->ptx);
-  code->cubin = std::move(compiled->cubin);
-  code->sm = sm;
-  code->resources = compiled->resources;
+  code->entry = entry_name(named.kernel);
+  code->ptx = std::move(compiled.ptx);
+  code->cubin = std::move(compiled.cubin);
+  code->sm = named.sm;
+  code->resources = compiled.resources;
   code->calls = program.calls;
   code->args_bytes = program.args_bytes;
   code->launch = program.launch;
   std::ranges::copy(program.numbers, code->numbers);
   settings.tell_observer(
-      {.name = kernel_name,
-       .spec_text = spec_name(request.spec),
-       .plan_text = plan_name(request.plan),
+      {.name = named.kernel,
+       .spec_text = named.spec_text,
+       .plan_text = named.plan_text,
        .assembly = code->ptx,
        .code = {reinterpret_cast<const uint8_t*>(code->cubin.data()), code->cubin.size()},
        .is_host = false,
        .assembly_file = "code.ptx"});
-  return GpuCode::kernel(kernel_name, code);
+  return GpuCode::kernel(named.kernel, code);
 }
 
 template <typename Spec>

@@ -11,8 +11,10 @@
 #include <string>
 #include <string_view>
 
+#include "codegen/cuda/nvrtc_compiler.h"
 #include "codegen/kernel_builder.h"
 #include "runtime/gpu_device.h"
+#include "runtime/kernel_store.h"
 
 namespace bitnetc::cuda {
 
@@ -75,10 +77,20 @@ std::unique_ptr<Generator> make_cuda_generator(const Family<Spec>& family);
 std::string source_of(const Program& program, const std::string& entry);
 // A kernel's name as a function may bear it: what is no letter or digit becomes '_'.
 std::string entry_name(const std::string& kernel_name);
+// A program and what it is known by.
+struct NamedProgram {
+  Program program;
+  std::string kernel;  // full name
+  std::string spec_text, plan_text;
+  std::string generator;
+  int revision = 0;  // of the generator
+  int sm = 0;
+};
+// All that the code of a program depends on: beside its name the source with all device code of
+// this build, and the compiler with its options. Error: as NvrtcCompiler::options().
+Result<KernelStoreKey> store_key(const NamedProgram& named, const NvrtcCompiler& compiler);
 // What the program is when compiled by the NVRTC of `settings`, or as the kernel store has it.
 // Error: as find_nvrtc() and NvrtcCompiler::compile().
-Result<Kernel> build_program(const Program& program, const KernelRequest& request,
-                             const std::string& kernel_name, std::string_view generator,
-                             int revision, const BuildSettings& settings);
+Result<Kernel> build_program(const NamedProgram& named, const BuildSettings& settings);
 
 }  // namespace bitnetc::cuda

@@ -51,7 +51,7 @@ std::string first_errors(const std::string& log) {
   return shown.empty() ? "it gives no reason" : fmt::format("{}", fmt::join(shown, "; "));
 }
 
-// The number behind `before` in `text`, or before it where `is_behind` is false. 0: not there.
+// The number that stands before `word` in `text`. 0: it is not there.
 int number_before(std::string_view text, std::string_view word) {
   const size_t at = text.find(word);
   if (at == text.npos) return 0;
@@ -232,9 +232,30 @@ bool NvrtcCompiler::is_first_time(int sm) const {
   return asked_for_.insert(sm).second;
 }
 
+Result<std::shared_ptr<const NvrtcCompiler>> open_nvrtc(std::span<const std::string> names,
+                                                        std::span<const std::string> folders) {
+  std::vector<std::string> libraries(names.begin(), names.end()), printed;
+  for (const std::string& folder : folders) {
+    printed.push_back(printable_path(folder));
+    for (const char* soname : kSonames) libraries.push_back(folder + "/" + soname);
+  }
+  Status broken;
+  for (const std::string& library : libraries) {
+    auto opened = NvrtcCompiler::open(library);
+    if (opened.ok()) return opened;
+    if (opened.status().code() != StatusCode::kNotFound && broken.ok()) broken = opened.status();
+  }
+  if (!broken.ok()) return broken;
+  return make_error(StatusCode::kNotFound,
+                    "NVRTC, which compiles kernels for NVIDIA GPUs, is missing (looked for {} "
+                    "where the dynamic linker looks{}{}): {}",
+                    fmt::join(kSonames, " and "), printed.empty() ? "" : " and in ",
+                    fmt::join(printed, ", "), kRemedy);
+}
+
 namespace {
 
-// Folders that a toolkit may lie in, newest first, and their sub-folders for libraries.
+// Where toolkits have their libraries, newest first.
 std::vector<std::string> library_folders(const std::string& cuda_folder) {
   std::vector<std::string> toolkits;
   std::error_code error;
@@ -248,36 +269,15 @@ std::vector<std::string> library_folders(const std::string& cuda_folder) {
   return folders;
 }
 
-Result<std::shared_ptr<const NvrtcCompiler>> open_first(const std::string& cuda_folder) {
-  std::vector<std::string> libraries(std::begin(kSonames), std::end(kSonames));
-  const std::vector<std::string> folders = library_folders(cuda_folder);
-  for (const std::string& folder : folders)
-    for (const char* soname : kSonames) libraries.push_back(folder + "/" + soname);
-  Status broken;  // the first library that is there and no good
-  for (const std::string& library : libraries) {
-    auto opened = NvrtcCompiler::open(library);
-    if (opened.ok()) return opened;
-    if (opened.status().code() != StatusCode::kNotFound && broken.ok()) broken = opened.status();
-  }
-  if (!broken.ok()) return broken;
-  std::vector<std::string> printed;
-  for (const std::string& folder : folders) printed.push_back(printable_path(folder));
-  return make_error(StatusCode::kNotFound,
-                    "NVRTC, which compiles kernels for NVIDIA GPUs, is missing (looked for {} "
-                    "where the dynamic linker looks{}{}): {}",
-                    fmt::join(kSonames, " and "), printed.empty() ? "" : " and in ",
-                    fmt::join(printed, ", "), kRemedy);
-}
-
 }  // namespace
 
 Result<std::shared_ptr<const NvrtcCompiler>> find_nvrtc(const std::string& cuda_folder) {
   static std::mutex mutex;
   static std::map<std::string, Result<std::shared_ptr<const NvrtcCompiler>>> opened;
   const std::lock_guard lock(mutex);
-  const auto at = opened.find(cuda_folder);
-  if (at != opened.end()) return at->second;
-  return opened.emplace(cuda_folder, open_first(cuda_folder)).first->second;
+  if (const auto at = opened.find(cuda_folder); at != opened.end()) return at->second;
+  const std::vector<std::string> names(std::begin(kSonames), std::end(kSonames));
+  return opened.emplace(cuda_folder, open_nvrtc(names, library_folders(cuda_folder))).first->second;
 }
 
 }  // namespace bitnetc::cuda

@@ -70,9 +70,14 @@ class NvrtcCompiler {
   mutable std::set<int> asked_for_;
 };
 
-// The NVRTC of this machine, opened once per `cuda_folder` (BuildSettings::cuda_folder): by name
-// from where the dynamic linker looks, else from `cuda_folder`, else from /usr/local/cuda*.
-// Error: kNotFound naming where it was looked for; as NvrtcCompiler::open. The same at every call.
+// The first that can be opened, by name from where the dynamic linker looks or else from one of
+// `folders`; the newest of each place.
+// Error: kNotFound naming where it was looked for; what is wrong with the first that is there.
+Result<std::shared_ptr<const NvrtcCompiler>> open_nvrtc(std::span<const std::string> names,
+                                                        std::span<const std::string> folders);
+
+// The NVRTC of this machine, opened once per `cuda_folder` (BuildSettings::cuda_folder): by name,
+// from `cuda_folder`, or from /usr/local/cuda*. Error: as open_nvrtc(), the same at every call.
 Result<std::shared_ptr<const NvrtcCompiler>> find_nvrtc(const std::string& cuda_folder);
 
 }  // namespace bitnetc::cuda
