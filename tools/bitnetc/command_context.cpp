@@ -21,7 +21,8 @@ CommandContext::CommandContext(Options read)
                     .observer = &observers_,
                     .store = &kernel_store,
                     .notes = &notes,
-                    .cuda_folder = options.cuda_folder}} {}
+                    .cuda_folder = options.cuda_folder},
+          .gpu_driver = gpu_driver_settings()} {}
 
 int CommandContext::thread_count(int asked) const {
   if (asked > 0) return asked;

@@ -58,6 +58,7 @@ void add_sampling_options(Command& command, SamplerOptions& options) {
 
 void add_generation_options(Command& command, GenerationOptions& options) {
   add_threads_option(command, options.plan.threads);
+  add_device_option(command, options.plan.device);
   command.integer("-c,--context", options.context,
                   {.least = 1, .most = std::numeric_limits<int64_t>::max()},
                   "Context in tokens (default: the model's maximum)");

@@ -34,6 +34,7 @@ void add_served_model_options(Command& command, ServedModelOptions& options) {
   command.text("--chat-template", options.template_file, "FILE",
                "Use this Jinja template instead of the model's");
   add_threads_option(command, options.plan.threads);
+  add_device_option(command, options.plan.device);
   add_layout_option(command, options.plan.layout, "Weight layout (default: as compiled)");
   add_usage_option(command, options.plan.usage);
   add_kv_option(command, options.kv_type);

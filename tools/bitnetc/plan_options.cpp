@@ -9,6 +9,13 @@ void add_threads_option(Command& command, int& threads) {
                   "Threads (default: all CPUs this process may use)");
 }
 
+void add_device_option(Command& command, std::string& device) {
+  command.text(
+      "--device", device, "DEVICE",
+      "Where kernels run: cpu, cuda, cuda:N, or emulated (a GPU played by the CPU, slowly, "
+      "to check kernels) (default: cpu)");
+}
+
 void add_usage_option(Command& command, Usage& usage) {
   std::vector<std::string> names;
   for (const Usage each : kUsages) names.emplace_back(usage_name(each));

@@ -14,6 +14,8 @@ inline constexpr DecimalRange kSecondsRange = {.least = 0,
                                                .above_least = true};
 
 void add_threads_option(Command& command, int& threads);
+// --device cpu|cuda|cuda:N|emulated|emulated:sm_N
+void add_device_option(Command& command, std::string& device);
 // --for generation|chat|prefill|server
 void add_usage_option(Command& command, Usage& usage);
 // --layout i2s|tl1|tl2|b3|auto

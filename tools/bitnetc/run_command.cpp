@@ -297,7 +297,12 @@ Result<int> run_model(const RunOptions& run, CommandContext& context) {
   give_time_to_report();
 
   StepProfile profile(/*keeps_trace=*/trace_file != nullptr);
-  if (run.profile || trace_file)
+  const bool watches_steps = run.profile || trace_file != nullptr;
+  if (watches_steps && engine.executable->gpu != nullptr)
+    return make_error(StatusCode::kUnsupported,
+                      "--profile and --trace are of a CPU, not of --device {}",
+                      run.generation.plan.device);
+  if (watches_steps)
     session->set_observer([&](std::span<const StepTime> steps) { profile.add(steps); });
   const bool echoes = !run.json && stdout_is_terminal() && run.prompt.text;
   if (echoes) write_faint(prompt);

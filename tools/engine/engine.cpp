@@ -12,6 +12,7 @@
 #include "runtime/memory_need.h"
 #include "runtime/output_file.h"
 #include "runtime/printable.h"
+#include "tools/engine/device.h"
 #include "tools/engine/machine_plans.h"
 #include "tools/engine/matrices.h"
 #include "tools/engine/model_cache.h"
@@ -226,14 +227,20 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
                            Tokenizer::from_file(engine.model->tokenizer_json(),
                                                 fmt::format("{}: {}", engine.model->file().origin(),
                                                             kSectionTokenizer)));
-  KernelBuilder builder(build_settings(options));
+  BITNETC_ASSIGN_OR_RETURN(const std::shared_ptr<GpuDevice> gpu,
+                           open_device(options.plan.device, options.settings.gpu_driver));
+  BuildSettings build = build_settings(options);
+  build.device = gpu.get();
+  KernelBuilder builder(build);
   const LayoutOverride plans(machine.source(), parse_layout(options.plan.layout));
-  BITNETC_ASSIGN_OR_RETURN(engine.executable, link(engine.model, builder,
-                                                   {.target = options.settings.target,
-                                                    .plans = &plans,
-                                                    .choose_layouts = !options.plan.layout.empty(),
-                                                    .kv_type = options.kv_type},
-                                                   &engine.link_report));
+  BITNETC_ASSIGN_OR_RETURN(engine.executable,
+                           link(engine.model, builder,
+                                {.target = gpu != nullptr ? gpu->target() : options.settings.target,
+                                 .plans = &plans,
+                                 .choose_layouts = !options.plan.layout.empty(),
+                                 .kv_type = options.kv_type,
+                                 .gpu = gpu},
+                                &engine.link_report));
   note_kernels(engine, *options.notes);
   if (options.memory.lock) engine.memory_is_locked = lock_weights(engine, *options.notes);
   return engine;

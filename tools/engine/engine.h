@@ -17,6 +17,7 @@
 #include "runtime/cancel_token.h"
 #include "runtime/cpu_features.h"
 #include "runtime/executable.h"
+#include "runtime/gpu_driver.h"
 #include "runtime/kv_type.h"
 #include "runtime/notes.h"
 #include "runtime/status.h"
@@ -31,6 +32,7 @@ struct PlanRequest {
   std::string layout = {};
   int threads = 0;  // 0: every CPU this process may use
   Usage usage = Usage::kGeneration;
+  std::string device = "cpu";  // as open_device() takes it (tools/engine/device.h)
 };
 // The values of PlanRequest::layout.
 std::vector<std::string> layout_choices();
@@ -44,6 +46,7 @@ struct EngineSettings {
   std::string program_dir = {};  // as of locate_model(); empty: there are no bundled models
   Target target = host_target();
   BuildSettings build = {};  // its notes: EngineOptions::notes instead
+  GpuDriverSettings gpu_driver = {};
 };
 
 // How a model's memory is treated.

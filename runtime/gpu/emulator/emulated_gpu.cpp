@@ -19,7 +19,7 @@ using emulator::LaunchRequest;
 using emulator::MemoryMap;
 using emulator::PtxFunction;
 
-constexpr int kLeastSm = 75, kMostSm = 129;
+constexpr int kLeastEmulatedSm = 75, kMostEmulatedSm = 129;
 constexpr size_t kMostParameterBytes = 4096;
 constexpr uint32_t kMostThreads = 1024, kMostBlocksY = 65535;
 
@@ -343,10 +343,10 @@ double LaunchMetrics::passes_per_ideal() const {
 }
 
 Result<std::unique_ptr<EmulatedGpu>> make_emulated_gpu(const EmulatorSettings& settings) {
-  if (settings.sm < kLeastSm || settings.sm > kMostSm)
+  if (settings.sm < kLeastEmulatedSm || settings.sm > kMostEmulatedSm)
     return make_error(StatusCode::kInvalidArgument,
-                      "an emulated GPU of sm_{}, expected sm_{} to sm_{}", settings.sm, kLeastSm,
-                      kMostSm);
+                      "an emulated GPU of sm_{}, expected sm_{} to sm_{}", settings.sm,
+                      kLeastEmulatedSm, kMostEmulatedSm);
   return std::unique_ptr<EmulatedGpu>(std::make_unique<Emulator>(settings));
 }
 
