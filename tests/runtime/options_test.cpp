@@ -153,7 +153,9 @@ TEST(Options, AnEmptyListOfVisibleGpusIsNotAnUnsetOne) {
   const Options none = read_with({{"CUDA_VISIBLE_DEVICES", ""}}).value();
   EXPECT_EQ(none.cuda_visible_devices, "");
   for (const OptionValue& option : describe_options(none))
-    if (option.name == "CUDA_VISIBLE_DEVICES") EXPECT_EQ(option.value, "(empty)");
+    if (option.name == "CUDA_VISIBLE_DEVICES") {
+      EXPECT_EQ(option.value, "(empty)");
+    }
   const Options some = read_with({{"BITNETC_LIBCUDA", "/opt/lib/libcuda.so.1"}}).value();
   EXPECT_EQ(some.cuda_library, "/opt/lib/libcuda.so.1");
 }

@@ -215,7 +215,7 @@ void print_diagnosis(const Diagnosis& diagnosis) {
                                         fingerprint(diagnosis.machine)));
   std::string title = "settings";
   for (const OptionValue& option : describe_options(diagnosis.options)) {
-    print_line(title, fmt::format("{:<16} {:<20} {}", option.name, option.value, option.meaning));
+    print_line(title, fmt::format("{:<20} {:<20} {}", option.name, option.value, option.meaning));
     title.clear();
   }
   for (const std::string& problem : diagnosis.problems) print_line("PROBLEM", problem);
