@@ -213,6 +213,9 @@ Result<BuiltKernel> KernelBuilder::build(const KernelRequest& request) {
       continue;
     }
     auto built = build_and_prove(*generator, *accepted);
+    // A GPU without memory for a proof has none for the next candidate's.
+    if (built.status().code() == StatusCode::kOutOfMemory && !request.target.is_cpu())
+      return built.status();
     if (!built.ok()) {
       selection.entries.push_back({name, built.status().message()});
       continue;

@@ -40,10 +40,10 @@ GpuLaunch launch_dp4a(const void* args, const GpuCode& code) {
           .threads = static_cast<uint32_t>(code.numbers[3])};
 }
 
-// A block takes all tokens of a call up to four, else eight at a time.
+// A block takes all tokens of a call up to four, else as many as its registers hold sums of.
 Program matmul_dp4a(const MatmulSpec& spec, const KernelPlan& plan, int) {
-  const int64_t tokens = spec.m >= 1 && spec.m <= 4 ? spec.m : std::max(spec.m, kManyTokens);
   const int64_t tiles = spec.tiles_per_unit();
+  const int64_t tokens = spec.m >= 1 && spec.m <= 4 ? spec.m : kManyTokens / tiles;
   Program program{.file = "matmul_dp4a.cuh",
                   .function = "matmul_dp4a",
                   .args = "MatmulArgs",

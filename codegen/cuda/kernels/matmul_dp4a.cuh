@@ -2,8 +2,8 @@
 // tile of 16 rows, or a gate tile and its up tile, for C::tokens tokens.
 //
 // A warp reads eight neighbouring blocks of 64 bytes, 512 bytes side by side: lane 4c + g has rows
-// 4g to 4g + 3 of block c, a word each, and the 16 activations of the block's columns. Code w + 1 of
-// plane p stands in bits 2p + 1 .. 2p of a byte.
+// 4g to 4g + 3 of block c, a word each, and the 16 activations of the block's columns. Code w + 1
+// of plane p stands in bits 2p + 1 .. 2p of a byte.
 //
 // No sum overflows: codes are at most 2 and stand in bits 7..6 at most, so a plane sums up at most
 // 2 * 64 * 127 * k / 4 in magnitude, which is below 2^31 for k < 2^19.
@@ -42,8 +42,8 @@ struct RowSums {
   }
 };
 
-// C: k, m (tokens of a call; 0: as Args says), tokens (of a block), tiles (1, or 2 where gate and up
-// alternate), store, gate, row_absmax, threads.
+// C: k, m (tokens of a call; 0: as Args says), tokens (of a block), tiles (1, or 2 where gate and
+// up alternate), store, gate, row_absmax, threads.
 template <class C>
 __device__ __forceinline__ void matmul_dp4a(const MatmulArgs& args) {
   constexpr uint32_t kWarps = C::threads / kWarp;
@@ -58,7 +58,7 @@ __device__ __forceinline__ void matmul_dp4a(const MatmulArgs& args) {
 
   RowSums<C::tokens, kApart> sums[C::tiles];
   const auto* const w = reinterpret_cast<const Words4*>(args.w) + tile * kBlocks * 4 + lane % 4;
-#pragma unroll 2
+#pragma unroll(kApart ? 2 : 1)
   for (uint32_t block = warp * 8 + lane / 4; block < kBlocks; block += kStep) {
     Words4 codes[C::tiles];
 #pragma unroll

@@ -27,9 +27,11 @@ Result<Decoded> decode_flow(Instruction& instruction, const Parts& parts) {
     instruction.flow = Flow::kBarrier;
   } else if (name == "trap") {
     instruction.handler = trap;
-  } else if (std::ranges::find(kNoEffect, name) != std::end(kNoEffect) ||
-             (name == "bar" && has_part(parts, "warp"))) {
+  } else if (std::ranges::find(kNoEffect, name) != std::end(kNoEffect)) {
     instruction.handler = do_nothing;
+  } else if (name == "bar" && has_part(parts, "warp")) {
+    instruction.handler = do_nothing;
+    instruction.flow = Flow::kTogether;
   } else {
     return Decoded::kNotOfThisGroup;
   }

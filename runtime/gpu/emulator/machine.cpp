@@ -109,6 +109,7 @@ void Warp::restart() {
   }
   std::ranges::fill(local_, kUnwritten);
   copies_.assign(1, {});
+  gathering_ = 0;
   alive_ = first_lanes(lanes_);
   state_ = State::kRuns;
   set_pc(kAllLanes, 0);
@@ -142,20 +143,35 @@ void Warp::end(Mask lanes) {
 // Lanes that stand at the lowest instruction go on together until they reach others.
 void Warp::run(int64_t turn) {
   while (state_ == State::kRuns && turn > 0 && launch_.fault.empty()) {
+    // Where all wait for others, the first go on as they are: whoever should be there is not.
+    const Mask runnable = (alive_ & ~gathering_) != 0 ? alive_ & ~gathering_ : alive_;
     int32_t pc = INT32_MAX;
     for (int lane = 0; lane < kLanes; ++lane)
-      if (alive_ >> lane & 1) pc = std::min(pc, pc_[lane]);
+      if (runnable >> lane & 1) pc = std::min(pc, pc_[lane]);
     Mask active = 0;
     int32_t stop = INT32_MAX;
     for (int lane = 0; lane < kLanes; ++lane) {
       if ((alive_ >> lane & 1) == 0) continue;
       if (pc_[lane] == pc)
         active |= Mask{1} << lane;
-      else
+      else if (pc_[lane] > pc)
         stop = std::min(stop, pc_[lane]);
     }
+    gathering_ &= ~active;
     run_together(active, pc, stop, turn);
   }
+}
+
+// Whether the lanes at an instruction of the whole warp may go on: all are there, or nobody is left
+// who could come. `active`: those that are there.
+bool Warp::gather(Mask& active, int32_t pc) {
+  set_pc(active, pc);
+  for (int lane = 0; lane < kLanes; ++lane)
+    if ((gathering_ >> lane & 1) != 0 && pc_[lane] == pc) active |= Mask{1} << lane;
+  gathering_ |= active;
+  if ((alive_ & ~gathering_) != 0) return false;
+  gathering_ &= ~active;
+  return true;
 }
 
 void Warp::run_together(Mask active, int32_t pc, int32_t stop, int64_t& turn) {
@@ -163,6 +179,8 @@ void Warp::run_together(Mask active, int32_t pc, int32_t stop, int64_t& turn) {
   LaunchMetrics& metrics = launch_.metrics;
   for (; pc < stop; ++pc) {
     const Instruction& instruction = function.code[static_cast<size_t>(pc)];
+    const bool gathers = instruction.flow == Flow::kTogether || instruction.flow == Flow::kBarrier;
+    if (gathers && active != alive_ && !gather(active, pc)) return;
     Mask mask = active;
     if (instruction.guard >= 0)
       mask = guarded(active, registers_[static_cast<size_t>(instruction.guard)].lane,
@@ -178,6 +196,12 @@ void Warp::run_together(Mask active, int32_t pc, int32_t stop, int64_t& turn) {
         instruction.handler(*this, instruction, mask);
         if (!launch_.fault.empty()) return;
         continue;
+      case Flow::kTogether:
+        if (mask != 0) instruction.handler(*this, instruction, mask);
+        if (!launch_.fault.empty()) return;
+        if (active == alive_) continue;
+        set_pc(active, pc + 1);
+        return;
       case Flow::kYield:
         if (mask != 0) instruction.handler(*this, instruction, mask);
         set_pc(active, pc + 1);

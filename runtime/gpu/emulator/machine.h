@@ -113,6 +113,7 @@ class Warp {
 
  private:
   void run_together(Mask active, int32_t pc, int32_t stop, int64_t& turn);
+  bool gather(Mask& active, int32_t pc);
   void set_pc(Mask lanes, int32_t pc);
   void end(Mask lanes);
 
@@ -126,6 +127,7 @@ class Warp {
   std::vector<std::vector<PendingCopy>> copies_;
   int32_t pc_[kLanes] = {};
   Mask alive_ = 0;
+  Mask gathering_ = 0;  // lanes that wait for others of the warp where they stand
   State state_ = State::kRuns;
 };
 

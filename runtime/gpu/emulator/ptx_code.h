@@ -59,14 +59,16 @@ struct Instruction;
 using Handler = void (*)(Warp&, const Instruction&, Mask);
 
 // What the scheduler of a warp does itself.
-enum class Flow : uint8_t { kNext, kBranch, kExit, kBarrier, kYield };
+enum class Flow : uint8_t { kNext, kBranch, kExit, kBarrier, kYield, kTogether };
 
 struct Instruction {
   static constexpr int kMostSources = 12, kMostDestinations = 8;
 
   Handler handler = nullptr;
-  Flow flow = Flow::kNext;  // kYield: other warps get a turn afterwards
-  int32_t guard = -1;       // register of its predicate; -1: none
+  // kYield: other warps get a turn afterwards; kTogether, kBarrier: the lanes of a warp that
+  // diverged wait for each other there.
+  Flow flow = Flow::kNext;
+  int32_t guard = -1;  // register of its predicate; -1: none
   bool guard_negated = false;
   int32_t target = -1;  // of a branch
   uint8_t destination_count = 0, source_count = 0;

@@ -254,6 +254,7 @@ Result<Decoded> decode_reduction(Instruction& instruction, const Parts& parts) {
 }  // namespace
 
 Result<Decoded> decode_warp(Instruction& instruction, const Parts& parts) {
+  if (has_part(parts, "sync")) instruction.flow = Flow::kTogether;
   if (parts[0] == "shfl") return decode_shuffle(instruction, parts);
   if (parts[0] == "vote") return decode_vote(instruction, parts);
   if (parts[0] == "redux") return decode_reduction(instruction, parts);
