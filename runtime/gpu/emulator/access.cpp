@@ -10,7 +10,7 @@ constexpr uint64_t kSectorBytes = 32, kBankBytes = 4, kBanks = 32;
 }  // namespace
 
 Access::Access(Warp& warp, const Instruction& instruction, Mask mask, int bytes, Kind kind)
-    : warp_(warp), instruction_(instruction), mask_(mask), bytes_(bytes), kind_(kind) {
+    : warp_(warp), instruction_(instruction), bytes_(bytes), kind_(kind) {
   const uint64_t* const base = warp.source(instruction, 0);
   std::array<uint64_t, kLanes> addresses{};
   for (int lane = 0; lane < kLanes && ok_; ++lane) {

@@ -29,7 +29,6 @@ class Access {
 
   Warp& warp_;
   const Instruction& instruction_;
-  const Mask mask_;
   const int bytes_;
   const Kind kind_;
   Mask shared_ = 0, global_ = 0;  // lanes whose bytes lie there
