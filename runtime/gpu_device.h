@@ -79,7 +79,8 @@ struct GpuCode {
   // nothing to do for its call does nothing.
   GpuLaunch (*launch)(const void* args, const GpuCode& code) = nullptr;
   // What `launch` reads: numbers of the spec and of the plan, as the generator chooses.
-  int64_t numbers[8] = {};
+  static constexpr size_t kNumbers = 8;
+  int64_t numbers[kNumbers] = {};
 
   // `code` with its name, as the runtime and the proofs pass it on.
   static Kernel kernel(std::string name, std::shared_ptr<const GpuCode> code);

@@ -49,7 +49,7 @@ struct Program {
   uint32_t threads = 0;  // of a block
   // The launch for one call (GpuCode::launch); `numbers` is what it reads.
   GpuLaunch (*launch)(const void* args, const GpuCode& code) = nullptr;
-  std::array<int64_t, std::size(GpuCode{}.numbers)> numbers = {};
+  std::array<int64_t, GpuCode::kNumbers> numbers = {};
 };
 
 // Launches that are the same for all calls: of so many blocks with the program's threads.
