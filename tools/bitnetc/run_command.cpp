@@ -61,6 +61,7 @@ struct Statistics {
   KvLayout kv;
   const GenerationResult* result = nullptr;
   const LinkReport* link = nullptr;
+  const GpuProperties* gpu = nullptr;  // that ran the model; null: the CPU did
 };
 
 int64_t peak_memory_bytes() {
@@ -73,16 +74,18 @@ Statistics make_statistics(const Engine& engine, const Session& session,
                            const GenerationRequest& request, const GenerationResult& result,
                            double load_ms, CommandContext& context) {
   const int threads = session.threads();
-  Statistics stats{.threads = threads,
-                   .prompt_tokens = request.prompt_ids.size(),
-                   .first_token_ms = result.first_token_seconds * 1e3,
-                   .load_ms = load_ms,
-                   .kernels_stored = context.kernel_store.hits(),
-                   .peak_memory_bytes = peak_memory_bytes(),  // before the bandwidth buffers
-                   .screen = session.screen_stats(),
-                   .kv = engine.executable->kv,
-                   .result = &result,
-                   .link = &engine.link_report};
+  Statistics stats{
+      .threads = threads,
+      .prompt_tokens = request.prompt_ids.size(),
+      .first_token_ms = result.first_token_seconds * 1e3,
+      .load_ms = load_ms,
+      .kernels_stored = context.kernel_store.hits(),
+      .peak_memory_bytes = peak_memory_bytes(),  // before the bandwidth buffers
+      .screen = session.screen_stats(),
+      .kv = engine.executable->kv,
+      .result = &result,
+      .link = &engine.link_report,
+      .gpu = engine.executable->gpu != nullptr ? &engine.executable->gpu->properties() : nullptr};
   if (session.skips_neurons()) {
     stats.up_read = engine.executable->neurons_read("sparseup");
     stats.down_read = engine.executable->neurons_read("sparsedown");
@@ -94,8 +97,10 @@ Statistics make_statistics(const Engine& engine, const Session& session,
     stats.decode_bytes_per_second =
         result.decode_passes / result.decode_seconds *
         engine.executable->bytes_per_token(stats.screen, session.skips_neurons());
-    stats.read_bandwidth =
-        remembered_read_bandwidth(context.options.cache_dir, threads, {.note = print_note});
+    // What was measured is the CPU's.
+    if (engine.executable->gpu == nullptr)
+      stats.read_bandwidth =
+          remembered_read_bandwidth(context.options.cache_dir, threads, {.note = print_note});
   }
   return stats;
 }
@@ -138,12 +143,16 @@ void print_statistics(const Statistics& stats) {
   print_err("\nprompt      {:5} tokens  {:9.1f} tokens/s   first token after {:.1f} ms\n",
             stats.prompt_tokens, stats.prompt_rate, stats.first_token_ms);
   if (stats.decode_rate > 0) {
-    print_err(
-        "generation  {:5} tokens  {:9.1f} tokens/s   {:.2f} GB/s, {:.0f} % of the measured read "
-        "bandwidth of {:.1f} GB/s\n",
-        result.ids.size(), stats.decode_rate, stats.decode_bytes_per_second / 1e9,
-        100 * stats.decode_bytes_per_second / stats.read_bandwidth, stats.read_bandwidth / 1e9);
+    print_err("generation  {:5} tokens  {:9.1f} tokens/s   {:.2f} GB/s", result.ids.size(),
+              stats.decode_rate, stats.decode_bytes_per_second / 1e9);
+    if (stats.read_bandwidth > 0)
+      print_err(", {:.0f} % of the measured read bandwidth of {:.1f} GB/s",
+                100 * stats.decode_bytes_per_second / stats.read_bandwidth,
+                stats.read_bandwidth / 1e9);
+    print_err("\n");
   }
+  if (stats.gpu != nullptr)
+    print_err("device      {} (sm_{}, {})\n", stats.gpu->name, stats.gpu->sm, stats.gpu->driver);
   print_err(
       "stopped by {}; {} thread{}; peak memory {}; loaded in {:.1f} ms, {} kernels generated in "
       "{:.1f} ms ({} from the cache) and proven in {:.1f} ms\n",
