@@ -9,6 +9,7 @@
 
 #include "runtime/cpu_features.h"
 #include "runtime/gpu_emulator.h"
+#include "runtime/kernel_store.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/gpu_kernels.h"
 #include "tests/support/model_folder.h"
@@ -24,11 +25,19 @@ std::shared_ptr<GpuDevice> emulated(int sm, uint64_t seed = 0) {
   return *std::move(gpu);
 }
 
+// Keeps what NVRTC made, so that it is made once for all tests.
+KernelStore& kernel_store() {
+  static TempFolder folder;
+  static KernelStore store(folder.path().string(), no_notes());
+  return store;
+}
+
 std::shared_ptr<const Executable> link_for(const std::shared_ptr<const CompiledModel>& model,
                                            const std::shared_ptr<GpuDevice>& gpu,
                                            KvType kv_type = KvType::kF16) {
   BuildSettings settings;
   settings.device = gpu.get();
+  settings.store = &kernel_store();
   KernelBuilder builder(settings);
   const HeuristicPlanSource plans;
   LinkReport report;
@@ -185,6 +194,7 @@ TEST_F(GpuExecution, AModelThatDoesNotFitIsRefused) {
   const std::shared_ptr<GpuDevice> small = *std::move(gpu);
   BuildSettings settings;
   settings.device = small.get();
+  settings.store = &kernel_store();
   KernelBuilder builder(settings);
   const HeuristicPlanSource plans;
   LinkReport report;

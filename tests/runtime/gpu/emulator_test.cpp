@@ -336,7 +336,7 @@ TEST_F(Emulator, RacesInSharedMemoryAreFound) {
       "  ld.shared.u32 %r4, [%rd5];\n";
   const Shape two_warps{.threads = 64, .shared_bytes = 256};
   EXPECT_NE(fault(kStoreShared + read, two_warps).find("a race: another warp"), std::string::npos);
-  Emulator::gpu_ = *make_emulated_gpu({.sm = 90});
+  gpu_ = *make_emulated_gpu({.sm = 90});
   EXPECT_EQ(fault(kStoreShared + std::string("  bar.sync 0;\n") + read, two_warps), "");
 }
 TEST_F(Emulator, ABarrierThatSomeMissIsADeadlockOrAnError) {
