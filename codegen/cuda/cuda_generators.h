@@ -19,5 +19,6 @@ std::unique_ptr<Generator> make_cuda_embed();
 std::unique_ptr<Generator> make_cuda_attention();
 std::unique_ptr<Generator> make_cuda_head();
 std::unique_ptr<Generator> make_cuda_matmul_dp4a();
+std::unique_ptr<Generator> make_cuda_matmul_mma();
 
 }  // namespace bitnetc

@@ -5,18 +5,12 @@
 // 4g to 4g + 3 of block c, a word each, and the 16 activations of the block's columns. Code w + 1
 // of plane p stands in bits 2p + 1 .. 2p of a byte.
 //
-// No sum overflows: codes are at most 2 and stand in bits 7..6 at most, so a plane sums up at most
-// 2 * 64 * 127 * k / 4 in magnitude, which is below 2^31 for k < 2^19.
+// No sum overflows (codegen/cuda/kernels/matmul.cuh).
 #pragma once
 
-#include "codegen/cuda/kernels/prelude.cuh"
+#include "codegen/cuda/kernels/matmul.cuh"
 
 namespace bitnetc::cuda {
-
-inline constexpr uint32_t kTileRows = 16, kBlockColumns = 16, kPlanes = 4;
-
-// What is added to an output where it is computed: the epilogues of docs/numerics.md, section 8.
-enum class Store { kScale, kResidual, kGated };
 
 // Sums of four rows for some tokens. Planes stay apart, unshifted, where there are registers for
 // them; else a plane is shifted down before it is multiplied.
@@ -29,8 +23,7 @@ struct RowSums {
                                           const Words4& x) {
 #pragma unroll
     for (uint32_t p = 0; p < kPlanes; ++p) {
-      const uint32_t plane =
-          apart ? codes & (0x03030303u << (2 * p)) : codes >> (2 * p) & 0x03030303u;
+      const uint32_t plane = apart ? codes & plane_mask(p) : codes >> (2 * p) & plane_mask(0);
       int32_t& sum = value[token][row][apart ? p : 0];
       sum = dp4a_u8_s8(plane, x.word[p], sum);
     }
@@ -38,7 +31,7 @@ struct RowSums {
   __device__ __forceinline__ int32_t total(uint32_t token, uint32_t row) const {
     const int32_t* const sums = value[token][row];
     if constexpr (!apart) return sums[0];
-    return sums[0] + (sums[1] >> 2) + (sums[2] >> 4) + (sums[3] >> 6);
+    return sum_of_planes(sums[0], sums[1], sums[2], sums[3]);
   }
 };
 
@@ -50,7 +43,7 @@ __device__ __forceinline__ void matmul_dp4a(const MatmulArgs& args) {
   constexpr uint32_t kBlocks = (C::k + kBlockColumns - 1) / kBlockColumns;
   constexpr uint32_t kStep = kWarps * 8;  // blocks of columns
   constexpr bool kApart = C::tokens * C::tiles <= 2;
-  __shared__ int32_t partial[kWarps][C::tokens][C::tiles][kTileRows];
+  __shared__ PartialSums<C> partial;
   const uint32_t lane = thread_index() % kWarp, warp = thread_index() / kWarp;
   const int64_t tile = args.tile_begin + blockIdx.x * C::tiles;
   const int64_t tokens = C::m == 0 ? args.m : C::m;
@@ -83,31 +76,10 @@ __device__ __forceinline__ void matmul_dp4a(const MatmulArgs& args) {
         int32_t sum = sums[t].total(token, row);
 #pragma unroll
         for (uint32_t mask = 4; mask < kWarp; mask *= 2) sum += from_lane_xor(sum, mask);
-        if (lane < 4) partial[warp][token][t][lane * 4 + row] = sum;
+        if (lane < 4) partial.of_warp[warp][token][t][lane * 4 + row] = sum;
       }
   barrier();
-  for (uint32_t at = thread_index(); at < C::tokens * kTileRows; at += C::threads) {
-    const uint32_t token = at / kTileRows, row = at % kTileRows;
-    const int64_t m = first_token + token;
-    if (m >= tokens) break;
-    float value[C::tiles];
-#pragma unroll
-    for (uint32_t t = 0; t < C::tiles; ++t) {
-      int32_t sum = -args.x_sum[m];
-#pragma unroll
-      for (uint32_t i = 0; i < kWarps; ++i) sum += partial[i][token][t][row];
-      value[t] = mul(to_float(sum), mul(args.x_scale[m], args.tile_scale[tile + t]));
-    }
-    const int64_t out = m * args.y_stride + tile / C::tiles * kTileRows + row;
-    float y = value[0];
-    if constexpr (C::store == Store::kResidual) y = add(args.residual[out], y);
-    if constexpr (C::store == Store::kGated) y = gated<C::gate>(y, value[C::tiles - 1]);
-    args.y[out] = y;
-    // Bits of floats that are not negative are ordered as the floats are. A NaN is not greater.
-    if constexpr (C::row_absmax)
-      if (abs(y) <= bits_to_float(0x7f800000u))
-        atomicMax(reinterpret_cast<unsigned*>(args.row_absmax + m), float_to_bits(abs(y)));
-  }
+  store_outputs<C>(args, partial, tile, first_token, tokens);
 }
 
 }  // namespace bitnetc::cuda
