@@ -153,12 +153,16 @@ std::string source_of(const Program& program, const std::string& entry) {
       "  static constexpr uint32_t threads = {threads};\n"
       "{constants}"
       "}};\n\n"
-      "extern \"C\" __global__ void __launch_bounds__({threads}, 1)\n"
+      "extern \"C\" __global__ void __launch_bounds__({bounds})\n"
       "{entry}({parameter}) {{\n"
       "  {function}<Constants>({argument});\n"
       "}}\n\n"
       "}}  // namespace bitnetc::cuda\n",
       fmt::arg("file", program.file), fmt::arg("threads", program.threads),
+      fmt::arg("bounds",
+               program.blocks_of_multiprocessor > 0
+                   ? fmt::format("{}, {}", program.threads, program.blocks_of_multiprocessor)
+                   : fmt::format("{}", program.threads)),
       fmt::arg("constants", program.constants.text()), fmt::arg("entry", entry),
       fmt::arg("parameter", many ? fmt::format("const {}* __restrict__ calls", program.args)
                                  : fmt::format("const __grid_constant__ {} args", program.args)),

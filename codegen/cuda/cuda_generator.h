@@ -47,6 +47,9 @@ struct Program {
   GpuCode::Calls calls = GpuCode::Calls::kMany;
   Constants constants;   // beside `threads`
   uint32_t threads = 0;  // of a block
+  // Said to the compiler, which then spills rather than let fewer blocks share a multiprocessor.
+  // Where it spills although nobody says anything: 1, any number of registers.
+  int blocks_of_multiprocessor = 0;
   // The launch for one call (GpuCode::launch); `numbers` is what it reads.
   GpuLaunch (*launch)(const void* args, const GpuCode& code) = nullptr;
   std::array<int64_t, GpuCode::kNumbers> numbers = {};

@@ -134,7 +134,8 @@ Program attention(const AttentionSpec& spec, const KernelPlan&, int) {
                   .function = "attention",
                   .args = "AttentionArgs",
                   .args_bytes = sizeof(AttentionArgs),
-                  .threads = 256};
+                  .threads = 256,
+                  .blocks_of_multiprocessor = 1};
   program.constants.add("head_dim", spec.head_dim);
   program.constants.add("heads", spec.q_per_kv);
   program.constants.add("window", spec.window);
