@@ -117,7 +117,10 @@ Program matmul_dp4a(const MatmulSpec& spec, const KernelPlan& plan, int) {
   return program_of("matmul_dp4a.cuh", "matmul_dp4a", spec, dp4a_tokens(spec), kWarps.of(plan));
 }
 Program matmul_mma(const MatmulSpec& spec, const KernelPlan& plan, int) {
-  return program_of("matmul_mma.cuh", "matmul_mma", spec, mma_tokens(spec, plan), kWarps.of(plan));
+  Program program =
+      program_of("matmul_mma.cuh", "matmul_mma", spec, mma_tokens(spec, plan), kWarps.of(plan));
+  program.blocks_of_multiprocessor = 1;
+  return program;
 }
 
 KernelPlan same_plan(const MatmulSpec&, const KernelPlan& plan) {
