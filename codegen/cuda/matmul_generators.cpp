@@ -123,12 +123,19 @@ Program matmul_mma(const MatmulSpec& spec, const KernelPlan& plan, int) {
   return program;
 }
 
-KernelPlan same_plan(const MatmulSpec&, const KernelPlan& plan) {
-  return plan;
+// The fields of a family as `plan` has them, or at their standard values.
+KernelPlan own_fields(PlanFields fields, const KernelPlan& plan) {
+  KernelPlan own;
+  for (const PlanField& each : fields) own.append({each.letter, each.of(plan)});
+  return own;
+}
+KernelPlan dp4a_plan(const MatmulSpec&, const KernelPlan& plan) {
+  return own_fields(kDp4aFields, plan);
 }
 // A kernel for a few tokens takes one eight, whatever the plan says.
 KernelPlan mma_plan(const MatmulSpec& spec, const KernelPlan& plan) {
-  return spec.m == kAnyM ? plan : with_value(kMmaFields, plan, kEights.letter, kEights.standard);
+  const KernelPlan own = own_fields(kMmaFields, plan);
+  return spec.m == kAnyM ? own : with_value(kMmaFields, own, kEights.letter, kEights.standard);
 }
 
 }  // namespace
@@ -141,7 +148,7 @@ std::unique_ptr<Generator> make_cuda_matmul_dp4a() {
                                                 .program = cuda::matmul_dp4a,
                                                 .accepts = cuda::check_dp4a,
                                                 .fields = cuda::kDp4aFields,
-                                                .effective_plan = cuda::same_plan});
+                                                .effective_plan = cuda::dp4a_plan});
 }
 std::unique_ptr<Generator> make_cuda_matmul_mma() {
   return cuda::make_cuda_generator<MatmulSpec>({.name = "cuda_matmul_mma",

@@ -259,10 +259,13 @@ std::optional<Target> gpu_target(const Generator& generator, const KernelSpec& s
 // generator of the same suffix that makes it. (LLVM's tiers and the static kernels share suffixes.)
 TEST(KernelNames, LeadBackForEveryGenerator) {
   const KernelPlan plans[] = {
-      DirectPlan(), DirectPlan{.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 2048},
+      DirectPlan(),
+      DirectPlan{.tiles_per_step = 2, .k_unroll = 8, .prefetch_bytes = 2048},
       PanelPlan{.tiles_per_step = 4, .k_unroll = 1, .block_k = 512},
       PanelPlan{.tiles_per_step = 1, .k_unroll = 4, .block_k = 320, .tokens = 6},
-      PanelPlan{.tokens = 2}};
+      PanelPlan{.tokens = 2},
+      *parse_plan("w4"),
+      *parse_plan("w4e2")};
   std::map<std::string, std::string> suffix_of;
   for (const auto& generator : KernelBuilder::generators())
     suffix_of[std::string(generator->name())] = generator->suffix();
