@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "runtime/gpu/emulator/machine.h"
@@ -114,16 +115,19 @@ class EmulatedGraph final : public GpuGraph {
 
 class EmulatedStream;
 
+// When a point of a stream was reached; both the event and the stream's work have it.
+using Reached = std::optional<std::chrono::steady_clock::time_point>;
+
 class EmulatedEvent final : public GpuEvent {
  public:
-  explicit EmulatedEvent(EmulatedStream& stream) : stream_(stream) {}
-  void reach() { reached_ = std::chrono::steady_clock::now(); }
+  EmulatedEvent(EmulatedStream& stream, std::shared_ptr<Reached> reached)
+      : stream_(stream), reached_(std::move(reached)) {}
   // By the clock of the host: what the emulator took.
   Result<double> milliseconds_since(const GpuEvent& earlier) override;
 
  private:
-  EmulatedStream& stream_;
-  std::chrono::steady_clock::time_point reached_;
+  EmulatedStream& stream_;  // asked only where the point is not reached
+  const std::shared_ptr<Reached> reached_;
 };
 
 class EmulatedStream final : public GpuStream {
@@ -149,12 +153,12 @@ class EmulatedStream final : public GpuStream {
                 size_t parameter_bytes) override;
 
   Result<std::unique_ptr<GpuEvent>> record() override {
-    auto event = std::make_unique<EmulatedEvent>(*this);
-    BITNETC_RETURN_IF_ERROR(add([at = event.get()](EmulatorCore&) {
-      at->reach();
+    const auto reached = std::make_shared<Reached>();
+    BITNETC_RETURN_IF_ERROR(add([reached](EmulatorCore&) {
+      *reached = std::chrono::steady_clock::now();
       return Status();
     }));
-    return std::unique_ptr<GpuEvent>(std::move(event));
+    return std::unique_ptr<GpuEvent>(std::make_unique<EmulatedEvent>(*this, reached));
   }
   Status begin_capture() override {
     BITNETC_CHECK(!captures_, "a capture inside of a capture");
@@ -203,9 +207,29 @@ class EmulatedStream final : public GpuStream {
 };
 
 Result<double> EmulatedEvent::milliseconds_since(const GpuEvent& earlier) {
-  BITNETC_RETURN_IF_ERROR(stream_.wait());
-  const auto& before = static_cast<const EmulatedEvent&>(earlier);
-  return std::chrono::duration<double, std::milli>(reached_ - before.reached_).count();
+  if (!*reached_) BITNETC_RETURN_IF_ERROR(stream_.wait());
+  const Reached before = *static_cast<const EmulatedEvent&>(earlier).reached_;
+  if (!*reached_ || !before)
+    return make_error(StatusCode::kInvalidArgument, "an event that its stream has not reached");
+  return std::chrono::duration<double, std::milli>(**reached_ - *before).count();
+}
+
+// Which instructions older GPUs lack: NVRTC's PTX has what inline assembly says.
+int least_sm(std::string_view name) {
+  if (name.starts_with("griddepcontrol")) return 90;
+  const bool is_of_ampere = name.starts_with("cp.async") || name.starts_with("redux") ||
+                            name.find("m16n8k32") != std::string_view::npos;
+  return is_of_ampere ? 80 : kLeastEmulatedSm;
+}
+
+Status check_instructions(const PtxFunction& function, int sm) {
+  for (const emulator::Instruction& instruction : function.code) {
+    const std::string& name = function.names[static_cast<size_t>(instruction.name)];
+    if (least_sm(name) > sm)
+      return make_error(StatusCode::kUnsupported, "PTX line {}: {} needs sm_{}, this is sm_{}",
+                        instruction.line, name, least_sm(name), sm);
+  }
+  return {};
 }
 
 Status check_launch(const EmulatedFunction& function, const GpuLaunch& launch,
@@ -226,6 +250,13 @@ Status check_launch(const EmulatedFunction& function, const GpuLaunch& launch,
   if (shared > gpu.shared_bytes_per_block)
     return make_error(StatusCode::kInvalidArgument, "{}: {} bytes of shared memory, {} has {}",
                       function.name(), shared, gpu.name, gpu.shared_bytes_per_block);
+  if (launch.all_resident) {
+    int64_t fit = gpu.threads_per_multiprocessor / int64_t{launch.threads};
+    if (shared > 0) fit = std::min(fit, gpu.shared_bytes_per_multiprocessor / shared);
+    const int64_t blocks = int64_t{launch.blocks_x} * launch.blocks_y;
+    if (blocks > fit * gpu.multiprocessors)
+      return refuse("blocks at the same time", blocks, fit * gpu.multiprocessors);
+  }
   if (parameter_bytes > kMostParameterBytes ||
       static_cast<int64_t>(parameter_bytes) < code.parameter_bytes)
     return make_error(StatusCode::kInvalidArgument, "{}: a parameter of {} bytes, expected {}",
@@ -321,6 +352,7 @@ class Emulator final : public EmulatedGpu {
                         core_->properties.name);
     auto parsed = emulator::parse_ptx(code.ptx, code.entry);
     if (!parsed.ok()) return parsed.status().with_context(name);
+    BITNETC_RETURN_IF_ERROR(check_instructions(*parsed, code.sm).with_context(name));
     return std::shared_ptr<const GpuFunction>(
         std::make_shared<EmulatedFunction>(*std::move(parsed), name));
   }

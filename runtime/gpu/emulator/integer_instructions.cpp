@@ -25,9 +25,11 @@ template <typename T>
 T multiply_low(T a, T b) {
   return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
 }
-__extension__ using Wide = __int128;
+__extension__ using SignedWide = __int128;
+__extension__ using UnsignedWide = unsigned __int128;
 template <typename T>
 T multiply_high(T a, T b) {
+  using Wide = std::conditional_t<std::is_signed_v<T>, SignedWide, UnsignedWide>;
   return static_cast<T>((static_cast<Wide>(a) * static_cast<Wide>(b)) >> (8 * sizeof(T)));
 }
 // Of halves: the whole product.
@@ -402,7 +404,8 @@ Handler any_type(std::string_view name, const Instruction& instruction) {
 }
 
 Handler dot_product(const Parts& parts) {
-  if (parts.size() != 3) return nullptr;
+  const auto is_known = [](std::string_view type) { return type == "s32" || type == "u32"; };
+  if (parts.size() != 3 || !is_known(parts[1]) || !is_known(parts[2])) return nullptr;
   const bool a = parts[1] == "s32", b = parts[2] == "s32";
   if (a)
     return b ? ternary<uint32_t, dot_bytes<int8_t, int8_t>>
@@ -419,7 +422,7 @@ Result<Decoded> decode_integer(Instruction& instruction, const Parts& parts) {
   Handler handler = any_type(name, instruction);
   if (handler != nullptr && !only_has(parts, {})) return not_emulated();
   if (name == "dp4a") handler = dot_product(parts);
-  if (name == "lop3") handler = look_up_bits;
+  if (name == "lop3" && parts.size() == 2) handler = look_up_bits;
   if (name == "prmt" && parts.size() == 2) handler = ternary<uint32_t, permute>;
   if (name == "shf") {
     if (!only_has(parts, {"l", "r", "wrap", "clamp"})) return not_emulated();
@@ -431,7 +434,10 @@ Result<Decoded> decode_integer(Instruction& instruction, const Parts& parts) {
       const Handler arithmetical = arithmetic<T>(name, parts);
       return arithmetical != nullptr ? arithmetical : bitwise<T>(name);
     });
-    if (handler != nullptr && !only_has(parts, {"lo", "hi", "wide"})) return not_emulated();
+    const bool has_half = name == "mul" || name == "mad";
+    if (handler != nullptr && (!only_has(parts, {"lo", "hi", "wide"}) ||
+                               parts.size() != (has_half ? size_t{3} : size_t{2})))
+      return not_emulated();
   }
   if (handler == nullptr) return Decoded::kNotOfThisGroup;
   instruction.handler = handler;

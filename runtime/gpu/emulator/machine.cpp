@@ -38,12 +38,13 @@ SharedMemory::SharedMemory(int64_t bytes)
 
 void SharedMemory::restart() {
   std::ranges::fill(data_, kUnwritten);
+  std::ranges::fill(words_, Word{});
   ++epoch_;
 }
 
 SharedMemory::Word& SharedMemory::word(int64_t index) {
   Word& word = words_[static_cast<size_t>(index)];
-  if (word.epoch != epoch_) word = {.epoch = epoch_};
+  if (word.epoch != epoch_) word = {.epoch = epoch_, .copier = word.copier};
   return word;
 }
 
@@ -51,7 +52,7 @@ bool SharedMemory::may_read(int64_t offset, int64_t bytes, int warp) {
   bool may = true;
   for (int64_t i = offset / kWordBytes; i <= (offset + bytes - 1) / kWordBytes; ++i) {
     Word& at = word(i);
-    may &= at.writer < 0 || at.writer == warp;
+    may &= (at.writer < 0 || at.writer == warp) && (at.copier < 0 || at.copier == warp);
     at.readers |= uint32_t{1} << warp;
   }
   return may;
@@ -65,10 +66,28 @@ bool SharedMemory::may_write(int64_t offset, int64_t bytes, int warp) {
     if (bytes < kWordBytes)
       written = static_cast<uint8_t>(((1U << bytes) - 1) << (offset % kWordBytes));
     const bool other_wrote = at.writer >= 0 && at.writer != warp && (at.written & written) != 0;
-    may &= !other_wrote && (at.readers & ~(uint32_t{1} << warp)) == 0;
+    may &= !other_wrote && (at.readers & ~(uint32_t{1} << warp)) == 0 &&
+           (at.copier < 0 || at.copier == warp);
     at.written = at.writer == warp ? static_cast<uint8_t>(at.written | written) : written;
     at.writer = static_cast<int16_t>(warp);
   }
+  return may;
+}
+
+bool SharedMemory::begin_copy(int64_t offset, int64_t bytes, int warp) {
+  bool may = may_write(offset, bytes, warp);
+  for (int64_t i = offset / kWordBytes; i <= (offset + bytes - 1) / kWordBytes; ++i) {
+    Word& at = word(i);
+    may &= at.copier < 0;
+    at.copier = static_cast<int16_t>(warp);
+  }
+  return may;
+}
+
+bool SharedMemory::end_copy(int64_t offset, int64_t bytes, int warp) {
+  const bool may = may_write(offset, bytes, warp);
+  for (int64_t i = offset / kWordBytes; i <= (offset + bytes - 1) / kWordBytes; ++i)
+    word(i).copier = -1;
   return may;
 }
 
@@ -225,12 +244,23 @@ void Warp::run_together(Mask active, int32_t pc, int32_t stop, int64_t& turn) {
           return fail(instruction, std::countr_zero(alive_ & ~mask),
                       "a barrier that other threads of the warp have not reached");
         set_pc(active, pc + 1);
-        state_ = State::kWaits;
-        ++block_.waiting;
-        return;
+        return wait_at(instruction);
     }
   }
   set_pc(active, pc);
+}
+
+// A barrier is for all warps: those at another one will never leave it.
+void Warp::wait_at(const Instruction& barrier) {
+  const int first = std::countr_zero(alive_);
+  const uint64_t which = source(barrier, 0)[first];
+  if (block_.waiting > 0 && block_.barrier != which)
+    return fail(barrier, first,
+                fmt::format("deadlock: at barrier {}, while other warps wait at barrier {}", which,
+                            block_.barrier));
+  block_.barrier = which;
+  ++block_.waiting;
+  state_ = State::kWaits;
 }
 
 // ---- blocks

@@ -45,6 +45,10 @@ class SharedMemory {
   // Whether nobody else's access since the last barrier is against this one.
   bool may_read(int64_t offset, int64_t bytes, int warp);
   bool may_write(int64_t offset, int64_t bytes, int warp);
+  // The same for a copy that goes on beside the computation. From its begin to its end no other
+  // warp may use the words, whatever barriers there are.
+  bool begin_copy(int64_t offset, int64_t bytes, int warp);
+  bool end_copy(int64_t offset, int64_t bytes, int warp);
 
  private:
   struct Word {
@@ -52,6 +56,7 @@ class SharedMemory {
     int16_t writer = -1;  // the last warp that wrote it
     uint8_t written = 0;  // bytes of it, a bit each
     uint32_t readers = 0;
+    int16_t copier = -1;  // the warp whose copy to it is under way
   };
   Word& word(int64_t index);
 
@@ -69,6 +74,7 @@ struct Block {
   int warps;
   uint32_t x = 0, y = 0;
   int alive = 0, waiting = 0;  // warps
+  uint64_t barrier = 0;        // where they wait
 };
 
 // A copy to shared memory that the kernel has not waited for.
@@ -116,6 +122,7 @@ class Warp {
   bool gather(Mask& active, int32_t pc);
   void set_pc(Mask lanes, int32_t pc);
   void end(Mask lanes);
+  void wait_at(const Instruction& barrier);
 
   LaunchState& launch_;
   Block& block_;

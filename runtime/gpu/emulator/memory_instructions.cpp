@@ -9,24 +9,25 @@ int vector_length(const Parts& parts) {
   return has_part(parts, "v4") ? 4 : 1;
 }
 
-uint64_t load_bits(const std::byte* from, int bytes, bool extends_sign) {
+// Signed values become as wide as their register, which may be wider than the type.
+uint64_t load_bits(const std::byte* from, const Instruction& i) {
+  const int bytes = bytes_of(i.type);
   uint64_t value = 0;
   std::memcpy(&value, from, static_cast<size_t>(bytes));
-  if (!extends_sign || bytes >= 4) return value;
-  // As wide as a register, which may be wider than the type.
-  return static_cast<uint32_t>(bytes == 1 ? int32_t{static_cast<int8_t>(value)}
-                                          : int32_t{static_cast<int16_t>(value)});
+  if (!is_signed(i.type)) return value;
+  const int unused = 64 - 8 * bytes;
+  const auto extended = static_cast<uint64_t>(static_cast<int64_t>(value << unused) >> unused);
+  return i.has_wide_result ? extended : static_cast<uint32_t>(extended);
 }
 
 void load(Warp& warp, const Instruction& i, Mask mask) {
   const int bytes = bytes_of(i.type), count = i.destination_count;
   const Access access(warp, i, mask, bytes * count, Access::Kind::kRead);
   if (!access.ok()) return;
-  const bool extends_sign = is_signed(i.type);
   for (int k = 0; k < count; ++k) {
     uint64_t* const to = warp.destination(i, k);
     for (int lane = 0; lane < kLanes; ++lane)
-      if (mask >> lane & 1) to[lane] = load_bits(access.at(lane) + k * bytes, bytes, extends_sign);
+      if (mask >> lane & 1) to[lane] = load_bits(access.at(lane) + k * bytes, i);
   }
 }
 
@@ -52,7 +53,7 @@ void finish_group(Warp& warp, const Instruction& i, std::vector<PendingCopy>& gr
     const int total = copy.bytes + copy.zeros;
     if (from == nullptr && copy.bytes > 0)
       return warp.fail(i, 0, "a copy from memory that is not there any more");
-    if (!shared.may_write(copy.shared_offset, total, warp.index()))
+    if (!shared.end_copy(copy.shared_offset, total, warp.index()))
       return warp.fail(i, 0,
                        fmt::format("a race: another warp used byte {} of shared memory while "
                                    "a copy to it was under way",
@@ -68,7 +69,7 @@ void begin_copy(Warp& warp, const Instruction& i, Mask mask) {
   const auto total = static_cast<int>(warp.source(i, 2)[0]);
   if (total != 4 && total != 8 && total != 16)
     return warp.fail(i, 0, fmt::format("a copy of {} bytes, expected 4, 8 or 16", total));
-  const SharedMemory& shared = warp.block().shared;
+  SharedMemory& shared = warp.block().shared;
   for (int lane = 0; lane < kLanes; ++lane) {
     if ((mask >> lane & 1) == 0) continue;
     const uint64_t to = warp.source(i, 0)[lane] + static_cast<uint64_t>(i.offset),
@@ -84,6 +85,11 @@ void begin_copy(Warp& warp, const Instruction& i, Mask mask) {
       return warp.fail(i, lane,
                        fmt::format("reads {} bytes at {:#x}, {}", bytes, from,
                                    warp.launch().memory.describe(from)));
+    if (!shared.begin_copy(static_cast<int64_t>(to), total, warp.index()))
+      return warp.fail(i, lane,
+                       fmt::format("a race: a copy to byte {} of shared memory, which another warp "
+                                   "used since the last barrier or another copy writes",
+                                   to));
     warp.copies().back().push_back({.shared_offset = static_cast<int64_t>(to),
                                     .from = from,
                                     .bytes = bytes,

@@ -76,10 +76,11 @@ struct Instruction {
   int32_t source[kMostSources] = {};
   PtxType type = PtxType::kNone, from = PtxType::kNone;  // of the result; of what is converted
   Space space = Space::kGeneric;
-  int64_t offset = 0;   // of an address
-  uint32_t detail = 0;  // as the handler reads it: a lookup table, a mode
-  int32_t line = 0;     // of the text
-  int32_t name = 0;     // into PtxFunction::names
+  int64_t offset = 0;            // of an address
+  bool has_wide_result = false;  // its registers have 64 bits, whatever its type
+  uint32_t detail = 0;           // as the handler reads it: a lookup table, a mode
+  int32_t line = 0;              // of the text
+  int32_t name = 0;              // into PtxFunction::names
 };
 
 // A value that a register has before a warp begins.

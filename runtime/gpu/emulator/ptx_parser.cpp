@@ -4,7 +4,6 @@
 #include <charconv>
 #include <map>
 #include <optional>
-#include <set>
 
 #include "runtime/printable.h"
 #include "runtime/rounding.h"
@@ -268,8 +267,10 @@ class Parser {
     text = trim(text);
     const size_t end = text.find_first_of(kSpaces);
     if (end == std::string_view::npos) return error(text, "expected a type and names");
+    const PtxType type = ptx_type(text.substr(std::min<size_t>(1, end), end - 1));
+    if (text[0] != '.' || type == PtxType::kNone) return error(text, "expected a type and names");
     for (const std::string_view name : split(text.substr(end), ','))
-      declared_.insert(std::string(name.substr(0, name.find('<'))));
+      declared_[std::string(name.substr(0, name.find('<')))] = type;
     return {};
   }
 
@@ -285,11 +286,14 @@ class Parser {
     return registers_.emplace(name, static_cast<int32_t>(registers_.size() + extra_registers_))
         .first->second;
   }
-  bool is_register(std::string_view name) const {
-    if (declared_.contains(std::string(name))) return true;
-    const size_t digits = name.find_first_of("0123456789");
-    return name.starts_with('%') && declared_.contains(std::string(name.substr(0, digits)));
+  // kNone: not a register.
+  PtxType type_of_register(std::string_view name) const {
+    if (const auto at = declared_.find(name); at != declared_.end()) return at->second;
+    if (!name.starts_with('%')) return PtxType::kNone;
+    const auto at = declared_.find(name.substr(0, name.find_first_of("0123456789")));
+    return at != declared_.end() ? at->second : PtxType::kNone;
   }
+  bool is_register(std::string_view name) const { return type_of_register(name) != PtxType::kNone; }
   int32_t preset(Special special, uint64_t value) {
     const auto [at, fresh] = presets_.emplace(std::pair(special, value), 0);
     if (fresh) {
@@ -369,6 +373,7 @@ class Parser {
       if (instruction.destination_count == Instruction::kMostDestinations)
         return error(text, "more results than any instruction has");
       if (each != "_" && !is_register(each)) return error(each, "expected a register");
+      instruction.has_wide_result = bytes_of(type_of_register(each)) == 8;
       instruction.destination[instruction.destination_count++] = register_of(each);
     }
     return {};
@@ -423,7 +428,7 @@ class Parser {
   bool is_entry_ = false, is_wanted_entry_ = false, is_inside_ = false, is_found_ = false;
   PtxFunction function_;
   std::map<std::string, Variable, std::less<>> variables_;
-  std::set<std::string> declared_;  // register names without their numbers
+  std::map<std::string, PtxType, std::less<>> declared_;  // register names without their numbers
   std::map<std::string, int32_t, std::less<>> registers_;
   int32_t extra_registers_ = 0;
   std::map<std::pair<Special, uint64_t>, int32_t> presets_;

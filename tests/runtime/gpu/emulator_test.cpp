@@ -196,6 +196,20 @@ TEST_F(Emulator, ConversionsRoundAndSaturate) {
             bits(0x1p-24f));
 }
 
+// NVRTC widens signed values in the load itself.
+TEST_F(Emulator, SignedLoadsAreAsWideAsTheirRegister) {
+  for (const auto& [type, value, expected] :
+       {std::tuple{"s8", uint64_t{0x80}, ~uint64_t{0x7f}},
+        std::tuple{"s16", uint64_t{0x8000}, ~uint64_t{0x7fff}},
+        std::tuple{"s32", uint64_t{0x80000000}, ~uint64_t{0x7fffffff}},
+        std::tuple{"u32", uint64_t{0x80000000}, uint64_t{0x80000000}}})
+    EXPECT_EQ(
+        map(fmt::format("  ld.global.{} %rd5, [%rd1];\n  st.global.u64 [%rd2], %rd5;\n", type),
+            {value})[0],
+        expected)
+        << type;
+}
+
 TEST_F(Emulator, IntegersWrapAround) {
   const auto of = [&](const char* code, uint32_t a, uint32_t b) {
     return map(fmt::format("  ld.global.v2.u32 {{%r2, %r3}}, [%rd1];\n  {}\n"
@@ -220,6 +234,10 @@ TEST_F(Emulator, IntegersWrapAround) {
             static_cast<uint32_t>(5 - 4 * 255 * 128));
   EXPECT_EQ(of("abs.s32 %r4, %r2;", 0x80000000, 0), 0x80000000U);
   EXPECT_EQ(of("popc.b32 %r4, %r2;", 0xf0f00001, 0), 9U);
+  EXPECT_EQ(map("  ld.global.u64 %rd5, [%rd1];\n  mul.hi.u64 %rd6, %rd5, %rd5;\n"
+                "  st.global.u64 [%rd2], %rd6;\n",
+                {~uint64_t{0}})[0],
+            ~uint64_t{1});
 }
 
 TEST_F(Emulator, DivergedLanesMeetAgain) {
@@ -376,6 +394,50 @@ TEST_F(Emulator, ACopyIsThereOnlyAfterTheWait) {
   ASSERT_TRUE(run(kBegin + begin + "  cp.async.wait_group 0;\n" + end, in, out, shape).ok());
   EXPECT_EQ(out, in);
 }
+// Whoever begins a copy where another warp still reads overwrites it, on a GPU, at any time.
+TEST_F(Emulator, ACopyMustNotBeginWhereOthersRead) {
+  const auto code = [](const char* between) {
+    return fmt::format(
+        "  shl.b32 %r2, %r1, 3;\n  st.shared.u64 [%r2], %rd2;\n  bar.sync 0;\n"
+        "  xor.b32 %r3, %r2, 256;\n  ld.shared.u64 %rd6, [%r3];\n{}"
+        "  cp.async.ca.shared.global [%r2], [%rd1], 8;\n  cp.async.commit_group;\n"
+        "  bar.sync 0;\n  cp.async.wait_group 0;\n  bar.sync 0;\n",
+        between);
+  };
+  const Shape two_warps{.threads = 64, .shared_bytes = 512};
+  EXPECT_EQ(fault(code("  bar.sync 0;\n"), two_warps), "");
+  EXPECT_NE(fault(code(""), two_warps).find("a race"), std::string::npos);
+  // Nor may anybody else read between begin and end, whatever barriers there are.
+  gpu_ = *make_emulated_gpu({.sm = 90});
+  EXPECT_NE(fault("  shl.b32 %r2, %r1, 3;\n  cp.async.ca.shared.global [%r2], [%rd1], 8;\n"
+                  "  cp.async.commit_group;\n  bar.sync 0;\n  xor.b32 %r3, %r2, 256;\n"
+                  "  ld.shared.u64 %rd6, [%r3];\n  cp.async.wait_group 0;\n",
+                  two_warps)
+                .find("a race"),
+            std::string::npos);
+}
+TEST_F(Emulator, WarpsAtDifferentBarriersAreADeadlock) {
+  EXPECT_NE(fault("  setp.lt.u32 %p1, %r1, 32;\n  @%p1 bra $first;\n  bar.sync 1;\n  bra $end;\n"
+                  "$first:\n  bar.sync 0;\n$end:\n",
+                  {.threads = 64})
+                .find("deadlock: at barrier 1, while other warps wait at barrier 0"),
+            std::string::npos);
+}
+TEST_F(Emulator, OlderGpusLackInstructions) {
+  const auto refused = [](int sm, const char* code) {
+    const auto gpu = *make_emulated_gpu({.sm = sm});
+    const Kernel kernel = kernel_of(module_of(code));
+    const_cast<GpuCode*>(gpu_code(kernel))->sm = sm;
+    return gpu->function(kernel).status().message();
+  };
+  constexpr char kProduct[] =
+      "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%r1,%r2,%r3,%r4}, {%r5,%r6,%r7,%r8}, "
+      "{%r9,%r10}, {%r1,%r2,%r3,%r4};\n";
+  EXPECT_NE(refused(75, kProduct).find("needs sm_80, this is sm_75"), std::string::npos);
+  EXPECT_EQ(refused(80, kProduct), "");
+  EXPECT_NE(refused(75, "cp.async.wait_all;\n").find("needs sm_80"), std::string::npos);
+  EXPECT_NE(refused(89, "griddepcontrol.wait;\n").find("needs sm_90"), std::string::npos);
+}
 TEST_F(Emulator, WhatIsNotExactIsRefused) {
   const std::pair<const char*, const char*> refused[] = {
       {"add.f32 %f1, %f2, %f3;", "without .rn"},
@@ -387,7 +449,13 @@ TEST_F(Emulator, WhatIsNotExactIsRefused) {
       {"tanh.f32 %f1, %f2;", "an instruction that is not emulated"},
       {"add.s32 %r1, %r2, %q3;", "no operand that is known here"},
       {"bra $nowhere;", "not a label of the function"},
-      {"ld.global.v8.u32 %r1, [%rd1];", "not emulated in this form"}};
+      {"ld.global.v8.u32 %r1, [%rd1];", "not emulated in this form"},
+      {"add.s32 %r1, %r2;", "expected other operands"},
+      {"mov.u32;", "expected other operands"},
+      {"mul.lo.wide.s32 %rd1, %r2, %r3;", "not emulated in this form"},
+      {"dp4a.u32.f32 %r1, %r2, %r3, %r4;", "not emulated"},
+      {"fence.acq_rel.galaxy;", "not emulated"},
+      {"prefetch.global.L7 [%rd1];", "not emulated"}};
   for (const auto& [code, why] : refused) {
     const std::string said = fault(fmt::format("  {}\n", code));
     EXPECT_NE(said.find(why), std::string::npos) << code << ": " << said;
@@ -399,6 +467,8 @@ TEST_F(Emulator, LaunchesBeyondLimitsAreRefused) {
   EXPECT_EQ(fault("", {.threads = 2000}), "kernel: 2000 threads of a block, expected 1 to 1024");
   EXPECT_EQ(fault("", {.shared_bytes = 300'000}),
             "kernel: 300000 bytes of shared memory, emulated sm_90 has 232448");
+  EXPECT_EQ(fault("", {.blocks = 5, .threads = 1024, .all_resident = true}),
+            "kernel: 5 blocks at the same time, expected 1 to 4");
   EXPECT_EQ(make_emulated_gpu({.sm = 60}).status().message(),
             "an emulated GPU of sm_60, expected sm_75 to sm_129");
 }
@@ -434,6 +504,14 @@ TEST_F(Emulator, AStreamWorksWhenSomebodyWaits) {
   EXPECT_EQ(seen, 0U);
   ASSERT_TRUE(stream->wait().ok());
   EXPECT_EQ(seen, 6U);
+}
+
+TEST_F(Emulator, AnEventMayGoBeforeItsPointIsReached) {
+  const auto stream = *gpu_->create_stream();
+  *stream->record();  // gone at once
+  const auto event = *stream->record();
+  EXPECT_TRUE(stream->wait().ok());
+  EXPECT_TRUE(event->milliseconds_since(*event).ok());
 }
 
 TEST_F(Emulator, AGraphIsReplayed) {
