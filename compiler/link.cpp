@@ -339,6 +339,11 @@ class Linker {
     BITNETC_ASSIGN_OR_RETURN(const void* const w,
                              place(operands.w, static_cast<size_t>(layout.total_bytes())));
     operands.w = static_cast<const uint8_t*>(w);
+    if (options_.gpu != nullptr && spec.layout != stored.layout) {
+      // The GPU has what was repacked for it; its address may be another's next.
+      uploaded_.erase(executable_.repacked.back().data());
+      executable_.repacked.pop_back();
+    }
 
     MatmulStep::Kernels by_m;
     for (size_t m = 0; m < kernels.by_m.size(); ++m) {
@@ -423,8 +428,11 @@ class Linker {
       ++change.matrices;
       return;
     }
-    report_.layout_changes.push_back(
-        {.stored = stored, .wanted = wanted, .used = used, .matrices = 1});
+    report_.layout_changes.push_back({.stored = stored,
+                                      .wanted = wanted,
+                                      .used = used,
+                                      .matrices = 1,
+                                      .is_for_gpu = options_.gpu != nullptr});
   }
 
   // The tables of a step's input, made before it unless those of an earlier step still stand in the
@@ -522,7 +530,8 @@ std::vector<std::string> LinkReport::repacks() const {
                           layout_name(change.used))
             : fmt::format("{} matrices are repacked from layout {} to {}", change.matrices,
                           layout_name(change.stored), layout_name(change.used));
-    lines.push_back(change.used == change.wanted
+    lines.push_back(change.is_for_gpu ? what + ", which GPUs read"
+                    : change.used == change.wanted
                         ? what + " as asked for"
                         : fmt::format("{}: this CPU has better kernels for it than for {}", what,
                                       layout_name(change.wanted)));

@@ -28,6 +28,7 @@ struct LinkedKernel {
 struct LayoutChange {
   LayoutId stored, wanted, used;
   int matrices = 0;
+  bool is_for_gpu = false;  // whose kernels read one layout: nobody asked for it
 };
 
 struct LinkReport {

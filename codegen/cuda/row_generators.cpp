@@ -10,9 +10,11 @@ namespace bitnetc {
 namespace cuda {
 namespace {
 
-// Of a row that a block keeps in registers: 32 each of 1,024 threads.
-constexpr int64_t kLongestRow = 32768;
-constexpr int64_t kElementThreads = 256;  // of kernels with a thread an element
+// Of a row that a block keeps in registers: 24 elements each of 1,024 threads, which have 64
+// registers.
+constexpr int64_t kLongestRow = 24576;
+constexpr int64_t kLongestRowWithResidual = 16384;  // of which more is in flight
+constexpr int64_t kElementThreads = 256;            // of kernels with a thread an element
 
 // A power of two, so that whole rounds of them stage a row; about eight elements a thread.
 uint32_t threads_for_row(int64_t k) {
@@ -21,10 +23,10 @@ uint32_t threads_for_row(int64_t k) {
   return threads;
 }
 
-Status check_row(std::string_view letter, int64_t k) {
-  if (k <= kLongestRow) return {};
+Status check_row(std::string_view letter, int64_t k, int64_t longest = kLongestRow) {
+  if (k <= longest) return {};
   return make_error(StatusCode::kUnsupported, "{} = {}: a block keeps a row of at most {}", letter,
-                    k, kLongestRow);
+                    k, longest);
 }
 template <typename Spec>
 Status check_k(const Spec& spec, const KernelPlan&, int) {
@@ -68,6 +70,10 @@ Program rms_norm(const RmsNormSpec& spec, const KernelPlan&, int) {
   program.constants.add("residual", spec.residual);
   launch_always(program, 1);
   return program;
+}
+
+Status check_rms_norm(const RmsNormSpec& spec, const KernelPlan&, int) {
+  return check_row("k", spec.k, kLongestRowWithResidual);
 }
 
 Program head_norm(const HeadNormSpec& spec, const KernelPlan&, int) {
@@ -170,7 +176,7 @@ std::unique_ptr<Generator> make_cuda_rms_norm() {
                                                  .suffix = "cuda",
                                                  .revision = 1,
                                                  .program = cuda::rms_norm,
-                                                 .accepts = cuda::check_k});
+                                                 .accepts = cuda::check_rms_norm});
 }
 std::unique_ptr<Generator> make_cuda_head_norm() {
   return cuda::make_cuda_generator<HeadNormSpec>({.name = "cuda_head_norm",

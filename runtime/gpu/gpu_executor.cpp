@@ -79,7 +79,6 @@ struct GpuExecutor::Impl {
   Status place_pages();
   Status place_buffers();
   void take_down();
-  Status upload_args();
   Status launch();
   Status launch_graph();
   Status fetch_output();

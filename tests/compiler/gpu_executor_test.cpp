@@ -32,9 +32,9 @@ KernelStore& kernel_store() {
   return store;
 }
 
-std::shared_ptr<const Executable> link_for(const std::shared_ptr<const CompiledModel>& model,
-                                           const std::shared_ptr<GpuDevice>& gpu,
-                                           KvType kv_type = KvType::kF16) {
+Result<std::shared_ptr<const Executable>> try_link(
+    const std::shared_ptr<const CompiledModel>& model, const std::shared_ptr<GpuDevice>& gpu,
+    KvType kv_type = KvType::kF16) {
   BuildSettings settings;
   settings.device = gpu.get();
   settings.store = &kernel_store();
@@ -47,8 +47,15 @@ std::shared_ptr<const Executable> link_for(const std::shared_ptr<const CompiledM
                           .kv_type = kv_type,
                           .gpu = gpu},
                          &report);
-  EXPECT_TRUE(executable.ok()) << executable.status().message();
   EXPECT_TRUE(gpu == nullptr || report.fallbacks().empty());
+  return executable;
+}
+
+std::shared_ptr<const Executable> link_for(const std::shared_ptr<const CompiledModel>& model,
+                                           const std::shared_ptr<GpuDevice>& gpu,
+                                           KvType kv_type = KvType::kF16) {
+  auto executable = try_link(model, gpu, kv_type);
+  EXPECT_TRUE(executable.ok()) << executable.status().message();
   return *executable;
 }
 
@@ -170,6 +177,17 @@ TEST_F(GpuExecution, TheBundledModelGivesTheBitsOfTheCpu) {
   }
 }
 
+// Its kernels read i2_s; what is repacked for it does not stay on the host.
+TEST_F(GpuExecution, AModelInAnotherLayoutGivesTheBitsOfTheCpu) {
+  compile_folder((folder_->path() / "model").string(), folder_->file("tl2.bnc"), host_target(),
+                 LayoutId::kTl2);
+  const std::shared_ptr<const CompiledModel> model = *CompiledModel::open(folder_->file("tl2.bnc"));
+  const auto on_gpu = link_for(model, emulated(90));
+  EXPECT_TRUE(on_gpu->repacked.empty());
+  const auto cpu = executor_of(link_for(model_, nullptr)), gpu = executor_of(on_gpu);
+  ASSERT_NO_FATAL_FAILURE(run_the_same(*cpu, *gpu, 3, 4));
+}
+
 TEST_F(GpuExecution, ErrorsChangeNoSequence) {
   const auto gpu = executor_of(link_for(model_, emulated(90)), /*page_limit=*/2);
   Sequence sequence(gpu->pool());
@@ -191,15 +209,7 @@ TEST_F(GpuExecution, ErrorsChangeNoSequence) {
 TEST_F(GpuExecution, AModelThatDoesNotFitIsRefused) {
   auto gpu = make_emulated_gpu({.sm = 90, .memory_bytes = 50'000});
   ASSERT_TRUE(gpu.ok());
-  const std::shared_ptr<GpuDevice> small = *std::move(gpu);
-  BuildSettings settings;
-  settings.device = small.get();
-  settings.store = &kernel_store();
-  KernelBuilder builder(settings);
-  const HeuristicPlanSource plans;
-  LinkReport report;
-  const auto linked =
-      link(model_, builder, {.target = small->target(), .plans = &plans, .gpu = small}, &report);
+  const auto linked = try_link(model_, *std::move(gpu));
   ASSERT_FALSE(linked.ok());
   EXPECT_EQ(linked.status().code(), StatusCode::kOutOfMemory) << linked.status().message();
 }

@@ -229,6 +229,11 @@ Result<Engine> make_engine(const std::string& model_name, const EngineOptions& o
                                                             kSectionTokenizer)));
   BITNETC_ASSIGN_OR_RETURN(const std::shared_ptr<GpuDevice> gpu,
                            open_device(options.plan.device, options.settings.gpu_driver));
+  if (const auto layout = parse_layout(options.plan.layout);
+      gpu != nullptr && layout && *layout != LayoutId::kI2S)
+    return make_error(StatusCode::kInvalidArgument,
+                      "--layout {} with --device {}: kernels for GPUs read {}",
+                      layout_name(*layout), options.plan.device, layout_name(LayoutId::kI2S));
   BuildSettings build = build_settings(options);
   build.device = gpu.get();
   KernelBuilder builder(build);

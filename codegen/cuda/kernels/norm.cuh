@@ -54,8 +54,11 @@ __device__ __forceinline__ void quantize(const QuantizeArgs& args) {
   if constexpr (C::find_absmax) {
     absmax = absmax_of_row<C::k, C::threads>(x, scratch);
   } else {
-    for (int64_t i = thread_index(); i < args.absmax_count; i += C::threads)
-      absmax = max(absmax, in_device_memory(args.absmax)[i * args.absmax_stride]);
+    const float* const all = in_device_memory(args.absmax);
+    const uint32_t count = static_cast<uint32_t>(args.absmax_count);
+#pragma unroll 2
+    for (uint32_t i = thread_index(); i < count; i += C::threads)
+      absmax = max(absmax, all[i * args.absmax_stride]);
     absmax = largest_of_block<C::threads>(absmax, scratch.maxima);
   }
   quantize_row<C::k, C::padded_k, C::threads>(x, absmax, args.q, args.scale, args.sum, scratch);
